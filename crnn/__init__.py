@@ -1,0 +1,1 @@
+"""A CRNN for Fashion-MNIST, its training, and the ablation studies made of it."""

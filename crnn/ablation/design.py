@@ -1,0 +1,288 @@
+"""Space -> arms and replicates: what is to be run. Pure; trains and stores nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crnn.ablation.space import BASELINE, Space
+from crnn.ablation.space_file import SHIPPED, SpaceError, nearest, parse, shipped
+from crnn.config import Setting, check, text_of
+from crnn.shapes import Shapes, infeasible_because, shapes
+
+SMALL_OPERATIONS = 8_000_000
+"""What an image costs beside its multiply-accumulates, in these: measured on a CPU."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One complete setting under its name.
+
+    Attributes:
+        name: the same text everywhere: ``baseline``, ``hidden_size=256``, or a named arm's name.
+        setting: the complete setting.
+        against: the arm it is compared with; empty for the baseline.
+        factor: the setting that it changes, where it changes one; else empty.
+        level: that setting's value as text; else empty.
+        note: the space's author's remark.
+    """
+
+    name: str
+    setting: Setting
+    against: str = ""
+    factor: str = ""
+    level: str = ""
+    note: str = ""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Sequence length, parameters and multiply-accumulates."""
+        return shapes(self.setting.model)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """An arm to be run with one seed; its identity is (digest of the arm's setting, seed)."""
+
+    arm: Arm
+    seed: int
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """What makes it the same replicate wherever it is met."""
+        return self.arm.setting.digest, self.seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A valid space and its arms, the baseline first.
+
+    In a search the arms are those tried first; the sampler draws the others. `collapsed` names
+    the cells of a factorial that came to the same network as an earlier one, with that one.
+    `overrides` are the settings (``epochs``, ``train_size``) that replaced the space's own.
+    """
+
+    space: Space
+    arms: tuple[Arm, ...]
+    collapsed: tuple[tuple[str, str], ...] = ()
+    overrides: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def study_name(self) -> str:
+        """What a study of this plan is called unless it is given a name."""
+        words = {"epochs": "epochs", "train_size": "images"}
+        parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
+        return "-".join([self.space.name, *parts])
+
+    def arm(self, name: str) -> Arm:
+        """The arm called `name`."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def replicates(self, seeds: Sequence[int]) -> list[Replicate]:
+        """Seed by seed, all arms of one before the next."""
+        return [Replicate(arm, seed) for seed in seeds for arm in self.arms]
+
+
+def load(source: str, epochs: int | None = None, train_size: int | None = None) -> Plan:
+    """The plan of a shipped space, by name, or of a space file, by path.
+
+    Args:
+        source: a shipped name, or a path to a TOML file.
+        epochs: replaces the space's own, if given.
+        train_size: replaces the space's own, if given.
+
+    Raises:
+        SpaceError: no such space, or it cannot be run; all errors together.
+    """
+    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(source)
+    if not path.is_file():
+        hint = "no such file" if path.suffix == ".toml" else "no such space"
+        raise SpaceError(source, [f"{hint}; {nearest(source, shipped())}, or a path to a .toml"])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpaceError(source, [f"not UTF-8 text: {error}"]) from None
+    return build(path.stem, text, str(source), epochs, train_size)
+
+
+def build(
+    name: str,
+    text: str,
+    source: str = "",
+    epochs: int | None = None,
+    train_size: int | None = None,
+) -> Plan:
+    """The plan of a space given as text (see `load`)."""
+    given = {"epochs": epochs, "train_size": train_size}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    space, errors = parse(name, text, source)
+    space, more = _override(space, overrides)
+    arms, collapsed, rest = enumerate_arms(space)
+    if errors + more + rest:
+        raise SpaceError(source or name, errors + more + rest)
+    return Plan(space, tuple(arms), tuple(collapsed), overrides)
+
+
+def _override(space: Space, given: dict[str, int]) -> tuple[Space, list[str]]:
+    """The space with some settings replaced in every arm, and what speaks against it."""
+    taken = [f.name for f in space.factors] + [n for a in space.arms.values() for n in a.set]
+    errors = [f"{_option(key)}: the space varies {key} itself" for key in given if key in taken]
+    for key, value in given.items():
+        try:
+            check(key, value)
+        except ValueError as error:
+            errors.append(f"{_option(key)}: {error}")
+    if errors:
+        return space, errors
+    update: dict[str, Any] = {"baseline": space.baseline.replace(**given)}
+    if space.search:
+        training = {**space.search.training, **given}
+        update["search"] = space.search.model_copy(update={"training": training})
+    return space.model_copy(update=update), []
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list[str]]:
+    """The arms of a space, the cells that collapsed into another, and every error."""
+    arms, collapsed, errors = [Arm(BASELINE, space.baseline)], [], list[str]()
+    for arm in [*_cells(space), *_named(space)]:
+        twin = next((a for a in arms if a.setting.digest == arm.setting.digest), None)
+        if twin is None:
+            arms.append(arm)
+        elif space.design == "factorial" and arm.name not in space.arms:
+            collapsed += [(arm.name, twin.name)] if twin.name != BASELINE or arm.factor else []
+        else:
+            errors.append(f"arm {arm.name}: the same network and training as {twin.name}; drop one")
+    errors += [f"arm {a.name}: infeasible, {why}" for a in arms if (why := _why_not(space, a))]
+    errors += _unknown_names(space, [arm.name for arm in arms])
+    return arms, collapsed, errors
+
+
+def differences(space: Space, setting: Setting) -> dict[str, Any]:
+    """The settings in which `setting` differs from the baseline, in the space's order."""
+    ours, theirs = setting.values(), space.baseline.values()
+    order = dict.fromkeys([*(factor.name for factor in space.factors), *ours])
+    return {name: ours[name] for name in order if ours[name] != theirs[name]}
+
+
+def arm_name(space: Space, setting: Setting) -> str:
+    """The name that a setting goes by: its differences joined by ``+``, else ``baseline``."""
+    changed = differences(space, setting)
+    return "+".join(f"{name}={text_of(value)}" for name, value in changed.items()) or BASELINE
+
+
+def cost(setting: Setting) -> float:
+    """What one training costs, in multiply-accumulates; a backward pass is two forward ones."""
+    train, validate = setting.train.images()
+    passes = setting.train.epochs * (3 * train + validate) + 10_000
+    return float(passes) * (shapes(setting.model).macs + SMALL_OPERATIONS)
+
+
+def changes(old: Space, new: Space) -> list[str]:
+    """What makes `new` another study than `old`; empty where it only adds arms or seeds."""
+    found = [
+        f"{key}: was {getattr(old, key)}, is {getattr(new, key)}"
+        for key in ("design", "margin", "settle", "limits", "confirm")
+        if getattr(old, key) != getattr(new, key)
+    ]
+    if gone := sorted(set(old.seeds) - set(new.seeds)):
+        found.append(f"seeds: {text_of(gone)} gone")
+    if old.design == "search":
+        found += _search_changes(old, new)
+    now = {arm.name: arm for arm in enumerate_arms(new)[0]}
+    for arm in enumerate_arms(old)[0]:
+        if arm.name not in now:
+            found.append(f"arm {arm.name}: gone")
+        elif arm.setting.digest != now[arm.name].setting.digest:
+            found.append(f"arm {arm.name}: {_difference(arm.setting, now[arm.name].setting)}")
+        elif arm.against != now[arm.name].against:
+            found.append(f"arm {arm.name}: was compared with {arm.against}")
+    return found
+
+
+def _search_changes(old: Space, new: Space) -> list[str]:
+    parts = {"factors": (old.factors, new.factors)}
+    if old.search and new.search:
+        for key in ("seed", "sampler", "pruner", "training"):
+            parts[f"search.{key}"] = (getattr(old.search, key), getattr(new.search, key))
+    return [f"{key}: changed" for key, (was, now) in parts.items() if was != now]
+
+
+def _difference(old: Setting, new: Setting) -> str:
+    was, now = old.values(), new.values()
+    return ", ".join(
+        f"{k} was {text_of(was[k])}, is {text_of(now[k])}" for k in was if was[k] != now[k]
+    )
+
+
+def _cells(space: Space) -> list[Arm]:
+    """One level alone (one-factor) or every combination of levels (factorial)."""
+    own = space.baseline.values()
+    factors = [factor for factor in space.factors if factor.levels]
+    names = [factor.name for factor in factors]
+    if space.design == "one-factor":
+        alone = [(f.name, level) for f in factors for level in f.levels]
+        combinations = [{name: level} for name, level in alone if level != own[name]]
+    elif space.design == "factorial":
+        crossed = itertools.product(*(factor.levels for factor in factors))
+        combinations = [dict(zip(names, levels, strict=True)) for levels in crossed]
+    else:
+        combinations = []
+    settings = [space.baseline.replace(**changed) for changed in combinations]
+    return [make_arm(space, s, arm_name(space, s)) for s in settings if s != space.baseline]
+
+
+def _named(space: Space) -> list[Arm]:
+    return [
+        make_arm(space, space.baseline.replace(**arm.set), name, arm.against, arm.note)
+        for name, arm in space.arms.items()
+    ]
+
+
+def make_arm(
+    space: Space, setting: Setting, name: str, against: str = BASELINE, note: str = ""
+) -> Arm:
+    """The arm of a setting: its factor and level are those of its only difference."""
+    changed = differences(space, setting)
+    factor, level = "", ""
+    if len(changed) == 1:
+        factor, level = next((key, text_of(value)) for key, value in changed.items())
+    return Arm(name, setting, against, factor, level, note)
+
+
+def _why_not(space: Space, arm: Arm) -> str | None:
+    if why := infeasible_because(arm.setting.model):
+        return why
+    if 0 in arm.setting.train.images():
+        return "train_size and train_fraction leave no image to train or to validate"
+    return beyond(space, arm.setting)
+
+
+def beyond(space: Space, setting: Setting) -> str | None:
+    """Which of the space's limits a feasible setting goes beyond, or None."""
+    counted = shapes(setting.model)
+    for key in ("parameters", "macs"):
+        limit, value = getattr(space.limits, key), getattr(counted, key)
+        if limit is not None and value > limit:
+            return f"{key}: {value:,} is beyond the limit of {limit:,}"
+    return None
+
+
+def _unknown_names(space: Space, valid: list[str]) -> list[str]:
+    errors = []
+    for name, arm in space.arms.items():
+        others = [other for other in valid if other != name]
+        if arm.against not in others:
+            errors.append(
+                f'arms.{name}.against: no arm "{arm.against}"; {nearest(arm.against, others)}'
+            )
+    for name in space.reported:
+        if name not in valid:
+            errors.append(f'reported."{name}": no such arm; {nearest(name, valid)}')
+    return errors

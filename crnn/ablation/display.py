@@ -1,0 +1,146 @@
+"""A run as a person sees it: live lines in a terminal, plain ones elsewhere."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from crnn.ablation.runner import Event
+from crnn.ablation.timing import clock
+from crnn.ablation.worker import Batches, Outcome
+
+if TYPE_CHECKING:
+    from crnn.training import Epoch
+
+REFRESH = 4  # a second
+
+
+class Display:
+    """Shows a run's events; use it as a context, and as the run's `on_event`."""
+
+    def __init__(self, console: Console, study: str) -> None:
+        self.console, self.study = console, study
+        self.running: dict[int, _Line] = {}
+        self.bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self.overall = self.bar.add_task(escape(study), total=None, left="")
+        self.begun, self.first_cost = time.monotonic(), 0.0
+        live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
+        self.live: Any = live if console.is_terminal else nullcontext()
+
+    def __enter__(self) -> Display:
+        self.live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.running.clear()
+        self.live.__exit__(kind, value, trace)
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        line = self.running.setdefault(event.slot, _Line(event))
+        if event.what == "started":
+            self.running[event.slot] = line = _Line(event)
+        elif isinstance(event.detail, Batches):
+            line.batches = event.detail
+        elif event.what == "epoch":
+            line.epoch = event.detail  # type: ignore[assignment]
+            if not self.console.is_terminal:
+                self._print(line.text())
+        elif isinstance(event.detail, Outcome):
+            self._print(_ending(event, event.detail, self._numbers(event)))
+            self.running.pop(event.slot, None)
+        self._update(event)
+
+    def _print(self, text: Text) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def _numbers(self, event: Event) -> str:
+        done = event.progress.complete + event.progress.failed
+        left = self._left(event)
+        return f"{done}/{event.progress.wanted}" + (f", {left} left" if left else "")
+
+    def _update(self, event: Event) -> None:
+        progress = event.progress
+        self.first_cost = self.first_cost or progress.remaining_cost
+        self.bar.update(
+            self.overall,
+            total=progress.wanted,
+            completed=progress.complete + progress.failed,
+            left=f"{left} left" if (left := self._left(event)) else "",
+        )
+
+    def _left(self, event: Event) -> str:
+        """The time left, at the pace so far; empty until a training has ended."""
+        spent, left = self.first_cost - event.progress.remaining_cost, event.progress.remaining_cost
+        if spent <= 0 or left <= 0:
+            return ""
+        return clock(left / spent * (time.monotonic() - self.begun))
+
+    def _render(self) -> Group:
+        lines = [line.text() for _, line in sorted(self.running.items())]
+        return Group(*lines, self.bar)
+
+
+class _Line:
+    """A training under way."""
+
+    def __init__(self, event: Event) -> None:
+        self.name = f"{event.task.arm} seed {event.task.seed}"
+        self.epochs = event.task.setting.train.epochs
+        self.batches: Batches | None = None
+        self.epoch: Epoch | None = None
+
+    def text(self) -> Text:
+        """The line: arm, seed, epoch, batch, and the last epoch's figures."""
+        ended = self.epoch.epoch if self.epoch else 0
+        batches = self.batches
+        parts = [f"  {self.name}"]
+        if batches and batches.epoch > ended:
+            parts.append(f"epoch {batches.epoch}/{self.epochs} batch {batches.done}/{batches.of}")
+        else:
+            parts.append(f"epoch {ended}/{self.epochs}" if ended else "starting")
+        if self.epoch:
+            parts.append(_figures(self.epoch))
+        return Text("  ".join(parts))
+
+
+def _figures(epoch: Epoch) -> str:
+    return (
+        f"train {epoch.train_loss:.3f} {epoch.train_accuracy:.2%}"
+        f"  val {epoch.val_loss:.3f} {epoch.val_accuracy:.2%}"
+    )
+
+
+def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
+    """The permanent line of a finished training."""
+    name = f"{event.task.arm} seed {event.task.seed}"
+    found = outcome.attributes
+    if outcome.state == "FAIL":
+        return Text(f"✗ {name}  failed: {found['failure']}  ({numbers})", style="red")
+    if outcome.state == "PRUNED":
+        epochs = len(found["history"])
+        return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
+    test = f"  test {found['test_accuracy']:.2%}" if "test_accuracy" in found else ""
+    return Text(
+        f"✓ {name}  val {outcome.value:.2%}{test}  {clock(found['seconds'])}  ({numbers})",
+        style="green",
+    )

@@ -1,0 +1,215 @@
+"""From what a person asked for to a run: everything is checked before anything trains."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optuna.storages import RDBStorage
+
+from crnn.ablation.design import Plan
+from crnn.ablation.environment import environment
+from crnn.ablation.record import Record, find_record, merge
+from crnn.ablation.runner import Event, Machine, default_jobs, run
+from crnn.ablation.search import SearchSource
+from crnn.ablation.space_file import NAME
+from crnn.ablation.storage import StorageError, lock, open_storage, save_study, sqlite_file
+from crnn.ablation.tasks import DesignedSource, Progress
+from crnn.errors import UserError
+
+RESERVED = ("reference",)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; None leaves a choice to the study or the machine.
+
+    Attributes:
+        plan: the space, overrides applied.
+        study: the study's name.
+        url: the storage's URL.
+        results: the folder that results go to.
+        data: the data folder.
+        seeds: seeds in place of the space's own.
+        trials: a search's trials in place of the space's own.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+        threads: threads of a worker.
+        jobs: trainings at a time.
+        retry_failed: train failed replicates once more.
+        timeout: nothing new starts after so many seconds.
+    """
+
+    plan: Plan
+    study: str
+    url: str
+    results: Path
+    data: Path | None = None
+    seeds: tuple[int, ...] | None = None
+    trials: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    jobs: int | None = None
+    retry_failed: bool = False
+    timeout: float | None = None
+
+    @property
+    def wanted_seeds(self) -> tuple[int, ...]:
+        """The seeds of this run."""
+        return self.plan.space.seeds if self.seeds is None else self.seeds
+
+
+OnEvent = Callable[[Event], None]
+
+
+def launch(
+    request: Request,
+    display: Callable[[], AbstractContextManager[OnEvent]],
+    say: Callable[[str], None],
+) -> Progress:
+    """Train what the study lacks.
+
+    Args:
+        request: what was asked for.
+        display: makes the context that a run's events are shown in.
+        say: told of what happens before the training.
+
+    Raises:
+        UserError: the request cannot be met; nothing has been changed.
+        InterruptedRunError: Ctrl-C or SIGTERM.
+    """
+    _check_names(request)
+    stored = _stored(request)
+    asked = _asked(request)
+    if stored and not _lacking(request, stored, asked):
+        return _source(
+            open_storage(request.url), request, merge(request.study, stored, asked)
+        ).progress
+    record, machine = _conditions(request, stored, asked)
+    data = _prepare_data(request, say)
+    storage = open_storage(request.url, create=True)
+    with lock(storage, request.study):
+        record = merge(request.study, find_record(storage, request.study), record)
+        save_study(storage, request.study, record.attributes())
+        source = _source(storage, request, record)
+        deadline = None if request.timeout is None else time.monotonic() + request.timeout
+        with display() as on_event:
+            run(source, request.study, request.url, data, machine, on_event, deadline)
+    return source.progress
+
+
+def _check_names(request: Request) -> None:
+    name = request.study
+    if not NAME.fullmatch(name) or name in RESERVED or name.endswith(".confirm"):
+        raise UserError(
+            f"study name {name!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
+            "first, at most 100; 'reference' and names ending in '.confirm' are taken"
+        )
+    folder = request.results / name
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: cannot be written; choose another folder with --results")
+
+
+def _stored(request: Request) -> Record | None:
+    path = sqlite_file(request.url)
+    if path and not path.exists():
+        return None
+    storage = open_storage(request.url)
+    try:
+        return find_record(storage, request.study)
+    finally:
+        storage.engine.dispose()
+
+
+def _asked(request: Request) -> Record:
+    search = request.plan.space.search
+    if search is None and request.trials is not None:
+        raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
+    if search is not None and request.seeds is not None:
+        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    if search is not None:
+        return Record(request.plan, trials=request.trials or search.trials)
+    return Record(request.plan, seeds=request.wanted_seeds)
+
+
+def _source(storage: RDBStorage, request: Request, record: Record) -> DesignedSource | SearchSource:
+    if record.plan.space.search:
+        return SearchSource(storage, request.study, record)
+    seeds = request.wanted_seeds
+    return DesignedSource(storage, request.study, record, seeds, request.retry_failed)
+
+
+def _lacking(request: Request, stored: Record, asked: Record) -> bool:
+    """Whether there is anything to train or to note; asked before torch is imported."""
+    record = merge(request.study, stored, asked)
+    if record.attributes() != stored.attributes():
+        return True
+    storage = open_storage(request.url)
+    progress = _source(storage, request, record).progress
+    storage.engine.dispose()
+    return progress.complete + progress.failed < progress.wanted
+
+
+def _conditions(request: Request, stored: Record | None, asked: Record) -> tuple[Record, Machine]:
+    """Device, precision and threads: a study keeps those that it was begun with."""
+    from crnn.training import DeviceError, pick_device, pick_precision
+
+    wish = stored.device if stored and request.device == "auto" else request.device
+    device = pick_device(wish)
+    precision = request.precision
+    if stored:
+        given = {"device": device.type, "precision": precision, "threads": request.threads}
+        for key, value in given.items():
+            kept = getattr(stored, key)
+            if value not in (None, "auto", kept):
+                raise StorageError(
+                    f"study {request.study} was begun with {key} {kept}: leave --{key} out, "
+                    "or run it as a study of its own with --study NAME"
+                )
+        precision = stored.precision
+    try:
+        precision = pick_precision(precision, device)
+    except DeviceError as error:
+        if not stored:
+            raise
+        raise StorageError(f"study {request.study} was begun in {precision}: {error}") from None
+    threads = stored.threads if stored else request.threads or 1
+    gpus = _gpus(device.index) if device.type == "cuda" else ()
+    jobs = request.jobs or default_jobs(device.type, gpus, threads)
+    record = replace(
+        asked,
+        device=device.type,
+        precision=precision,
+        threads=threads,
+        environments=(environment(_gpu_name(device.index) if gpus else ""),),
+    )
+    return record, Machine(device.type, gpus, jobs, threads)
+
+
+def _gpus(index: int | None) -> tuple[str, ...]:
+    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them: all, or the one asked for."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else map(str, range(torch.cuda.device_count()))
+    gpus = tuple(names)
+    return gpus if index is None else (gpus[index],)
+
+
+def _gpu_name(index: int | None) -> str:
+    import torch
+
+    return str(torch.cuda.get_device_name(index or 0))
+
+
+def _prepare_data(request: Request, say: Callable[[str], None]) -> Path:
+    from crnn.data import data_folder, prepare
+
+    prepare(request.data, say)
+    return data_folder(request.data)

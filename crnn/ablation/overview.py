@@ -1,0 +1,124 @@
+"""What `spaces` and `plan` show, as plain data. Imports optuna only for a storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+from crnn.ablation.design import Arm, Plan, cost, load
+from crnn.ablation.space_file import shipped
+from crnn.ablation.timing import REFERENCE, clock, measured_rate
+from crnn.config import text_of
+from crnn.errors import UserError
+
+
+DATABASE = "studies.db"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast this machine trains: cost a second of one worker, workers, and the evidence."""
+
+    value: float
+    jobs: int
+    source: str
+
+    def seconds(self, work: float) -> float:
+        """The time that `work` takes over all workers."""
+        return work / self.value / self.jobs
+
+
+def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
+    """The pace measured in the storage, where there is one with finished trainings."""
+    workers = jobs or int(cpu_count(only_physical_cores=True))
+    found = REFERENCE
+    if storage or (results / DATABASE).exists():
+        from crnn.ablation.storage import open_storage, storage_url
+
+        found = measured_rate(open_storage(storage_url(storage, results)))
+    return Pace(found.value, workers, found.source)
+
+
+def spaces(pace: Pace) -> list[dict[str, Any]]:
+    """The shipped spaces: name, question, design, runs, rough time."""
+    rows = []
+    for name in shipped():
+        found = load(name)
+        runs, work = _work(found, None, None)
+        rows.append(
+            {
+                "name": name,
+                "question": found.space.question,
+                "design": found.space.design,
+                "runs": runs,
+                "time": clock(pace.seconds(work)),
+            }
+        )
+    return rows
+
+
+def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
+    """Every arm with its shapes, cost and time, and what else a person should know."""
+    space = found.space
+    if space.search and seeds:
+        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    if trials and not space.search:
+        raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
+    runs, work = _work(found, seeds, trials)
+    return {
+        "study": found.study_name,
+        "question": space.question,
+        "design": space.design,
+        "runs": runs,
+        "seconds": round(pace.seconds(work)),
+        "arms": [_arm(found, arm, pace) for arm in found.arms],
+        "fixed": {name: text_of(value) for name, value in space.fixed().items()},
+        "lines": _lines(found, pace, runs, work, seeds),
+    }
+
+
+def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
+    shapes = arm.shapes
+    return {
+        "arm": arm.name,
+        "against": arm.against,
+        "sequence_length": shapes.sequence_length,
+        "parameters": shapes.parameters,
+        "macs": shapes.macs,
+        "mmacs": f"{shapes.macs / 1e6:.1f}",
+        "seconds": round(cost(arm.setting) / pace.value, 1),
+        "time": clock(cost(arm.setting) / pace.value),
+        "note": arm.note,
+    }
+
+
+def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, float]:
+    """Runs and their cost; a search's draws are taken to cost what its first arms do."""
+    costs = [cost(arm.setting) for arm in found.arms]
+    if search := found.space.search:
+        short = [cost(arm.setting.replace(**search.training)) for arm in found.arms]
+        runs = trials or search.trials
+        return runs, runs * sum(short) / len(short)
+    count = seeds or len(found.space.seeds)
+    return len(costs) * count, count * sum(costs)
+
+
+def _lines(found: Plan, pace: Pace, runs: int, work: float, seeds: int | None) -> list[str]:
+    space = found.space
+    if space.search:
+        factors = "; ".join(f"{f.name}: {', '.join(f.texts())}" for f in space.factors)
+        what = f"{runs} trials: the arms above first, then draws of {space.search.sampler.name}"
+        lines = [f"Drawn from {factors}"]
+    else:
+        count = seeds or len(space.seeds)
+        what = f"{len(found.arms)} arms x {count} seeds = {runs} trainings"
+        lines = [
+            f"{cell}: the same network as {twin}, not run twice" for cell, twin in found.collapsed
+        ]
+    lines.append(f"{what}, about {clock(pace.seconds(work))} with {pace.jobs} at a time")
+    lines.append(f"Times from {pace.source}; time in the table is one training's.")
+    held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
+    return [*lines, f"Held fixed: {held}"]

@@ -1,0 +1,142 @@
+"""What a study in the storage is a study of: its space and the conditions it runs under."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from crnn.ablation.design import Plan, build, changes
+from crnn.ablation.space_file import nearest
+from crnn.ablation.storage import StorageError, shown, study_attributes, study_names, url_of
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """A study's plan, what it wants, and what every one of its trials has in common.
+
+    Attributes:
+        plan: the space and its arms, overrides applied.
+        seeds: the seeds wanted (one-factor and factorial).
+        trials: the trials wanted (search).
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32`` or ``bf16``.
+        threads: threads of a worker.
+        environments: versions and hardware of each machine and version that it ran on.
+    """
+
+    plan: Plan
+    seeds: tuple[int, ...] = ()
+    trials: int = 0
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    environments: tuple[dict[str, str], ...] = ()
+
+    @property
+    def wanted(self) -> int:
+        """How many trials the study wants."""
+        return self.trials or len(self.plan.arms) * len(self.seeds)
+
+    def attributes(self) -> dict[str, Any]:
+        """As the study's user attributes."""
+        space = self.plan.space
+        return {
+            "question": space.question,
+            "design": space.design,
+            "space_name": space.name,
+            "space": space.text,
+            "space_digest": hashlib.sha256(space.text.encode()).hexdigest(),
+            "overrides": self.plan.overrides,
+            "seeds": list(self.seeds),
+            "trials": self.trials,
+            "device": self.device,
+            "precision": self.precision,
+            "threads": self.threads,
+            "environments": list(self.environments),
+            "format": FORMAT,  # last: a study without it was never begun
+        }
+
+
+def find_record(storage: RDBStorage, study: str) -> Record | None:
+    """The record of a study; None where the storage has no such study (or only begun one).
+
+    Raises:
+        StorageError: the study is not one of this program's, or of another format.
+    """
+    found = study_attributes(storage, study)
+    if "format" not in found:
+        if "question" not in found and study in study_names(storage):
+            raise StorageError(f"study {study}: not one of this program's; choose --study NAME")
+        return None
+    if found["format"] != FORMAT:
+        raise StorageError(
+            f"study {study}: its format is {found['format']}, this version reads {FORMAT}"
+        )
+    source = f"the space of study {study}"
+    return Record(
+        plan=build(found["space_name"], found["space"], source, **found["overrides"]),
+        seeds=tuple(found["seeds"]),
+        trials=found["trials"],
+        device=found["device"],
+        precision=found["precision"],
+        threads=found["threads"],
+        environments=tuple(found["environments"]),
+    )
+
+
+def load_record(storage: RDBStorage, study: str) -> Record:
+    """The record of a study that must exist.
+
+    Raises:
+        StorageError: it does not; the message has the nearest names.
+    """
+    record = find_record(storage, study)
+    if record is None:
+        where = shown(url_of(storage))
+        raise StorageError(f"no study {study} in {where}; {nearest(study, study_names(storage))}")
+    return record
+
+
+def latest_study(storage: RDBStorage) -> str:
+    """The name of the study begun last.
+
+    Raises:
+        StorageError: there is none.
+    """
+    names = study_names(storage)
+    if not names:
+        raise StorageError(
+            f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"
+        )
+    return names[-1]
+
+
+def merge(study: str, stored: Record | None, wanted: Record) -> Record:
+    """The record that a study goes on with: stored conditions, seeds and trials of both.
+
+    Raises:
+        StorageError: the space has changed otherwise than by arms or seeds added.
+    """
+    if stored is None:
+        return wanted
+    found = changes(stored.plan.space, wanted.plan.space)
+    if stored.plan.overrides != wanted.plan.overrides:
+        found.append(f"overrides: were {stored.plan.overrides}, are {wanted.plan.overrides}")
+    if found:
+        raise StorageError(
+            f"study {study}: its space has changed ({'; '.join(found)}); "
+            "take the changes back, or run it as a study of its own with --study NAME"
+        )
+    new = [e for e in wanted.environments if e not in stored.environments]
+    return replace(
+        stored,
+        plan=wanted.plan,
+        seeds=(*stored.seeds, *(seed for seed in wanted.seeds if seed not in stored.seeds)),
+        trials=max(stored.trials, wanted.trials),
+        environments=(*stored.environments, *new),
+    )

@@ -1,0 +1,229 @@
+"""The loop: a slot is free -> the next task -> a worker trains it -> its end is recorded.
+
+The coordinator (this process) alone creates and finishes trials. Each slot is an executor of one
+worker process: a worker that is killed then fails its own trial only, and its slot is made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import FrameType
+
+from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend import get_context
+
+from crnn.ablation.tasks import Progress, Source, Task
+from crnn.ablation.worker import STORAGE_VARIABLE, Batches, Outcome, start, work
+
+LOOK = 0.2  # seconds between two looks at workers that say nothing
+ATTEMPTS = 3  # of a training whose worker is lost
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a task: `what` is ``started``, ``batches``, ``epoch`` or ``ended``.
+
+    `detail` is then None, a `worker.Batches`, a `training.Epoch` or a `worker.Outcome`.
+    """
+
+    what: str
+    slot: int
+    task: Task
+    progress: Progress
+    detail: object = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run takes of the machine.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        gpus: the CUDA devices (as CUDA_VISIBLE_DEVICES names them) shared out among workers.
+        jobs: trainings at a time.
+        threads: threads of each worker.
+    """
+
+    device: str = "cpu"
+    gpus: tuple[str, ...] = ()
+    jobs: int = 1
+    threads: int = 1
+
+
+class InterruptedRunError(Exception):
+    """Ctrl-C or SIGTERM ended the run; `signum` is the signal."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
+    """One job a physical core (or `threads` of them), one a GPU on CUDA."""
+    if device == "cuda":
+        return max(1, len(gpus))
+    return max(1, int(cpu_count(only_physical_cores=True)) // threads)
+
+
+def run(
+    source: Source,
+    study: str,
+    storage_url: str,
+    data: Path,
+    machine: Machine,
+    on_event: Callable[[Event], None],
+    deadline: float | None = None,
+) -> None:
+    """Train what `source` gives until there is nothing left.
+
+    Args:
+        source: gives the tasks and records their ends.
+        study: the Optuna study's name, for the workers' reports.
+        storage_url: handed to the workers in their environment.
+        data: the folder of the decoded images.
+        machine: device, jobs and threads.
+        on_event: told of everything that happens.
+        deadline: nothing new starts after this (`time.monotonic`).
+
+    Raises:
+        InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and the
+            next run takes them up again.
+    """
+    slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
+    try:
+        with _signals() as caught:
+            while not caught:
+                for slot in slots:
+                    late = deadline is not None and time.monotonic() > deadline
+                    if slot.task is None and not late and (task := source.next()):
+                        slot.begin(task, study, data)
+                        on_event(Event("started", slot.number, task, source.progress))
+                busy = [slot for slot in slots if slot.task]
+                if not busy:
+                    return
+                wait([slot.inbox for slot in busy], timeout=LOOK)
+                for slot in busy:
+                    _attend(slot, source, study, data, on_event)
+            raise InterruptedRunError(caught[0])
+    finally:
+        for slot in slots:
+            slot.close()
+
+
+def _attend(
+    slot: _Slot, source: Source, study: str, data: Path, on_event: Callable[[Event], None]
+) -> None:
+    """Pass on what a worker said; record its task's end where it has ended."""
+    task, future = slot.task, slot.future
+    if task is None or future is None:
+        return
+    ended = future.done()  # before the messages are read: the last ones precede the end
+    for message in slot.messages():
+        what = "batches" if isinstance(message, Batches) else "epoch"
+        on_event(Event(what, slot.number, task, source.progress, message))
+    if not ended:
+        return
+    try:
+        outcome: Outcome = future.result()
+    except BrokenProcessPool:
+        slot.renew()
+        if slot.attempts < ATTEMPTS:
+            slot.begin(task, study, data)
+            return
+        lost = f"lost its worker process {ATTEMPTS} times (killed, or out of memory)"
+        outcome = Outcome("FAIL", None, {"failure": lost})
+    slot.free()
+    machine = {"device": slot.machine.device, "threads": slot.machine.threads, "fused": 1}
+    source.finish(task, outcome.state, outcome.value, {**machine, **outcome.attributes})
+    on_event(Event("ended", slot.number, task, source.progress, outcome))
+
+
+class _Slot:
+    """A place for one training at a time: one worker process and the pipe it talks through."""
+
+    def __init__(self, number: int, storage_url: str, machine: Machine) -> None:
+        self.number, self.machine = number, machine
+        self.task: Task | None = None
+        self.future: Future[Outcome] | None = None
+        self.attempts = 0
+        self.environment = _environment(number, storage_url, machine)
+        self._open()
+
+    def _open(self) -> None:
+        self.inbox, outbox = get_context("loky").Pipe(duplex=False)
+        self.executor = ProcessPoolExecutor(
+            max_workers=1,
+            timeout=None,
+            initializer=start,
+            initargs=(outbox, os.getpid(), self.machine.threads),
+            env=self.environment,
+        )
+        self.outbox = outbox  # kept open here, so that an empty pipe is never at its end
+
+    def begin(self, task: Task, study: str, data: Path) -> None:
+        """Hand a task to the worker."""
+        self.attempts = self.attempts + 1 if task is self.task else 1
+        self.task = task
+        self.future = self.executor.submit(work, task, study, data, self.machine.device)
+
+    def messages(self) -> Iterator[object]:
+        """What the worker has said since the last look."""
+        while self.inbox.poll():
+            yield self.inbox.recv()
+
+    def free(self) -> None:
+        """The task has ended."""
+        self.task = self.future = None
+
+    def close(self) -> None:
+        """End the worker, whatever it does."""
+        self.executor.shutdown(wait=True, kill_workers=True)
+        self.inbox.close()
+        self.outbox.close()
+
+    def renew(self) -> None:
+        """A new worker and a new pipe: the old one may hold half a message."""
+        self.close()
+        self._open()
+
+
+def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, str]:
+    threads = str(machine.threads)
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    visible = machine.gpus[number % len(machine.gpus)] if machine.gpus else ""
+    return {
+        **dict.fromkeys(names, threads),
+        "CUDA_VISIBLE_DEVICES": visible,
+        STORAGE_VARIABLE: storage_url,
+    }
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals caught so far; a second Ctrl-C goes the usual way and stops at once.
+
+    Handlers are set even where SIGINT is ignored, as in a script's background jobs.
+    """
+    caught: list[int] = []
+
+    def note(signum: int, _frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(signum)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,218 @@
+"""What a study is: the parts of a space, as its author wrote them down."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from crnn.config import Setting, Value, text_of
+
+BASELINE = "baseline"
+Design = Literal["one-factor", "factorial", "search"]
+
+
+class Part(BaseModel):
+    """A part of a space: frozen, strict, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+P = TypeVar("P", bound=Part)
+
+
+def _own_options(part: P, **options: tuple[str, ...]) -> P:
+    name = part.name  # type: ignore[attr-defined]
+    alien = sorted(part.model_fields_set - {"name", *options[name]})
+    if alien:
+        raise ValueError(f"{name} has no option {', '.join(alien)}; it takes "
+                         f"{', '.join(options[name]) or 'none'}")  # fmt: skip
+    return part
+
+
+class Condition(Part):
+    """When a factor is active: a bound on another factor's value, or the values it may have."""
+
+    above: float | None = None
+    below: float | None = None
+    is_: list[Any] | None = Field(None, alias="is")
+
+    @model_validator(mode="after")
+    def _one(self) -> Condition:
+        if sum(bound is not None for bound in (self.above, self.below, self.is_)) != 1:
+            raise ValueError("takes one of above, below, is = [values]")
+        return self
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` meets the condition."""
+        if self.is_ is not None:
+            return value in [tuple(v) if isinstance(v, list) else v for v in self.is_]
+        if isinstance(value, str | tuple):
+            return False
+        return value > self.above if self.above is not None else value < self.below  # type: ignore[operator]
+
+
+class FactorForm(Part):
+    """A factor as a space file gives it: levels, or (in a search) a range.
+
+    Attributes:
+        role: ``scientific``, or ``nuisance`` (search only: tuned, not concluded on).
+        levels: the values, the baseline's among them; empty where there is a range.
+        low: the range's lowest value.
+        high: the range's highest value, drawn too.
+        step: the distance of the values drawn (1 for integers unless given).
+        log: draw on a logarithmic scale.
+        when: by other factor: the condition under which this one is drawn at all.
+    """
+
+    role: Literal["scientific", "nuisance"] = "scientific"
+    levels: tuple[Any, ...] = Field((), strict=False)
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
+    log: bool = False
+    when: dict[str, Condition] = {}
+
+
+class Factor(FactorForm):
+    """A hyperparameter under study, by its setting's name."""
+
+    name: str
+
+    def has(self, value: Any) -> bool:
+        """Whether `value` is a level, or lies in the range and on its steps."""
+        if self.levels:
+            return value in self.levels
+        return bool(self.low <= value <= self.high) and on_grid(value, self.low, self.step)
+
+    def texts(self) -> list[str]:
+        """The levels, or the range, as text."""
+        if self.levels:
+            return [text_of(level) for level in self.levels]
+        how = " log" if self.log else f" step {text_of(self.step)}" if self.step else ""
+        return [f"{text_of(self.low)} to {text_of(self.high)}{how}"]
+
+
+class NamedArm(Part):
+    """An arm that changes several settings together."""
+
+    set: dict[str, Any]
+    against: str = BASELINE
+    note: str = ""
+
+
+class Reported(Part):
+    """Figures that somebody else reported for an arm: test accuracy a fraction, loss in nats."""
+
+    test_accuracy: float | None = Field(None, ge=0, le=1)
+    test_loss: float | None = Field(None, ge=0)
+    note: str = ""
+
+
+class Settle(Part):
+    """Looks declared before the first: numbers of seeds at which arms with a verdict may stop."""
+
+    n_max: int = Field(ge=2)
+    looks: list[int]
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Settle:
+        if not self.looks or self.looks != sorted(set(self.looks)) or self.looks[0] < 2:
+            raise ValueError("looks must be increasing numbers of seeds, 2 or more")
+        if self.looks[-1] > self.n_max:
+            raise ValueError(f"looks must not go beyond n_max = {self.n_max}")
+        return self
+
+
+class Limits(Part):
+    """What goes beyond is never trained."""
+
+    parameters: int | None = Field(None, ge=1)
+    macs: int | None = Field(None, ge=1)
+
+
+class Sampler(Part):
+    """A sampler by name, with its options (None: the sampler's own default)."""
+
+    name: Literal["tpe", "random", "qmc"] = "tpe"
+    n_startup_trials: int | None = Field(None, ge=1)
+    n_ei_candidates: int | None = Field(None, ge=1)
+    qmc_type: Literal["sobol", "halton"] | None = None
+    scramble: bool | None = None
+
+    @model_validator(mode="after")
+    def _own_options(self) -> Sampler:
+        tpe, qmc = ("n_startup_trials", "n_ei_candidates"), ("qmc_type", "scramble")
+        return _own_options(self, tpe=tpe, random=(), qmc=qmc)
+
+
+class Pruner(Part):
+    """A pruner by name, with its options (None: the pruner's own default)."""
+
+    name: Literal["none", "median", "hyperband"] = "none"
+    n_startup_trials: int | None = Field(None, ge=0)
+    n_warmup_steps: int | None = Field(None, ge=0)
+    interval_steps: int | None = Field(None, ge=1)
+    min_resource: int | None = Field(None, ge=1)
+    reduction_factor: int | None = Field(None, ge=2)
+
+    @model_validator(mode="after")
+    def _own_options(self) -> Pruner:
+        median = ("n_startup_trials", "n_warmup_steps", "interval_steps")
+        hyperband = ("min_resource", "reduction_factor")
+        return _own_options(self, none=(), median=median, hyperband=hyperband)
+
+
+class Search(Part):
+    """The search stage: how many trials, drawn how, trained how."""
+
+    trials: int = Field(ge=1)
+    seed: int = Field(0, ge=0)
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    training: dict[str, Any] = {}
+
+
+class Confirm(Part):
+    """The confirmation: the best `top` of the search over `seeds` fresh seeds."""
+
+    top: int = Field(ge=1)
+    seeds: int = Field(ge=2)
+
+
+class Space(Part):
+    """A study as its author wrote it down. See `search_spaces/README.md` for the file's form."""
+
+    name: str
+    text: str
+    question: str = ""
+    note: str = ""
+    design: Design = "one-factor"
+    seeds: tuple[int, ...] = ()
+    margin: float = Field(0.005, gt=0, lt=1)
+    settle: Settle | None = None
+    baseline: Setting = Setting()
+    factors: tuple[Factor, ...] = ()
+    arms: dict[str, NamedArm] = {}
+    reported: dict[str, Reported] = {}
+    limits: Limits = Limits()
+    search: Search | None = None
+    confirm: Confirm | None = None
+
+    def factor(self, name: str) -> Factor:
+        """The factor called `name`."""
+        return next(factor for factor in self.factors if factor.name == name)
+
+    def fixed(self) -> dict[str, Value]:
+        """Settings that are no factor and that no named arm changes."""
+        free = {factor.name for factor in self.factors}
+        free.update(name for arm in self.arms.values() for name in arm.set)
+        return {name: v for name, v in self.baseline.values().items() if name not in free}
+
+
+def on_grid(value: float, low: float | None, step: float | None) -> bool:
+    """Whether `value` is `low` plus a whole number of steps (any value where there is no step)."""
+    if low is None or not step:
+        return True
+    steps = (value - low) / step
+    return abs(steps - round(steps)) < 1e-9

@@ -1,0 +1,355 @@
+"""A space file (TOML) read into a `Space`: every error found, all reported together."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from crnn.ablation.space import (
+    BASELINE,
+    Confirm,
+    Factor,
+    FactorForm,
+    Limits,
+    NamedArm,
+    P,
+    Part,
+    Reported,
+    Search,
+    Settle,
+    Space,
+    on_grid,
+)
+from crnn.config import SETTING_KEYS, TRAIN_KEYS, Setting, Value, check, text_of
+from crnn.errors import UserError
+
+SHIPPED = Path(__file__).parents[2] / "search_spaces"
+FORMAT = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class SpaceError(UserError):
+    """A space that cannot be run. `errors` holds one line each: where, what, the fix."""
+
+    def __init__(self, source: str, errors: list[str]) -> None:
+        super().__init__("\n".join(f"{source}: {error}" for error in errors))
+        self.errors = errors
+
+
+def shipped() -> list[str]:
+    """The names of the spaces that come with the project."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``did you mean …? Valid: …``, for a name that is not one of `valid`."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    guess = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{guess}Valid: {', '.join(valid) or 'none'}"
+
+
+def new_space(file: Path) -> None:
+    """Write a commented space to edit.
+
+    Raises:
+        UserError: the file exists, or cannot be written.
+    """
+    text = (Path(__file__).parent / "new_space.toml").read_text(encoding="utf-8")
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text.replace("THIS_FILE", str(file)))
+    except FileExistsError:
+        raise UserError(f"{file}: exists already; choose another name or delete it") from None
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}; choose another place") from None
+
+
+def seeds_of(value: int | list[int]) -> tuple[int, ...]:
+    """The seeds that a count or a list means.
+
+    Raises:
+        ValueError: none, a negative one, or the same one twice.
+    """
+    seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
+    if not seeds:
+        raise ValueError("no seeds; give a count from 1 on, or a list of seeds")
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError("seeds must be 0 or more and all different")
+    return seeds
+
+
+def parse(name: str, text: str, source: str = "") -> tuple[Space, list[str]]:
+    """What could be read of a space file, and every error found in it.
+
+    `source` is what errors call the file, its name unless given.
+
+    Raises:
+        SpaceError: the text is not TOML at all.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpaceError(source or name, [f"not valid TOML: {error}"]) from None
+    reader = _Reader(document)
+    return Space(name=name, text=text, **reader.fields), reader.errors
+
+
+class _Reader:
+    """Reads a document section by section, gathering the parts of a space and the errors."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document, self.errors = document, list[str]()
+        self.fields: dict[str, Any] = {}
+        self._known_keys()
+        for key in ("question", "note", "design", "margin"):
+            self._plain(key)
+        self.design: str = self.fields.get("design", "one-factor")
+        self._seeds()
+        self._baseline()
+        self._sections()
+        self._factors()
+        self._arms()
+
+    def _error(self, where: str, what: object) -> None:
+        self.errors.append(f"{where}: {what}")
+
+    def _known_keys(self) -> None:
+        valid = ["format", *(k for k in Space.model_fields if k not in ("name", "text"))]
+        for key in self.document:
+            if key not in valid:
+                self._error(key, f"unknown key; {nearest(key, valid)}")
+        if self.document.get("format") != FORMAT:
+            self._error("format", f"must be {FORMAT}, the only format that this version reads")
+        if not self.document.get("question"):
+            self._error("question", "missing; say in one sentence what the study asks")
+
+    def _plain(self, key: str) -> None:
+        if key in self.document:
+            try:
+                probe = Space(name="x", text="", **{key: self.document[key]})
+            except ValidationError as error:
+                self._error(key, _sentence(error))
+            else:
+                self.fields[key] = getattr(probe, key)
+        elif key == "design":
+            self._error(key, "missing; one of one-factor, factorial, search")
+
+    def _seeds(self) -> None:
+        value = self.document.get("seeds")
+        if self.design == "search":
+            if value is not None:
+                self._error("seeds", "a search has one seed, [search] seed; [confirm] has its own")
+            return
+        integers = value if isinstance(value, list) else [value]
+        if not all(isinstance(v, int) and not isinstance(v, bool) for v in integers):
+            self._error("seeds", "no seeds; give a count from 1 on, or a list of seeds")
+            return
+        try:
+            self.fields["seeds"] = seeds_of(value)  # type: ignore[arg-type]
+        except ValueError as error:
+            self._error("seeds", error)
+
+    def _baseline(self) -> None:
+        values = self._values("baseline", self._table("baseline"), SETTING_KEYS)
+        self.fields["baseline"] = Setting.of(values)
+
+    def _sections(self) -> None:
+        kinds: dict[str, type[Part]] = {
+            "settle": Settle,
+            "limits": Limits,
+            "search": Search,
+            "confirm": Confirm,
+        }
+        for key, kind in kinds.items():
+            if key in self.document:
+                part = self._part(key, kind, self._table(key))
+                if part is not None:
+                    self.fields[key] = part
+        for key in ("search", "confirm", "limits"):
+            if key in self.document and self.design != "search":
+                self._error(key, 'only a design = "search" has it; take it out')
+        if "settle" in self.document and self.design == "search":
+            self._error("settle", "a search has none; take it out")
+        if self.design == "search" and "search" not in self.document:
+            self._error("search", "missing; give [search] with at least trials = N")
+        if search := self.fields.get("search"):
+            training = self._values("search.training", search.training, TRAIN_KEYS)
+            self.fields["search"] = search.model_copy(update={"training": training})
+
+    def _factors(self) -> None:
+        given_factors = self._table("factors")
+        if not given_factors:
+            self._error("factors", "none; name at least one setting with its levels")
+        factors = []
+        for name, given in given_factors.items():
+            where = f"factors.{name}"
+            if name not in SETTING_KEYS:
+                self._error(where, f"no such setting; {nearest(name, SETTING_KEYS)}")
+                continue
+            if not isinstance(given, list | dict):
+                self._error(where, "give a list of levels, or a table with levels, or low and high")
+                continue
+            table = {"levels": given} if isinstance(given, list) else given
+            form = self._part(where, FactorForm, table)
+            if form is not None:
+                factors.append(self._factor(where, Factor(name=name, **dict(form))))
+        self.fields["factors"] = tuple(factor for factor in factors if factor is not None)
+        for factor in self.fields["factors"]:
+            self._when(factor)
+
+    def _factor(self, where: str, factor: Factor) -> Factor | None:
+        if factor.name == "precision":
+            self._error(where, "precision is a study's, not an arm's; use --precision")
+            return None
+        if factor.role == "nuisance" and self.design != "search":
+            self._error(where, "a nuisance belongs to a search; here every factor is scientific")
+        if factor.when and self.design != "search":
+            self._error(where, "conditions (when) belong to a search; take it out")
+        if factor.levels:
+            return self._levels(where, factor)
+        return self._range(where, factor)
+
+    def _levels(self, where: str, factor: Factor) -> Factor:
+        if any(value is not None for value in (factor.low, factor.high, factor.step)):
+            self._error(where, "has levels and a range; keep one of them")
+        levels: list[Value] = []
+        for given in factor.levels:
+            try:
+                level = check(factor.name, given)
+            except ValueError as error:
+                self._error(where, f"level {error}")
+                continue
+            if level in levels:
+                self._error(where, f"two levels alike: {text_of(level)} stands there twice")
+            else:
+                levels.append(level)
+        baseline = self.fields["baseline"].values()[factor.name]
+        if baseline not in levels:
+            levels.insert(0, baseline)
+        return factor.model_copy(update={"levels": tuple(levels)})
+
+    def _range(self, where: str, factor: Factor) -> Factor | None:
+        if factor.low is None or factor.high is None:
+            self._error(where, "no levels; give a list of them, or low and high")
+            return None
+        if self.design != "search":
+            self._error(where, "a range belongs to a search; give a list of levels")
+        before = len(self.errors)
+        ends = {}
+        for key in ("low", "high"):
+            try:
+                ends[key] = check(factor.name, getattr(factor, key))
+            except ValueError as error:
+                self._error(where, f"{key} = {error}")
+        if len(self.errors) == before:
+            self._check_range(where, factor)
+        whole = isinstance(self.fields["baseline"].values()[factor.name], int)
+        step = factor.step or (1 if whole and not factor.log else None)
+        return factor.model_copy(update={**ends, "step": step})
+
+    def _check_range(self, where: str, factor: Factor) -> None:
+        low, high, step = float(factor.low or 0), float(factor.high or 0), factor.step
+        baseline = self.fields["baseline"].values()[factor.name]
+        if low >= high:
+            self._error(where, f"low = {factor.low} must be below high = {factor.high}")
+        elif factor.log and (step is not None or low <= 0):
+            self._error(where, "log needs low above 0 and takes no step")
+        elif step is not None and step <= 0:
+            self._error(where, f"step = {step} must be above 0")
+        elif isinstance(baseline, int) and step is not None and step != int(step):
+            self._error(where, f"step = {step} must be a whole number, as the setting is")
+        elif step is not None and not on_grid(high, low, step):
+            self._error(where, f"high = {factor.high} is not low plus whole steps of {step}")
+        elif not factor.has(baseline):
+            self._error(where, f"the baseline's {text_of(baseline)} is not in the range; widen it")
+
+    def _when(self, factor: Factor) -> None:
+        names = [other.name for other in self.fields["factors"]]
+        earlier = names[: names.index(factor.name)]
+        for name in factor.when:
+            if name not in earlier:
+                where = f"factors.{factor.name}.when.{name}"
+                self._error(where, f"not a factor listed before it; {nearest(name, earlier)}")
+
+    def _arms(self) -> None:
+        arms = {}
+        for name, given in self._table("arms").items():
+            where = f"arms.{name}"
+            if not NAME.fullmatch(name) or name == BASELINE:
+                self._error(where, "an arm's name is letters, digits, '.', '_', '-', a letter or "
+                            "digit first, at most 100, and not 'baseline'")  # fmt: skip
+                continue
+            arm = self._part(where, NamedArm, given)
+            if arm is not None:
+                values = self._values(f"{where}.set", arm.set, SETTING_KEYS)
+                if not arm.set:
+                    self._error(where, "changes nothing; put settings into set = { … }")
+                if self.design == "search":
+                    self._drawable(where, values)
+                arms[name] = arm.model_copy(update={"set": values})
+        self.fields["arms"] = arms
+        reported = {
+            name: self._part(f"reported.{name}", Reported, given)
+            for name, given in self._table("reported").items()
+        }
+        self.fields["reported"] = {k: v for k, v in reported.items() if v is not None}
+
+    def _drawable(self, where: str, values: Mapping[str, Value]) -> None:
+        factors = {factor.name: factor for factor in self.fields["factors"]}
+        for name, value in values.items():
+            if name not in factors:
+                self._error(where, f"{name} is no factor; a search's arms change factors only")
+            elif not factors[name].has(value):
+                levels = ", ".join(factors[name].texts())
+                self._error(where, f"{name} = {text_of(value)} is not among {levels}")
+
+    def _table(self, key: str) -> dict[str, Any]:
+        table = self.document.get(key, {})
+        if isinstance(table, dict):
+            return table
+        self._error(key, f"must be a table, [{key}]")
+        return {}
+
+    def _part(self, where: str, kind: type[P], given: object) -> P | None:
+        try:
+            return kind.model_validate(given)
+        except ValidationError as error:
+            for one in error.errors():
+                path = ".".join([where, *(str(part) for part in one["loc"])])
+                if one["type"] == "extra_forbidden":
+                    valid = [f.alias or n for n, f in kind.model_fields.items()]
+                    self._error(path, f"unknown key; {nearest(str(one['loc'][-1]), valid)}")
+                else:
+                    self._error(path, _message(one["msg"]))
+            return None
+
+    def _values(
+        self, where: str, table: Mapping[str, Any], valid: tuple[str, ...]
+    ) -> dict[str, Value]:
+        values = {}
+        for name, given in table.items():
+            if name not in valid:
+                self._error(f"{where}.{name}", f"no such setting; {nearest(name, valid)}")
+                continue
+            try:
+                values[name] = check(name, given)
+            except ValueError as error:
+                self._error(f"{where}.{name}", error)
+        return values
+
+
+def _sentence(error: ValidationError) -> str:
+    return "; ".join(_message(one["msg"]) for one in error.errors())
+
+
+def _message(text: str) -> str:
+    """Pydantic's message, in the tone of the others."""
+    text = text.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

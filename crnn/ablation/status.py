@@ -1,0 +1,80 @@
+"""What `status` shows, as plain data: how far studies are, and what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from crnn.ablation.record import Record, find_record, load_record
+from crnn.ablation.storage import TrialRow, may_be_running, read_trials, study_names
+
+KEYS = ("arm", "seed", "digest", "failure", "history")
+STATES = ("complete", "running", "waiting", "failed")
+
+
+def studies(storage: RDBStorage) -> list[dict[str, Any]]:
+    """Every study of the storage: its name, design, trials wanted, and their states."""
+    rows = []
+    for name in study_names(storage):
+        if record := find_record(storage, name):
+            counts = Counter(state for _, state, _ in _trials(storage, name, record))
+            rows.append(
+                {
+                    "study": name,
+                    "design": record.plan.space.design,
+                    "wanted": record.wanted,
+                    **_counted(counts, record.wanted),
+                }
+            )
+    return rows
+
+
+def status(storage: RDBStorage, study: str) -> dict[str, Any]:
+    """One study: counts, counts by arm, and each failure with its reason.
+
+    Raises:
+        StorageError: there is no such study.
+    """
+    record = load_record(storage, study)
+    trials = _trials(storage, study, record)
+    failures = [
+        {"number": row.number, "arm": arm, "seed": row.attributes.get("seed"),
+         "reason": row.attributes.get("failure", "")}
+        for arm, state, row in trials
+        if state == "failed"
+    ]  # fmt: skip
+    return {
+        "study": study,
+        "wanted": record.wanted,
+        **_counted(Counter(state for _, state, _ in trials), record.wanted),
+        "arms": _by_arm(record, trials),
+        "failures": failures,
+    }
+
+
+def _by_arm(record: Record, trials: list[tuple[str, str, TrialRow]]) -> list[dict[str, Any]]:
+    names = dict.fromkeys([*(a.name for a in record.plan.arms), *(arm for arm, _, _ in trials)])
+    rows = []
+    for name in names:
+        counts = Counter(state for arm, state, _ in trials if arm == name)
+        wanted = sum(counts.values()) if record.trials else len(record.seeds)
+        rows.append({"arm": name, **_counted(counts, wanted)})
+    return rows
+
+
+def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
+    waiting = max(0, wanted - counts["complete"] - counts["running"] - counts["failed"])
+    return {state: waiting if state == "waiting" else counts[state] for state in STATES}
+
+
+def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
+    """Arm, state and row of each trial that counts: the latest of each replicate."""
+    rows = [row for row in read_trials(storage, study, KEYS) if "arm" in row.attributes]
+    if not record.trials:
+        rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
+    names = {"COMPLETE": "complete", "PRUNED": "complete", "FAIL": "failed"}
+    alive = may_be_running(storage, study)
+    names["RUNNING"] = "running" if alive else "waiting"
+    return [(row.attributes["arm"], names[row.state], row) for row in rows]

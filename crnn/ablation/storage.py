@@ -1,0 +1,320 @@
+"""The Optuna storage: open it, keep studies and trials in it, read them back quickly.
+
+This module alone touches Optuna's storage layer. Designed trials are created from a template in
+one transaction, and identities and tables are read by one query each: Optuna's own calls read
+every attribute of every trial one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from crnn.errors import UserError
+
+ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
+FILE_NAME = "studies.db"
+DONE = ("COMPLETE", "PRUNED", "FAIL")
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class StorageError(UserError):
+    """A storage or study that cannot be used; one line with the fix."""
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial as the storage has it; `attributes` are its user attributes, decoded."""
+
+    trial_id: int
+    number: int
+    state: str
+    started: datetime | None
+    finished: datetime | None
+    value: float | None
+    attributes: dict[str, Any]
+
+
+def storage_url(given: str | None, results: Path) -> str:
+    """The storage's URL: given (a URL or an SQLite file), from the environment, or the default."""
+    chosen = given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME)
+    return chosen if "://" in chosen else f"sqlite:///{Path(chosen).absolute()}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind an SQLite URL; None for another database."""
+    database = sqlalchemy.make_url(url).database
+    return Path(database) if url.startswith("sqlite") and database else None
+
+
+def shown(url: str) -> str:
+    """The URL without its password; an SQLite storage as its path."""
+    path = sqlite_file(url)
+    return str(path) if path else sqlalchemy.make_url(url).render_as_string(hide_password=True)
+
+
+def url_of(storage: RDBStorage) -> str:
+    """The URL of an open storage, with its password: not for people's eyes (see `shown`)."""
+    return storage.engine.url.render_as_string(hide_password=False)
+
+
+def open_storage(url: str, *, create: bool = False) -> RDBStorage:
+    """Open an Optuna storage.
+
+    SQLite is put into WAL mode, where readers and a writer do not lock each other out.
+
+    Args:
+        url: an SQLAlchemy URL.
+        create: make it (and an SQLite file's folder) where it does not exist yet.
+
+    Raises:
+        StorageError: it does not exist, or cannot be opened.
+    """
+    try:
+        path = sqlite_file(url)
+        if path and not create and not path.exists():
+            raise StorageError(f"{path}: no such storage; start with: python study.py run quick")
+        if path and create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        options = {"connect_args": {"timeout": 30}} if path else {"pool_pre_ping": True}
+        storage = RDBStorage(url, engine_kwargs=options)
+        if path:
+            sqlalchemy.event.listen(storage.engine, "connect", _set_pragmas)
+            storage.engine.dispose()
+        return storage
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = str(getattr(error, "orig", None) or error.__cause__ or error).strip().split("\n")[0]
+        raise StorageError(f"{_safe(url)}: cannot open the storage: {cause}") from None
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename}: {error.strerror}; choose another --results"
+        ) from None
+    except ImportError as error:
+        raise StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg") from None
+
+
+def _safe(url: str) -> str:
+    try:
+        return shown(url)
+    except sqlalchemy.exc.ArgumentError:
+        return "--storage"  # not a URL: it may hold anything, a password as well
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def study_names(storage: RDBStorage) -> list[str]:
+    """All studies of the storage, the latest last."""
+    query = "SELECT study_name FROM studies ORDER BY study_id"
+    with storage.engine.connect() as connection:
+        return [row[0] for row in connection.execute(sqlalchemy.text(query))]
+
+
+def study_attributes(storage: RDBStorage, study: str) -> dict[str, Any]:
+    """A study's user attributes; empty where there is no such study."""
+    query = (
+        "SELECT a.key, a.value_json FROM study_user_attributes a JOIN studies s"
+        " ON s.study_id = a.study_id WHERE s.study_name = :study"
+    )
+    with storage.engine.connect() as connection:
+        rows = connection.execute(sqlalchemy.text(query), {"study": study})
+        return {key: json.loads(value) for key, value in rows}
+
+
+def save_study(storage: RDBStorage, study: str, attributes: Mapping[str, Any]) -> None:
+    """Create the study where it does not exist, and set its user attributes (what differs)."""
+    if study in study_names(storage):
+        study_id = storage.get_study_id_from_name(study)
+    else:
+        study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], study)
+    present = study_attributes(storage, study)
+    for key, value in attributes.items():
+        if key not in present or present[key] != value:
+            storage.set_study_user_attr(study_id, key, value)
+
+
+def read_trials(
+    storage: RDBStorage, study: str, keys: tuple[str, ...] | None = None
+) -> list[TrialRow]:
+    """The study's trials by number, with their user attributes (or only those in `keys`)."""
+    with storage.engine.connect() as connection:
+        attributes = _trial_attributes(connection, study, keys)
+        rows = connection.execute(_TRIALS, {"study": study}).all()
+    return [TrialRow(**row._asdict(), attributes=attributes.get(row.trial_id, {})) for row in rows]
+
+
+_TRIALS = sqlalchemy.text(
+    "SELECT t.trial_id, t.number, t.state, t.datetime_start AS started,"
+    " t.datetime_complete AS finished, v.value"
+    " FROM trials t JOIN studies s ON s.study_id = t.study_id"
+    " LEFT JOIN trial_values v ON v.trial_id = t.trial_id AND v.objective = 0"
+    " WHERE s.study_name = :study ORDER BY t.number"
+).columns(  # SQLite gives times as text unless they are said to be times
+    sqlalchemy.column("trial_id", sqlalchemy.Integer),
+    sqlalchemy.column("number", sqlalchemy.Integer),
+    sqlalchemy.column("state", sqlalchemy.String),
+    sqlalchemy.column("started", sqlalchemy.DateTime),
+    sqlalchemy.column("finished", sqlalchemy.DateTime),
+    sqlalchemy.column("value", sqlalchemy.Float),
+)
+
+
+def _trial_attributes(
+    connection: sqlalchemy.Connection, study: str, keys: tuple[str, ...] | None
+) -> dict[int, dict[str, Any]]:
+    query = (
+        "SELECT a.trial_id, a.key, a.value_json FROM trial_user_attributes a"
+        " JOIN trials t ON t.trial_id = a.trial_id JOIN studies s ON s.study_id = t.study_id"
+        " WHERE s.study_name = :study"
+    )
+    values: dict[str, Any] = {"study": study}
+    statement = sqlalchemy.text(query)
+    if keys is not None:
+        statement = sqlalchemy.text(query + " AND a.key IN :keys")
+        statement = statement.bindparams(sqlalchemy.bindparam("keys", expanding=True))
+        values["keys"] = keys
+    found: dict[int, dict[str, Any]] = {}
+    for trial_id, key, value in connection.execute(statement, values):
+        found.setdefault(trial_id, {})[key] = json.loads(value)
+    return found
+
+
+def reported_steps(storage: RDBStorage, trial_id: int) -> set[int]:
+    """The epochs whose validation accuracy the storage has already."""
+    query = "SELECT step FROM trial_intermediate_values WHERE trial_id = :trial"
+    with storage.engine.connect() as connection:
+        return {row[0] for row in connection.execute(sqlalchemy.text(query), {"trial": trial_id})}
+
+
+def create_trial(
+    storage: RDBStorage,
+    study: str,
+    params: dict[str, Any],
+    distributions: dict[str, BaseDistribution],
+    attributes: dict[str, Any],
+) -> int:
+    """A new RUNNING trial, whole in one transaction; its id."""
+    template = FrozenTrial(
+        number=-1,  # the storage gives the number
+        trial_id=-1,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),
+        datetime_complete=None,
+        params=params,
+        distributions=distributions,
+        user_attrs=attributes,
+        system_attrs={},
+        intermediate_values={},
+    )
+    return storage.create_new_trial(storage.get_study_id_from_name(study), template)
+
+
+def finish_trial(
+    storage: RDBStorage,
+    trial_id: int,
+    state: str,
+    value: float | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Set the attributes, then the state: Optuna refuses attributes after the end."""
+    for key, item in (attributes or {}).items():
+        storage.set_trial_user_attr(trial_id, key, item)
+    values = None if value is None else [value]
+    storage.set_trial_state_values(trial_id, TrialState[state], values)
+
+
+def delete_study(storage: RDBStorage, study: str) -> None:
+    """Remove the study with everything in it."""
+    storage.delete_study(storage.get_study_id_from_name(study))
+
+
+def copy_study(study: str, source: str, target: str, *, replace: bool = False) -> None:
+    """Copy a study into another storage, whole.
+
+    Raises:
+        StorageError: no such study, or the target has one of that name and `replace` is off.
+    """
+    read, written = open_storage(source), open_storage(target, create=True)
+    if study not in study_names(read):
+        raise StorageError(f"{shown(source)} has no study {study}")
+    if study in study_names(written):
+        if not replace:
+            raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
+        delete_study(written, study)
+    optuna.copy_study(from_study_name=study, from_storage=read, to_storage=written)
+    for storage in (read, written):
+        storage.engine.dispose()
+
+
+@contextmanager
+def lock(storage: RDBStorage, study: str) -> Iterator[None]:
+    """Hold the study for this process; free at once when the process ends, however it ends.
+
+    Raises:
+        StorageError: another process holds it; the message names that process.
+    """
+    path = sqlite_file(url_of(storage))
+    with _file_lock(path, study) if path else _advisory_lock(storage, study):
+        yield
+
+
+def may_be_running(storage: RDBStorage, study: str) -> bool:
+    """Whether a coordinator may hold the study: False only where it certainly does not."""
+    database = sqlite_file(url_of(storage))
+    if database is None:
+        return True
+    path = database.with_name(f"{database.name}.{study}.lock")
+    words = path.read_text(encoding="utf-8").split() if path.exists() else []
+    if not words:
+        return False
+    if words[-1] != os.uname().nodename:
+        return True
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _file_lock(database: Path, study: str) -> Iterator[None]:
+    path = database.with_name(f"{database.name}.{study}.lock")
+    held = FileLock(path)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip() or "another process"
+        raise StorageError(f"study {study} is being run by {holder}; wait or stop it") from None
+    try:
+        path.write_text(f"process {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
+        yield
+    finally:
+        path.write_text("", encoding="utf-8")
+        held.release()
+
+
+@contextmanager
+def _advisory_lock(storage: RDBStorage, study: str) -> Iterator[None]:
+    query = sqlalchemy.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+    with storage.engine.connect() as connection:
+        if not connection.execute(query, {"name": f"crnn-ablation/{study}"}).scalar():
+            raise StorageError(f"study {study} is being run by another process; wait or stop it")
+        yield

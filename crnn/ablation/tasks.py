@@ -1,0 +1,140 @@
+"""What a coordinator hands out: one training after another, from a design or from a sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from optuna.storages import RDBStorage
+
+from crnn.ablation.design import Arm, Plan, Replicate, cost
+from crnn.ablation.parameters import designed
+from crnn.ablation.record import Record
+from crnn.ablation.space import Pruner
+from crnn.ablation.storage import TrialRow, create_trial, finish_trial, read_trials
+from crnn.config import Setting
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training to be done: a RUNNING trial of the storage."""
+
+    trial_id: int
+    arm: str
+    seed: int
+    setting: Setting
+    score_test: bool = True
+    pruner: Pruner | None = None
+
+
+@dataclass
+class Progress:
+    """How far a study is, in trials and in the cost of what remains; `trained` in this run."""
+
+    wanted: int
+    complete: int = 0
+    failed: int = 0
+    trained: int = 0
+    remaining_cost: float = 0.0
+
+
+class Source(Protocol):
+    """Where a coordinator gets its tasks from."""
+
+    progress: Progress
+
+    def next(self) -> Task | None:
+        """The next training, its trial created; None where there is nothing to start now."""
+
+    def finish(
+        self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
+    ) -> None:
+        """Record a training's end (COMPLETE, FAIL or PRUNED)."""
+
+
+def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[str, Any]:
+    """The user attributes that a trial has from its creation."""
+    shapes = arm.shapes
+    return {
+        "stage": stage,
+        "arm": arm.name,
+        "factor": arm.factor,
+        "level": arm.level,
+        "seed": seed,
+        "digest": setting.digest,
+        "sequence_length": shapes.sequence_length,
+        "parameters": shapes.parameters,
+        "macs": shapes.macs,
+        "setting": setting.values(),  # last: where it stands, all of them do
+    }
+
+
+class DesignedSource:
+    """The replicates of a design that the storage does not have yet, seed by seed.
+
+    Complete ones are skipped, orphans (a dead coordinator's RUNNING trials) are taken up again in
+    place, failures are final unless they are to be retried, the missing ones are created when
+    their turn comes.
+    """
+
+    def __init__(
+        self,
+        storage: RDBStorage,
+        study: str,
+        record: Record,
+        seeds: tuple[int, ...],
+        retry_failed: bool = False,
+    ) -> None:
+        self.storage, self.study, self.precision = storage, study, record.precision
+        self.names = varied(record.plan)
+        wanted = record.plan.replicates(seeds)
+        latest = self._latest()
+        states = {r.identity: latest[r.identity].state for r in wanted if r.identity in latest}
+        closed = ("COMPLETE",) if retry_failed else ("COMPLETE", "FAIL")
+        self.todo = [r for r in wanted if states.get(r.identity) not in closed]
+        self.orphans = {
+            identity: row.trial_id for identity, row in latest.items() if row.state == "RUNNING"
+        }
+        self.progress = Progress(
+            len(wanted),
+            sum(state == "COMPLETE" for state in states.values()),
+            0 if retry_failed else sum(state == "FAIL" for state in states.values()),
+            remaining_cost=sum(cost(r.arm.setting) for r in self.todo),
+        )
+
+    def _latest(self) -> dict[tuple[str, int], TrialRow]:
+        rows = read_trials(self.storage, self.study, ("digest", "seed"))
+        return {(r.attributes["digest"], r.attributes["seed"]): r for r in rows if r.attributes}
+
+    def next(self) -> Task | None:
+        """The next replicate that is neither complete nor being trained."""
+        if not self.todo:
+            return None
+        replicate = self.todo.pop(0)
+        trial_id = self.orphans.get(replicate.identity) or self._create(replicate)
+        setting = replicate.arm.setting.replace(precision=self.precision)
+        return Task(trial_id, replicate.arm.name, replicate.seed, setting)
+
+    def _create(self, replicate: Replicate) -> int:
+        arm = replicate.arm
+        setting = arm.setting.replace(precision=self.precision)
+        params, distributions = designed(setting, self.names)
+        attributes = trial_attributes(arm, setting, replicate.seed, "ablation")
+        return create_trial(self.storage, self.study, params, distributions, attributes)
+
+    def finish(
+        self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
+    ) -> None:
+        """Record a replicate's end."""
+        finish_trial(self.storage, task.trial_id, state, value, attributes)
+        self.progress.trained += 1
+        self.progress.complete += state == "COMPLETE"
+        self.progress.failed += state == "FAIL"
+        self.progress.remaining_cost -= cost(task.setting)
+
+
+def varied(plan: Plan) -> list[str]:
+    """The settings that the plan's arms vary, in the space's order."""
+    names = [factor.name for factor in plan.space.factors]
+    names += [name for arm in plan.space.arms.values() for name in arm.set]
+    return list(dict.fromkeys(names))

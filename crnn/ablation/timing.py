@@ -1,0 +1,48 @@
+"""How long trainings take: measured where there are some, else on a machine that is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crnn.ablation.design import cost
+from crnn.config import Setting
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Cost (`design.cost`) that one worker gets through in a second, and where that was seen."""
+
+    value: float
+    source: str
+
+
+REFERENCE = Rate(8.5e10, "2 cores of an AMD EPYC with bf16, one worker a core")
+
+
+def measured_rate(storage: RDBStorage | None) -> Rate:
+    """The rate of the trainings in `storage`, or the reference machine's where there is none."""
+    if storage is None:
+        return REFERENCE
+    from crnn.ablation.storage import read_trials, study_names
+
+    total, seconds, count = 0.0, 0.0, 0
+    for study in study_names(storage):
+        for row in read_trials(storage, study, ("setting", "seconds")):
+            if row.state == "COMPLETE" and len(row.attributes) == 2:
+                total += cost(Setting.of(row.attributes["setting"]))
+                seconds += row.attributes["seconds"]
+                count += 1
+    return Rate(total / seconds, f"{count} trainings in this storage") if seconds else REFERENCE
+
+
+def clock(seconds: float) -> str:
+    """A time for people: ``40 s``, ``7 min``, ``3.5 h``, ``2.1 days``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

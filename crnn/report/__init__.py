@@ -1,0 +1,1 @@
+"""From trials to understanding: tables, effects, plots, reports. Never imports torch."""

@@ -1,0 +1,131 @@
+"""Accuracy against what it costs; arms have numbers, and none hides another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from crnn.report import style
+from crnn.report.style import BLACK, BLUE, GREY, styled
+
+COSTS = {"parameters": "parameters", "macs": "MACs an image", "seconds": "seconds a training"}
+Array = npt.NDArray[np.float64]
+Box = tuple[float, float, float, float]
+Offset = tuple[float, float]
+SIZE = 7.0  # points, of a number
+OTHERS: dict[str, Any] = {"s": 22, "color": BLUE}
+BASELINE: dict[str, Any] = {"s": 40, "color": BLACK, "marker": "D"}
+LEADER: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
+CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
+MARK: dict[str, Any] = {"textcoords": "offset points", "fontsize": SIZE, **CENTRED}
+# Around a point, nearest first: sixteen directions on circles ever further out.
+SPOTS: list[Offset] = [
+    (radius * math.cos(turn * math.pi / 8), radius * math.sin(turn * math.pi / 8))
+    for radius in range(8, 80, 4)
+    for turn in range(16)
+]
+
+
+@styled
+def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
+    """Mean validation accuracy against parameters, MACs and seconds of training.
+
+    Args:
+        costs: of ``crnn.report.effects.costs``, the baseline first; rows without an accuracy are
+            left out, and the figure says so.
+        tags: by arm, what is written at its points; else it is the arm's place.
+    """
+    rows = costs[np.isfinite(costs["val_mean"])].reset_index(drop=True)
+    marks = [tags.get(arm, str(place + 1)) for place, arm in enumerate(rows["arm"])]
+    names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in zip(marks, rows["arm"], strict=True)]
+    lines = -(-len(names) // style.key_columns(style.PAGE, names))
+    height = 2.9 + 0.16 * lines + 0.03 * len(rows)
+    figure, panels = style.new_figure(style.PAGE, height, 1, 3, sharey=True)
+    for axes, (column, text) in zip(panels, COSTS.items(), strict=True):
+        _panel(axes, rows, column, str(costs["arm"].iloc[0]))
+        axes.set(xlabel=text)
+    panels[0].set(ylabel="mean validation accuracy")
+    style.percent_axis(panels[0])
+    blank = [Line2D([], [], linestyle="") for _ in names]
+    style.key(figure, blank, names)
+    absent = len(costs) - len(rows)
+    style.footnote(figure, f"Without a finished training, so not shown: {absent}." * (absent > 0))
+    _mark(figure, panels, rows, marks)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, column: str, baseline: str) -> None:
+    first = rows["arm"] == baseline
+    for part, look in ((~first, OTHERS), (first, BASELINE)):
+        axes.scatter(rows[column][part], rows["val_mean"][part], zorder=3, **look)
+    values = rows[column][rows[column] > 0]
+    if len(values) and values.max() / values.min() > 5:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.margins(0.12)
+
+
+def _mark(figure: Figure, panels: Sequence[Axes], rows: pd.DataFrame, marks: Sequence[str]) -> None:
+    """Write each arm's mark beside its point, once the layout is known, and then keep it."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes, column in zip(panels, COSTS, strict=True):
+        data = rows[[column, "val_mean"]].to_numpy(float)
+        points = np.asarray(axes.transData.transform(data)) * 72 / figure.dpi
+        frame = np.asarray(axes.bbox.extents) * 72 / figure.dpi
+        for place, offset in place_labels(points, marks, frame).items():
+            line = LEADER if math.hypot(*offset) > 10 else None
+            axes.annotate(marks[place], data[place], offset, arrowprops=line, **MARK)
+
+
+def place_labels(points: Array, texts: Sequence[str], frame: Array) -> dict[int, Offset]:
+    """For each finite point, the nearest spot for its text that is free and inside the frame.
+
+    Args:
+        points: (n, 2), in typographic points.
+        texts: what is to stand beside each.
+        frame: left, bottom, right, top of the panel, likewise.
+
+    Returns:
+        Offsets from the point by its place; where all is taken, the spot that covers the least.
+    """
+    finite = [place for place in range(len(points)) if np.isfinite(points[place]).all()]
+    taken = [_box(points[place], (0, 0), 5, 5) for place in finite]
+    chosen = {}
+    for place in finite:
+        width = 0.65 * SIZE * len(texts[place]) + 1
+        boxes = [_box(points[place], spot, width, SIZE + 1) for spot in SPOTS]
+        covered = [sum(_shared(box, x) for x in taken) + _outside(box, frame) for box in boxes]
+        best = int(np.argmin(covered))
+        chosen[place] = SPOTS[best]
+        taken.append(boxes[best])
+    return chosen
+
+
+def _box(point: Array, offset: Offset, width: float, height: float) -> Box:
+    x, y = float(point[0]) + offset[0], float(point[1]) + offset[1]
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _shared(one: Box, other: Box) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _outside(box: Box, frame: Array) -> float:
+    inside = bool((frame[:2] <= box[:2]).all() and (frame[2:] >= box[2:]).all())
+    return 0.0 if inside else 1000.0

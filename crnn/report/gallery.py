@@ -1,0 +1,136 @@
+"""Which figures a study gets, each with the words that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from crnn.report import plots
+from crnn.report.cost import cost
+from crnn.report.curves import learning_curves
+from crnn.report.effects import best_so_far, confusion_shares, costs, replicates
+from crnn.report.selection import drawn, floor, leading, left_out, of_factor, tags
+from crnn.report.table import StudyTable
+from crnn.report.wording import percent
+
+CURVES = {
+    "learning_curves": "Learning curves",
+    "learning_curves_accuracy": "Learning curves: accuracy",
+    "learning_curves_loss": "Learning curves: loss",
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure and its words.
+
+    Attributes:
+        name: of its files, without the suffix.
+        section: the part of the report that it belongs to.
+        title: what it is, in a few words.
+        caption: how to read it.
+        figure: the drawing.
+    """
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def gallery(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
+    """The study's figures, one at a time; none as long as no trial has finished.
+
+    Args:
+        table: the study.
+        effects: of ``crnn.report.effects.effects``.
+    """
+    if not effects["n"].any():
+        return
+    yield _arms(table, effects)
+    if table.design == "search":
+        yield _history(table, effects)
+    yield from _factors(table, effects)
+    yield from _curves(table, effects)
+    yield _cost(table, effects)
+    yield from _confusion(table, effects)
+
+
+def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
+    rows, done = leading(effects), replicates(table.trials)
+    note = left_out(table.trials, rows["arm"])
+    if len(rows) < len(effects):
+        shown = f"{len(rows)} of {len(effects)} arms: the baseline, named ones, the best drawn."
+        note = f"{shown} {note}"
+    accuracies = done.loc[done["arm"].isin(rows["arm"]), "val_accuracy"]
+    lowest = floor(accuracies)
+    if len(below := accuracies[accuracies < lowest]):
+        note += f" Left of the axis (arrows): {len(below)}, down to {percent(below.min())}."
+    caption = (
+        "Validation accuracy after the last epoch. Every training is a point; the seeds stand "
+        "one below the other in each row, so the same seed has the same height."
+    )
+    figure = plots.arms(done, rows, tags(table), note.strip(), lowest)
+    return Plot("arms", "arms", "Arms compared", caption, figure)
+
+
+def _history(table: StudyTable, effects: pd.DataFrame) -> Plot:
+    best, baseline = best_so_far(table.trials), float(effects["val_mean"].iloc[0])
+    caption = "Validation accuracy by trial, in the order in which the sampler drew them."
+    figure = plots.history(best, table.trials, baseline)
+    return Plot("history", "history", "The search so far", caption, figure)
+
+
+def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
+    """One figure a factor, that is a column of the arms and has two levels at least."""
+    done, baseline = replicates(table.trials), table.arms.iloc[0]
+    for name in table.factors:
+        if table.design == "search":
+            rows = drawn(name, table)
+            note = f"No effect there, so not shown: {len(done) - len(rows)}."
+            note = note if len(rows) < len(done) else ""
+            figure = plots.scatter(name, rows, str(baseline["arm"]), note)
+            caption = "Every finished trial by its level; other settings differ as well."
+        else:
+            chosen = of_factor(name, table, effects)
+            note = left_out(table.trials, chosen["arm"])
+            figure = plots.factor(name, done, chosen, str(baseline[name]), note)
+            caption = "Every training is a point, means are joined."
+            if (chosen["group"] == "").all():
+                caption += " Faint lines join trainings of the same seed."
+        yield Plot(f"factor_{name}", "factors", name, caption, figure)
+
+
+def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
+    arms = list(leading(effects)["arm"])
+    caption = (
+        "Solid: validation. Dashed: training, the running mean during the epoch with dropout on, "
+        "so it lags behind validation at first."
+    )
+    for name, figure in learning_curves(table.epochs, arms, tags(table)):
+        yield Plot(name, "curves", CURVES[name], caption, figure)
+
+
+def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
+    shown = leading(effects)["arm"]
+    rows = costs(table.trials, table.arms).set_index("arm").loc[shown].reset_index()
+    caption = (
+        "Mean validation accuracy against size, multiply-accumulates (MACs) an image, and the "
+        "time of one training, which depends on what else the machine did."
+    )
+    return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table)))
+
+
+def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
+    """The baseline's and the best arm's, as far as they were scored on the test set."""
+    best = str(effects.nlargest(1, "val_mean")["arm"].iloc[0])
+    scored = set(table.confusion["arm"])
+    arms = [arm for arm in dict.fromkeys([str(effects["arm"].iloc[0]), best]) if arm in scored]
+    if arms:
+        figure = plots.confusion(confusion_shares(table.confusion), arms)
+        caption = "What the test images of each class were taken for, in percent of the class."
+        yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)

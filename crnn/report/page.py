@@ -1,0 +1,167 @@
+"""The report as a page and as Markdown: the same content through two templates."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from crnn.report import tables
+from crnn.report.answer import counts, findings, incomplete
+from crnn.report.table import StudyTable
+
+DESIGNS = {
+    "one-factor": "one factor at a time: the baseline, every level of every factor alone, "
+    "and named arms",
+    "factorial": "factorial: every level of each factor with every level of the others",
+    "search": "search: a sampler draws the settings, one training each",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure with its words; see ``crnn.report.gallery.Plot``.
+
+    Attributes:
+        name: of its files, without the suffix.
+        section: the part of the report that it belongs to.
+        title: what it is, in a few words.
+        caption: how to read it.
+        width: in inches.
+        svg: the drawing.
+        png: the drawing.
+    """
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    width: float
+    svg: bytes
+    png: bytes
+
+    @property
+    def data_uri(self) -> str:
+        """The smaller of the two, as an address that needs no file."""
+        kind, data = ("svg+xml", self.svg) if len(self.svg) <= len(self.png) else ("png", self.png)
+        return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def content(
+    table: StudyTable, effects: pd.DataFrame, pictures: Sequence[Picture]
+) -> dict[str, Any]:
+    """Everything that the templates show: plain text, unescaped, and tables of it."""
+    first, *rest = findings(table, effects)
+    return {
+        "table": table,
+        "design": DESIGNS[table.design],
+        "incomplete": incomplete(table),
+        "lead": first,
+        "findings": rest,
+        "summary": tables.summary_line(table, counts(table)),
+        "pictures": {
+            section: [picture for picture in pictures if picture.section == section]
+            for section in ("arms", "history", "factors", "curves", "cost", "confusion")
+        },
+        "arms": tables.arms_table(table, effects),
+        "all_arms": len(effects),
+        "averages": tables.averages_table(table),
+        "failures": tables.failures_table(table),
+        "factors": tables.factors_table(table),
+        "caveats": caveats(table),
+        "confounds": tables.confounds_table(table, effects),
+        "provenance": tables.provenance_table(table.environment),
+        "commands": commands(table),
+    }
+
+
+def caveats(table: StudyTable) -> list[str]:
+    """What a reader must not conclude from the study."""
+    lines = [
+        "Everything here is conditional on what was held fixed (listed below): with other fixed "
+        "settings the differences can be others.",
+        "Validation accuracy after the last epoch decides. The highest of several means is partly "
+        "luck, so the best arm's own figure is optimistic.",
+        "Filter sizes, strides, pooling and the number of convolutions also change how many steps "
+        "the LSTM sees and how large the network is: such an arm changes several things at once.",
+    ]
+    if table.design == "search":
+        lines.append(
+            "Every setting was trained once, with one seed: differences between trials include "
+            "chance. The test set was not scored, so nothing was chosen by it."
+        )
+    else:
+        lines += [
+            "Pairs share a seed, and so the split, the initial values and the batch order. They "
+            "cover re-runs on these images; they say nothing about new images.",
+            "Test figures are shown for the record and chose nothing.",
+        ]
+    if table.arms["reported_test_accuracy"].notna().any():
+        lines.append("Reported figures are one run each, published elsewhere; their spread is "
+                     "unknown.")  # fmt: skip
+    return lines
+
+
+def commands(table: StudyTable) -> list[tuple[str, str]]:
+    """What to type to go on with the study, with what it does."""
+    return [
+        (f"python study.py run {table.name}", "goes on with what is missing; trains nothing twice"),
+        (f"python study.py report {table.name}", "builds these files anew from the storage"),
+        ("python study.py dashboard", "every trial in the browser"),
+    ]
+
+
+def html(content: dict[str, Any]) -> str:
+    """One file that needs no other: figures inside, no script, no font from elsewhere."""
+    return _environment("html").get_template("report.html.j2").render(content)
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """The same story in Markdown, its figures beside it in ``plots/``."""
+    return _environment("md").get_template("report.md.j2").render(content)
+
+
+@cache
+def _environment(kind: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("crnn.report"),
+        autoescape=kind == "html",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["breakable"] = breakable
+    environment.filters["md"] = escape_markdown
+    environment.filters["code"] = code_span
+    return environment
+
+
+def breakable(text: str) -> Markup:
+    """Escaped for HTML, and allowed to break between the settings of an arm's name."""
+    return Markup(re.sub(r"\+(?=[A-Za-z_])", "+<wbr>", str(escape(text))))
+
+
+def escape_markdown(text: str) -> str:
+    """One line of plain text that Markdown shows as it is, in a paragraph or in a table's cell."""
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*\[\]|~$])", r"\\\1", line)
+    line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
+    line = re.sub(r"^(#+|[+\-]|=+)(?= |$)", r"\\\1", line)
+    return re.sub(r"^(\d+)([.)])(?= |$)", r"\1\\\2", line)
+
+
+def code_span(text: str) -> str:
+    """The text as code: a fence longer than any run of backticks in it."""
+    line = " ".join(str(text).split())
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    pad = " " if "`" in line else ""
+    return f"{fence}{pad}{line}{pad}{fence}"

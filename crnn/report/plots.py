@@ -1,0 +1,271 @@
+"""Figures of arms, factors, a search's history and confusion: they draw, and compute no statistics.
+
+Means, spreads and differences come from ``effects``. Accuracies are fractions in the tables and
+percent on the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from crnn.report import style
+from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, styled
+
+
+@styled
+def arms(
+    replicates: pd.DataFrame,
+    effects: pd.DataFrame,
+    tags: Mapping[str, str],
+    note: str = "",
+    floor: float = 0.0,
+) -> Figure:
+    """Arms compared: every replicate a point, the mean a bar, the baseline's mean a line.
+
+    Args:
+        replicates: of ``crnn.report.effects.replicates``.
+        effects: the rows to show of ``crnn.report.effects.effects``, the baseline first.
+        tags: by arm, what is written before its name, such as a trial's number.
+        note: what is said below the figure.
+        floor: the axis starts no lower; trainings below it are arrows at its edge.
+    """
+    labels = [style.label(f"{tags.get(arm, '')} {arm}", 40, 3) for arm in effects["arm"]]
+    lines = sum(1 + text.count("\n") * 0.5 for text in labels)
+    figure, (axes,) = style.new_figure(style.PAGE, 1.2 + 0.27 * lines)
+    _points(axes, replicates, list(effects["arm"]), floor)
+    _means(axes, effects)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.set(ylim=(len(labels) - 0.4, -0.6), xlabel="validation accuracy after the last epoch")
+    style.percent_axis(axes, "x")
+    dashed = Line2D([], [], color=BLACK, linestyle="--")
+    marks = [_mark("o", BLUE), _mark("|", BLACK, size=10), dashed]
+    style.key(figure, marks, ["one training", "mean", "mean of the baseline"])
+    style.footnote(figure, note)
+    return figure
+
+
+def _means(axes: Axes, effects: pd.DataFrame) -> None:
+    """A bar at each mean, its number and n in the margin, and the baseline's line."""
+    baseline = effects["val_mean"].iloc[0]
+    if np.isfinite(baseline):
+        axes.axvline(baseline, color=BLACK, linewidth=1, linestyle="--", zorder=1)
+    bar: Any = {"marker": "|", "s": 170, "linewidth": 2.2, "color": BLACK, "zorder": 2}
+    several = effects["val_mean"].where(effects["n"] > 1)  # the mean of one is that one
+    axes.scatter(several, range(len(effects)), **bar)
+    for place, (mean, count) in enumerate(zip(effects["val_mean"], effects["n"], strict=True)):
+        text = f"{100 * mean:.2f} %  n={count}" if count else "no result"
+        spot: Any = axes.get_yaxis_transform()
+        axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=GREY)
+
+
+def _points(axes: Axes, replicates: pd.DataFrame, order: Sequence[str], floor: float) -> None:
+    """A point a replicate; seeds have a height of their own in the row, so none hides another."""
+    done = replicates[replicates["arm"].isin(order)]
+    rank = done["seed"].rank(method="dense")
+    offset = 0.5 * ((rank - 0.5) / rank.max() - 0.5)
+    y = done["arm"].map({arm: place for place, arm in enumerate(order)}) + offset
+    seen = done["val_accuracy"] >= floor
+    look: Any = {"color": BLUE, "s": 20, "alpha": 0.75, "zorder": 3, "ax": axes}
+    sns.scatterplot(x=done["val_accuracy"][seen], y=y[seen], **look)
+    if not seen.all():
+        left = done["val_accuracy"][seen].min() - 0.002
+        axes.scatter([left] * int((~seen).sum()), y[~seen], marker="<", s=22, color=ORANGE)
+        axes.set_xlim(left=left - 0.001)
+    axes.set(ylabel="")
+
+
+def _mark(marker: str, color: str, size: float = 5) -> Line2D:
+    return Line2D([], [], color=color, marker=marker, linestyle="", markersize=size)
+
+
+@styled
+def factor(
+    name: str, replicates: pd.DataFrame, chosen: pd.DataFrame, baseline: str, note: str = ""
+) -> Figure:
+    """One factor of a designed study: replicates and means by level, the baseline's level marked.
+
+    Args:
+        name: the factor.
+        replicates: of ``crnn.report.effects.replicates``.
+        chosen: of ``crnn.report.selection.of_factor``: a line a ``group``.
+        baseline: the baseline's level.
+        note: what is said below the figure.
+    """
+    levels = sorted_levels(chosen["level"])
+    groups = list(dict.fromkeys(chosen["group"]))
+    wide = len(levels) * len(groups) > 12
+    figure, (axes,) = style.new_figure(style.PAGE if wide else 4.8, 3.4)
+    looks = _looks(len(groups))
+    for place, (group, look) in enumerate(zip(groups, looks, strict=True)):
+        rows = chosen[chosen["group"] == group]
+        shift = 0.5 * ((place + 0.5) / len(groups) - 0.5)
+        x = rows["level"].map({level: x + shift for x, level in enumerate(levels)})
+        _line(axes, rows.assign(x=x).sort_values("x"), replicates, look, len(groups) == 1)
+    _level_axis(axes, levels, baseline)
+    axes.set(xlabel=name, ylabel="validation accuracy")
+    style.percent_axis(axes)
+    if len(groups) > 1:
+        marks = [Line2D([], [], **look) for look in looks]
+        style.key(figure, marks, [style.label(group) for group in groups])
+    style.footnote(figure, note)
+    return figure
+
+
+def _looks(count: int) -> list[dict[str, Any]]:
+    """A colour and a mark for each line."""
+    colors = style.shades(count) if count > 1 else [BLUE]
+    marks = style.MARKERS * (count // len(style.MARKERS) + 1)
+    return [{"color": c, "marker": m} for c, m in zip(colors, marks, strict=False)]
+
+
+def _line(
+    axes: Axes, rows: pd.DataFrame, replicates: pd.DataFrame, look: dict[str, Any], seeds: bool
+) -> None:
+    """A line of means with its replicates; with ``seeds``, a faint line for each seed too."""
+    points = rows[["arm", "x"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
+    if seeds and len(points):
+        faint: Any = {"color": PALE, "linewidth": 0.7, "zorder": 1}
+        sns.lineplot(
+            points, x="x", y="val_accuracy", units="seed", estimator=None, ax=axes, **faint
+        )
+    small: Any = {"s": 16, "alpha": 0.55, "linewidth": 0, "zorder": 2, **look}
+    axes.scatter(points["x"], points["val_accuracy"], **small)
+    axes.plot(rows["x"], rows["val_mean"], markersize=7, markeredgecolor="white", zorder=3, **look)
+
+
+def _level_axis(axes: Axes, levels: Sequence[str], baseline: str) -> None:
+    """Levels side by side, the baseline's on grey and named."""
+    if baseline in levels:
+        place = list(levels).index(baseline)
+        axes.axvspan(place - 0.4, place + 0.4, color=PALE, alpha=0.3, linewidth=0, zorder=0)
+    names = [style.label(x, 14) + "\nbaseline" * (x == baseline) for x in levels]
+    axes.set_xticks(range(len(levels)), names)
+    axes.set(xlim=(-0.6, len(levels) - 0.4))
+    axes.grid(visible=False, axis="x")
+
+
+def sorted_levels(levels: pd.Series[str]) -> list[str]:
+    """Levels by their numbers (``3,3,2`` by all of them), else in the order given."""
+    found = list(dict.fromkeys(levels))
+    try:
+        return sorted(found, key=lambda level: [float(part) for part in level.split(",")])
+    except ValueError:
+        return found
+
+
+@styled
+def history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure:
+    """A search by trial number: accuracies, the best so far, what failed or was stopped.
+
+    Args:
+        best: of ``crnn.report.effects.best_so_far``.
+        trials: the columns of ``trials.csv``.
+        baseline: the baseline's accuracy, a fraction; NaN where it has none.
+    """
+    figure, (axes,) = style.new_figure(style.PAGE, 3.4)
+    axes.scatter(best["number"], best["val_accuracy"], s=16, color=BLUE, alpha=0.7, linewidth=0)
+    axes.step(best["number"], best["best"], where="post", color=ORANGE, linewidth=1.8)
+    marks = [_mark("o", BLUE), Line2D([], [], color=ORANGE)]
+    names = ["a finished trial", "best so far"]
+    if np.isfinite(baseline):
+        marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
+        names.append("baseline")
+    spot: Any = axes.get_xaxis_transform()
+    for state, marker, text in (("FAIL", "x", "failed"), ("PRUNED", "|", "stopped or infeasible")):
+        numbers = trials.loc[trials["state"] == state, "number"]
+        if len(numbers):
+            place = np.full(len(numbers), 0.02)
+            axes.scatter(numbers, place, marker=marker, s=24, color=GREY, transform=spot)
+            marks.append(Line2D([], [], color=GREY, marker=marker, linestyle=""))
+            names.append(text)
+    axes.set(xlabel="trial", ylabel="validation accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.percent_axis(axes)
+    style.key(figure, marks, names)
+    return figure
+
+
+@styled
+def scatter(name: str, drawn: pd.DataFrame, baseline: str, note: str = "") -> Figure:
+    """One factor of a search: every finished trial by its level, the baseline's circled.
+
+    The axis is numeric where all levels are numbers, and logarithmic where they span more than
+    one and a half decades; else levels stand side by side.
+
+    Args:
+        name: the factor.
+        drawn: of ``crnn.report.selection.drawn``.
+        baseline: the name of the baseline's arm.
+        note: what is said below the figure.
+    """
+    figure, (axes,) = style.new_figure(4.8, 3.2)
+    x = _positions(axes, drawn["level"], drawn["number"])
+    axes.scatter(x, drawn["val_accuracy"], s=18, color=BLUE, alpha=0.6, linewidth=0)
+    base = (drawn["arm"] == baseline).to_numpy(bool)
+    axes.scatter(x[base], drawn["val_accuracy"][base], s=70, facecolor="none", edgecolor=BLACK)
+    axes.set(xlabel=name, ylabel="validation accuracy")
+    style.percent_axis(axes)
+    ring = Line2D([], [], marker="o", linestyle="", color=BLACK, markersize=8, fillstyle="none")
+    style.key(figure, [_mark("o", BLUE), ring], ["one training", "baseline"])
+    style.footnote(figure, note)
+    return figure
+
+
+def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int]) -> Any:
+    """Where each trial stands on the x axis, which is set up for its kind of level."""
+    values = pd.to_numeric(levels, errors="coerce").to_numpy(float)
+    numeric = bool(np.isfinite(values).all()) and len(values) > 0
+    positive = values[values > 0]
+    wide = numeric and len(positive) > 0 and positive.max() / positive.min() > 10**1.5
+    if numeric and not wide and len(set(values)) > 3:
+        return values
+    if wide and len(positive) == len(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        return values
+    order = sorted_levels(levels)
+    axes.set_xticks(range(len(order)), [style.label(level, 12) for level in order])
+    axes.set_xlim(-0.6, len(order) - 0.4)
+    # Spread points of a level by the golden ratio: even, and the same each time.
+    spread = (numbers.to_numpy(float) * 0.618034 % 1 - 0.5) * 0.4
+    return levels.map({level: place for place, level in enumerate(order)}).to_numpy(float) + spread
+
+
+@styled
+def confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
+    """Which class was taken for which: a panel an arm, rows are true classes in percent.
+
+    Args:
+        shares: of ``crnn.report.effects.confusion_shares``.
+        arms: the arms to show, two at most.
+    """
+    figure, panels = style.new_figure(style.PAGE, 4.2, 1, len(arms))
+    for axes, arm in zip(panels, arms, strict=True):
+        rows = shares[shares["arm"] == arm]
+        classes = list(dict.fromkeys(rows["true"]))
+        grid = rows.pivot(index="true", columns="predicted", values="share")
+        grid = 100 * grid.reindex(index=classes, columns=classes)
+        text = grid.map(lambda x: f"{x:.0f}" if x >= 0.5 else "")
+        sns.heatmap(
+            grid, annot=text, fmt="", ax=axes, cmap="Blues", vmin=0, vmax=100, cbar=False,
+            linewidths=0.5, annot_kws={"fontsize": 7},
+        )  # fmt: skip
+        axes.set(title=style.label(arm, 30), xlabel="predicted", ylabel="true")
+        axes.tick_params(axis="x", rotation=90)
+        axes.tick_params(axis="y", rotation=0)
+    for axes in panels[1:]:
+        axes.set(ylabel="", yticklabels=[])
+    style.footnote(figure, "Percent of the test images of each true class, over all seeds.")
+    return figure

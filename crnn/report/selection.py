@@ -1,0 +1,79 @@
+"""What a figure or a table has room for, and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from crnn.report.effects import crossed, is_first, replicates
+from crnn.report.table import StudyTable
+
+ROOM = 25  # arms beside those with names of their own
+
+
+def leading(effects: pd.DataFrame) -> pd.DataFrame:
+    """The arms that there is room for: their effects, in the order of the design.
+
+    All of them where they are not many more than ``ROOM``. Else (a search draws hundreds): the
+    baseline, the arms with names of their own, and the best of the others, best first.
+    """
+    if len(effects) <= ROOM + 10:
+        return effects
+    own = is_first(effects) | ~effects["arm"].str.contains("=", regex=False).to_numpy(bool)
+    return pd.concat([effects[own], effects[~own].nlargest(ROOM, "val_mean")])
+
+
+def tags(table: StudyTable) -> dict[str, str]:
+    """By arm of a search, the number of its first trial, as in ``#17``; else empty."""
+    if table.design != "search":
+        return {}
+    first = table.trials.drop_duplicates("arm")
+    return {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
+
+
+def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
+    """What a figure of these arms does not show for want of a result; empty if nothing."""
+    rows = trials[trials["arm"].isin(list(arms)) & (trials["state"] != "PRUNED")]
+    kept = replicates(rows)
+    again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
+    absent = rows.loc[~again, "state"].replace("COMPLETE", "without a finite accuracy")
+    words = absent.replace({"FAIL": "failed", "RUNNING": "still running"})
+    kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
+    return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
+
+
+def floor(accuracies: pd.Series[float]) -> float:
+    """Where an axis of accuracies may start: six quartile ranges below the lower quartile.
+
+    One collapsed training at 10 % would else press all the others into one spot.
+    """
+    low, high = accuracies.quantile(0.25), accuracies.quantile(0.75)
+    return float(low - 6 * max(high - low, 0.002))
+
+
+def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFrame:
+    """The arms that show a factor: ``arm``, ``level``, ``group``, ``val_mean``.
+
+    Of a one-factor design those that change it alone; of a factorial the whole grid, where
+    ``group`` is the setting of the other factors. Where it has no effect an arm is left out.
+    """
+    arms = table.arms
+    if table.design == "factorial":
+        chosen = crossed(arms)
+        others = [factor for factor in table.factors if factor != name]
+        records = chosen[others].to_dict("records")
+        groups = [", ".join(f"{k}={v}" for k, v in record.items()) for record in records]
+        chosen = chosen.assign(group=groups)
+    else:
+        chosen = arms[(arms["factor"] == name) | is_first(arms)].assign(group="")
+    chosen = chosen[chosen[name] != ""].assign(level=chosen[name])
+    return chosen[["arm", "level", "group"]].merge(effects[["arm", "val_mean"]], on="arm")
+
+
+def drawn(name: str, table: StudyTable) -> pd.DataFrame:
+    """A search's finished trials by a factor: ``arm``, ``number``, ``level``, ``val_accuracy``."""
+    done = replicates(table.trials)[["arm", "number", "val_accuracy"]]
+    levels = table.arms[["arm", name]].rename(columns={name: "level"})
+    rows = done.merge(levels, on="arm")
+    return rows[rows["level"] != ""]

@@ -1,0 +1,114 @@
+"""How every figure looks, and how one becomes bytes: the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import PercentFormatter
+
+DPI = 150
+PAGE = 7.2  # inches: the text width of a printed page
+# Three colours of Okabe and Ito's palette: apart for every kind of colour vision, and in grey.
+BLUE, ORANGE, BLACK = "#0072b2", "#e69f00", "#1a1a1a"
+GREY, PALE = "#767676", "#c4c4c4"
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+
+RC: dict[Any, Any] = {
+    **sns.axes_style("whitegrid"),
+    "axes.edgecolor": PALE,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "figure.dpi": DPI,
+    "figure.titlesize": 10,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 9,
+    "grid.color": "#e6e6e6",
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": DPI,
+    "svg.hashsalt": "crnn",  # else the ids inside an SVG are random
+    "text.parse_math": False,  # names come from users; a $ is a $
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+styled = mpl.rc_context(RC)  # to decorate what draws: nothing outside it is changed
+
+
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure (inches) without pyplot's registry, so nothing is left open, and its axes."""
+    layout = ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.05)
+    figure = Figure(figsize=(width, height), layout=layout)
+    grid = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(np.ravel(grid))
+
+
+@mpl.rc_context(RC)
+def render(figure: Figure) -> dict[str, bytes]:
+    """The figure as ``png`` and ``svg``, without dates or versions inside."""
+    files = {}
+    for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, metadata=metadata)
+        files[suffix] = buffer.getvalue()
+    return files
+
+
+def shades(count: int) -> list[Any]:
+    """Colours from dark to light for ordered levels (viridis, without its palest end)."""
+    return sns.color_palette(list(mpl.colormaps["viridis"](np.linspace(0.05, 0.82, count))))
+
+
+def percent_axis(axes: Axes, which: str = "y") -> None:
+    """Label an axis of fractions in percent."""
+    formatter = PercentFormatter(xmax=1, symbol=" %")
+    (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(formatter)
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """A small line below everything, such as what is left out and why."""
+    if text:
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color=GREY)
+
+
+def key(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend above the panels; the space below them is the footnote's."""
+    columns = key_columns(figure.get_figwidth(), labels)
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, borderaxespad=0.2)
+
+
+def key_columns(width: float, labels: Sequence[str]) -> int:
+    """In how many columns of its longest label a legend fits ``width`` inches."""
+    longest = max(len(line) for text in labels for line in text.splitlines())
+    return max(1, min(len(labels), int(width * 72 / (longest * 5 + 34))))
+
+
+def label(name: str, width: int = 34, lines: int = 2) -> str:
+    """A name for a figure: broken at its joints, shortened, without glyphs that the font lacks."""
+    known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
+    text = "".join(char if ord(char) in known else "□" for char in " ".join(name.split()))
+    text = re.sub(r"(\.0*[1-9]\d{3})\d+", r"\1", text)  # four digits of a drawn number are enough
+    rows = [""]
+    for part in text.replace("+", "+\0").split("\0"):
+        if rows[-1] and len(rows[-1]) + len(part) > width:
+            rows.append("")
+        rows[-1] += part
+    if len(rows) > lines:
+        rows = [*rows[: lines - 1], rows[lines - 1] + "…"]
+    return "\n".join(row if len(row) <= width + 2 else row[:width] + "…" for row in rows)

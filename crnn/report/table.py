@@ -1,0 +1,249 @@
+"""An Optuna study as pandas tables: the one place where that happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from optuna.storages import RDBStorage
+
+from crnn.ablation.design import Arm, Plan, make_arm
+from crnn.ablation.record import Record, load_record
+from crnn.ablation.storage import TrialRow, open_storage, read_trials, storage_url
+from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, text_of
+
+SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """Everything that a report needs of one study.
+
+    Attributes:
+        name: the study's name.
+        question: the space's question, plain text.
+        design: ``one-factor``, ``factorial`` or ``search``.
+        margin: the smallest difference of validation accuracy that matters, a fraction.
+        notes: sentences of the space's author that the report repeats (may be empty).
+        seeds: the seeds that the study wants, in order.
+        wanted: the number of trials that the study wants (replicates; for a search, trials).
+        factors: by name of the factor: its role (``scientific`` or ``nuisance``) and its levels
+            as text, the baseline's among them.
+        fixed: what is no factor, by name, as text: what the conclusions are conditional on.
+        arms: one row an arm in the order of the design, the baseline first; columns ``arm``,
+            ``against`` (the arm it is compared with, empty for the baseline), ``factor`` and
+            ``level`` (empty for the baseline and for arms that change several), ``note``,
+            ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
+            ``sequence_length``, ``parameters``, ``macs``, and one text column a factor.
+        trials: one row a trial, the columns of ``trials.csv``.
+        epochs: one row an epoch of a trial, the columns of ``epochs.csv``.
+        confusion: one row a pair of classes of an arm: ``arm``, ``true``, ``predicted``, ``count``.
+        environment: versions, hardware, precision, thread count, commit; text by name.
+        space_text: the space file as it was run.
+    """
+
+    name: str
+    question: str
+    design: str
+    margin: float
+    notes: list[str]
+    seeds: list[int]
+    wanted: int
+    factors: dict[str, dict[str, Any]]
+    fixed: dict[str, str]
+    arms: pd.DataFrame
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    confusion: pd.DataFrame
+    environment: dict[str, Any] = field(default_factory=dict)
+    space_text: str = ""
+
+
+def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
+    """The trials of a study, as in ``trials.csv``.
+
+    Args:
+        storage: the storage's URL, or its SQLite file.
+        study: the study's name.
+
+    Raises:
+        StorageError: there is no such storage, or no such study in it.
+    """
+    return load_study(open_storage(storage_url(str(storage), Path())), study).trials
+
+
+def load_study(storage: RDBStorage, study: str) -> StudyTable:
+    """Everything that a report needs of one study.
+
+    Raises:
+        StorageError: there is no such study.
+    """
+    record = load_record(storage, study)
+    plan, space = record.plan, record.plan.space
+    rows = read_trials(storage, study)
+    arms = _arms(plan, rows)
+    places = {arm.name: place for place, arm in enumerate(arms)}
+    rows.sort(key=lambda row: _place(record, places, row))
+    return StudyTable(
+        name=study,
+        question=space.question,
+        design=space.design,
+        margin=space.margin,
+        notes=_notes(record),
+        seeds=[space.search.seed] if space.search else list(record.seeds),
+        wanted=record.wanted,
+        factors={f.name: {"role": f.role, "levels": f.texts()} for f in space.factors},
+        fixed={name: text_of(value) for name, value in space.fixed().items()},
+        arms=_arm_frame(plan, arms),
+        trials=pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS),
+        epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
+        confusion=_confusion(rows, places),
+        environment=_environment(record),
+        space_text=space.text,
+    )
+
+
+TRIAL_COLUMNS = [
+    *("stage", "number", "state", "arm", "is_baseline", "replicate", "seed", *SETTINGS),
+    *("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss"),
+    *("best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs"),
+    *("seconds", "device", "precision", "threads", "fused", "started", "finished", "failure"),
+]
+EPOCH_COLUMNS = [
+    *("stage", "number", "arm", "seed", "epoch"),
+    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"),
+]
+
+
+def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
+    """The plan's arms, then those that a search drew and trained, as they were drawn."""
+    arms = {arm.name: arm for arm in plan.arms}
+    if plan.space.search:
+        kept = {name: getattr(plan.space.baseline.train, name) for name in TRAIN_KEYS}
+        drawn = {f.name for f in plan.space.factors}
+        kept = {name: value for name, value in kept.items() if name not in drawn}
+        for row in rows:
+            name = row.attributes.get("arm")
+            if name and name not in arms:
+                setting = Setting.of({**row.attributes["setting"], **kept})
+                arms[name] = make_arm(plan.space, setting, name)
+    return list(arms.values())
+
+
+def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
+    rows = []
+    for arm in arms:
+        reported, shapes, values = (
+            plan.space.reported.get(arm.name),
+            arm.shapes,
+            arm.setting.values(),
+        )
+        rows.append(
+            {
+                "arm": arm.name,
+                "against": arm.against,
+                "factor": arm.factor,
+                "level": arm.level,
+                "note": "; ".join(filter(None, (arm.note, reported.note if reported else ""))),
+                "reported_test_accuracy": reported.test_accuracy if reported else None,
+                "reported_test_loss": reported.test_loss if reported else None,
+                "sequence_length": shapes.sequence_length,
+                "parameters": shapes.parameters,
+                "macs": shapes.macs,
+                **{f.name: text_of(values[f.name]) for f in plan.space.factors},
+            }
+        )
+    frame = pd.DataFrame(rows)
+    figures = ["reported_test_accuracy", "reported_test_loss"]
+    return frame.astype(dict.fromkeys(figures, float))
+
+
+def _place(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, int, int]:
+    """Where a trial stands in the design: seed by seed, arm by arm; a search by number."""
+    if record.plan.space.search:
+        return (0, 0, row.number)
+    seed = row.attributes["seed"]
+    return (record.seeds.index(seed), places[row.attributes["arm"]], row.number)
+
+
+def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
+    found = row.attributes
+    baseline = record.plan.arms[0].name
+    seeds = record.seeds or (search.seed if (search := record.plan.space.search) else 0,)
+    values = found.get("setting", {})
+    return {
+        **{name: found.get(name) for name in TRIAL_COLUMNS},
+        **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
+        "number": row.number,
+        "state": row.state,
+        "is_baseline": found.get("arm") == baseline,
+        "replicate": seeds.index(found["seed"]) if found.get("seed") in seeds else None,
+        **_final(found.get("history", []) if row.state == "COMPLETE" else []),
+        "started": _time(row.started),
+        "finished": _time(row.finished),
+    }
+
+
+def _final(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures after the last epoch, and the best epoch's (shown, never used to conclude)."""
+    if not history:
+        return {}
+    names = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
+    best = max(history, key=lambda epoch: epoch["val_accuracy"])
+    return {
+        **{name: history[-1][name] for name in names},
+        "best_val_accuracy": best["val_accuracy"],
+        "best_epoch": best["epoch"],
+    }
+
+
+def _epochs(row: TrialRow) -> list[dict[str, Any]]:
+    found = row.attributes
+    same = {name: found.get(name) for name in ("stage", "arm", "seed")}
+    return [{**same, "number": row.number, **epoch} for epoch in found.get("history", [])]
+
+
+def _confusion(rows: list[TrialRow], places: dict[str, int]) -> pd.DataFrame:
+    """Counts of each arm's test images by true and predicted class, over its replicates."""
+    sums: dict[str, list[list[int]]] = {}
+    for row in rows:
+        if row.state == "COMPLETE" and (counts := row.attributes.get("confusion")):
+            total = sums.setdefault(row.attributes["arm"], [[0] * len(CLASSES) for _ in CLASSES])
+            for into, line in zip(total, counts, strict=True):
+                into[:] = [a + b for a, b in zip(into, line, strict=True)]
+    cells = [
+        (arm, CLASSES[true], CLASSES[predicted], sums[arm][true][predicted])
+        for arm in sorted(sums, key=places.__getitem__)
+        for true in range(len(CLASSES))
+        for predicted in range(len(CLASSES))
+    ]
+    return pd.DataFrame(cells, columns=["arm", "true", "predicted", "count"])
+
+
+def _environment(record: Record) -> dict[str, str]:
+    """What the study ran on; where that changed on the way, every text, one after the other."""
+    names = list(dict.fromkeys(name for found in record.environments for name in found))
+    texts = {
+        name: " | ".join(dict.fromkeys(e[name] for e in record.environments if name in e))
+        for name in names
+    }
+    conditions = {"device": record.device, "precision": record.precision}
+    return {**conditions, "threads a worker": str(record.threads), **texts}
+
+
+def _notes(record: Record) -> list[str]:
+    notes = [record.plan.space.note] if record.plan.space.note else []
+    for key, value in record.plan.overrides.items():
+        notes.append(f"The space's own {key} was replaced by {value} for this study.")
+    return notes
+
+
+def _cell(value: Any) -> Any:
+    return text_of(value) if isinstance(value, list | tuple) else value
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,0 +1,127 @@
+"""The only writer of a study's folder: tables, figures, reports, provenance.
+
+What it writes is a function of the study alone: no clock, no path and no random number goes in,
+so a folder built twice is the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from crnn.report import page, style
+from crnn.report.answer import answer
+from crnn.report.effects import effects as effects_of
+from crnn.report.gallery import gallery
+from crnn.report.table import StudyTable
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        folder: where.
+        answer: the study's answer in plain sentences, for the console.
+        files: every file, in the order of writing.
+    """
+
+    folder: Path
+    answer: list[str]
+    files: list[Path]
+
+
+def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Report:
+    """Write everything under ``results/<study>/`` that can be told from the study.
+
+    Files of an earlier build that no longer belong (a plot of a factor that went) are removed.
+
+    Args:
+        table: the study.
+        folder: where to; made if need be.
+        say: told what is being done, for a display.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    tell = say or (lambda text: None)
+    effects = effects_of(table.trials, table.arms)
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    files = [write_atomic(folder / name, text) for name, text in _texts(table, effects)]
+    pictures = []
+    for picture in _pictures(table, effects, tell):
+        pictures.append(picture)
+        for suffix, data in (("png", picture.png), ("svg", picture.svg)):
+            files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
+    tell("writing the report")
+    content = page.content(table, effects, pictures)
+    files.append(write_atomic(folder / "report.html", page.html(content)))
+    files.append(write_atomic(folder / "report.md", page.markdown(content)))
+    _remove_stale(folder, set(files))
+    return Report(folder, answer(table, effects), files)
+
+
+def write_atomic(path: Path, content: bytes | str) -> Path:
+    """Write a file so that a reader, or a kill, never meets half of it.
+
+    Args:
+        path: where to; its folder exists.
+        content: bytes, or text for UTF-8.
+
+    Raises:
+        OSError: it cannot be written; what was there before is unharmed.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def csv_text(rows: pd.DataFrame) -> str:
+    """CSV with a point in numbers, every digit, and line feeds: it reads back as it was."""
+    return rows.to_csv(index=False, lineterminator="\n")
+
+
+def _texts(table: StudyTable, effects: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    yield "trials.csv", csv_text(table.trials)
+    yield "epochs.csv", csv_text(table.epochs)
+    yield "effects.csv", csv_text(effects)
+    if len(table.confusion):
+        yield "confusion.csv", csv_text(table.confusion)
+    yield "space.toml", table.space_text
+    environment = json.dumps(table.environment, indent=2, ensure_ascii=False, default=str)
+    yield "environment.json", environment + "\n"
+
+
+def _pictures(table: StudyTable, effects: pd.DataFrame, tell: Say) -> Iterator[page.Picture]:
+    """Each figure drawn, and let go of before the next: a page of them takes much memory."""
+    tell("drawing")
+    for plot in gallery(table, effects):
+        tell(f"drawing {plot.name}")
+        drawn = style.render(plot.figure)
+        width = plot.figure.get_figwidth()
+        words = (plot.name, plot.section, plot.title, plot.caption)
+        yield page.Picture(*words, width=width, svg=drawn["svg"], png=drawn["png"])
+
+
+def _remove_stale(folder: Path, kept: set[Path]) -> None:
+    """Remove what only an earlier build could have written."""
+    earlier = [folder / "confusion.csv"]
+    earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
+    for path in earlier:
+        if path not in kept:
+            path.unlink(missing_ok=True)

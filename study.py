@@ -1,0 +1,421 @@
+"""Which hyperparameters of a CRNN matter on Fashion-MNIST, by how much, and how sure are we?
+
+Every command is a few lines here: it parses, calls and prints. What takes long to import is
+imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+import webbrowser
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crnn.errors import UserError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+    from crnn.ablation.design import Plan
+    from crnn.report.write import Report
+
+app = typer.Typer(
+    help=__doc__.split("\n\n")[0],
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class Precision(StrEnum):
+    """What `--precision` takes."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder.",
+        envvar="CRNN_STUDY_STORAGE",
+        show_envvar=True,
+        show_default=False,
+    ),
+]
+Results = Annotated[Path, typer.Option(help="Folder that results are written to.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of Fashion-MNIST. Default: a cache folder.", show_default=False),
+]
+Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Space = Annotated[str, typer.Argument(help="A shipped space's name, or a path to a TOML file.")]
+StudyName = Annotated[
+    str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
+]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Seeds 0 to N-1 in place of the space's own.")
+]
+Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
+TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Trials of a search.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
+]
+RESULTS = Path("results")
+
+
+@app.command()
+def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = False) -> None:
+    """List the shipped spaces: question, design, runs, rough time."""
+    from crnn.ablation import overview
+
+    rate = overview.rate(storage, results)
+    rows = overview.spaces(rate)
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(rows, ["name", "design", "runs", "time", "question"])
+    _print(f"[dim]Times for {rate.jobs} at a time, from {rate.source}.[/]")
+
+
+@app.command()
+def new(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+    """Write a commented space to edit."""
+    from crnn.ablation.space_file import new_space
+
+    new_space(file)
+    _print(f"Wrote {escape(str(file))}. Look at its arms with: {_again('plan', str(file))}")
+
+
+@app.command()
+def plan(
+    space: Space,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    train_size: TrainSize = None,
+    trials: Trials = None,
+    jobs: Jobs = None,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Show every arm, its shapes, cost and time; train nothing."""
+    from crnn.ablation import overview
+    from crnn.ablation.design import load
+
+    rate = overview.rate(storage, results, jobs)
+    found = overview.plan(load(space, epochs, train_size), rate, seeds, trials)
+    if as_json:
+        _print_json(found)
+        return
+    _print(f"[bold]{escape(found['question'])}[/]")
+    columns = ["arm", "against", "sequence_length", "parameters", "mmacs", "time"]
+    _print_table(found["arms"], columns)
+    for line in found["lines"]:
+        _say(line)
+
+
+@app.command()
+def run(
+    space: Space,
+    study: Annotated[
+        str | None, typer.Option(help="The study's name. Default: the space's.")
+    ] = None,
+    jobs: Jobs = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    train_size: TrainSize = None,
+    precision: Annotated[Precision, typer.Option(help="Of the arithmetic.")] = Precision.auto,
+    trials: Trials = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed replicates again.")] = False,
+    open_report: Open = False,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    data: Data = None,
+) -> None:
+    """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
+    from crnn.ablation.design import load
+    from crnn.ablation.display import Display
+    from crnn.ablation.launch import Request, launch
+    from crnn.ablation.runner import InterruptedRunError
+    from crnn.ablation.storage import storage_url
+
+    found = load(space, epochs, train_size)
+    request = Request(
+        plan=found,
+        study=study or found.study_name,
+        url=storage_url(storage, results),
+        results=results,
+        data=data,
+        seeds=None if seeds is None else tuple(range(seeds)),
+        trials=trials,
+        device=device,
+        precision=precision.value,
+        threads=threads,
+        jobs=jobs,
+        retry_failed=retry_failed,
+        timeout=_seconds(timeout),
+    )
+    _say_what_is_left_out(found)
+    try:
+        progress = launch(request, lambda: Display(console, request.study), _say)
+    except InterruptedRunError as interrupted:
+        again = _again(*sys.argv[1:])
+        _print(f"{interrupted}: stopped; nothing is lost. Go on with: {again}")
+        raise typer.Exit(128 + interrupted.signum) from None
+    _finish(request.study, progress, storage, results, open_report)
+    raise typer.Exit(3 if progress.failed else 0)
+
+
+@app.command()
+def status(
+    study: StudyName = None,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Show what is done, running, waiting and failed, and why."""
+    from crnn.ablation import status as states
+
+    opened = _open(storage, results)
+    if study is None:
+        rows = states.studies(opened)
+        if as_json:
+            _print_json(rows)
+        else:
+            columns = ["study", "design", "wanted", "complete", "running", "waiting", "failed"]
+            _print_table(rows, columns)
+        return
+    found = states.status(opened, study)
+    if as_json:
+        _print_json(found)
+        return
+    _print_table(found["arms"], ["arm", "complete", "running", "waiting", "failed"])
+    _print(f"{found['complete']} of {found['wanted']} trials are complete.")
+    for failure in found["failures"]:
+        _say(f"Trial {failure['number']}, {failure['arm']} seed {failure['seed']}, failed: "
+             f"{failure['reason']}")  # fmt: skip
+
+
+@app.command()
+def report(
+    study: StudyName = None,
+    open_report: Open = False,
+    storage: Storage = None,
+    results: Results = RESULTS,
+) -> None:
+    """Rebuild everything under results/STUDY/ from the storage."""
+    opened = _open(storage, results)
+    name = study or _latest(opened)
+    _print_report(_write(opened, name, results), open_report)
+
+
+@app.command()
+def dashboard(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port, or the next free one.")] = 8080,
+    open_page: Open = False,
+    storage: Storage = None,
+    results: Results = RESULTS,
+) -> None:
+    """Serve optuna-dashboard on the storage, also while a study runs."""
+    opened = _open(storage, results)
+    from crnn.dashboard import serve
+
+    def ready(address: str) -> None:
+        _print(f"optuna-dashboard: {address}  (Ctrl-C ends it)")
+        if open_page:
+            webbrowser.open(address)
+
+    serve(opened, host, port, ready)
+
+
+@app.command()
+def copy(
+    study: Annotated[str, typer.Argument(help="The study's name.")],
+    url: Annotated[str, typer.Argument(help="The other storage: a URL or an SQLite file.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name.")] = False,
+    storage: Storage = None,
+    results: Results = RESULTS,
+) -> None:
+    """Copy a study into another storage."""
+    from crnn.ablation.storage import copy_study, shown, storage_url
+
+    target = storage_url(url, results)
+    copy_study(study, storage_url(storage, results), target, replace=replace)
+    _print(f"Copied {escape(study)} to {escape(shown(target))}")
+
+
+@app.command(name="data")
+def data_command(data: Data = None) -> None:
+    """Find or fetch Fashion-MNIST, verify it, say where it is."""
+    from crnn.data import prepare
+
+    prepare(data, _say)
+
+
+def _finish(
+    study: str, progress: Any, storage: str | None, results: Path, open_report: bool
+) -> None:
+    """What a run ends with: the answer, the paths, how to go on."""
+    left = progress.wanted - progress.complete - progress.failed
+    page = results / study / "report.html"
+    if progress.trained == 0 and page.exists():
+        _say(f"Nothing to do: {progress.complete} of {progress.wanted} trials are complete.")
+        _print(f"Report: {escape(str(page))}")
+        if open_report:
+            webbrowser.open(page.absolute().as_uri())
+    else:
+        _say("Writing the report …")
+        opened = _open(storage, results)
+        _print_report(_write(opened, study, results), open_report)
+    if progress.failed:
+        _print(f"[red]{progress.failed} failed[/]; why: {_again('status', study)}")
+    if left:
+        _print(f"{left} trials are left; the same command goes on with them.")
+    _print(f"Watch it in optuna-dashboard: {_again('dashboard')}")
+    if study == "quick":
+        _print(f"The full study, hours of work: {_again('plan', 'source')}")
+        _print(f"                               {_again('run', 'source')}")
+
+
+def _say_what_is_left_out(plan: Plan) -> None:
+    if plan.space.settle:
+        _say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
+    if plan.space.confirm:
+        _say("Note: [confirm] is not run yet: what the search finds is not confirmed.")
+
+
+def _open(storage: str | None, results: Path) -> RDBStorage:
+    from crnn.ablation.storage import open_storage, storage_url
+
+    return open_storage(storage_url(storage, results))
+
+
+def _latest(storage: RDBStorage) -> str:
+    from crnn.ablation.record import latest_study
+
+    name = latest_study(storage)
+    _say(f"The latest study: {name}")
+    return name
+
+
+def _write(storage: RDBStorage, study: str, results: Path) -> Report:
+    from crnn.report.table import load_study
+    from crnn.report.write import write_report
+
+    return write_report(load_study(storage, study), results / study)
+
+
+def _print_report(written: Report, open_report: bool) -> None:
+    _print()
+    for sentence in written.answer:
+        _say(sentence)
+    _print()
+    page = written.folder / "report.html"
+    _print(f"Report: {escape(str(page))}")
+    _print(f"Tables: {escape(str(written.folder))}/*.csv")
+    _print(f"Plots:  {escape(str(written.folder))}/plots/")
+    if open_report:
+        webbrowser.open(page.absolute().as_uri())
+
+
+def _say(line: str) -> None:
+    _print(escape(line))
+
+
+def _print(markup: str = "") -> None:
+    """Print without breaking lines: paths and commands are there to be copied."""
+    console.print(markup, soft_wrap=True)
+
+
+def _print_json(found: Any) -> None:
+    print(json.dumps(found, indent=2))
+
+
+def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numeric = all(isinstance(row[column], int) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        cells = (f"{v:,}" if isinstance(v := row[c], int) else escape(str(v)) for c in columns)
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _again(*words: str) -> str:
+    """A command to go on with, called as this one was, with the caller's own options."""
+    own = [] if words == tuple(sys.argv[1:]) else _own_options(sys.argv[1:])
+    return escape(shlex.join([*_program(), *words, *own]))
+
+
+def _own_options(words: list[str]) -> list[str]:
+    options = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("--storage", "--results"):
+            options += [word, following]
+        elif word.startswith(("--storage=", "--results=")):
+            options.append(word)
+    return options
+
+
+def _program() -> list[str]:
+    """How this program was called, so that it works when pasted."""
+    if not sys.argv[0].endswith(".py"):
+        return [_short(sys.argv[0])]
+    return [_short(sys.executable), sys.argv[0]]
+
+
+def _short(program: str) -> str:
+    """A program by its name where the shell finds it, else by its path from here."""
+    path = Path(program).absolute()
+    if (found := shutil.which(path.name)) and Path(found).absolute() == path:
+        return path.name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _seconds(text: str | None) -> float | None:
+    """``90``, ``90s``, ``30m``, ``2h`` or ``1h30m`` in seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    if not text or not match:
+        raise UserError(f"--timeout {text}: takes a time such as 90s, 30m, 2h or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60 * minutes + seconds
+
+
+def main() -> None:
+    """The console script: `app`, with a person's mistakes as lines rather than tracebacks."""
+    try:
+        app()
+    except UserError as error:
+        for line in str(error).splitlines():
+            errors.print(f"[red]error:[/] {escape(line)}", soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

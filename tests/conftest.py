@@ -1,0 +1,57 @@
+"""What several test modules share: the real data, a small sample of it and all of it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crnn import idx
+from crnn.data import DataError, FashionMNIST, prepare
+
+SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
+
+
+@pytest.fixture(scope="session")
+def sample() -> FashionMNIST:
+    """1,000 training and 300 test images of the real data, as many of each class."""
+    with np.load(SAMPLE) as arrays:
+        return FashionMNIST.from_arrays(**arrays)
+
+
+@pytest.fixture(scope="session")
+def full_data() -> Path:
+    """The folder of the whole prepared data, fetched if need be."""
+    try:
+        return prepare().parent
+    except DataError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs all of Fashion-MNIST: {error}")
+
+
+@pytest.fixture(scope="session")
+def published(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the four published files, unpacked, made from the whole decoded data."""
+    folder = tmp_path_factory.mktemp("published")
+    table = np.load(full_data / "fashion-mnist.npy", mmap_mode="r")
+    for part, rows in (("train", table[:60_000]), ("t10k", table[60_000:])):
+        count = len(rows).to_bytes(4, "big")
+        images = b"\x00\x00\x08\x03" + count + 2 * (28).to_bytes(4, "big") + rows[:, :-1].tobytes()
+        labels = b"\x00\x00\x08\x01" + count + rows[:, -1].tobytes()
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(images)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the four published files, packed anew."""
+    folder = tmp_path_factory.mktemp("packed")
+    for name in idx.SHA256:
+        content = gzip.compress((published / name).read_bytes(), 1)
+        (folder / f"{name}.gz").write_bytes(content)
+    return folder

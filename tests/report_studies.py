@@ -1,0 +1,251 @@
+"""Synthetic but plausible studies for the tests of the report: nothing here trains."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crnn.report.table import StudyTable
+
+BASELINE = {
+    "conv_layers": "3",
+    "filter_sizes": "3,3,2",
+    "pooling_count": "3",
+    "hidden_size": "128",
+    "dropout": "0.25",
+    "learning_rate": "0.001",
+}
+ONE_FACTOR = {
+    "conv_layers": ["2", "1"],
+    "pooling_count": ["2", "1", "0"],
+    "filter_sizes": ["2,2,2", "3,3,3", "5,5,5", "5,3,3", "3,5,3", "7,5,3"],
+    "hidden_size": ["256", "32", "64", "96", "192", "384", "512"],
+    "dropout": ["0.1", "0.0", "0.05", "0.15", "0.2", "0.3", "0.4", "0.5"],
+    "learning_rate": ["0.0003", "0.003", "0.0001"],
+}
+REPORTED = {"baseline": 0.8967, "pooling_count=2": 0.8873, "filter_sizes=2,2,2": 0.8610}
+CLASSES = [
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+]  # fmt: skip
+
+
+def study(
+    design: str = "one-factor",
+    arms: int = 10,
+    seeds: int = 10,
+    epochs: int = 20,
+    missing: tuple[tuple[str, int], ...] = (),
+    failed: tuple[tuple[str, int], ...] = (),
+    **changes: Any,
+) -> StudyTable:
+    """A study of ``arms`` arms.
+
+    Args:
+        design: ``one-factor``, ``factorial`` (``arms`` is rounded up to a grid) or ``search``
+            (one seed, an arm a trial).
+        arms: how many, the baseline among them.
+        seeds: 0 to ``seeds`` − 1.
+        epochs: length of a training.
+        missing: (arm, seed) that have no trial yet.
+        failed: (arm, seed) whose trial failed.
+        **changes: fields of ``StudyTable`` to set at the end.
+    """
+    settings = {"one-factor": _one_factor, "factorial": _factorial, "search": _search}[design](arms)
+    if design == "search":
+        seeds = 1
+    table = _arms(settings, design)
+    trials, history = _trials(table, seeds, epochs, set(missing), set(failed), design)
+    factors = {
+        name: {
+            "role": "nuisance" if name == "learning_rate" else "scientific",
+            "levels": sorted(set(table[name])),
+        }
+        for name in BASELINE
+        if table[name].nunique() > 1
+    }
+    fields: dict[str, Any] = {
+        "name": f"made-{design}",
+        "question": "Which single change to the write-up's CRNN moves its accuracy?",
+        "design": design,
+        "margin": 0.005,
+        "notes": [],
+        "seeds": list(range(seeds)),
+        "wanted": len(table) * seeds,
+        "factors": factors,
+        "fixed": {"batch_size": "64", "epochs": str(epochs), "padding": "source"},
+        "arms": table,
+        "trials": trials,
+        "epochs": history,
+        "confusion": pd.DataFrame(columns=["arm", "true", "predicted", "count"])
+        if design == "search"
+        else _confusion(list(table["arm"])),
+        "environment": {
+            "python": "3.11.9", "torch": "2.14.1", "device": "cpu", "cpu": "Some CPU @ 2 GHz",
+            "precision": "fp32", "threads": 1, "commit": "0123abc",
+        },
+        "space_text": f'format = 1\ndesign = "{design}"\n',
+    }  # fmt: skip
+    return StudyTable(**(fields | changes))
+
+
+def _one_factor(arms: int) -> dict[str, dict[str, str]]:
+    levels = itertools.chain.from_iterable(
+        itertools.zip_longest(*([(name, x) for x in xs] for name, xs in ONE_FACTOR.items()))
+    )
+    made = {"baseline": BASELINE}
+    if arms > 8:
+        made["concluded"] = BASELINE | {"hidden_size": "256", "dropout": "0.1"}
+    for pair in filter(None, levels):
+        if len(made) < arms:
+            made[f"{pair[0]}={pair[1]}"] = BASELINE | dict([pair])
+    return made
+
+
+def _factorial(arms: int) -> dict[str, dict[str, str]]:
+    hidden = ["128", "256", "64", "384", "512", "32"][: max(2, -(-arms // 2) if arms < 8 else 5)]
+    dropout = ["0.25", "0.1", "0.0", "0.4", "0.3", "0.5"][: max(2, -(-arms // len(hidden)))]
+    return _named([{"hidden_size": h, "dropout": d} for h in hidden for d in dropout])
+
+
+def _search(arms: int) -> dict[str, dict[str, str]]:
+    draw = np.random.default_rng(1)
+    drawn = [
+        {
+            "filter_sizes": str(draw.choice(["2,2,2", "3,3,2", "3,3,3", "5,5,5"])),
+            "pooling_count": str(draw.integers(1, 4)),
+            "hidden_size": str(64 * draw.integers(1, 7)),
+            "dropout": f"{0.05 * draw.integers(0, 9):.2f}",
+            "learning_rate": repr(float(10 ** draw.uniform(-4.5, -2.3))),
+        }
+        for _ in range(arms - 2)
+    ]
+    named = {"baseline": BASELINE, "source-best": BASELINE | {"hidden_size": "256"}}
+    return named | {k: v for k, v in _named(drawn).items() if k != "baseline"}
+
+
+def _named(settings: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    made = {}
+    for setting in settings:
+        differs = [f"{name}={x}" for name, x in setting.items() if x != BASELINE[name]]
+        made["+".join(differs) or "baseline"] = BASELINE | setting
+    return made
+
+
+def _arms(settings: dict[str, dict[str, str]], design: str) -> pd.DataFrame:
+    rows = []
+    for arm, setting in settings.items():
+        changed = [name for name in setting if setting[name] != BASELINE[name]]
+        single = changed[0] if len(changed) == 1 and "=" in arm else ""
+        steps = 18 // (1 if setting["filter_sizes"] in ("3,3,2", "2,2,2") else 3)
+        steps *= 4 ** (3 - int(setting["pooling_count"]))
+        hidden = int(setting["hidden_size"])
+        parameters = 100_000 + 24 * hidden**2 + 128 * steps * hidden
+        reported = REPORTED.get(arm, np.nan) if design == "one-factor" else np.nan
+        rows.append(
+            {
+                "arm": arm,
+                "against": "" if arm == "baseline" else "baseline",
+                "factor": single,
+                "level": setting[single] if single else "",
+                "note": "",
+                "reported_test_accuracy": reported,
+                "reported_test_loss": 3 * (1 - reported),
+                "sequence_length": steps,
+                "parameters": parameters,
+                "macs": 2_000_000 + 20 * parameters,
+                **setting,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _trials(
+    arms: pd.DataFrame,
+    seeds: int,
+    epochs: int,
+    missing: set[tuple[str, int]],
+    failed: set[tuple[str, int]],
+    design: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    draw = np.random.default_rng(0)
+    of_arm = dict(zip(arms["arm"], draw.normal(0, 0.006, len(arms)), strict=True))
+    of_seed = draw.normal(0, 0.002, seeds)
+    rows: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
+    for seed in range(seeds):
+        for place, (_, arm) in enumerate(arms.iterrows()):
+            noise, name = draw.normal(0, 0.002, epochs), str(arm["arm"])
+            if (name, seed) in missing:
+                continue
+            number, dead = len(rows), (name, seed) in failed
+            key = {"stage": "search" if design == "search" else "ablation", "number": number}
+            curve = 0.9 + of_arm[name] + of_seed[seed] - 0.15 * np.exp(-np.arange(epochs) / 3)
+            curve = np.clip(curve + noise, 0, 1)
+            seconds = 40 + arm["macs"] / 1e6 + place % 3
+            rows.append(key | _trial(arm, seed, curve, seconds, epochs, dead, design))
+            if not dead:
+                history += [
+                    key | {"arm": name, "seed": seed, "epoch": epoch + 1}
+                    | {"train_loss": 3.3 * (1 - x), "train_accuracy": x - 0.01 + 0.001 * epoch}
+                    | {"val_loss": 3 * (1 - x), "val_accuracy": x, "seconds": seconds / epochs}
+                    for epoch, x in enumerate(curve.tolist())
+                ]  # fmt: skip
+    return pd.DataFrame(rows), pd.DataFrame(history)
+
+
+def _trial(
+    arm: pd.Series[Any],
+    seed: int,
+    curve: np.ndarray[Any, np.dtype[np.float64]],
+    seconds: float,
+    epochs: int,
+    dead: bool,
+    design: str,
+) -> dict[str, Any]:
+    last = np.nan if dead else float(curve[-1])
+    tested = np.nan if design == "search" else last - 0.004
+    return {
+        "state": "FAIL" if dead else "COMPLETE",
+        "arm": arm["arm"],
+        "is_baseline": arm["arm"] == "baseline",
+        "replicate": seed,
+        "seed": seed,
+        **{name: arm[name] for name in BASELINE},
+        "val_accuracy": last,
+        "val_loss": 3 * (1 - last),
+        "test_accuracy": tested,
+        "test_loss": 3.1 * (1 - tested),
+        "train_accuracy": last + 0.01,
+        "train_loss": 3 * (1 - last),
+        "best_val_accuracy": np.nan if dead else float(curve.max()),
+        "best_epoch": np.nan if dead else float(curve.argmax() + 1),
+        "epochs": epochs,
+        "sequence_length": arm["sequence_length"],
+        "parameters": arm["parameters"],
+        "macs": arm["macs"],
+        "seconds": np.nan if dead else seconds,
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": 1,
+        "fused": 1,
+        "started": "2026-01-01T00:00:00",
+        "finished": "2026-01-01T00:01:00",
+        "failure": "the training loss is not finite at epoch 3" if dead else "",
+    }
+
+
+def _confusion(arms: list[str]) -> pd.DataFrame:
+    draw = np.random.default_rng(2)
+    rows = []
+    for arm in arms:
+        for true, label in enumerate(CLASSES):
+            weights = np.where(np.arange(10) == true, 60.0, 0.6)
+            if true in (0, 2, 4, 6):
+                weights[[0, 2, 4, 6]] += 3
+            counts = draw.multinomial(1000, weights / weights.sum())
+            rows += [(arm, label, CLASSES[p], int(c)) for p, c in enumerate(counts)]
+    return pd.DataFrame(rows, columns=["arm", "true", "predicted", "count"])
