@@ -164,7 +164,7 @@ def run(
     found = load(space, epochs, train_size)
     request = Request(
         plan=found,
-        study=study or found.study_name,
+        study=found.study_name if study is None else study,
         url=storage_url(storage, results),
         results=results,
         data=data,
@@ -281,7 +281,7 @@ def _finish(
     """What a run ends with: the answer, the paths, how to go on."""
     left = progress.wanted - progress.complete - progress.failed
     page = results / study / "report.html"
-    if progress.trained == 0 and page.exists():
+    if progress.idle and page.exists():
         _say(f"Nothing to do: {progress.complete} of {progress.wanted} trials are complete.")
         _print(f"Report: {escape(str(page))}")
         if open_report:
@@ -358,7 +358,8 @@ def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         numeric = all(isinstance(row[column], int) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
+        title = {"sequence_length": "steps", "mmacs": "MMACs"}.get(column, column)
+        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         cells = (f"{v:,}" if isinstance(v := row[c], int) else escape(str(v)) for c in columns)
         table.add_row(*cells)

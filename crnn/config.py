@@ -217,7 +217,8 @@ def check(name: str, value: Any) -> Value:
     try:
         return getattr(config(**{name: value}), name)  # type: ignore[no-any-return]
     except ValidationError:
-        shown = f'"{value}"' if isinstance(value, str) else text_of(value)
+        # Not `text_of`, which shows 3.0 as 3, 0.9500001 as 0.95 and an empty list as nothing.
+        shown = json.dumps(value, default=str, ensure_ascii=False)
         raise ValueError(f"{shown} is not {takes(name)}") from None
 
 
@@ -232,10 +233,11 @@ def takes(name: str) -> str:
         item = get_args(kind)[0]
         low, high = bounds(get_args(item)[1].metadata)
         return f"a list of {len(get_args(kind))} integers from {low} to {high}, one a block"
-    low, high = bounds(FIELDS[name].metadata)
-    above = any(isinstance(m, Gt) for m in FIELDS[name].metadata)
-    start = f"above {low:g}, to" if above else f"from {low:g} to"
-    return f"{'an integer' if kind is int else 'a number'} {start} {high:g}"
+    metadata = FIELDS[name].metadata
+    low, high = bounds(metadata)
+    start = f"above {low:g}," if any(isinstance(m, Gt) for m in metadata) else f"from {low:g}"
+    end = f"below {high:g}" if any(isinstance(m, Lt) for m in metadata) else f"to {high:g}"
+    return f"{'an integer' if kind is int else 'a number'} {start} {end}"
 
 
 def bounds(metadata: list[Any]) -> tuple[float, float]:

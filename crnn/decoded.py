@@ -98,15 +98,20 @@ def write(path: Path, rows: NDArray[np.uint8]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(HEADER + rows.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            _write_through(temporary, HEADER + rows.tobytes())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _not_writable(path.parent, str(error.strerror)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _not_writable(folder: Path, reason: str) -> DataError:

@@ -15,9 +15,9 @@ from crnn.streams import generator
 class Dropout(nn.Module):
     """Dropout with a random stream of its own, from 16 random bits an activation.
 
-    The probability is that of the nearest multiple of 1/65536, and kept activations are scaled
-    by exactly its complement. Drawing 64 bits at a time and cutting them up takes a fraction of
-    the time of one Bernoulli draw an activation.
+    The probability is that of the nearest multiple of 1/65536, and kept activations are divided
+    by exactly its complement (under bf16 the factor is rounded to bf16). Drawing 64 bits at a
+    time and cutting them up takes a fraction of the time of one Bernoulli draw an activation.
     """
 
     def __init__(self, probability: float) -> None:
@@ -30,7 +30,7 @@ class Dropout(nn.Module):
         self.generator = generator(seed, f"dropout/{name}", epoch, device)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop activations of `x` (any shape) in training; return it as it is otherwise."""
+        """Drop activations of `x` (any shape, dense in memory) in training; else return it."""
         if not self.training:
             return x
         count = x.numel()
@@ -82,8 +82,15 @@ class CRNN(nn.Sequential):
 
     def __init__(self, config: ModelConfig, seed: int = 0) -> None:
         super().__init__()
-        plan = {stage.name: stage.shape for stage in shapes(config).stages}
         self.config = config
+        # New layers fill themselves from PyTorch's global stream, which is the caller's.
+        with torch.random.fork_rng(devices=[]):
+            self._add_stages()
+        initialise(self, seed)
+
+    def _add_stages(self) -> None:
+        config = self.config
+        plan = {stage.name: stage.shape for stage in shapes(config).stages}
         inputs = 1
         for block in range(config.conv_layers):
             self.add_module(f"block{block + 1}", _block(config, block, inputs))
@@ -99,7 +106,6 @@ class CRNN(nn.Sequential):
             last = number == len(HEAD)
             self.add_module(f"linear{number}", layer if last else nn.Sequential(layer, nn.ReLU()))
             width = out
-        initialise(self, seed)
 
     def reseed(self, seed: int, epoch: int) -> None:
         """Bring every dropout layer to the start of its stream for `epoch`."""

@@ -14,7 +14,10 @@ import torch
 
 
 def key(seed: int, name: str, epoch: int = 0) -> int:
-    """The 63-bit seed of a stream: the head of SHA-256 over ``seed/name/epoch``."""
+    """The 63-bit seed of a stream: the head of SHA-256 over ``seed/name/epoch``.
+
+    PyTorch's generator on a CPU takes only the low 32 bits of it.
+    """
     digest = hashlib.sha256(f"{seed}/{name}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ EVALUATION_BATCH = 500
 
 
 class DivergedError(ArithmeticError):
-    """The training loss is no longer a finite number; the message names epoch and batch."""
+    """A loss is no longer a finite number; the message names epoch and, in training, batch."""
 
 
 class DeviceError(UserError):
@@ -75,10 +76,12 @@ def pick_device(name: str = "auto") -> torch.device:
     """The device by name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:N``.
 
     Raises:
-        DeviceError: CUDA is asked for and absent, or has no such number.
+        DeviceError: no such device: CUDA is asked for and absent, or has no such number.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", name):
+        raise DeviceError(f"--device {name}: takes auto, cpu, cuda or cuda:N")
     device = torch.device(name)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and count <= (device.index or 0):
@@ -134,7 +137,7 @@ def train(
         on_batch: called after each batch with (epoch from 1, batches done, batches in all).
 
     Raises:
-        DivergedError: a batch's loss is not finite.
+        DivergedError: a batch's loss, or an epoch's validation loss, is not finite.
         InfeasibleError: the setting cannot exist as a network.
     """
     start, device = time.perf_counter(), torch.device(device)
@@ -229,7 +232,7 @@ class _Fit:
                 self._check(epoch, losses, batch // every * every, batch + 1)
             if self.on_batch:
                 self.on_batch(epoch, batch + 1, self.batches)
-        validation = score(self.model, self.val_images, self.val_labels, self.precision)
+        validation = self._validate(epoch)
         return Epoch(
             epoch,
             float(losses.double().sum()) / len(order),
@@ -251,6 +254,12 @@ class _Fit:
         loss.backward()
         self.optimizer.step()
         return loss.detach(), (scores.detach().argmax(1) == truth).sum()
+
+    def _validate(self, epoch: int) -> Score:
+        found = score(self.model, self.val_images, self.val_labels, self.precision)
+        if not math.isfinite(found.loss):  # what the last step did shows in no training loss
+            raise DivergedError(f"the validation loss is {found.loss} after epoch {epoch}")
+        return found
 
     def _check(self, epoch: int, losses: Tensor, first: int, end: int) -> None:
         bad = ~losses[first:end].isfinite()
@@ -280,8 +289,9 @@ def _deterministic() -> Iterator[None]:
     """Deterministic algorithms for the time of one training."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at first use
     before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)

@@ -27,6 +27,10 @@ ONE_FACTOR = {
     "learning_rate": ["0.0003", "0.003", "0.0001"],
 }
 REPORTED = {"baseline": 0.8967, "pooling_count=2": 0.8873, "filter_sizes=2,2,2": 0.8610}
+EPOCH_COLUMNS = [
+    "stage", "number", "arm", "seed", "epoch",
+    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
+]  # fmt: skip
 CLASSES = [
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -194,7 +198,7 @@ def _trials(
                     | {"val_loss": 3 * (1 - x), "val_accuracy": x, "seconds": seconds / epochs}
                     for epoch, x in enumerate(curve.tolist())
                 ]  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(history)
+    return pd.DataFrame(rows), pd.DataFrame(history, columns=EPOCH_COLUMNS)
 
 
 def _trial(

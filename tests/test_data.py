@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-import subprocess
-import sys
+import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -83,12 +84,16 @@ def test_decoded_file_is_one_table_for_numpy(full_data: Path) -> None:
     assert table[0, -1] == load(full_data).train_labels[0]
 
 
-def test_tensors_are_views_of_one_map_and_writes_stay_in_the_process(full_data: Path) -> None:
-    data = load(full_data)
+def test_tensors_are_views_of_one_map_and_writes_stay_in_the_process(
+    full_data: Path, tmp_path: Path
+) -> None:
+    shutil.copy(full_data / "fashion-mnist.npy", tmp_path)
+    data = load(tmp_path)
+    assert str(tmp_path / "fashion-mnist.npy") in Path("/proc/self/maps").read_text()
     assert data.train_labels.data_ptr() - data.train_images.data_ptr() == 784
     assert data.test_images.data_ptr() - data.train_images.data_ptr() == 60_000 * 785
     data.train_labels[0] = 77
-    assert load(full_data).train_labels[0] != 77
+    assert load(tmp_path).train_labels[0] != 77
 
 
 def test_load_without_data_says_what_makes_it(tmp_path: Path) -> None:
@@ -232,8 +237,18 @@ def test_incomplete_set_is_passed_over_aloud(published: Path, tmp_path: Path) ->
 
 def test_folder_that_cannot_be_made_is_refused_before_fetching(tmp_path: Path) -> None:
     put(tmp_path, {"file": b""})
+    (tmp_path / "file").chmod(0o777)
     with pytest.raises(DataError, match=r"/file/sub cannot be written .*; name another folder"):
         prepare(tmp_path / "file" / "sub", quiet)
+
+
+def test_folder_without_write_permission_is_refused_before_fetching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(DataError, match=r"cannot be written .*; name another folder"):
+        prepare(tmp_path / "sub", quiet)
+    assert contents(tmp_path) == {}
 
 
 def test_full_disk_is_refused_and_leaves_nothing(
@@ -249,19 +264,16 @@ def test_full_disk_is_refused_and_leaves_nothing(
     assert contents(tmp_path) == {}
 
 
-def test_two_processes_preparing_at_once_both_succeed(published: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    code = (
-        "import sys; from pathlib import Path; from crnn import data, fetch\n"
-        "fetch.PACKAGE_FOLDER = Path(sys.argv[1])\n"
-        "data.prepare(Path(sys.argv[2]))\n"
-    )
-    command = [sys.executable, "-c", code, str(published), str(folder)]
-    root = Path(__file__).parent.parent
-    both = [subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
-    assert [path.name for path in folder.iterdir()] == ["fashion-mnist.npy"]
-    load(folder)
+def test_two_preparing_at_once_both_succeed(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_have_written = threading.Barrier(2)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: both_have_written.wait(timeout=30))
+    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", published)
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(prepare, [tmp_path] * 2, [quiet] * 2))
+    assert paths == [tmp_path / "fashion-mnist.npy"] * 2
+    assert list(tmp_path.iterdir()) == paths[:1]
 
 
 # Where the data lies

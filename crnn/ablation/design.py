@@ -150,16 +150,19 @@ def _option(key: str) -> str:
 
 def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list[str]]:
     """The arms of a space, the cells that collapsed into another, and every error."""
-    arms, collapsed, errors = [Arm(BASELINE, space.baseline)], [], list[str]()
+    first = {space.baseline.digest: Arm(BASELINE, space.baseline)}
+    collapsed, errors = list[tuple[str, str]](), list[str]()
     for arm in [*_cells(space), *_named(space)]:
-        twin = next((a for a in arms if a.setting.digest == arm.setting.digest), None)
-        if twin is None:
-            arms.append(arm)
-        elif space.design == "factorial" and arm.name not in space.arms:
-            collapsed += [(arm.name, twin.name)] if twin.name != BASELINE or arm.factor else []
+        twin = first.setdefault(arm.setting.digest, arm)
+        if twin is arm:
+            continue
+        if space.design == "factorial" and arm.name not in space.arms:
+            collapsed.append((arm.name, twin.name))
         else:
             errors.append(f"arm {arm.name}: the same network and training as {twin.name}; drop one")
-    errors += [f"arm {a.name}: infeasible, {why}" for a in arms if (why := _why_not(space, a))]
+    arms = list(first.values())
+    reasons = {arm.name: why_not(space, arm.setting) for arm in arms}
+    errors += [f"arm {name}: infeasible, {why}" for name, why in reasons.items() if why]
     errors += _unknown_names(space, [arm.name for arm in arms])
     return arms, collapsed, errors
 
@@ -256,16 +259,17 @@ def make_arm(
     return Arm(name, setting, against, factor, level, note)
 
 
-def _why_not(space: Space, arm: Arm) -> str | None:
-    if why := infeasible_because(arm.setting.model):
+def why_not(space: Space, setting: Setting) -> str | None:
+    """Why a setting cannot be trained, or goes beyond the space's limits; None where it can."""
+    if why := infeasible_because(setting.model):
         return why
-    if 0 in arm.setting.train.images():
+    training = space.search.training if space.search else {}
+    if 0 in (*setting.train.images(), *setting.replace(**training).train.images()):
         return "train_size and train_fraction leave no image to train or to validate"
-    return beyond(space, arm.setting)
+    return _beyond(space, setting)
 
 
-def beyond(space: Space, setting: Setting) -> str | None:
-    """Which of the space's limits a feasible setting goes beyond, or None."""
+def _beyond(space: Space, setting: Setting) -> str | None:
     counted = shapes(setting.model)
     for key in ("parameters", "macs"):
         limit, value = getattr(space.limits, key), getattr(counted, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from crnn.ablation.design import cost
 from crnn.ablation.runner import Event
 from crnn.ablation.timing import clock
 from crnn.ablation.worker import Batches, Outcome
@@ -37,7 +37,8 @@ class Display:
             console=console,
         )
         self.overall = self.bar.add_task(escape(study), total=None, left="")
-        self.begun, self.first_cost = time.monotonic(), 0.0
+        self.spent_cost = self.spent_seconds = 0.0  # of the trainings that ended in this run
+        self.slots = 1
         live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
         self.live: Any = live if console.is_terminal else nullcontext()
 
@@ -57,8 +58,9 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         line = self.running.setdefault(event.slot, _Line(event))
+        self.slots = max(self.slots, event.slot + 1)
         if event.what == "started":
-            self.running[event.slot] = line = _Line(event)
+            self.running[event.slot] = _Line(event)
         elif isinstance(event.detail, Batches):
             line.batches = event.detail
         elif event.what == "epoch":
@@ -66,8 +68,11 @@ class Display:
             if not self.console.is_terminal:
                 self._print(line.text())
         elif isinstance(event.detail, Outcome):
+            self.running.pop(event.slot)
+            if seconds := event.detail.attributes.get("seconds"):
+                self.spent_cost += cost(event.task.setting)
+                self.spent_seconds += seconds
             self._print(_ending(event, event.detail, self._numbers(event)))
-            self.running.pop(event.slot, None)
         self._update(event)
 
     def _print(self, text: Text) -> None:
@@ -80,7 +85,6 @@ class Display:
 
     def _update(self, event: Event) -> None:
         progress = event.progress
-        self.first_cost = self.first_cost or progress.remaining_cost
         self.bar.update(
             self.overall,
             total=progress.wanted,
@@ -90,10 +94,11 @@ class Display:
 
     def _left(self, event: Event) -> str:
         """The time left, at the pace so far; empty until a training has ended."""
-        spent, left = self.first_cost - event.progress.remaining_cost, event.progress.remaining_cost
-        if spent <= 0 or left <= 0:
+        underway = sum(line.done() for line in self.running.values())
+        left = event.progress.remaining_cost - underway
+        if not self.spent_cost or left <= 0:
             return ""
-        return clock(left / spent * (time.monotonic() - self.begun))
+        return clock(left * self.spent_seconds / self.spent_cost / self.slots)
 
     def _render(self) -> Group:
         lines = [line.text() for _, line in sorted(self.running.items())]
@@ -106,8 +111,16 @@ class _Line:
     def __init__(self, event: Event) -> None:
         self.name = f"{event.task.arm} seed {event.task.seed}"
         self.epochs = event.task.setting.train.epochs
+        self.cost = cost(event.task.setting)
         self.batches: Batches | None = None
         self.epoch: Epoch | None = None
+
+    def done(self) -> float:
+        """The part of its cost that is behind it."""
+        epochs = float(self.epoch.epoch if self.epoch else 0)
+        if self.batches and self.batches.epoch > epochs:
+            epochs += self.batches.done / self.batches.of
+        return self.cost * epochs / self.epochs
 
     def text(self) -> Text:
         """The line: arm, seed, epoch, batch, and the last epoch's figures."""

@@ -86,10 +86,8 @@ def launch(
     _check_names(request)
     stored = _stored(request)
     asked = _asked(request)
-    if stored and not _lacking(request, stored, asked):
-        return _source(
-            open_storage(request.url), request, merge(request.study, stored, asked)
-        ).progress
+    if stored and (progress := _unless_lacking(request, stored, asked)):
+        return progress
     record, machine = _conditions(request, stored, asked)
     data = _prepare_data(request, say)
     storage = open_storage(request.url, create=True)
@@ -145,15 +143,16 @@ def _source(storage: RDBStorage, request: Request, record: Record) -> DesignedSo
     return DesignedSource(storage, request.study, record, seeds, request.retry_failed)
 
 
-def _lacking(request: Request, stored: Record, asked: Record) -> bool:
-    """Whether there is anything to train or to note; asked before torch is imported."""
+def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress | None:
+    """The progress of a study that lacks nothing, else None; asked before torch is imported."""
     record = merge(request.study, stored, asked)
     if record.attributes() != stored.attributes():
-        return True
+        return None
     storage = open_storage(request.url)
     progress = _source(storage, request, record).progress
     storage.engine.dispose()
-    return progress.complete + progress.failed < progress.wanted
+    progress.idle = progress.complete + progress.failed >= progress.wanted
+    return progress if progress.idle else None
 
 
 def _conditions(request: Request, stored: Record | None, asked: Record) -> tuple[Record, Machine]:

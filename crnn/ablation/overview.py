@@ -8,12 +8,11 @@ from typing import Any
 
 from joblib import cpu_count
 
-from crnn.ablation.design import Arm, Plan, cost, load
+from crnn.ablation.design import Arm, Plan, cost, differences, load
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate
 from crnn.config import text_of
 from crnn.errors import UserError
-
 
 DATABASE = "studies.db"
 
@@ -36,9 +35,12 @@ def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
     workers = jobs or int(cpu_count(only_physical_cores=True))
     found = REFERENCE
     if storage or (results / DATABASE).exists():
-        from crnn.ablation.storage import open_storage, storage_url
+        from crnn.ablation.storage import open_storage, sqlite_file, storage_url
 
-        found = measured_rate(open_storage(storage_url(storage, results)))
+        url = storage_url(storage, results)
+        path = sqlite_file(url)
+        if path is None or path.exists():
+            found = measured_rate(open_storage(url))
     return Pace(found.value, workers, found.source)
 
 
@@ -84,6 +86,7 @@ def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
     shapes = arm.shapes
     return {
         "arm": arm.name,
+        "changes": _changes(found, arm),
         "against": arm.against,
         "sequence_length": shapes.sequence_length,
         "parameters": shapes.parameters,
@@ -93,6 +96,16 @@ def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
         "time": clock(cost(arm.setting) / pace.value),
         "note": arm.note,
     }
+
+
+def _changes(found: Plan, arm: Arm) -> str:
+    changed = differences(found.space, arm.setting)
+    return ", ".join(f"{name}={text_of(value)}" for name, value in changed.items())
+
+
+def _named(found: Plan, arm: Arm) -> str:
+    """What a named arm is, as its name does not say it."""
+    return f"{arm.name}: {_changes(found, arm)}" + (f" ({arm.note})" if arm.note else "")
 
 
 def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, float]:
@@ -108,6 +121,7 @@ def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, floa
 
 def _lines(found: Plan, pace: Pace, runs: int, work: float, seeds: int | None) -> list[str]:
     space = found.space
+    named = [_named(found, arm) for arm in found.arms if arm.name in space.arms]
     if space.search:
         factors = "; ".join(f"{f.name}: {', '.join(f.texts())}" for f in space.factors)
         what = f"{runs} trials: the arms above first, then draws of {space.search.sampler.name}"
@@ -121,4 +135,4 @@ def _lines(found: Plan, pace: Pace, runs: int, work: float, seeds: int | None) -
     lines.append(f"{what}, about {clock(pace.seconds(work))} with {pace.jobs} at a time")
     lines.append(f"Times from {pace.source}; time in the table is one training's.")
     held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
-    return [*lines, f"Held fixed: {held}"]
+    return [*named, *lines, f"Held fixed: {held}"]

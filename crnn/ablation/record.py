@@ -98,8 +98,14 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     record = find_record(storage, study)
     if record is None:
         where = shown(url_of(storage))
-        raise StorageError(f"no study {study} in {where}; {nearest(study, study_names(storage))}")
+        raise StorageError(f"no study {study} in {where}; {nearest(study, own_studies(storage))}")
     return record
+
+
+def own_studies(storage: RDBStorage) -> list[str]:
+    """The names of this program's studies, the latest last: a storage may have others."""
+    names = study_names(storage)
+    return [name for name in names if "format" in study_attributes(storage, name)]
 
 
 def latest_study(storage: RDBStorage) -> str:
@@ -108,7 +114,7 @@ def latest_study(storage: RDBStorage) -> str:
     Raises:
         StorageError: there is none.
     """
-    names = study_names(storage)
+    names = own_studies(storage)
     if not names:
         raise StorageError(
             f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"

@@ -15,14 +15,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import Arm, arm_name, beyond, cost, make_arm
+from crnn.ablation.design import Arm, arm_name, cost, make_arm, why_not
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.space import Factor, Pruner, Sampler, Search, Space
 from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_trial, read_trials
 from crnn.ablation.tasks import Progress, Task, trial_attributes
 from crnn.config import Setting, Value
-from crnn.shapes import infeasible_because
 
 MAX_INFEASIBLE = 1000
 
@@ -73,6 +72,7 @@ class SearchSource:
         self.progress.failed = sum(row.state == "FAIL" for row in counted)
         self.progress.complete -= self.progress.failed
         self.started = len(counted)
+        self._drawing = {"stage": "search", "seed": self.search.seed}
         self._update_cost()
 
     def _update_cost(self) -> None:
@@ -84,11 +84,11 @@ class SearchSource:
         """An orphan, a fixed arm, or a fresh draw, while trials are wanted."""
         while self.orphans:
             row = self.orphans.pop(0)
-            if "setting" in row.attributes:
+            if "arm" in row.attributes:
                 self.started += 1
                 return self._task(row.trial_id, row.attributes["arm"], row.attributes["setting"])
-            reason = {"failure": "interrupted while it was drawn"}
-            finish_trial(self.storage, row.trial_id, "PRUNED", attributes=reason)
+            found = {**self._drawing, "failure": "interrupted while it was drawn"}
+            finish_trial(self.storage, row.trial_id, "PRUNED", attributes=found)
         if self.started >= self.record.trials:
             return None
         self.started += 1
@@ -99,7 +99,6 @@ class SearchSource:
     ) -> None:
         """Record a trial's end; a pruned one counts as tried."""
         finish_trial(self.storage, task.trial_id, state, value, attributes)
-        self.progress.trained += 1
         self.progress.complete += state != "FAIL"
         self.progress.failed += state == "FAIL"
         self._update_cost()
@@ -128,11 +127,12 @@ class SearchSource:
             trial = self._ask()
             changed = self._suggest(trial)
             setting = self.space.baseline.replace(**changed)
-            why = infeasible_because(setting.model) or beyond(self.space, setting)
+            why = why_not(self.space, setting)
             if why is None:
                 return self._drawn(trial, setting)
-            reason = {"failure": f"infeasible: {why}", "setting": setting.values()}
-            finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=reason)
+            found = {**self._drawing, "setting": self._short(setting).values()}
+            found["failure"] = f"infeasible: {why}"
+            finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=found)
         raise StorageError(
             f"study {self.study}: {MAX_INFEASIBLE} draws in a row were infeasible; "
             "narrow the factors or widen [limits]"
@@ -157,7 +157,7 @@ class SearchSource:
         )
         short = self._short(setting)
         attributes = trial_attributes(arm, short, self.search.seed, "search")
-        for key, value in attributes.items():  # "setting" among them: the draw is whole
+        for key, value in attributes.items():
             trial.set_user_attr(key, value)
         return self._task(trial._trial_id, arm.name, short.values())
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from fractions import Fraction
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from crnn.config import Setting, Value, text_of
 
@@ -21,6 +22,15 @@ class Part(BaseModel):
 P = TypeVar("P", bound=Part)
 
 
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[int | float, PlainValidator(_number)]
+
+
 def _own_options(part: P, **options: tuple[str, ...]) -> P:
     name = part.name  # type: ignore[attr-defined]
     alien = sorted(part.model_fields_set - {"name", *options[name]})
@@ -35,7 +45,7 @@ class Condition(Part):
 
     above: float | None = None
     below: float | None = None
-    is_: list[Any] | None = Field(None, alias="is")
+    is_: list[Any] | None = Field(None, alias="is", min_length=1)
 
     @model_validator(mode="after")
     def _one(self) -> Condition:
@@ -67,9 +77,9 @@ class FactorForm(Part):
 
     role: Literal["scientific", "nuisance"] = "scientific"
     levels: tuple[Any, ...] = Field((), strict=False)
-    low: int | float | None = None
-    high: int | float | None = None
-    step: int | float | None = None
+    low: Number | None = None
+    high: Number | None = None
+    step: Number | None = None
     log: bool = False
     when: dict[str, Condition] = {}
 
@@ -211,8 +221,11 @@ class Space(Part):
 
 
 def on_grid(value: float, low: float | None, step: float | None) -> bool:
-    """Whether `value` is `low` plus a whole number of steps (any value where there is no step)."""
+    """Whether `value` is `low` plus a whole number of steps (any value where there is no step).
+
+    The numbers are taken as they are written, as Optuna takes them: 0.15 is three times 0.05.
+    """
     if low is None or not step:
         return True
-    steps = (value - low) / step
-    return abs(steps - round(steps)) < 1e-9
+    written = [Fraction(str(number)) for number in (value, low, step)]
+    return ((written[0] - written[1]) / written[2]).denominator == 1

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from crnn.ablation.space import (
     BASELINE,
+    Condition,
     Confirm,
     Factor,
     FactorForm,
@@ -31,15 +33,21 @@ from crnn.errors import UserError
 
 SHIPPED = Path(__file__).parents[2] / "search_spaces"
 FORMAT = 1
+MAX_SEEDS = 10_000
+MAX_STEPS = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+SETTINGS = tuple(name for name in SETTING_KEYS if name != "precision")  # that is a study's
+TRAINING = tuple(name for name in TRAIN_KEYS if name in SETTINGS)
 
 
 class SpaceError(UserError):
     """A space that cannot be run. `errors` holds one line each: where, what, the fix."""
 
     def __init__(self, source: str, errors: list[str]) -> None:
-        super().__init__("\n".join(f"{source}: {error}" for error in errors))
-        self.errors = errors
+        self.errors = [" ".join(error.splitlines()) for error in errors]  # a key may hold a break
+        super().__init__("\n".join(f"{source}: {error}" for error in self.errors))
 
 
 def shipped() -> list[str]:
@@ -75,8 +83,10 @@ def seeds_of(value: int | list[int]) -> tuple[int, ...]:
     """The seeds that a count or a list means.
 
     Raises:
-        ValueError: none, a negative one, or the same one twice.
+        ValueError: none, a negative one, the same one twice, or more than `MAX_SEEDS`.
     """
+    if isinstance(value, int) and value > MAX_SEEDS:
+        raise ValueError(f"at most {MAX_SEEDS:,} seeds")
     seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
     if not seeds:
         raise ValueError("no seeds; give a count from 1 on, or a list of seeds")
@@ -95,7 +105,7 @@ def parse(name: str, text: str, source: str = "") -> tuple[Space, list[str]]:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's
         raise SpaceError(source or name, [f"not valid TOML: {error}"]) from None
     reader = _Reader(document)
     return Space(name=name, text=text, **reader.fields), reader.errors
@@ -110,11 +120,14 @@ class _Reader:
         self._known_keys()
         for key in ("question", "note", "design", "margin"):
             self._plain(key)
-        self.design: str = self.fields.get("design", "one-factor")
+        # Where the design is wrong, the sections tell which one is meant.
+        likely = "search" if "search" in document else "one-factor"
+        self.design: str = self.fields.setdefault("design", likely)
         self._seeds()
         self._baseline()
         self._sections()
         self._factors()
+        self._training()
         self._arms()
 
     def _error(self, where: str, what: object) -> None:
@@ -156,8 +169,13 @@ class _Reader:
         except ValueError as error:
             self._error("seeds", error)
 
+    def baseline_of(self, name: str) -> Value:
+        """The baseline's value of a setting."""
+        baseline: Setting = self.fields["baseline"]
+        return baseline.values()[name]
+
     def _baseline(self) -> None:
-        values = self._values("baseline", self._table("baseline"), SETTING_KEYS)
+        values = self._values("baseline", self._table("baseline"), SETTINGS)
         self.fields["baseline"] = Setting.of(values)
 
     def _sections(self) -> None:
@@ -179,19 +197,26 @@ class _Reader:
             self._error("settle", "a search has none; take it out")
         if self.design == "search" and "search" not in self.document:
             self._error("search", "missing; give [search] with at least trials = N")
+
+    def _training(self) -> None:
+        """The search's own training: no factor is in it, since the sampler draws factors."""
         if search := self.fields.get("search"):
-            training = self._values("search.training", search.training, TRAIN_KEYS)
+            training = self._values("search.training", search.training, TRAINING)
+            for name in training:
+                if name in self.factor_names:
+                    self._error(f"search.training.{name}", "is a factor: it is drawn; take it out")
             self.fields["search"] = search.model_copy(update={"training": training})
 
     def _factors(self) -> None:
         given_factors = self._table("factors")
         if not given_factors:
             self._error("factors", "none; name at least one setting with its levels")
+        self.factor_names = list(given_factors)  # those with errors too
         factors = []
         for name, given in given_factors.items():
             where = f"factors.{name}"
-            if name not in SETTING_KEYS:
-                self._error(where, f"no such setting; {nearest(name, SETTING_KEYS)}")
+            if name not in SETTINGS:
+                self._error(where, _no_setting(name, SETTINGS))
                 continue
             if not isinstance(given, list | dict):
                 self._error(where, "give a list of levels, or a table with levels, or low and high")
@@ -205,9 +230,6 @@ class _Reader:
             self._when(factor)
 
     def _factor(self, where: str, factor: Factor) -> Factor | None:
-        if factor.name == "precision":
-            self._error(where, "precision is a study's, not an arm's; use --precision")
-            return None
         if factor.role == "nuisance" and self.design != "search":
             self._error(where, "a nuisance belongs to a search; here every factor is scientific")
         if factor.when and self.design != "search":
@@ -226,11 +248,11 @@ class _Reader:
             except ValueError as error:
                 self._error(where, f"level {error}")
                 continue
-            if level in levels:
+            if text_of(level) in map(text_of, levels):  # by text, as arms are named
                 self._error(where, f"two levels alike: {text_of(level)} stands there twice")
             else:
                 levels.append(level)
-        baseline = self.fields["baseline"].values()[factor.name]
+        baseline = self.baseline_of(factor.name)
         if baseline not in levels:
             levels.insert(0, baseline)
         return factor.model_copy(update={"levels": tuple(levels)})
@@ -248,15 +270,16 @@ class _Reader:
                 ends[key] = check(factor.name, getattr(factor, key))
             except ValueError as error:
                 self._error(where, f"{key} = {error}")
-        if len(self.errors) == before:
-            self._check_range(where, factor)
-        whole = isinstance(self.fields["baseline"].values()[factor.name], int)
+        if len(self.errors) > before:
+            return None
+        self._check_range(where, factor)
+        whole = isinstance(self.baseline_of(factor.name), int)
         step = factor.step or (1 if whole and not factor.log else None)
         return factor.model_copy(update={**ends, "step": step})
 
     def _check_range(self, where: str, factor: Factor) -> None:
         low, high, step = float(factor.low or 0), float(factor.high or 0), factor.step
-        baseline = self.fields["baseline"].values()[factor.name]
+        baseline = self.baseline_of(factor.name)
         if low >= high:
             self._error(where, f"low = {factor.low} must be below high = {factor.high}")
         elif factor.log and (step is not None or low <= 0):
@@ -265,18 +288,31 @@ class _Reader:
             self._error(where, f"step = {step} must be above 0")
         elif isinstance(baseline, int) and step is not None and step != int(step):
             self._error(where, f"step = {step} must be a whole number, as the setting is")
+        elif step is not None and (high - low) / step > MAX_STEPS:
+            self._error(where, f"step = {step} is too fine; leave it out")
         elif step is not None and not on_grid(high, low, step):
             self._error(where, f"high = {factor.high} is not low plus whole steps of {step}")
         elif not factor.has(baseline):
             self._error(where, f"the baseline's {text_of(baseline)} is not in the range; widen it")
 
     def _when(self, factor: Factor) -> None:
-        names = [other.name for other in self.fields["factors"]]
-        earlier = names[: names.index(factor.name)]
-        for name in factor.when:
+        earlier = self.factor_names[: self.factor_names.index(factor.name)]
+        for name, condition in factor.when.items():
+            where = f"factors.{factor.name}.when.{name}"
             if name not in earlier:
-                where = f"factors.{factor.name}.when.{name}"
                 self._error(where, f"not a factor listed before it; {nearest(name, earlier)}")
+            elif name in SETTINGS:
+                self._condition(where, name, condition)
+
+    def _condition(self, where: str, name: str, condition: Condition) -> None:
+        """A condition that could never hold is a mistake."""
+        for value in condition.is_ or []:
+            try:
+                check(name, value)
+            except ValueError as error:
+                self._error(where, f"is: {error}")
+        if condition.is_ is None and isinstance(self.baseline_of(name), str | tuple):
+            self._error(where, f"{name} has no order; use is = [values]")
 
     def _arms(self) -> None:
         arms = {}
@@ -288,12 +324,13 @@ class _Reader:
                 continue
             arm = self._part(where, NamedArm, given)
             if arm is not None:
-                values = self._values(f"{where}.set", arm.set, SETTING_KEYS)
+                values = self._values(f"{where}.set", arm.set, SETTINGS)
                 if not arm.set:
                     self._error(where, "changes nothing; put settings into set = { … }")
                 if self.design == "search":
                     self._drawable(where, values)
-                arms[name] = arm.model_copy(update={"set": values})
+                if values and len(values) == len(arm.set):
+                    arms[name] = arm.model_copy(update={"set": values})
         self.fields["arms"] = arms
         reported = {
             name: self._part(f"reported.{name}", Reported, given)
@@ -304,9 +341,9 @@ class _Reader:
     def _drawable(self, where: str, values: Mapping[str, Value]) -> None:
         factors = {factor.name: factor for factor in self.fields["factors"]}
         for name, value in values.items():
-            if name not in factors:
+            if name not in self.factor_names:
                 self._error(where, f"{name} is no factor; a search's arms change factors only")
-            elif not factors[name].has(value):
+            elif name in factors and not factors[name].has(value):
                 levels = ", ".join(factors[name].texts())
                 self._error(where, f"{name} = {text_of(value)} is not among {levels}")
 
@@ -322,12 +359,8 @@ class _Reader:
             return kind.model_validate(given)
         except ValidationError as error:
             for one in error.errors():
-                path = ".".join([where, *(str(part) for part in one["loc"])])
-                if one["type"] == "extra_forbidden":
-                    valid = [f.alias or n for n, f in kind.model_fields.items()]
-                    self._error(path, f"unknown key; {nearest(str(one['loc'][-1]), valid)}")
-                else:
-                    self._error(path, _message(one["msg"]))
+                path = ".".join([where, *map(str, one["loc"])])
+                self._error(path, _message(one, kind))
             return None
 
     def _values(
@@ -336,7 +369,7 @@ class _Reader:
         values = {}
         for name, given in table.items():
             if name not in valid:
-                self._error(f"{where}.{name}", f"no such setting; {nearest(name, valid)}")
+                self._error(f"{where}.{name}", _no_setting(name, valid))
                 continue
             try:
                 values[name] = check(name, given)
@@ -345,11 +378,40 @@ class _Reader:
         return values
 
 
+def _no_setting(name: str, valid: Iterable[str]) -> str:
+    if name == "precision":
+        return "is a study's, not an arm's; use --precision"
+    return f"no such setting; {nearest(name, valid)}"
+
+
 def _sentence(error: ValidationError) -> str:
-    return "; ".join(_message(one["msg"]) for one in error.errors())
+    return "; ".join(_message(one, Space) for one in error.errors())
 
 
-def _message(text: str) -> str:
-    """Pydantic's message, in the tone of the others."""
-    text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+WORDS = {
+    "missing": "missing",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+}
+
+
+def _message(error: ErrorDetails, kind: type[Part]) -> str:
+    """Pydantic's finding about a part of this kind, in TOML's words and the tone of the others."""
+    if error["type"] == "extra_forbidden":
+        *inside, key = error["loc"]
+        return f"unknown key; {nearest(str(key), _keys(kind, inside))}"
+    text = WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return text.replace("Input should be", "must be")
+
+
+def _keys(kind: type[Part], path: Sequence[int | str]) -> list[str]:
+    """The keys that there are in a part of this kind, or in the part that `path` leads to."""
+    for step in path:
+        if field := kind.model_fields.get(str(step)):
+            parts = [field.annotation, *get_args(field.annotation)]
+            kind = next((p for p in parts if isinstance(p, type) and issubclass(p, Part)), kind)
+    return [field.alias or name for name, field in kind.model_fields.items()]

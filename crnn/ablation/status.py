@@ -7,17 +7,17 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.record import Record, find_record, load_record
-from crnn.ablation.storage import TrialRow, may_be_running, read_trials, study_names
+from crnn.ablation.record import Record, find_record, load_record, own_studies
+from crnn.ablation.storage import TrialRow, may_be_running, read_trials
 
-KEYS = ("arm", "seed", "digest", "failure", "history")
+KEYS = ("arm", "seed", "digest", "failure")
 STATES = ("complete", "running", "waiting", "failed")
 
 
 def studies(storage: RDBStorage) -> list[dict[str, Any]]:
-    """Every study of the storage: its name, design, trials wanted, and their states."""
+    """Every study of this program: its name, design, trials wanted, and their states."""
     rows = []
-    for name in study_names(storage):
+    for name in own_studies(storage):
         if record := find_record(storage, name):
             counts = Counter(state for _, state, _ in _trials(storage, name, record))
             rows.append(

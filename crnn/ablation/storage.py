@@ -23,6 +23,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from crnn.ablation.space_file import nearest
 from crnn.errors import UserError
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
@@ -51,7 +52,10 @@ class TrialRow:
 def storage_url(given: str | None, results: Path) -> str:
     """The storage's URL: given (a URL or an SQLite file), from the environment, or the default."""
     chosen = given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME)
-    return chosen if "://" in chosen else f"sqlite:///{Path(chosen).absolute()}"
+    if "://" in chosen:
+        return chosen
+    # Not put together by hand: a path may hold what has a meaning in a URL.
+    return sqlalchemy.URL.create("sqlite", database=str(Path(chosen).absolute())).render_as_string()
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -62,8 +66,11 @@ def sqlite_file(url: str) -> Path | None:
 
 def shown(url: str) -> str:
     """The URL without its password; an SQLite storage as its path."""
-    path = sqlite_file(url)
-    return str(path) if path else sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    if path := sqlite_file(url):
+        return str(path)
+    parsed = sqlalchemy.make_url(url)
+    secret = [key for key in parsed.query if "password" in key]
+    return parsed.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def url_of(storage: RDBStorage) -> str:
@@ -85,6 +92,8 @@ def open_storage(url: str, *, create: bool = False) -> RDBStorage:
     """
     try:
         path = sqlite_file(url)
+        if url.startswith("sqlite") and path in (None, Path(":memory:")):
+            raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
         if path and not create and not path.exists():
             raise StorageError(f"{path}: no such storage; start with: python study.py run quick")
         if path and create:
@@ -104,6 +113,12 @@ def open_storage(url: str, *, create: bool = False) -> RDBStorage:
         ) from None
     except ImportError as error:
         raise StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg") from None
+    except RuntimeError as error:  # of another version of Optuna; its message says what to do
+        raise StorageError(f"{_safe(url)}: {error}") from None
+    except ValueError:  # a port that is no number, as after a password with an @ of its own
+        raise StorageError(
+            "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
+        ) from None
 
 
 def _safe(url: str) -> str:
@@ -245,21 +260,38 @@ def delete_study(storage: RDBStorage, study: str) -> None:
 
 
 def copy_study(study: str, source: str, target: str, *, replace: bool = False) -> None:
-    """Copy a study into another storage, whole.
+    """Copy a study into another storage, whole or not at all.
 
     Raises:
-        StorageError: no such study, or the target has one of that name and `replace` is off.
+        StorageError: no such study, the target has one of that name and `replace` is off, or
+            another process runs that one.
     """
-    read, written = open_storage(source), open_storage(target, create=True)
+    read = open_storage(source)
     if study not in study_names(read):
-        raise StorageError(f"{shown(source)} has no study {study}")
-    if study in study_names(written):
-        if not replace:
-            raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
-        delete_study(written, study)
-    optuna.copy_study(from_study_name=study, from_storage=read, to_storage=written)
+        names = nearest(study, study_names(read))
+        raise StorageError(f"{shown(source)} has no study {study}; {names}")
+    written = open_storage(target, create=True)
+    if study in study_names(written) and not replace:
+        raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
+    with lock(written, study):
+        _copy(read, written, study)
     for storage in (read, written):
         storage.engine.dispose()
+
+
+def _copy(read: RDBStorage, written: RDBStorage, study: str) -> None:
+    """Copy under a name that no study can have; only the whole copy takes the study's place."""
+    part = f"{study} (being copied)"
+    if part in study_names(written):
+        delete_study(written, part)
+    optuna.copy_study(
+        from_study_name=study, from_storage=read, to_storage=written, to_study_name=part
+    )
+    if study in study_names(written):
+        delete_study(written, study)
+    renamed = sqlalchemy.text("UPDATE studies SET study_name = :study WHERE study_name = :part")
+    with written.engine.begin() as connection:
+        connection.execute(renamed, {"study": study, "part": part})
 
 
 @contextmanager
@@ -278,7 +310,8 @@ def may_be_running(storage: RDBStorage, study: str) -> bool:
     """Whether a coordinator may hold the study: False only where it certainly does not."""
     database = sqlite_file(url_of(storage))
     if database is None:
-        return True
+        with storage.engine.connect() as connection:
+            return bool(connection.execute(_HOLDERS, _names(study)).all())
     path = database.with_name(f"{database.name}.{study}.lock")
     words = path.read_text(encoding="utf-8").split() if path.exists() else []
     if not words:
@@ -313,8 +346,26 @@ def _file_lock(database: Path, study: str) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(storage: RDBStorage, study: str) -> Iterator[None]:
-    query = sqlalchemy.text("SELECT pg_try_advisory_lock(hashtext(:name))")
-    with storage.engine.connect() as connection:
-        if not connection.execute(query, {"name": f"crnn-ablation/{study}"}).scalar():
-            raise StorageError(f"study {study} is being run by another process; wait or stop it")
+    # No transaction is open as long as the lock is held, and it goes with its own connection.
+    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()
+        if not connection.execute(_TRY_LOCK, _names(study)).scalar():
+            holders = connection.execute(_HOLDERS, _names(study)).scalars().all()
+            holder = " ".join(holders) or "another process"
+            raise StorageError(f"study {study} is being run by {holder}; wait or stop it")
         yield
+
+
+_TRY_LOCK = sqlalchemy.text(
+    "SELECT pg_try_advisory_lock(25458, hashtext(:study))"
+    " FROM set_config('application_name', :process, false)"
+)
+_HOLDERS = sqlalchemy.text(
+    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 25458 AND l.objsubid = 2"
+    " AND l.objid = CAST(hashtext(:study) AS oid) AND a.datname = current_database()"
+)
+
+
+def _names(study: str) -> dict[str, str]:
+    return {"study": study, "process": f"process {os.getpid()} on {os.uname().nodename}"}

@@ -29,12 +29,15 @@ class Task:
 
 @dataclass
 class Progress:
-    """How far a study is, in trials and in the cost of what remains; `trained` in this run."""
+    """How far a study is, in trials and in the cost of what remains.
+
+    `idle` is set where nothing at all was lacking when the run began.
+    """
 
     wanted: int
     complete: int = 0
     failed: int = 0
-    trained: int = 0
+    idle: bool = False
     remaining_cost: float = 0.0
 
 
@@ -57,7 +60,6 @@ def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[
     shapes = arm.shapes
     return {
         "stage": stage,
-        "arm": arm.name,
         "factor": arm.factor,
         "level": arm.level,
         "seed": seed,
@@ -65,7 +67,8 @@ def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[
         "sequence_length": shapes.sequence_length,
         "parameters": shapes.parameters,
         "macs": shapes.macs,
-        "setting": setting.values(),  # last: where it stands, all of them do
+        "setting": setting.values(),
+        "arm": arm.name,  # last: where it stands, all of them do
     }
 
 
@@ -127,7 +130,6 @@ class DesignedSource:
     ) -> None:
         """Record a replicate's end."""
         finish_trial(self.storage, task.trial_id, state, value, attributes)
-        self.progress.trained += 1
         self.progress.complete += state == "COMPLETE"
         self.progress.failed += state == "FAIL"
         self.progress.remaining_cost -= cost(task.setting)

@@ -19,20 +19,22 @@ from crnn.report.style import BLACK, BLUE, GREY, styled
 
 COSTS = {"parameters": "parameters", "macs": "MACs an image", "seconds": "seconds a training"}
 Array = npt.NDArray[np.float64]
-Box = tuple[float, float, float, float]
 Offset = tuple[float, float]
 SIZE = 7.0  # points, of a number
+LED = 10.0  # points: a number further off than this has a line to its point
 OTHERS: dict[str, Any] = {"s": 22, "color": BLUE}
 BASELINE: dict[str, Any] = {"s": 40, "color": BLACK, "marker": "D"}
 LEADER: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
 CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 MARK: dict[str, Any] = {"textcoords": "offset points", "fontsize": SIZE, **CENTRED}
 # Around a point, nearest first: sixteen directions on circles ever further out.
-SPOTS: list[Offset] = [
-    (radius * math.cos(turn * math.pi / 8), radius * math.sin(turn * math.pi / 8))
-    for radius in range(8, 80, 4)
-    for turn in range(16)
-]
+SPOTS: Array = np.array(
+    [
+        (radius * math.cos(turn * math.pi / 8), radius * math.sin(turn * math.pi / 8))
+        for radius in range(8, 80, 4)
+        for turn in range(16)
+    ]
+)
 
 
 @styled
@@ -87,7 +89,7 @@ def _mark(figure: Figure, panels: Sequence[Axes], rows: pd.DataFrame, marks: Seq
         points = np.asarray(axes.transData.transform(data)) * 72 / figure.dpi
         frame = np.asarray(axes.bbox.extents) * 72 / figure.dpi
         for place, offset in place_labels(points, marks, frame).items():
-            line = LEADER if math.hypot(*offset) > 10 else None
+            line = LEADER if math.hypot(*offset) > LED else None
             axes.annotate(marks[place], data[place], offset, arrowprops=line, **MARK)
 
 
@@ -103,29 +105,35 @@ def place_labels(points: Array, texts: Sequence[str], frame: Array) -> dict[int,
         Offsets from the point by its place; where all is taken, the spot that covers the least.
     """
     finite = [place for place in range(len(points)) if np.isfinite(points[place]).all()]
-    taken = [_box(points[place], (0, 0), 5, 5) for place in finite]
+    taken = [_boxes(points[place], np.zeros((1, 2)), 5, 5) for place in finite]
     chosen = {}
     for place in finite:
-        width = 0.65 * SIZE * len(texts[place]) + 1
-        boxes = [_box(points[place], spot, width, SIZE + 1) for spot in SPOTS]
-        covered = [sum(_shared(box, x) for x in taken) + _outside(box, frame) for box in boxes]
-        best = int(np.argmin(covered))
-        chosen[place] = SPOTS[best]
-        taken.append(boxes[best])
+        size = 0.65 * SIZE * len(texts[place]) + 1, SIZE + 1
+        boxes = _boxes(points[place], SPOTS, *size)
+        costs = _covered(boxes, np.vstack(taken)) + _outside(boxes, frame)
+        for part in (0.4, 0.6, 0.8):  # a leader crosses nothing either
+            leader = _covered(_boxes(points[place], SPOTS * part, 2, 2), np.vstack(taken))
+            costs += np.where(np.hypot(*SPOTS.T) > LED, leader, 0)
+        best = int(np.argmin(costs))
+        chosen[place] = float(SPOTS[best, 0]), float(SPOTS[best, 1])
+        taken.append(boxes[best : best + 1])
     return chosen
 
 
-def _box(point: Array, offset: Offset, width: float, height: float) -> Box:
-    x, y = float(point[0]) + offset[0], float(point[1]) + offset[1]
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+def _boxes(point: Array, offsets: Array, width: float, height: float) -> Array:
+    """Boxes around a point's offsets: (n, 4), each left, bottom, right, top."""
+    centres, half = point + offsets, np.array([width, height]) / 2
+    return np.hstack([centres - half, centres + half])
 
 
-def _shared(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0.0) * max(height, 0.0)
+def _covered(boxes: Array, taken: Array) -> Array:
+    """The area of each box that is taken: (n,)."""
+    low = np.maximum(boxes[:, None, :2], taken[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], taken[None, :, 2:])
+    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2).sum(axis=1))
 
 
-def _outside(box: Box, frame: Array) -> float:
-    inside = bool((frame[:2] <= box[:2]).all() and (frame[2:] >= box[2:]).all())
-    return 0.0 if inside else 1000.0
+def _outside(boxes: Array, frame: Array) -> Array:
+    """A high cost for what leaves the panel: (n,)."""
+    inside = (boxes[:, :2] >= frame[:2]).all(axis=1) & (boxes[:, 2:] <= frame[2:]).all(axis=1)
+    return np.where(inside, 0.0, 1000.0)

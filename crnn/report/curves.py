@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from crnn.report import style
-from crnn.report.style import BLUE, GREY, ORANGE, styled
+from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PLUM, styled
 
 FEW = 4  # arms that one panel holds without a tangle
 MEASURES = {"accuracy": "accuracy", "loss": "cross-entropy loss"}
@@ -54,10 +54,10 @@ def learning_curves(
 def together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> Figure:
     """Up to four arms: a panel for accuracy and one for loss, a colour an arm."""
     figure, panels = style.new_figure(style.PAGE, 3.6, 1, 2)
-    looks = {
-        arm: {"color": GREY if arm == baseline else color, "marker": mark}
-        for arm, color, mark in zip(names, style.shades(FEW), style.MARKERS, strict=False)
-    }
+    others = [arm for arm in names if arm != baseline]
+    colors = {baseline: GREY, **dict(zip(others, (BLUE, ORANGE, PLUM, BLACK), strict=False))}
+    marks = dict(zip(names, style.MARKERS, strict=False))
+    looks: dict[str, Any] = {arm: {"color": colors[arm], "marker": marks[arm]} for arm in names}
     for axes, measure in zip(panels, MEASURES, strict=True):
         for arm, look in looks.items():
             _curves(axes, epochs[epochs["arm"] == arm], measure, look)
@@ -110,9 +110,8 @@ def _curves(axes: Axes, rows: pd.DataFrame, measure: str, look: dict[str, Any]) 
 
 
 def _line(axes: Axes, rows: pd.DataFrame, column: str, options: dict[str, Any]) -> None:
-    finite = rows[pd.to_numeric(rows[column]).abs() < float("inf")]
-    if len(finite):
-        sns.lineplot(finite, x="epoch", y=column, ax=axes, legend=False, **options)
+    """A line over the epochs; seaborn leaves out what is not finite."""
+    sns.lineplot(rows, x="epoch", y=column, ax=axes, legend=False, **options)
 
 
 def _finish(axes: Axes, measure: str) -> None:

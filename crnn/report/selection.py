@@ -48,8 +48,8 @@ def floor(accuracies: pd.Series[float]) -> float:
 
     One collapsed training at 10 % would else press all the others into one spot.
     """
-    low, high = accuracies.quantile(0.25), accuracies.quantile(0.75)
-    return float(low - 6 * max(high - low, 0.002))
+    low, high = float(accuracies.quantile(0.25)), float(accuracies.quantile(0.75))
+    return low - 6 * max(high - low, 0.002)
 
 
 def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFrame:

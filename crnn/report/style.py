@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -18,8 +19,8 @@ from matplotlib.ticker import PercentFormatter
 
 DPI = 150
 PAGE = 7.2  # inches: the text width of a printed page
-# Three colours of Okabe and Ito's palette: apart for every kind of colour vision, and in grey.
-BLUE, ORANGE, BLACK = "#0072b2", "#e69f00", "#1a1a1a"
+# After Okabe and Ito's palette: apart for every kind of colour vision, and in grey.
+BLUE, ORANGE, PLUM, BLACK = "#0072b2", "#e69f00", "#8f3a72", "#1a1a1a"
 GREY, PALE = "#767676", "#c4c4c4"
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 
@@ -46,7 +47,19 @@ RC: dict[Any, Any] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
 }
-styled = mpl.rc_context(RC)  # to decorate what draws: nothing outside it is changed
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in this style, and leave matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return inside
 
 
 def new_figure(
@@ -59,7 +72,7 @@ def new_figure(
     return figure, list(np.ravel(grid))
 
 
-@mpl.rc_context(RC)
+@styled
 def render(figure: Figure) -> dict[str, bytes]:
     """The figure as ``png`` and ``svg``, without dates or versions inside."""
     files = {}

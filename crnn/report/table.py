@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from crnn.ablation.design import Arm, Plan, make_arm
 from crnn.ablation.record import Record, load_record
 from crnn.ablation.storage import TrialRow, open_storage, read_trials, storage_url
-from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, text_of
+from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
 
@@ -96,7 +96,7 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         seeds=[space.search.seed] if space.search else list(record.seeds),
         wanted=record.wanted,
         factors={f.name: {"role": f.role, "levels": f.texts()} for f in space.factors},
-        fixed={name: text_of(value) for name, value in space.fixed().items()},
+        fixed=_texts({**space.fixed(), "precision": record.precision}),
         arms=_arm_frame(plan, arms),
         trials=pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS),
         epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
@@ -239,6 +239,10 @@ def _notes(record: Record) -> list[str]:
     for key, value in record.plan.overrides.items():
         notes.append(f"The space's own {key} was replaced by {value} for this study.")
     return notes
+
+
+def _texts(values: dict[str, Value]) -> dict[str, str]:
+    return {name: text_of(value) for name, value in values.items()}
 
 
 def _cell(value: Any) -> Any:

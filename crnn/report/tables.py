@@ -167,7 +167,11 @@ def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     found = confounds(table.arms)
     found = found[found["arm"].isin(leading(effects)["arm"])]
     rows = [
-        [arm, against, *(_change(changes, what) for what in ("sequence_length", "parameters"))]
+        [
+            str(arm),
+            str(against),
+            *(_change(changes, what) for what in ("sequence_length", "parameters")),
+        ]
         for (arm, against), changes in found.groupby(["arm", "against"], sort=False)
     ]
     return TextTable(["arm", "against", "LSTM steps", "parameters"], rows, words=2)

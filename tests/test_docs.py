@@ -1,0 +1,64 @@
+"""The documents say what is: every command is documented, every documented command exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import study
+from crnn.ablation.space_file import shipped
+from crnn.config import SETTING_KEYS
+from tests.cli import ROOT
+
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md")]
+COMMANDS = typer.main.get_command(study.app).commands  # type: ignore[attr-defined]
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_readme_has_every_command(command: str) -> None:
+    assert f"python study.py {command}" in text("README.md")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_documents_exist(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    for command in re.findall(r"python study\.py ([a-z]+)", content):
+        assert command in COMMANDS
+    known = {"--help"} | {name for c in COMMANDS.values() for p in c.params for name in p.opts}
+    for option in re.findall(r"`(?:run |report )?(--[a-z-]+)", content):
+        assert option in known
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).exists()
+
+
+def test_spaces_and_settings_are_described() -> None:
+    content = text("search_spaces/README.md")
+    for name in (*shipped(), *SETTING_KEYS):
+        if name != "precision":
+            assert f"`{name}`" in content
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_space_opens_with_its_question_and_command(name: str) -> None:
+    head = text(f"search_spaces/{name}.toml").split("format", 1)[0]
+    assert head.startswith("# ")
+    assert "?" in head
+    assert f"python study.py run {name}" in head
+
+
+def test_the_map_of_the_code_is_whole() -> None:
+    content = text("README.md")
+    for path in sorted((ROOT / "crnn").glob("*.py")):
+        if path.name not in ("__init__.py",):
+            assert path.name in content, f"{path.name} is not on the README's map"

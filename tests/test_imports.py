@@ -1,0 +1,295 @@
+"""Who may import whom: the rooms of the project, held by reading every import with `ast`.
+
+Every import counts, wherever it stands: what a module names, it depends on. `NOW` lists what may
+be imported when the module is; `LATE`, what may be imported only inside a function or for types
+(under `if TYPE_CHECKING`), so that importing the module does not load it. The standard library
+is free. A new module, or a new import that is meant, goes into the table.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+NOW = {
+    "study": "typer rich crnn.errors",
+    "crnn": "",
+    # The settings and their arithmetic: importable at once, without torch.
+    "crnn.errors": "",
+    "crnn.config": "pydantic annotated_types",
+    "crnn.shapes": "crnn.config",
+    # The data.
+    "crnn.idx": "numpy crnn.errors",
+    "crnn.decoded": "numpy crnn.idx",
+    "crnn.fetch": "crnn.idx",
+    "crnn.data": "numpy torch crnn.config crnn.decoded crnn.fetch crnn.idx crnn.streams",
+    # The network and its training: no Optuna, nothing of studies.
+    "crnn.streams": "torch",
+    "crnn.model": "torch crnn.config crnn.shapes crnn.streams",
+    "crnn.training": "torch crnn.config crnn.data crnn.errors crnn.model crnn.streams",
+    # What to run: pure, no storage.
+    "crnn.ablation": "",
+    "crnn.ablation.space": "pydantic crnn.config",
+    "crnn.ablation.space_file": (
+        "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
+    ),
+    "crnn.ablation.design": (
+        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.shapes"
+    ),
+    "crnn.ablation.timing": "crnn.ablation.design crnn.config",
+    "crnn.ablation.overview": (
+        "joblib crnn.ablation.design crnn.ablation.space_file crnn.ablation.timing crnn.config "
+        "crnn.errors"
+    ),
+    # Studies in the storage. Its layout is known to `storage` alone.
+    "crnn.ablation.storage": "optuna sqlalchemy filelock crnn.ablation.space_file crnn.errors",
+    "crnn.ablation.record": (
+        "optuna crnn.ablation.design crnn.ablation.space_file crnn.ablation.storage"
+    ),
+    "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
+    "crnn.ablation.status": "optuna crnn.ablation.record crnn.ablation.storage",
+    # Running them: torch is the workers' affair.
+    "crnn.ablation.tasks": (
+        "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
+        "crnn.ablation.space crnn.ablation.storage crnn.config"
+    ),
+    "crnn.ablation.search": (
+        "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
+        "crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks crnn.config crnn.shapes"
+    ),
+    "crnn.ablation.worker": "",
+    "crnn.ablation.runner": "joblib crnn.ablation.tasks crnn.ablation.worker",
+    "crnn.ablation.display": (
+        "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker"
+    ),
+    "crnn.ablation.environment": "",
+    "crnn.ablation.launch": (
+        "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.record "
+        "crnn.ablation.runner crnn.ablation.search crnn.ablation.space_file "
+        "crnn.ablation.storage crnn.ablation.tasks crnn.errors"
+    ),
+    "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
+    # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
+    # computes statistics, and what draws (plots, cost, curves) knows neither.
+    "crnn.report": "",
+    "crnn.report.table": (
+        "optuna pandas crnn.ablation.design crnn.ablation.record crnn.ablation.storage crnn.config"
+    ),
+    "crnn.report.effects": "numpy pandas scipy statsmodels",
+    "crnn.report.wording": "",
+    "crnn.report.selection": "pandas crnn.report.effects crnn.report.table",
+    "crnn.report.answer": ("pandas crnn.report.effects crnn.report.table crnn.report.wording"),
+    "crnn.report.tables": (
+        "pandas crnn.report.effects crnn.report.selection crnn.report.table crnn.report.wording"
+    ),
+    "crnn.report.style": "matplotlib numpy seaborn",
+    "crnn.report.plots": "matplotlib numpy pandas seaborn crnn.report.style",
+    "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
+    "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
+    "crnn.report.gallery": (
+        "matplotlib pandas crnn.report.cost crnn.report.curves crnn.report.effects "
+        "crnn.report.plots crnn.report.selection crnn.report.table crnn.report.wording"
+    ),
+    "crnn.report.page": (
+        "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
+    ),
+    "crnn.report.write": (
+        "pandas crnn.report.answer crnn.report.effects crnn.report.gallery crnn.report.page "
+        "crnn.report.style crnn.report.table"
+    ),
+}
+LATE = {
+    "study": "crnn.* optuna",
+    "crnn.fetch": "torchvision",
+    "crnn.ablation.timing": "optuna crnn.ablation.storage",
+    "crnn.ablation.overview": "crnn.ablation.storage",
+    "crnn.ablation.worker": (
+        "optuna torch crnn.ablation.search crnn.ablation.storage crnn.ablation.tasks crnn.data "
+        "crnn.training"
+    ),
+    "crnn.ablation.display": "crnn.training",
+    "crnn.ablation.launch": "torch crnn.data crnn.training",
+}
+# Modules from which no chain of imports, at the time of import, may lead to these packages.
+CLEAR_OF = {
+    "crnn.config": "torch torchvision numpy optuna pandas",
+    "crnn.shapes": "torch torchvision numpy optuna pandas",
+    "crnn.ablation.space": "torch torchvision numpy optuna pandas",
+    "crnn.ablation.space_file": "torch torchvision numpy optuna pandas",
+    "crnn.ablation.design": "torch torchvision numpy optuna pandas",
+    "crnn.ablation.overview": "torch torchvision numpy optuna pandas",
+    "crnn.training": "optuna joblib pandas",
+    "crnn.ablation.launch": "torch torchvision pandas seaborn statsmodels",
+    "crnn.ablation.display": "torch torchvision pandas seaborn statsmodels",
+    "crnn.ablation.status": "torch torchvision pandas seaborn statsmodels",
+    "crnn.report.write": "torch torchvision",
+    "crnn.dashboard": "torch torchvision",
+}
+
+
+@dataclass
+class Imports:
+    """What a module imports, by name: when it is imported, and later or for types only."""
+
+    now: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the project by its name."""
+    paths = [ROOT / "study.py", *sorted((ROOT / "crnn").rglob("*.py"))]
+    return {name_of(path): path for path in paths}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imports(module: str) -> Imports:
+    """The imports of a module, the standard library's aside."""
+    found = Imports()
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    for name, late in _imports(tree, late=False):
+        first = name.partition(".")[0]
+        if first not in sys.stdlib_module_names:
+            (found.late if late else found.now).add(name if first == "crnn" else first)
+    return found
+
+
+def _imports(node: ast.AST, late: bool) -> Iterator[tuple[str, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, late) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from ((name, late) for name in _names(child))
+        else:
+            yield from _imports(child, late or _is_late(child))
+
+
+def _names(node: ast.ImportFrom) -> list[str]:
+    """`from crnn import idx` imports the module `crnn.idx`, `from crnn.idx import read` too."""
+    assert node.level == 0, "imports are absolute here"
+    base = node.module or ""
+    full = [f"{base}.{alias.name}" for alias in node.names]
+    return [name if name in modules() else base for name in full]
+
+
+def _is_late(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+
+
+def reached(module: str) -> set[str]:
+    """Everything that importing `module` imports, directly or not."""
+    names, waiting = set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in names:
+            names.add(name)
+            parents = [name.rpartition(".")[0]] if "." in name else []
+            waiting += [*imports(name).now, *parents] if name in modules() else []
+    return names - {module}
+
+
+# The table
+
+
+def test_the_table_lists_every_module() -> None:
+    new, gone = modules().keys() - NOW.keys(), NOW.keys() - modules().keys()
+    assert not new, f"add to NOW in {Path(__file__).name} what {', '.join(sorted(new))} may import"
+    assert not gone, f"take out of NOW in {Path(__file__).name}: {', '.join(sorted(gone))}"
+    assert LATE.keys() <= NOW.keys()
+
+
+@pytest.mark.parametrize("module", NOW)
+def test_a_module_imports_only_what_it_may(module: str) -> None:
+    now, late = NOW[module].split(), LATE.get(module, "").split()
+    found = imports(module)
+    surplus = {name for name in found.now if not allowed(name, now)}
+    assert not surplus, f"{module} may not import {', '.join(sorted(surplus))} when it is imported"
+    surplus = {name for name in found.late if not allowed(name, now + late)}
+    assert not surplus, f"{module} may not import {', '.join(sorted(surplus))}"
+
+
+def allowed(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {name: imports(name).now | imports(name).late for name in modules()}
+    TopologicalSorter(graph).prepare()  # raises graphlib.CycleError, which shows the circle
+
+
+@pytest.mark.parametrize("module", CLEAR_OF)
+def test_no_chain_of_imports_leads_to_what_is_slow(module: str) -> None:
+    found = reached(module) & set(CLEAR_OF[module].split())
+    assert not found, f"importing {module} imports {', '.join(sorted(found))}"
+
+
+def test_the_network_knows_nothing_of_studies_and_a_study_nothing_of_reports() -> None:
+    for module in modules():
+        names = imports(module).now | imports(module).late
+        if module.startswith("crnn.ablation"):
+            assert not {name for name in names if name.startswith("crnn.report")}, module
+        elif module.count(".") == 1:
+            assert not {name for name in names if name.count(".") == 2}, module
+
+
+# What Python really loads
+
+
+def loaded(code: str, folder: Path) -> set[str]:
+    """The modules that `code` loads in a process of its own, run in `folder`."""
+    report = "\nimport sys\nprint('\\nLOADED', *sys.modules)"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CRNN_STUDY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code + report],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stdout.rpartition("LOADED ")[2].split())
+
+
+def test_the_package_loads_nothing(tmp_path: Path) -> None:
+    assert loaded("import crnn", tmp_path) - loaded("", tmp_path) == {"crnn"}
+
+
+def test_the_report_loads_no_torch(tmp_path: Path) -> None:
+    names = loaded("import crnn.report.write", tmp_path)
+    assert "pandas" in names
+    assert not names & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["spaces"], ["plan", "quick"]])
+def test_quick_commands_load_nothing_slow(words: list[str], tmp_path: Path) -> None:
+    code = f"""
+import runpy, sys
+sys.argv = ["study.py", *{words}]
+try:
+    runpy.run_path({str(ROOT / "study.py")!r}, run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+    names = loaded(code, tmp_path)
+    assert "typer" in names
+    found = names & {"torch", "torchvision", "optuna", "pandas", "matplotlib", "seaborn", "scipy"}
+    assert not found

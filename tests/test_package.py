@@ -1,0 +1,45 @@
+"""What is built for others holds everything that the program needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from crnn.ablation.space_file import shipped
+from tests.cli import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_built_package_finds_its_files(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path)]
+    subprocess.run([*build, str(ROOT)], check=True, timeout=300)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import study, crnn.report.write as write, jinja2, sys;"
+        "assert all('site' in m.__file__.split('/') for m in (study, write)), write.__file__;"
+        "sys.argv = ['crnn-study', *sys.argv[1:]]; study.main()"
+    )
+
+    def installed(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=tmp_path / "site", env={"PATH": "/usr/bin"}, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    listed = installed("spaces", "--json")
+    assert all(f'"{name}"' in listed for name in shipped())
+    assert "Wrote" in installed("new", "mine.toml")
+    assert "trainings" in installed("plan", "mine.toml")
+    templates = {
+        path.name for path in (tmp_path / "site" / "crnn" / "report" / "templates").iterdir()
+    }
+    assert {path.name for path in (ROOT / "crnn" / "report" / "templates").iterdir()} == templates

@@ -1,0 +1,155 @@
+"""The pages that a person opens, in a real browser: optuna-dashboard and the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from crnn.dashboard import free_port
+from tests import cli
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM_OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed")
+        pytest.skip("needs chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def finished(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the study ``smoke`` has been run."""
+    folder = tmp_path_factory.mktemp("finished")
+    answer = cli.run("run", "smoke", "--data", str(full_data), cwd=folder)
+    assert answer.code == 0, answer.err
+    return folder
+
+
+@contextmanager
+def dashboard(folder: Path) -> Iterator[str]:
+    """The address of a dashboard on the storage in `folder`."""
+    process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=folder)
+    try:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        assert found, process.stderr
+        yield found.group()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def fetch(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def test_the_dashboard_shows_a_finished_study(finished: Path, browser: Browser) -> None:
+    with dashboard(finished) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_text("smoke").first.click()
+        page.wait_for_url("**/studies/*")
+        page.get_by_text("hidden_size").first.wait_for()
+        page.close()
+
+
+def test_the_dashboard_follows_a_study_that_runs(full_data: Path, tmp_path: Path) -> None:
+    words = ["run", "smoke", "--epochs", "3", "--train-size", "2000", "--data", str(full_data)]
+    process = cli.start(*words, cwd=tmp_path)
+    try:
+        until((tmp_path / "results" / "studies.db").exists, 60)
+        with dashboard(tmp_path) as address:
+
+            def trials() -> list[dict[str, Any]]:
+                studies = fetch(f"{address}api/studies")["study_summaries"]
+                if not studies:
+                    return []
+                found = fetch(f"{address}api/studies/{studies[0]['study_id']}")["trials"]
+                return list(found)
+
+            def a_trial_is_under_way() -> bool:
+                return any(t["state"] == "Running" and t["intermediate_values"] for t in trials())
+
+            until(a_trial_is_under_way, 60)
+            assert cli.finish(process).code == 0
+            states = [trial["state"] for trial in trials()]
+            assert states == ["Complete"] * 6
+    finally:
+        process.kill()
+
+
+def test_a_taken_port_is_passed_over() -> None:
+    port = free_port("127.0.0.1", 18080)
+    with socket.create_server(("127.0.0.1", port)):
+        assert free_port("127.0.0.1", port) > port
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_report_opens_alone_and_fits(
+    width: int, scheme: Any, finished: Path, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked, troubles = watch(page)
+    page.goto((finished / "results" / "smoke" / "report.html").as_uri())
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert "Does the whole line work" in page.inner_text("body")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    pictures = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
+    assert pictures
+    assert all(pictures)
+    assert not troubles
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    page.close()
+
+
+def watch(page: Page) -> tuple[list[str], list[str]]:
+    """What the page asks for, and what it complains of, as it comes."""
+    asked: list[str] = []
+    troubles: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    return asked, troubles
+
+
+def test_the_dashboard_ends_with_ctrl_c(finished: Path) -> None:
+    process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=finished)
+    assert process.stdout
+    process.stdout.readline()
+    subprocess.run(["kill", "-INT", str(process.pid)], check=True)
+    assert cli.finish(process, timeout=20).code == 130

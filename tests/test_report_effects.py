@@ -1,0 +1,304 @@
+"""Effects, pairs and the answer in words, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from crnn.report.answer import answer, counts
+from crnn.report.effects import (
+    COLUMNS,
+    average_effects,
+    best_so_far,
+    confounds,
+    confusion_shares,
+    effects,
+    pair_differences,
+    pair_ranges,
+    paired,
+    replicates,
+)
+from crnn.report.table import StudyTable
+from tests.report_studies import study
+
+
+def arms_frame(*names: str, against: dict[str, str] | None = None) -> pd.DataFrame:
+    base = names[0]
+    compared = {name: "" if name == base else base for name in names} | (against or {})
+    return pd.DataFrame(
+        {
+            "arm": names,
+            "against": [compared[name] for name in names],
+            "factor": [name.partition("=")[0] if "=" in name else "" for name in names],
+            "level": [name.partition("=")[2] for name in names],
+            "reported_test_accuracy": np.nan,
+            "reported_test_loss": np.nan,
+        }
+    )
+
+
+def trials_frame(*rows: tuple[str, int, float], state: str = "COMPLETE") -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    return frame.assign(
+        number=range(len(frame)),
+        state=state,
+        test_accuracy=frame["val_accuracy"] - 0.01,
+        test_loss=1 - frame["val_accuracy"],
+    )
+
+
+def test_effects_by_hand() -> None:
+    trials = trials_frame(
+        *(("baseline", 0, 0.90), ("x=1", 0, 0.92)), *(("baseline", 1, 0.91), ("x=1", 1, 0.92))
+    )
+    table = effects(trials, arms_frame("baseline", "x=1"))
+    assert list(table.columns) == COLUMNS
+    base, other = table.iloc[0], table.iloc[1]
+    assert (base["n"], other["n"]) == (2, 2)
+    assert base["val_mean"] == pytest.approx(0.905)
+    assert base["val_sd"] == pytest.approx(0.01 / np.sqrt(2))  # ddof 1
+    assert other["test_mean"] == pytest.approx(0.91)
+    assert other["test_loss_mean"] == pytest.approx(0.08)
+    assert np.isnan(base["delta"])
+    assert other["delta"] == pytest.approx(0.015)
+
+
+def test_delta_rests_on_the_seeds_that_both_sides_finished() -> None:
+    trials = trials_frame(
+        *(("baseline", 0, 0.90), ("baseline", 1, 0.80)), *(("x=1", 1, 0.85), ("x=1", 2, 0.99))
+    )
+    arms = arms_frame("baseline", "x=1")
+    assert effects(trials, arms)["delta"].iloc[1] == pytest.approx(0.05)
+    pairs = pair_differences(trials, arms)
+    assert pairs.to_dict("records") == [
+        {"arm": "x=1", "seed": 1, "difference": pytest.approx(0.05)}
+    ]
+
+
+def test_an_arm_is_compared_with_the_one_it_names() -> None:
+    trials = trials_frame(("baseline", 0, 0.5), ("x=1", 0, 0.6), ("both", 0, 0.65))
+    arms = arms_frame("baseline", "x=1", "both", against={"both": "x=1"})
+    assert effects(trials, arms)["delta"].iloc[2] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("state", ["FAIL", "RUNNING", "PRUNED"])
+def test_only_complete_trials_count(state: str) -> None:
+    table = effects(trials_frame(("baseline", 0, 0.9), state=state), arms_frame("baseline"))
+    assert table["n"].tolist() == [0]
+    assert table[["val_mean", "val_sd", "test_mean", "delta"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_accuracy_that_is_not_finite_does_not_count(value: float) -> None:
+    trials = trials_frame(("baseline", 0, value), ("baseline", 1, 0.9))
+    assert replicates(trials)["seed"].tolist() == [1]
+
+
+def test_a_setting_drawn_twice_is_one_replicate() -> None:
+    trials = trials_frame(("baseline", 0, 0.9), ("x=1", 0, 0.8), ("x=1", 0, 0.8))
+    table = effects(trials, arms_frame("baseline", "x=1"))
+    assert table["n"].tolist() == [1, 1]
+    assert table["val_sd"].isna().all()  # one replicate has no spread
+
+
+def test_no_trial_at_all() -> None:
+    table = study(arms=3)
+    nothing = effects(table.trials.iloc[:0], table.arms)
+    assert nothing["n"].tolist() == [0, 0, 0]
+    assert pair_differences(table.trials.iloc[:0], table.arms).empty
+    assert pair_ranges(table.trials.iloc[:0], table.arms)["pairs"].tolist() == [0, 0, 0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(12)))
+def test_the_order_of_the_trials_changes_nothing(order: list[int]) -> None:
+    table = study(arms=4, seeds=3)
+    shuffled = table.trials.iloc[order]
+    assert_frame_equal(effects(shuffled, table.arms), effects(table.trials, table.arms))
+    assert_frame_equal(
+        pair_differences(shuffled, table.arms), pair_differences(table.trials, table.arms)
+    )
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    table = study(arms=4, seeds=2)
+    trials, arms = table.trials.copy(), table.arms.copy()
+    effects(table.trials, table.arms)
+    confounds(table.arms)
+    assert_frame_equal(table.trials, trials)
+    assert_frame_equal(table.arms, arms)
+
+
+def test_paired_is_signed_and_by_seed() -> None:
+    trials = trials_frame(("a", 1, 0.5), ("a", 0, 0.6), ("b", 0, 0.4), ("b", 1, 0.6))
+    assert paired(trials, "a", "b").round(9).to_dict() == {0: 0.2, 1: -0.1}
+
+
+def grid(values: dict[tuple[str, str, int], float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A 2 x 2 factorial of a (1, 2) and b (1, 2) from (a, b, seed) to accuracy."""
+    names = {("1", "1"): "baseline", ("2", "1"): "a=2", ("1", "2"): "b=2", ("2", "2"): "a=2+b=2"}
+    arms = arms_frame(*names.values()).assign(
+        a=[a for a, _ in names], b=[b for _, b in names], factor="", level=""
+    )
+    rows = [(names[a, b], seed, value) for (a, b, seed), value in values.items()]
+    return trials_frame(*rows), arms
+
+
+def test_average_effects_are_over_the_levels_of_the_others() -> None:
+    trials, arms = grid(
+        {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
+    )
+    rows = average_effects(trials, arms, ["a", "b"]).set_index("factor")
+    assert rows.at["a", "delta"] == pytest.approx((0.1 + 0.3) / 2)
+    assert rows.at["b", "delta"] == pytest.approx((0.0 + 0.2) / 2)
+    assert rows["reference"].tolist() == ["1", "1"]
+    assert rows["n"].tolist() == [1, 1]
+
+
+def test_a_seed_with_a_missing_cell_has_no_average() -> None:
+    whole = {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
+    trials, arms = grid(whole | {("1", "1", 1): 0.5, ("2", "1", 1): 0.9})
+    rows = average_effects(trials, arms, ["a", "b"])
+    assert rows["n"].tolist() == [1, 1]
+    assert rows["delta"].iloc[0] == pytest.approx(0.2)
+
+
+def test_a_named_arm_is_no_cell_of_the_grid() -> None:
+    whole = {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
+    trials, arms = grid(whole)
+    named = arms.iloc[[1]].assign(arm="mine")
+    more = pd.concat([trials, trials_frame(("mine", 0, 0.1))], ignore_index=True)
+    rows = average_effects(more, pd.concat([arms, named], ignore_index=True), ["a", "b"])
+    assert rows["delta"].iloc[0] == pytest.approx(0.2)
+
+
+def test_confounds_name_what_else_changed() -> None:
+    arms = arms_frame("baseline", "x=1", "x=2").assign(
+        sequence_length=[18, 18, 2], parameters=[1000, 1099, 500]
+    )
+    found = confounds(arms)
+    assert found["arm"].tolist() == ["x=2", "x=2"]
+    assert found["what"].tolist() == ["sequence_length", "parameters"]
+    assert found["change"].tolist() == pytest.approx([2 / 18 - 1, -0.5])
+
+
+def test_no_lstm_is_no_division_by_zero() -> None:
+    arms = arms_frame("baseline", "x=1").assign(sequence_length=[0, 18], parameters=[1000, 1000])
+    assert confounds(arms).empty
+
+
+def test_best_so_far_and_shares() -> None:
+    trials = trials_frame(("baseline", 0, 0.5), ("x=1", 0, 0.4), ("x=2", 0, 0.7))
+    assert best_so_far(trials)["best"].tolist() == [0.5, 0.5, 0.7]
+    counted = pd.DataFrame(
+        {"arm": "a", "true": ["c", "c", "d"], "predicted": ["c", "d", "c"], "count": [3, 1, 0]}
+    )
+    shares = confusion_shares(counted)["share"]
+    assert shares.tolist()[:2] == [0.75, 0.25]
+    assert np.isnan(shares.iloc[2])  # a class without an image
+
+
+def said(table: StudyTable) -> str:
+    return "\n".join(answer(table, effects(table.trials, table.arms)))
+
+
+def with_accuracies(values: dict[str, list[float]]) -> StudyTable:
+    """A study of these arms with these accuracies, by seed."""
+    table = study(arms=len(values), seeds=len(values["baseline"]))
+    names = dict(zip(table.arms["arm"], values, strict=True))
+    trials = table.trials.assign(arm=table.trials["arm"].map(names))
+    accuracy = [values[a][s] for a, s in zip(trials["arm"], trials["seed"], strict=True)]
+    arms = table.arms.assign(arm=list(values))
+    return replace(table, arms=arms, trials=trials.assign(val_accuracy=accuracy))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            [0.91, 0.92, 0.93],
+            "Above baseline in every pair, by more than the margin of 0.50 points",
+        ),
+        (
+            [0.89, 0.88, 0.87],
+            "Below baseline in every pair, by more than the margin of 0.50 points",
+        ),
+        ([0.901, 0.902, 0.903], "On one side of baseline in every pair, but within ±0.50 points"),
+        ([0.93, 0.93, 0.89], "Not told apart from baseline (pairs differ in sign), though beyond"),
+        ([0.901, 0.902, 0.899], "Not told apart from baseline (pairs differ in sign), and within"),
+        ([0.90, 0.90, 0.90], "Not told apart from baseline (pairs differ in sign), and within"),
+    ],
+)
+def test_every_kind_of_difference_has_its_words(other: list[float], words: str) -> None:
+    text = said(with_accuracies({"baseline": [0.90] * 3, "x=1": other}))
+    assert words in text
+    assert "3 pairs" in text
+    assert "nothing here has been tested for significance" in text
+
+
+def test_a_range_is_of_the_lowest_and_the_highest_pair() -> None:
+    text = said(with_accuracies({"baseline": [0.90] * 3, "x=1": [0.91, 0.92, 0.93]}))
+    assert "x=1 +2.00 points (3 pairs, +1.00 to +3.00)" in text
+    assert "Highest mean validation accuracy of 2 arms: x=1, 92.00 % over 3 seeds" in text
+
+
+def test_one_seed_claims_nothing() -> None:
+    text = said(study(arms=3, seeds=1))
+    assert "how much of it is chance cannot be said" in text
+    assert "every pair" not in text
+
+
+def test_an_unfinished_study_says_so_first() -> None:
+    table = study(arms=3, seeds=2, missing=(("conv_layers=2", 1),), failed=(("baseline", 0),))
+    first = answer(table, effects(table.trials, table.arms))[0]
+    assert (
+        first == "The study is incomplete: 4 of 6 trials have finished, so its answer may change."
+    )
+
+
+def test_nothing_finished_is_no_answer() -> None:
+    failed = tuple((arm, 0) for arm in study(arms=3, seeds=1).arms["arm"])
+    assert said(study(arms=3, seeds=1, failed=failed)).startswith(
+        "No trial has finished yet (0 of 3)"
+    )
+
+
+def test_arms_without_a_pair_are_named() -> None:
+    table = study(arms=3, seeds=2, failed=(("baseline", 0), ("baseline", 1)))
+    assert "Not compared with baseline, for want of a seed that both sides finished" in said(table)
+
+
+def test_a_factorial_tells_its_average_effects() -> None:
+    text = said(study("factorial", arms=4, seeds=3))
+    assert "Averaged over the levels of the other factors: hidden_size 256 instead of 128:" in text
+
+
+def test_a_search_is_exploratory() -> None:
+    text = said(study("search", arms=12))
+    assert "Best found: trial" in text
+    assert "optimistic because it was selected" in text
+    assert "every pair" not in text
+
+
+def test_a_search_whose_baseline_failed() -> None:
+    text = said(study("search", arms=12, failed=(("baseline", 0),)))
+    assert "the baseline has no finished trial" in text
+
+
+def test_notes_come_last() -> None:
+    table = study(arms=3, seeds=2, notes=["Short trainings do not predict long ones."])
+    assert answer(table, effects(table.trials, table.arms))[-1] == table.notes[0]
+
+
+def test_a_pruned_search_trial_counts_and_an_infeasible_draw_does_not() -> None:
+    table = study("search", arms=6, epochs=2)
+    trials = table.trials.copy()
+    trials.loc[[2, 3], "state"] = "PRUNED"
+    table = replace(table, trials=trials, epochs=table.epochs[table.epochs["number"] != 3])
+    assert counts(table) == {"finished": 5, "stopped early": 1, "infeasible": 1}

@@ -1,0 +1,206 @@
+"""Figures: what they show, that nothing overlaps, and that nothing makes them warn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from crnn.report import plots, style
+from crnn.report.cost import place_labels
+from crnn.report.effects import effects, replicates
+from crnn.report.gallery import Plot, gallery
+from crnn.report.selection import floor, leading, of_factor, tags
+from crnn.report.table import StudyTable
+from tests.report_studies import study
+
+STUDIES = {
+    "3 arms": study(arms=3, seeds=3),
+    "10 arms": study(arms=10, seeds=4, failed=(("dropout=0.1", 1),)),
+    "30 arms": study(arms=30, seeds=2, epochs=3),
+    "factorial": study("factorial", arms=4, seeds=3, epochs=3),
+    "one epoch": study("factorial", arms=12, seeds=2, epochs=1),
+    "search": study("search", arms=60, epochs=2),
+    "one seed": study(arms=4, seeds=1, epochs=2),
+    "no baseline": study(arms=8, seeds=1, epochs=3, failed=(("baseline", 0),)),
+}
+
+
+@cache
+def made(name: str) -> dict[str, Plot]:
+    return drawn(STUDIES[name])
+
+
+def drawn(table: StudyTable) -> dict[str, Plot]:
+    return {plot.name: plot for plot in gallery(table, effects(table.trials, table.arms))}
+
+
+LARGE = {"30 arms", "search"}  # some seconds each
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in STUDIES
+    ],
+)
+def plotted(request: pytest.FixtureRequest) -> dict[str, Plot]:
+    return made(request.param)
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Every visible text: ticks, labels, titles, legends, notes."""
+    found = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def test_no_text_lies_on_another_or_beyond_the_edge(
+    plotted: dict[str, Plot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[Text, Bbox] = {}
+    draw = Text.draw
+
+    def watched(self: Text, renderer: Any, *args: Any, **options: Any) -> None:
+        if self.get_visible() and self.get_text().strip():
+            seen[self] = Text.get_window_extent(self, renderer)  # without an arrow
+        draw(self, renderer, *args, **options)
+
+    monkeypatch.setattr(Text, "draw", watched)
+    for name, plot in plotted.items():
+        seen.clear()
+        with mpl.rc_context(style.RC):
+            plot.figure.draw_without_rendering()
+        edge = plot.figure.bbox
+        for text, box in seen.items():
+            inside = min(box.x0, box.y0) >= -1 and box.x1 <= edge.x1 + 1 and box.y1 <= edge.y1 + 1
+            assert inside, f"{name}: {text.get_text()!r} is cut off"
+        for (one, a), (other, b) in combinations(seen.items(), 2):
+            width = min(a.x1, b.x1) - max(a.x0, b.x0)
+            height = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert width <= 2 or height <= 2, f"{name}: {one.get_text()!r} on {other.get_text()!r}"
+
+
+def test_figures_leave_nothing_behind(plotted: dict[str, Plot]) -> None:
+    assert plotted
+    assert plt.get_fignums() == []
+    assert plt.rcParams["svg.hashsalt"] is None
+
+
+def test_one_plot_a_factor() -> None:
+    for study_name in STUDIES.keys() - LARGE:
+        names = [name for name in made(study_name) if name.startswith("factor_")]
+        assert names == [f"factor_{name}" for name in STUDIES[study_name].factors]
+
+
+def test_every_replicate_is_a_point() -> None:
+    table = STUDIES["10 arms"]
+    rows = effects(table.trials, table.arms)
+    axes = plots.arms(replicates(table.trials), rows, {}).axes[0]
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
+    shown = set(np.round(points[:, 0].astype(float), 9))
+    assert set(replicates(table.trials)["val_accuracy"].round(9)) <= shown
+    assert len(replicates(table.trials)) == 39
+
+
+def test_a_missing_result_is_said_in_the_figure() -> None:
+    figure = made("10 arms")["arms"].figure
+    assert "Trials without a result: 1 failed." in [text.get_text() for text in texts(figure)]
+
+
+def test_a_collapsed_training_does_not_press_the_others_together() -> None:
+    table = study(arms=6, seeds=5)
+    trials = table.trials.copy()
+    trials.loc[3, "val_accuracy"] = 0.10
+    figure = drawn(replace(table, trials=trials))["arms"].figure
+    low, high = figure.axes[0].get_xlim()
+    assert low > 0.8
+    assert high < 1
+    assert any("1, down to 10.00 %" in text.get_text() for text in texts(figure))
+
+
+def test_values_that_are_not_finite_draw_without_a_warning() -> None:
+    table = study(arms=6, seeds=2, epochs=4)
+    epochs, trials = table.epochs.copy(), table.trials.copy()
+    epochs.loc[[0, 1, 9], ["train_loss", "val_loss"]] = [np.nan, np.inf]
+    trials.loc[2, ["val_accuracy", "seconds"]] = np.nan
+    figures = drawn(replace(table, epochs=epochs, trials=trials))
+    notes = [text.get_text() for text in texts(figures["learning_curves_loss"].figure)]
+    assert any("Not finite, so left out: 3 epochs." in note for note in notes)
+
+
+def test_names_of_users_are_drawn_as_they_are() -> None:
+    table = study(arms=3, seeds=2, epochs=2)
+    odd = {"conv_layers=2": "cost $\\frac{$", "pooling_count=2": "画像 " + "x" * 80}
+    arms = table.arms.replace({"arm": odd})
+    trials, epochs = table.trials.replace({"arm": odd}), table.epochs.replace({"arm": odd})
+    for plot in drawn(replace(table, arms=arms, trials=trials, epochs=epochs)).values():
+        assert style.render(plot.figure)["svg"]
+
+
+def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
+    table = STUDIES["search"]
+    rows = effects(table.trials, table.arms)
+    shown = leading(rows)
+    assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
+    assert len(shown) == 27
+    assert rows["val_mean"].drop([0, 1]).max() == shown["val_mean"].iloc[2]
+    assert tags(table)["baseline"] == "#0"
+
+
+@pytest.mark.parametrize(
+    ("levels", "order"),
+    [
+        (["256", "64", "128"], ["64", "128", "256"]),
+        (["5,5,5", "3,3,2", "10,1,1"], ["3,3,2", "5,5,5", "10,1,1"]),
+        (["source", "matched"], ["source", "matched"]),
+    ],
+)
+def test_levels_are_in_the_order_of_their_numbers(levels: list[str], order: list[str]) -> None:
+    assert plots.sorted_levels(pd.Series(levels)) == order
+
+
+@pytest.mark.parametrize(
+    ("rates", "scale"), [([1e-4, 1e-3, 1e-2, 2e-3], "log"), ([0.1, 0.2, 0.3, 0.4], "linear")]
+)
+def test_a_wide_range_has_a_logarithmic_axis(rates: list[float], scale: str) -> None:
+    rows = pd.DataFrame(
+        {"arm": "a", "number": range(4), "level": [str(x) for x in rates], "val_accuracy": 0.9}
+    )
+    assert plots.scatter("x", rows, "baseline").axes[0].get_xscale() == scale
+
+
+def test_a_factor_of_a_one_factor_study_leaves_named_arms_out() -> None:
+    table = STUDIES["10 arms"]
+    chosen = of_factor("dropout", table, effects(table.trials, table.arms))
+    assert chosen["arm"].tolist() == ["baseline", "dropout=0.1"]
+    assert chosen["level"].tolist() == ["0.25", "0.1"]
+
+
+def test_labels_keep_apart_even_where_points_coincide() -> None:
+    points = np.array([[50.0, 50.0]] * 12 + [[np.nan, 1.0]])
+    frame = np.array([0.0, 0.0, 100.0, 100.0])
+    placed = place_labels(points, [str(n) for n in range(13)], frame)
+    assert set(placed) == set(range(12))
+    spots = np.array(list(placed.values()))
+    distances = [np.abs(a - b).max() for a, b in combinations(spots, 2)]
+    assert min(distances) >= 5
+
+
+def test_a_floor_is_below_all_ordinary_results() -> None:
+    table = STUDIES["30 arms"]
+    assert floor(table.trials["val_accuracy"]) < table.trials["val_accuracy"].min()
+
+
+def test_nothing_finished_draws_nothing() -> None:
+    failed = tuple((arm, 0) for arm in study(arms=3, seeds=1).arms["arm"])
+    assert drawn(study(arms=3, seeds=1, failed=failed)) == {}

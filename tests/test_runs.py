@@ -1,0 +1,259 @@
+"""Real studies on real data, as a person runs them: each command a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crnn.ablation.storage import open_storage, read_trials, storage_url
+from crnn.report.table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
+from tests import cli
+
+pytestmark = pytest.mark.slow
+
+OF_TIME_AND_MACHINE = ["seconds", "started", "finished"]
+SPACE = """
+format   = 1
+question = "What does a run look like?"
+design   = "one-factor"
+seeds    = 2
+[baseline]
+hidden_size = 16
+lstm_layers = 1
+epochs      = 4
+train_size  = 2000
+[factors]
+hidden_size = [32]
+dropout     = [0.1]
+"""
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("space") / "tiny.toml"
+    path.write_text(SPACE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a study that ran through, one training at a time."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=folder)
+    assert answer.code == 0, answer.err
+    return folder / "results"
+
+
+def options(data: Path) -> list[str]:
+    return ["--data", str(data), "--results", "results"]
+
+
+def tables(results: Path, study: str = "tiny") -> dict[str, str]:
+    """The study's tables as text, without the columns of time."""
+    found = {}
+    for name in ("trials.csv", "epochs.csv", "effects.csv", "confusion.csv"):
+        frame = pd.read_csv(results / study / name, dtype=str, keep_default_na=False)
+        found[name] = frame.drop(columns=OF_TIME_AND_MACHINE, errors="ignore").to_csv()
+    return found
+
+
+def wait_for_epoch(process: subprocess.Popen[str], count: int) -> None:
+    """Read the run's plain lines until `count` epochs have been reported."""
+    assert process.stdout
+    for line in process.stdout:
+        count -= " epoch " in line
+        if count <= 0:
+            return
+    raise AssertionError("the run ended before its epochs")
+
+
+def test_what_a_run_leaves(undisturbed: Path, space: Path) -> None:
+    folder = undisturbed / "tiny"
+    trials = pd.read_csv(folder / "trials.csv")
+    assert list(trials.columns) == TRIAL_COLUMNS
+    assert list(trials["state"]) == ["COMPLETE"] * 6
+    assert list(trials["number"]) == list(range(6))
+    assert list(trials["arm"]) == ["baseline", "hidden_size=32", "dropout=0.1"] * 2
+    assert trials["test_accuracy"].between(0.05, 1).all()
+    epochs = pd.read_csv(folder / "epochs.csv")
+    assert list(epochs.columns) == EPOCH_COLUMNS
+    assert len(epochs) == 24
+    assert (folder / "space.toml").read_text(encoding="utf-8") == space.read_text(encoding="utf-8")
+    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert {"torch", "cpu", "precision", "device"} <= environment.keys()
+    for name in ("report.html", "report.md", "plots/arms.png", "plots/factor_dropout.svg"):
+        assert (folder / name).stat().st_size > 1000
+
+
+def test_a_notebook_gets_the_same_table(undisturbed: Path) -> None:
+    from_file = pd.read_csv(undisturbed / "tiny" / "trials.csv", keep_default_na=False, dtype=str)
+    loaded = load_trials(undisturbed / "studies.db", "tiny")
+    assert list(loaded.columns) == list(from_file.columns)
+    assert list(loaded["val_accuracy"]) == [float(v) for v in from_file["val_accuracy"]]
+    assert list(loaded["filter_sizes"]) == list(from_file["filter_sizes"])
+
+
+def test_a_finished_study_trains_nothing(undisturbed: Path, space: Path, full_data: Path) -> None:
+    before = cli.files(undisturbed)
+    again = cli.run("run", str(space), *options(full_data), cwd=undisturbed.parent)
+    assert again.code == 0
+    assert "Nothing to do: 6 of 6 trials are complete." in again.out
+    assert cli.files(undisturbed) == before
+
+
+def test_a_report_is_a_function_of_the_storage(undisturbed: Path) -> None:
+    before = cli.files(undisturbed / "tiny")
+    assert cli.run("report", "tiny", cwd=undisturbed.parent).code == 0
+    assert cli.files(undisturbed / "tiny") == before
+
+
+def test_two_at_a_time_give_the_same(
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    answer = cli.run("run", str(space), *options(full_data), "--jobs", "2", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert tables(tmp_path / "results") == tables(undisturbed)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_and_gone_on_with_it_ends_the_same(
+    signum: signal.Signals,
+    code: int,
+    undisturbed: Path,
+    space: Path,
+    full_data: Path,
+    tmp_path: Path,
+) -> None:
+    words = ["run", str(space), *options(full_data), "--jobs", "2"]
+    process = cli.start(*words, cwd=tmp_path)
+    wait_for_epoch(process, 3)
+    process.send_signal(signum)
+    stopped = cli.finish(process, timeout=30)
+    assert stopped.code == code
+    assert "nothing is lost. Go on with:" in stopped.out
+    waiting = json.loads(cli.run("status", "tiny", "--json", cwd=tmp_path).out)
+    assert waiting["running"] == 0
+    assert waiting["complete"] < 6
+    assert not processes_in(process.pid)
+    assert cli.run(*words, cwd=tmp_path).code == 0
+    assert tables(tmp_path / "results") == tables(undisturbed)
+
+
+def processes_in(group: int) -> list[str]:
+    """The processes left of a started command's group."""
+    found = subprocess.run(["pgrep", "-g", str(group)], capture_output=True, text=True, check=False)
+    return found.stdout.split()
+
+
+def test_more_seeds_add_only_the_new_ones(
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    copied = cli.run("copy", "tiny", str(tmp_path / "results" / "studies.db"),
+                     cwd=undisturbed.parent)  # fmt: skip
+    assert copied.code == 0, copied.err
+    words = ["run", str(space), *options(full_data), "--seeds", "3", "--jobs", "2"]
+    assert cli.run(*words, cwd=tmp_path).code == 0
+    before = load_trials(undisturbed / "studies.db", "tiny")
+    after = load_trials(tmp_path / "results" / "studies.db", "tiny")
+    assert list(after["seed"]) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    pd.testing.assert_frame_equal(after[:6], before)
+
+
+def test_a_killed_worker_costs_no_trial(
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
+    wait_for_epoch(process, 2)
+    workers = subprocess.run(
+        ["pgrep", "-f", "loky.backend.popen", "-g", str(process.pid)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    subprocess.run(["kill", "-9", workers.stdout.split()[0]], check=True)
+    assert cli.finish(process).code == 0
+    assert tables(tmp_path / "results") == tables(undisturbed)
+
+
+def test_no_worker_outlives_a_killed_coordinator(
+    space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    process = cli.start("run", str(space), *options(full_data), "--jobs", "2", cwd=tmp_path)
+    wait_for_epoch(process, 1)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while processes_in(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not processes_in(process.pid)
+
+
+def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
+    space = tmp_path / "bad.toml"
+    text = SPACE.replace("dropout     = [0.1]", "learning_rate = [10.0]\noptimizer = ['sgd']")
+    wild = "\n[arms]\nwild = { set = { learning_rate = 10.0, optimizer = 'sgd' } }\n"
+    text = text.replace("learning_rate = [10.0]\noptimizer = ['sgd']", "") + wild
+    space.write_text(text.replace("epochs      = 4", "epochs      = 1"), encoding="utf-8")
+    words = ["run", str(space), *options(full_data), "--seeds", "1"]
+    first = cli.run(*words, cwd=tmp_path)
+    assert first.code == 3
+    assert "1 failed" in first.out
+    found = json.loads(cli.run("status", "bad", "--json", cwd=tmp_path).out)
+    assert (found["complete"], found["failed"]) == (2, 1)
+    assert found["failures"][0]["arm"] == "wild"
+    assert "DivergedError: the loss is" in found["failures"][0]["reason"]
+    assert "in epoch 1, batch" in found["failures"][0]["reason"]
+    storage = open_storage(storage_url(None, tmp_path / "results"))
+    failed = [row for row in read_trials(storage, "bad") if row.state == "FAIL"]
+    assert "Traceback" in failed[0].attributes["traceback"]
+    trials = pd.read_csv(tmp_path / "results" / "bad" / "trials.csv")
+    assert trials["failure"].str.contains("DivergedError").sum() == 1
+    assert "wild" in (tmp_path / "results" / "bad" / "report.md").read_text(encoding="utf-8")
+    assert cli.run(*words, cwd=tmp_path).out.startswith("Nothing to do")
+    again = cli.run(*words, "--retry-failed", cwd=tmp_path)
+    assert again.code == 3
+    assert len(read_trials(storage, "bad")) == 4
+
+
+def test_a_timeout_starts_nothing_new(space: Path, full_data: Path, tmp_path: Path) -> None:
+    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+    answer = cli.run(*words, "--timeout", "1s", cwd=tmp_path)
+    assert answer.code == 0
+    assert "5 trials are left; the same command goes on with them." in answer.out
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+def test_a_search_ends_with_the_trials_asked_for(
+    sampler: str, full_data: Path, tmp_path: Path
+) -> None:
+    text = (cli.ROOT / "search_spaces" / "joint.toml").read_text(encoding="utf-8")
+    text = text.replace('{ name = "tpe", n_startup_trials = 20 }', f'{{ name = "{sampler}" }}')
+    text = text.replace("hidden_size   = { low = 64, high = 384, step = 64 }",
+                        "hidden_size   = [64, 128, 256]")  # fmt: skip
+    space = tmp_path / "joint.toml"
+    space.write_text(text, encoding="utf-8")
+    words = ["run", str(space), "--trials", "5", "--epochs", "1", "--train-size", "500"]
+    answer = cli.run(*words, *options(full_data), cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert "[confirm] is not run yet" in answer.out
+    trials = load_trials(tmp_path / "results" / "studies.db", "joint-epochs1-images500")
+    tried = trials[trials["state"] != "PRUNED"]
+    assert len(tried) == 5
+    assert list(tried["arm"][:2]) == ["baseline", "source-best"]
+    assert tried["test_accuracy"].isna().all()
+    assert set(tried["stage"]) == {"search"}
+
+
+def test_a_shortened_study_has_its_own_name(full_data: Path, tmp_path: Path) -> None:
+    answer = cli.run("run", "smoke", "--train-size", "300", *options(full_data), cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "results" / "smoke-images300" / "report.html").exists()
+
+
+def test_printed_commands_work_when_pasted(undisturbed: Path, space: Path, full_data: Path) -> None:
+    again = cli.run("run", str(space), *options(full_data), cwd=undisturbed.parent)
+    assert "study.py dashboard --results results" in again.out

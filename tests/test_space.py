@@ -1,0 +1,633 @@
+"""Space files: what is read from them, and every mistake as a line of its own with its fix."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crnn.ablation import space_file
+from crnn.ablation.design import build, load
+from crnn.ablation.space import Condition, Factor, Space
+from crnn.ablation.space_file import SpaceError, nearest, new_space, parse, seeds_of, shipped
+from crnn.config import SETTING_KEYS, Setting
+from crnn.errors import UserError
+from tests.studies import ONE_FACTOR, SEARCH, document
+
+Document = dict[str, Any]
+fuzz = settings(
+    derandomize=True, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck)
+)
+
+
+def errors_of(text: str) -> list[str]:
+    with pytest.raises(SpaceError) as caught:
+        build("mine", text)
+    return caught.value.errors
+
+
+def one_factor(**changes: Any) -> Document:
+    """A valid one-factor space with some keys changed, None taking one out."""
+    return _changed(tomllib.loads(ONE_FACTOR), changes)
+
+
+def search(**changes: Any) -> Document:
+    """A valid search with some keys changed, None taking one out."""
+    return _changed(tomllib.loads(SEARCH), {"arms": None, **changes})
+
+
+def drawn(**factor: Any) -> Document:
+    """A search over the hidden size alone."""
+    return search(factors={"hidden_size": factor})
+
+
+def _changed(values: Document, changes: Document) -> Document:
+    return {key: value for key, value in {**values, **changes}.items() if value is not None}
+
+
+# What is read
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_space_is_valid(name: str) -> None:
+    plan = load(name)
+    assert plan.space.question.endswith("?")
+    assert plan.study_name == name
+    assert plan.arms[0].name == "baseline"
+
+
+def test_shipped_spaces_are_those_that_come_with_the_project() -> None:
+    assert {"smoke", "quick", "source", "deconfounded", "components", "joint"} <= set(shipped())
+
+
+def test_a_space_as_its_author_wrote_it() -> None:
+    space = load("source").space
+    assert space.seeds == tuple(range(10))
+    assert space.margin == 0.005
+    assert space.settle is not None
+    assert space.settle.looks == [5, 10]
+    assert space.reported["baseline"].test_accuracy == 0.8967
+    assert space.arms["dropout-once"].against == "dropout=0.1"
+    assert space.baseline == Setting()
+    assert space.factor("filter_sizes").levels == ((3, 3, 2), (2, 2, 2), (3, 3, 3), (5, 5, 5))
+    fixed = space.fixed()
+    assert "learning_rate" in fixed
+    assert not {"hidden_size", "dropout", "dropout_count"} & set(fixed)
+
+
+def test_a_search_as_its_author_wrote_it() -> None:
+    space = load("joint").space
+    assert space.search is not None
+    assert space.search.training == {"epochs": 6, "train_size": 12_000}
+    assert space.search.sampler.n_startup_trials == 20
+    assert space.confirm is not None
+    assert space.limits.parameters == 4_066_836
+    assert space.factor("learning_rate").role == "nuisance"
+    assert space.factor("pooling_count").step == 1
+    assert space.factor("hidden_size").texts() == ["64 to 384 step 64"]
+    assert space.factor("learning_rate").texts() == ["0.0003 to 0.003 log"]
+    assert space.factor("dropout_count").when["dropout"].holds(0.05)
+    assert not space.factor("dropout_count").when["dropout"].holds(0.0)
+
+
+def test_the_baselines_value_is_a_level_listed_or_not() -> None:
+    text = document(one_factor(factors={"hidden_size": [256, 128], "dropout": [0.1]}))
+    space = build("mine", text).space
+    assert space.factor("hidden_size").levels == (256, 128)
+    assert space.factor("dropout").levels == (0.25, 0.1)
+
+
+@pytest.mark.parametrize(("given", "seeds"), [(1, (0,)), (3, (0, 1, 2)), ([7, 3], (7, 3))])
+def test_seeds_are_a_count_or_a_list(given: int | list[int], seeds: tuple[int, ...]) -> None:
+    assert seeds_of(given) == seeds
+    assert build("mine", document(one_factor(seeds=given))).space.seeds == seeds
+
+
+@pytest.mark.parametrize(
+    ("condition", "met", "not_met"),
+    [
+        (Condition(above=0), [0.1, 1, True], [0, -1, "a", (1, 2)]),
+        (Condition(below=2.5), [2, 0.0], [2.5, 3, "a", (1, 2)]),
+        (
+            Condition.model_validate({"is": ["adamw", [3, 3, 2], 0.5]}),
+            ["adamw", (3, 3, 2), 0.5],
+            ["adam", 1],
+        ),
+    ],
+)
+def test_when_a_condition_holds(condition: Condition, met: list[Any], not_met: list[Any]) -> None:
+    assert all(condition.holds(value) for value in met)
+    assert not any(condition.holds(value) for value in not_met)
+
+
+def test_a_range_has_what_lies_on_its_steps() -> None:
+    factor = Factor(name="dropout", low=0.0, high=0.4, step=0.05)
+    assert all(factor.has(value) for value in (0.0, 0.05, 0.1, 0.15, 0.3, 0.35, 0.4))
+    assert not any(factor.has(value) for value in (0.12, 0.45, -0.05, 0.1000001))
+    assert Factor(name="dropout", low=0.0, high=0.4).has(0.123)
+
+
+def test_a_new_space_is_valid_and_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    new_space(path)
+    assert [arm.name for arm in load(str(path)).arms] == [
+        "baseline", "hidden_size=64", "hidden_size=256", "dropout=0.1",
+    ]  # fmt: skip
+    assert f"plan {path}" in path.read_text(encoding="utf-8")
+    written = path.read_bytes()
+    with pytest.raises(UserError, match="exists already"):
+        new_space(path)
+    assert path.read_bytes() == written
+    with pytest.raises(UserError, match="No such file or directory; choose another place"):
+        new_space(tmp_path / "none" / "mine.toml")
+
+
+# What is wrong
+
+
+ALWAYS = {
+    "format missing": (one_factor(format=None), "format: must be 1"),
+    "format of another version": (one_factor(format=2), "format: must be 1"),
+    "question missing": (one_factor(question=None), "question: missing; say in one sentence"),
+    "question empty": (one_factor(question=""), "question: missing; say in one sentence"),
+    "question no text": (one_factor(question=3), "question: must be text"),
+    "design missing": (one_factor(design=None), "design: missing; one of one-factor, factorial"),
+    "design unknown": (
+        one_factor(design="grid"),
+        "design: must be 'one-factor', 'factorial' or 'search'",
+    ),
+    "design misspelt in a search": (search(design="serach"), "design: must be 'one-factor',"),
+    "unknown key": (
+        one_factor(sedes=2),
+        "sedes: unknown key; did you mean seeds or settle or design? Valid: format, question,",
+    ),
+    "margin of zero": (one_factor(margin=0), "margin: must be greater than 0"),
+    "margin of one": (one_factor(margin=1.0), "margin: must be less than 1"),
+    "margin no number": (one_factor(margin="small"), "margin: must be a valid number"),
+    "no table": (one_factor(baseline=[1]), "baseline: must be a table, [baseline]"),
+    "unknown setting": (
+        one_factor(baseline={"hiden_size": 1}),
+        "baseline.hiden_size: no such setting; did you mean hidden_size or train_size or "
+        "filter_sizes? Valid: conv_layers,",
+    ),
+    "value of the wrong type": (
+        one_factor(baseline={"hidden_size": "big"}),
+        'baseline.hidden_size: "big" is not an integer from 1 to 4096',
+    ),
+    "value out of range": (
+        one_factor(baseline={"dropout_count": 4}),
+        "baseline.dropout_count: 4 is not an integer from 0 to 3",
+    ),
+    "value not finite": (
+        one_factor(baseline={"learning_rate": float("nan")}),
+        "baseline.learning_rate: NaN is not a number above 0, to 10",
+    ),
+    "precision in the baseline": (
+        one_factor(baseline={"precision": "bf16"}),
+        "baseline.precision: is a study's, not an arm's; use --precision",
+    ),
+}
+SEEDS = {
+    "seeds missing": (one_factor(seeds=None), "seeds: no seeds; give a count from 1 on, or a list"),
+    "no seeds": (one_factor(seeds=[]), "seeds: no seeds; give a count"),
+    "zero seeds": (one_factor(seeds=0), "seeds: no seeds; give a count"),
+    "fewer than no seeds": (one_factor(seeds=-3), "seeds: no seeds; give a count"),
+    "seeds in words": (one_factor(seeds="three"), "seeds: no seeds; give a count"),
+    "seeds true": (one_factor(seeds=True), "seeds: no seeds; give a count"),
+    "a negative seed": (one_factor(seeds=[0, -1]), "seeds: seeds must be 0 or more and all"),
+    "a seed twice": (one_factor(seeds=[1, 2, 1]), "seeds: seeds must be 0 or more and all"),
+    "too many seeds": (one_factor(seeds=10**12), "seeds: at most 10,000 seeds"),
+    "seeds in a search": (search(seeds=3), "seeds: a search has one seed, [search] seed;"),
+}
+FACTORS = {
+    "no factors": (one_factor(factors=None), "factors: none; name at least one setting"),
+    "unknown factor": (
+        one_factor(factors={"hiden_size": [1]}),
+        "factors.hiden_size: no such setting; did you mean hidden_size",
+    ),
+    "precision as a factor": (
+        one_factor(factors={"precision": ["bf16"], "dropout": [0.1]}),
+        "factors.precision: is a study's, not an arm's; use --precision",
+    ),
+    "factor no list": (
+        one_factor(factors={"dropout": 0.1}),
+        "factors.dropout: give a list of levels, or a table with levels, or low and high",
+    ),
+    "no levels": (one_factor(factors={"dropout": []}), "factors.dropout: no levels; give a list"),
+    "levels no list": (
+        one_factor(factors={"dropout": {"levels": 0.1}}),
+        "factors.dropout.levels: must be a list",
+    ),
+    "level of the wrong type": (
+        one_factor(factors={"hidden_size": ["big"]}),
+        'factors.hidden_size: level "big" is not an integer from 1 to 4096',
+    ),
+    "level out of range": (
+        one_factor(factors={"dropout": [1.5]}),
+        "factors.dropout: level 1.5 is not a number from 0 to 0.95",
+    ),
+    "level of too few blocks": (
+        one_factor(factors={"filter_sizes": [[3, 3]]}),
+        "factors.filter_sizes: level [3, 3] is not a list of 3 integers from 1 to 15",
+    ),
+    "two levels alike": (
+        one_factor(factors={"hidden_size": [64, 64]}),
+        "factors.hidden_size: two levels alike: 64 stands there twice",
+    ),
+    "two levels alike, written differently": (
+        one_factor(factors={"weight_decay": [1, 1.0]}),
+        "factors.weight_decay: two levels alike: 1 stands there twice",
+    ),
+    "two levels of the same name": (
+        one_factor(factors={"dropout": [0.1, 0.1000000001]}),
+        "factors.dropout: two levels alike: 0.1 stands there twice",
+    ),
+    "levels and a range": (
+        drawn(levels=[64, 128], low=64, high=128),
+        "factors.hidden_size: has levels and a range; keep one of them",
+    ),
+    "a name inside a factor": (
+        one_factor(factors={"dropout": {"name": "p", "levels": [0.1]}}),
+        "factors.dropout.name: unknown key; Valid: role, levels, low, high, step, log, when",
+    ),
+    "unknown role": (
+        drawn(role="minor", levels=[64]),
+        "factors.hidden_size.role: must be 'scientific' or 'nuisance'",
+    ),
+    "nuisance outside a search": (
+        one_factor(factors={"dropout": {"role": "nuisance", "levels": [0.1]}}),
+        "factors.dropout: a nuisance belongs to a search",
+    ),
+    "condition outside a search": (
+        one_factor(
+            factors={
+                "dropout": [0.1],
+                "dropout_count": {"levels": [1], "when": {"dropout": {"above": 0}}},
+            }
+        ),
+        "factors.dropout_count: conditions (when) belong to a search; take it out",
+    ),
+    "range outside a search": (
+        one_factor(factors={"dropout": {"low": 0.0, "high": 0.5}}),
+        "factors.dropout: a range belongs to a search; give a list of levels",
+    ),
+}
+
+
+def _when(condition: Any, name: str = "dropout") -> Document:
+    """A search whose hidden size is drawn under a condition."""
+    first = {"dropout": [0.1], "filter_sizes": [[2, 2, 2]]}
+    return search(factors={**first, "hidden_size": {"levels": [64], "when": {name: condition}}})
+
+
+RANGES = {
+    "half a range": (drawn(low=64), "factors.hidden_size: no levels; give a list of them, or low"),
+    "range upside down": (drawn(low=256, high=64), "low = 256 must be below high = 64"),
+    "range of one value": (drawn(low=128, high=128), "low = 128 must be below high = 128"),
+    "range with an end out of range": (
+        drawn(low=0, high=128),
+        "factors.hidden_size: low = 0 is not an integer from 1 to 4096",
+    ),
+    "range with no number": (drawn(low="a", high=128), "factors.hidden_size.low: must be a number"),
+    "range of texts": (
+        search(factors={"padding": {"levels": ["matched"], "low": True}}),
+        "factors.padding.low: must be a number",
+    ),
+    "log with a step": (
+        drawn(low=64, high=128, step=64, log=True),
+        "factors.hidden_size: log needs low above 0 and takes no step",
+    ),
+    "log from zero": (
+        search(factors={"weight_decay": {"low": 0.0, "high": 0.1, "log": True}}),
+        "factors.weight_decay: log needs low above 0 and takes no step",
+    ),
+    "step of zero": (drawn(low=64, high=128, step=0), "step = 0 must be above 0"),
+    "step below zero": (drawn(low=64, high=128, step=-64), "step = -64 must be above 0"),
+    "half a step": (drawn(low=127, high=129, step=0.5), "step = 0.5 must be a whole number"),
+    "step off the grid": (
+        drawn(low=64, high=384, step=100),
+        "factors.hidden_size: high = 384 is not low plus whole steps of 100",
+    ),
+    "step off the grid by a hair": (
+        search(factors={"dropout": {"low": 0.0, "high": 0.2999999999999, "step": 0.1}}),
+        "factors.dropout: high = 0.2999999999999 is not low plus whole steps of 0.1",
+    ),
+    "step too small to count": (
+        search(factors={"dropout": {"low": 0.0, "high": 0.3, "step": 5e-324}}),
+        "factors.dropout: step = 5e-324 is too fine; leave it out",
+    ),
+    "baseline outside the range": (
+        drawn(low=256, high=512),
+        "factors.hidden_size: the baseline's 128 is not in the range; widen it",
+    ),
+    "baseline between two steps": (
+        drawn(low=64, high=164, step=50),
+        "factors.hidden_size: the baseline's 128 is not in the range; widen it",
+    ),
+    "condition on no earlier factor": (
+        _when({"above": 0}, "droput"),
+        "factors.hidden_size.when.droput: not a factor listed before it; did you mean dropout?",
+    ),
+    "condition on itself": (
+        _when({"above": 0}, "hidden_size"),
+        "factors.hidden_size.when.hidden_size: not a factor listed before it; ",
+    ),
+    "condition of nothing": (
+        _when({}),
+        "factors.hidden_size.when.dropout: takes one of above, below, is = [values]",
+    ),
+    "condition of two bounds": (
+        _when({"above": 0, "below": 1}),
+        "factors.hidden_size.when.dropout: takes one of above, below, is = [values]",
+    ),
+    "unknown key of a condition": (
+        _when({"abov": 0}),
+        "factors.hidden_size.when.dropout.abov: unknown key; did you mean above? Valid: above,",
+    ),
+    "condition that never holds": (
+        _when({"is": ["adam"]}),
+        'factors.hidden_size.when.dropout: is: "adam" is not a number from 0 to 0.95',
+    ),
+    "condition of no value": (_when({"is": []}), "factors.hidden_size.when.dropout.is: "),
+    "bound on what has no order": (
+        _when({"above": 3}, "filter_sizes"),
+        "factors.hidden_size.when.filter_sizes: filter_sizes has no order; use is = [values]",
+    ),
+}
+
+
+def _arm(name: str = "both", **arm: Any) -> Document:
+    return one_factor(arms={name: arm})
+
+
+ARMS = {
+    "arm name with a sign": (_arm("a=b", set={"dropout": 0.3}), "arms.a=b: an arm's name is"),
+    "arm name with a path": (_arm("../x", set={"dropout": 0.3}), "arms.../x: an arm's name is"),
+    "arm name too long": (_arm("x" * 101, set={"dropout": 0.3}), "an arm's name is letters"),
+    "arm named baseline": (_arm("baseline", set={"dropout": 0.3}), "arms.baseline: an arm's name"),
+    "arm no table": (one_factor(arms={"a": 3}), "arms.a: must be a table"),
+    "arm without settings": (_arm(note="none"), "arms.both.set: missing"),
+    "arm that changes nothing": (_arm(set={}), "arms.both: changes nothing; put settings into"),
+    "unknown key of an arm": (
+        _arm(set={"dropout": 0.3}, agianst="baseline"),
+        "arms.both.agianst: unknown key; did you mean against? Valid: set, against, note",
+    ),
+    "unknown setting of an arm": (
+        _arm(set={"dropuot": 0.3}),
+        "arms.both.set.dropuot: no such setting; did you mean dropout",
+    ),
+    "bad value of an arm": (
+        _arm(set={"dropout": 3.5}),
+        "arms.both.set.dropout: 3.5 is not a number from 0 to 0.95",
+    ),
+    "arm against an unknown one": (
+        _arm(set={"dropout": 0.3}, against="dropout=0.2"),
+        'arms.both.against: no arm "dropout=0.2"; did you mean dropout=0.1',
+    ),
+    "arm against itself": (
+        _arm(set={"dropout": 0.3}, against="both"),
+        'arms.both.against: no arm "both"; ',
+    ),
+    "arm outside a search's factors": (
+        search(arms={"deep": {"set": {"lstm_layers": 4}}}),
+        "arms.deep: lstm_layers is no factor; a search's arms change factors only",
+    ),
+    "arm outside a search's range": (
+        search(arms={"odd": {"set": {"hidden_size": 100}}}),
+        "arms.odd: hidden_size = 100 is not among 64 to 384 step 64",
+    ),
+    "arm outside a search's levels": (
+        search(arms={"odd": {"set": {"filter_sizes": [3, 3, 3]}}}),
+        "arms.odd: filter_sizes = 3,3,3 is not among 2,2,2, 3,3,2, 5,5,5",
+    ),
+    "figures of an unknown arm": (
+        one_factor(reported={"dropout=0.2": {"test_accuracy": 0.9}}),
+        'reported."dropout=0.2": no such arm; did you mean dropout=0.1',
+    ),
+    "figures in percent": (
+        one_factor(reported={"baseline": {"test_accuracy": 89.7}}),
+        "reported.baseline.test_accuracy: must be less than or equal to 1",
+    ),
+}
+SECTIONS = {
+    "looks out of order": (
+        one_factor(settle={"n_max": 10, "looks": [5, 3]}),
+        "settle: looks must be increasing numbers of seeds, 2 or more",
+    ),
+    "looks of one seed": (
+        one_factor(settle={"n_max": 10, "looks": [1, 3]}),
+        "settle: looks must be increasing",
+    ),
+    "no looks": (one_factor(settle={"n_max": 10, "looks": []}), "settle: looks must be increasing"),
+    "looks beyond the end": (
+        one_factor(settle={"n_max": 10, "looks": [5, 20]}),
+        "settle: looks must not go beyond n_max = 10",
+    ),
+    "settle in a search": (
+        search(settle={"n_max": 10, "looks": [5]}),
+        "settle: a search has none; take it out",
+    ),
+    "a search's section elsewhere": (
+        one_factor(confirm={"top": 3, "seeds": 5}),
+        'confirm: only a design = "search" has it; take it out',
+    ),
+    "search missing": (search(search=None), "search: missing; give [search] with at least"),
+    "trials missing": (search(search={"seed": 0}), "search.trials: missing"),
+    "no trials": (search(search={"trials": 0}), "search.trials: must be greater than or equal to"),
+    "unknown sampler": (
+        search(search={"trials": 3, "sampler": {"name": "cma"}}),
+        "search.sampler.name: must be 'tpe', 'random' or 'qmc'",
+    ),
+    "sampler by name alone": (
+        search(search={"trials": 3, "sampler": "tpe"}),
+        "search.sampler: must be a table",
+    ),
+    "option of another sampler": (
+        search(search={"trials": 3, "sampler": {"name": "qmc", "n_startup_trials": 3}}),
+        "search.sampler: qmc has no option n_startup_trials; it takes qmc_type, scramble",
+    ),
+    "option of a sampler without": (
+        search(search={"trials": 3, "sampler": {"name": "random", "scramble": True}}),
+        "search.sampler: random has no option scramble; it takes none",
+    ),
+    "unknown option of a sampler": (
+        search(search={"trials": 3, "sampler": {"name": "tpe", "n_start": 3}}),
+        "search.sampler.n_start: unknown key; did you mean n_startup_trials? Valid: name,",
+    ),
+    "option of another pruner": (
+        search(search={"trials": 3, "pruner": {"name": "median", "min_resource": 3}}),
+        "search.pruner: median has no option min_resource; it takes n_startup_trials,",
+    ),
+    "unknown training setting": (
+        search(search={"trials": 3, "training": {"epoch": 3}}),
+        "search.training.epoch: no such setting; did you mean epochs",
+    ),
+    "precision of a search's training": (
+        search(search={"trials": 3, "training": {"precision": "bf16"}}),
+        "search.training.precision: is a study's, not an arm's; use --precision",
+    ),
+    "factor set by a search's training": (
+        search(search={"trials": 3, "training": {"learning_rate": 0.1}}),
+        "search.training.learning_rate: is a factor: it is drawn; take it out",
+    ),
+    "search's training without an image": (
+        search(
+            baseline={"train_fraction": 0.04},
+            search={"trials": 3, "training": {"train_size": 10}},
+        ),
+        "arm baseline: infeasible, train_size and train_fraction leave no image to train",
+    ),
+    "confirmation of one seed": (
+        search(confirm={"top": 3, "seeds": 1}),
+        "confirm.seeds: must be greater than or equal to 2",
+    ),
+}
+FAULTS = {**ALWAYS, **SEEDS, **FACTORS, **RANGES, **ARMS, **SECTIONS}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_has_one_line_with_place_and_fix(fault: str) -> None:
+    values, expected = FAULTS[fault]
+    errors = errors_of(document(values))
+    assert len(errors) == 1, errors
+    assert expected in errors[0]
+
+
+def test_all_faults_come_together() -> None:
+    values = one_factor(
+        seeds=[],
+        sedes=2,
+        baseline={"epoch": 3},
+        factors={"dropout": [0.1, 2.0], "hidden_size": [64, 64]},
+        arms={"deep": {"set": {"lstm_layers": 1}, "against": "shallow"}},
+        reported={"nobody": {"test_loss": 1}},
+    )
+    with pytest.raises(SpaceError) as caught:
+        build("mine", document(values), "spaces/mine.toml")
+    places = [error.partition(":")[0] for error in caught.value.errors]
+    assert sorted(places) == [
+        "arms.deep.against", "baseline.epoch", "factors.dropout", "factors.hidden_size",
+        'reported."nobody"', "sedes", "seeds",
+    ]  # fmt: skip
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(places)
+    assert all(line.startswith("spaces/mine.toml: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a = [1,\nb", "at line 2, column 1"),
+        ("seeds = 3\nseeds = 4\n", "at line 2"),
+        ("n = " + "9" * 5000, "not valid TOML"),
+        ("n = " + "[" * 5000, "not valid TOML"),
+    ],
+)
+def test_what_is_no_toml_is_said_with_its_line(text: str, place: str) -> None:
+    with pytest.raises(SpaceError, match=r"^mine\.toml: not valid TOML: ") as caught:
+        parse("mine", text, "mine.toml")
+    assert place in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes('question = "Größe?"'.encode("latin-1"))
+    with pytest.raises(SpaceError, match=r"latin\.toml: not UTF-8 text"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("sorce", "no such space; did you mean source"), ("my/own.toml", "no such file; ")],
+)
+def test_a_space_that_is_not_there(name: str, expected: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        load(name)
+    assert caught.value.errors[0].startswith(expected)
+    assert caught.value.errors[0].endswith("or a path to a .toml")
+
+
+def test_nearest_names() -> None:
+    assert nearest("sorce", ["source", "joint"]) == "did you mean source? Valid: source, joint"
+    assert nearest("x", []) == "Valid: none"
+
+
+# Whatever is written: a plan, or errors with a place
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 300)
+    | st.integers()
+    | st.floats(-1, 1)
+    | st.floats()
+    | st.sampled_from(["", "search", "matched", "baseline", "dropout=0.1", "tpe", "none", "a\nb"])
+    | st.text(max_size=5)
+)
+WORDS = sorted({
+    *SETTING_KEYS, *Space.model_fields, "format", "role", "levels", "low", "high", "step", "log",
+    "when", "above", "below", "is", "set", "against", "n_max", "looks", "trials", "seed",
+    "sampler", "pruner", "training", "top", "parameters", "macs", "test_accuracy", "x y",
+})  # fmt: skip
+KEYS = st.sampled_from(WORDS) | st.text(max_size=4)
+VALUES = st.recursive(
+    LEAVES.filter(lambda value: value is not None),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def plan_or_errors(text: str) -> None:
+    try:
+        plan = build("mine", text)
+    except SpaceError as error:
+        lines = error.errors
+    else:
+        lines = [arm.name for arm in plan.arms]
+    assert lines
+    assert all(len(line.splitlines()) == 1 for line in lines)
+
+
+@fuzz
+@given(st.dictionaries(KEYS, VALUES, max_size=8))
+def test_any_document_is_a_plan_or_errors(values: Document) -> None:
+    plan_or_errors(document(values))
+
+
+@fuzz
+@given(st.text())
+def test_any_text_is_a_plan_or_errors(text: str) -> None:
+    plan_or_errors(text)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Document:
+    """A shipped space with one to three values replaced, taken out, or added somewhere."""
+    name = draw(st.sampled_from(shipped()))
+    text = (space_file.SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+    values = tomllib.loads(text)
+    for _ in range(draw(st.integers(1, 3))):
+        inside: Any = values
+        while isinstance(inside, dict) and inside:
+            key = draw(st.sampled_from(sorted(inside)))
+            deeper = inside[key]
+            if not (isinstance(deeper, dict) and deeper and draw(st.booleans())):
+                break
+            inside = deeper
+        change = draw(st.sampled_from(["replace", "remove", "add"]))
+        if change == "remove":
+            inside.pop(key)
+        else:
+            inside[key if change == "replace" else draw(KEYS)] = draw(VALUES)
+    return values
+
+
+@settings(fuzz, max_examples=300)
+@given(mutated())
+def test_a_mutated_space_is_a_plan_or_errors(values: Document) -> None:
+    plan_or_errors(document(values))
