@@ -30,7 +30,7 @@ test-fast: setup ## run the fast tests
 check: setup ## check lint, format and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy crnn study.py tests benchmarks
+	$(RUN) -m mypy crnn study.py tests $(wildcard benchmarks/*.py)
 
 clean: ## remove the environment and caches; results and data stay
 	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

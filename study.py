@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import sys
 import webbrowser
 from enum import StrEnum
@@ -158,7 +159,7 @@ def run(
     from crnn.ablation.design import load
     from crnn.ablation.display import Display
     from crnn.ablation.launch import Request, launch
-    from crnn.ablation.runner import InterruptedRunError
+    from crnn.ablation.signals import InterruptedRunError
     from crnn.ablation.storage import storage_url
 
     found = load(space, epochs, train_size)
@@ -180,11 +181,11 @@ def run(
     _say_what_is_left_out(found)
     try:
         progress = launch(request, lambda: Display(console, request.study), _say)
-    except InterruptedRunError as interrupted:
+        _finish(request.study, progress, storage, results, open_report)
+    except (InterruptedRunError, KeyboardInterrupt) as interrupted:
         again = _again(*sys.argv[1:])
-        _print(f"{interrupted}: stopped; nothing is lost. Go on with: {again}")
-        raise typer.Exit(128 + interrupted.signum) from None
-    _finish(request.study, progress, storage, results, open_report)
+        _print(f"{str(interrupted) or 'SIGINT'}: stopped; nothing is lost. Go on with: {again}")
+        raise typer.Exit(128 + getattr(interrupted, "signum", signal.SIGINT)) from None
     raise typer.Exit(3 if progress.failed else 0)
 
 

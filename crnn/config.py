@@ -97,6 +97,19 @@ class ModelConfig(_Config):
         """The dropout probability of block number `block` (from 0)."""
         return self.dropout if block >= self.conv_layers - self.dropout_count else 0.0
 
+    def without_effect(self) -> set[str]:
+        """The settings that could have any value here: it would be the same network."""
+        found = set()
+        if not self.lstm_layers:
+            found |= {"hidden_size", "sequence", "embedding_dim"}
+        if self.sequence == "columns":
+            found.add("embedding_dim")
+        if not self.dropout:
+            found.add("dropout_count")
+        if not self.dropout_count:
+            found.add("dropout")
+        return found
+
     def effective(self) -> dict[str, Any]:
         """What has an effect, in a form that does not depend on how it was written."""
         n = self.conv_layers

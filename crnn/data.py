@@ -17,24 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crnn import decoded, fetch, idx
+from crnn.config import CLASSES
 from crnn.decoded import data_folder
 from crnn.idx import DataError
 from crnn.streams import generator
 
 __all__ = ["CLASSES", "DataError", "FashionMNIST", "data_folder", "load", "prepare", "split"]
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 TRAIN_IMAGES, TEST_IMAGES = 60_000, 10_000
 
 

@@ -155,5 +155,3 @@ def initialise(model: nn.Module, seed: int) -> None:
         for name, parameter in module.named_parameters(recurse=False):
             stream = generator(seed, f"init/{path}.{name}")
             parameter.uniform_(-bound, bound, generator=stream)
-
-

@@ -127,4 +127,3 @@ def _lstm(model: ModelConfig, shape: tuple[int, ...]) -> Stage:
     weights = sum(gates * (width + hidden) for width in widths)
     biases = 2 * gates * model.lstm_layers
     return Stage("lstm", (steps, hidden), weights + biases, weights * steps)
-

@@ -92,6 +92,7 @@ def study(
             "precision": "fp32", "threads": 1, "commit": "0123abc",
         },
         "space_text": f'format = 1\ndesign = "{design}"\n',
+        "command": f"run made-{design}",
     }  # fmt: skip
     return StudyTable(**(fields | changes))
 

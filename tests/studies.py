@@ -71,14 +71,16 @@ def document(values: dict[str, Any]) -> str:
 @cache
 def _empty() -> bytes:
     with TemporaryDirectory() as folder:
-        open_storage(storage_url(None, Path(folder)), create=True).engine.dispose()
-        return (Path(folder) / "studies.db").read_bytes()
+        path = Path(folder) / "studies.db"
+        open_storage(storage_url(str(path), Path()), create=True).engine.dispose()
+        return path.read_bytes()
 
 
 def new_storage(folder: Path) -> RDBStorage:
     """An empty storage in `folder`; copied, since making one takes half a second."""
-    (folder / "studies.db").write_bytes(_empty())
-    return open_storage(storage_url(None, folder))
+    path = folder / "studies.db"
+    path.write_bytes(_empty())
+    return open_storage(storage_url(str(path), folder))
 
 
 def record(text: str = ONE_FACTOR, **conditions: Any) -> Record:

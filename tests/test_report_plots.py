@@ -30,6 +30,7 @@ STUDIES = {
     "30 arms": study(arms=30, seeds=2, epochs=3),
     "factorial": study("factorial", arms=4, seeds=3, epochs=3),
     "one epoch": study("factorial", arms=12, seeds=2, epochs=1),
+    "one short epoch": study(arms=4, seeds=2, epochs=1),
     "search": study("search", arms=60, epochs=2),
     "one seed": study(arms=4, seeds=1, epochs=2),
     "no baseline": study(arms=8, seeds=1, epochs=3, failed=(("baseline", 0),)),

@@ -77,6 +77,12 @@ class Plan:
         parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
         return "-".join([self.space.name, *parts])
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the space is one that comes with the project, unchanged."""
+        path = SHIPPED / f"{self.space.name}.toml"
+        return path.is_file() and path.read_text(encoding="utf-8") == self.space.text
+
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
         return next(arm for arm in self.arms if arm.name == name)

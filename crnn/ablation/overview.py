@@ -11,7 +11,7 @@ from joblib import cpu_count
 from crnn.ablation.design import Arm, Plan, cost, differences, load
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate
-from crnn.config import text_of
+from crnn.config import Setting, text_of
 from crnn.errors import UserError
 
 DATABASE = "studies.db"
@@ -40,7 +40,9 @@ def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
         url = storage_url(storage, results)
         path = sqlite_file(url)
         if path is None or path.exists():
-            found = measured_rate(open_storage(url))
+            opened = open_storage(url)
+            found = measured_rate(opened)
+            opened.engine.dispose()
     return Pace(found.value, workers, found.source)
 
 
@@ -83,7 +85,7 @@ def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict
 
 
 def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
-    shapes = arm.shapes
+    shapes, work = arm.shapes, cost(_trained(found, arm))
     return {
         "arm": arm.name,
         "changes": _changes(found, arm),
@@ -92,10 +94,16 @@ def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
         "parameters": shapes.parameters,
         "macs": shapes.macs,
         "mmacs": f"{shapes.macs / 1e6:.1f}",
-        "seconds": round(cost(arm.setting) / pace.value, 1),
-        "time": clock(cost(arm.setting) / pace.value),
+        "seconds": round(work / pace.value, 1),
+        "time": clock(work / pace.value),
         "note": arm.note,
     }
+
+
+def _trained(found: Plan, arm: Arm) -> Setting:
+    """An arm's setting as a run trains it: a search trains as its own section says."""
+    search = found.space.search
+    return arm.setting.replace(**search.training) if search else arm.setting
 
 
 def _changes(found: Plan, arm: Arm) -> str:
@@ -110,11 +118,10 @@ def _named(found: Plan, arm: Arm) -> str:
 
 def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, float]:
     """Runs and their cost; a search's draws are taken to cost what its first arms do."""
-    costs = [cost(arm.setting) for arm in found.arms]
+    costs = [cost(_trained(found, arm)) for arm in found.arms]
     if search := found.space.search:
-        short = [cost(arm.setting.replace(**search.training)) for arm in found.arms]
         runs = trials or search.trials
-        return runs, runs * sum(short) / len(short)
+        return runs, runs * sum(costs) / len(costs)
     count = seeds or len(found.space.seeds)
     return len(costs) * count, count * sum(costs)
 

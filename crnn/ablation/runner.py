@@ -7,21 +7,19 @@ worker process: a worker that is killed then fails its own trial only, and its s
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import FrameType
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.backend import get_context
 
+from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
 from crnn.ablation.tasks import Progress, Source, Task
 from crnn.ablation.worker import STORAGE_VARIABLE, Batches, Outcome, start, work
 
@@ -60,14 +58,6 @@ class Machine:
     threads: int = 1
 
 
-class InterruptedRunError(Exception):
-    """Ctrl-C or SIGTERM ended the run; `signum` is the signal."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.signum = signum
-
-
 def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
     """One job a physical core (or `threads` of them), one a GPU on CUDA."""
     if device == "cuda":
@@ -101,7 +91,7 @@ def run(
     """
     slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
     try:
-        with _signals() as caught:
+        with caught_signals() as caught:
             while not caught:
                 for slot in slots:
                     late = deadline is not None and time.monotonic() > deadline
@@ -174,7 +164,8 @@ class _Slot:
         """Hand a task to the worker."""
         self.attempts = self.attempts + 1 if task is self.task else 1
         self.task = task
-        self.future = self.executor.submit(work, task, study, data, self.machine.device)
+        with ctrl_c_ignored():  # the first task starts the process
+            self.future = self.executor.submit(work, task, study, data, self.machine.device)
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
@@ -206,24 +197,3 @@ def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, s
         "CUDA_VISIBLE_DEVICES": visible,
         STORAGE_VARIABLE: storage_url,
     }
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The signals caught so far; a second Ctrl-C goes the usual way and stops at once.
-
-    Handlers are set even where SIGINT is ignored, as in a script's background jobs.
-    """
-    caught: list[int] = []
-
-    def note(signum: int, _frame: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(signum)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,6 +8,7 @@ quasi-random sampler has a fixed seed instead; its position in the sequence is i
 from __future__ import annotations
 
 import hashlib
+import warnings
 from typing import Any
 
 import optuna
@@ -32,17 +33,22 @@ def make_sampler(sampler: Sampler, seed: int, number: int) -> BaseSampler:
     digest = hashlib.sha256(f"{seed}/sampler/{number}".encode()).digest()
     draw = int.from_bytes(digest[:4], "big")
     if sampler.name == "qmc":
-        independent = RandomSampler(seed=draw)
+        return _quasi_random(seed, RandomSampler(seed=draw), options)
+    return (
+        RandomSampler(seed=draw) if sampler.name == "random" else TPESampler(seed=draw, **options)
+    )
+
+
+def _quasi_random(seed: int, independent: BaseSampler, options: dict[str, Any]) -> QMCSampler:
+    with warnings.catch_warnings():  # that it may change: Optuna's version is pinned
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return QMCSampler(
             seed=seed,
             independent_sampler=independent,
             warn_independent_sampling=False,
             warn_asynchronous_seeding=False,
-            **options,
+            **{"scramble": True, **options},  # else the seed has no effect
         )
-    return (
-        RandomSampler(seed=draw) if sampler.name == "random" else TPESampler(seed=draw, **options)
-    )
 
 
 def make_pruner(pruner: Pruner, epochs: int) -> optuna.pruners.BasePruner:

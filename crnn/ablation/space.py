@@ -142,7 +142,7 @@ class Limits(Part):
 
 
 class Sampler(Part):
-    """A sampler by name, with its options (None: the sampler's own default)."""
+    """A sampler by name, with its options (None: the sampler's own default, but scrambled)."""
 
     name: Literal["tpe", "random", "qmc"] = "tpe"
     n_startup_trials: int | None = Field(None, ge=1)

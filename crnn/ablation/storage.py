@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -266,16 +266,22 @@ def copy_study(study: str, source: str, target: str, *, replace: bool = False) -
         StorageError: no such study, the target has one of that name and `replace` is off, or
             another process runs that one.
     """
-    read = open_storage(source)
-    if study not in study_names(read):
-        names = nearest(study, study_names(read))
-        raise StorageError(f"{shown(source)} has no study {study}; {names}")
-    written = open_storage(target, create=True)
-    if study in study_names(written) and not replace:
-        raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
-    with lock(written, study):
-        _copy(read, written, study)
-    for storage in (read, written):
+    with _opened(source) as read:
+        if study not in (names := study_names(read)):
+            raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")
+        with _opened(target, create=True) as written:
+            if study in study_names(written) and not replace:
+                raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
+            with lock(written, study):
+                _copy(read, written, study)
+
+
+@contextmanager
+def _opened(url: str, *, create: bool = False) -> Iterator[RDBStorage]:
+    storage = open_storage(url, create=create)
+    try:
+        yield storage
+    finally:
         storage.engine.dispose()
 
 
@@ -353,7 +359,11 @@ def _advisory_lock(storage: RDBStorage, study: str) -> Iterator[None]:
             holders = connection.execute(_HOLDERS, _names(study)).scalars().all()
             holder = " ".join(holders) or "another process"
             raise StorageError(f"study {study} is being run by {holder}; wait or stop it")
-        yield
+        try:
+            yield
+        finally:
+            with suppress(sqlalchemy.exc.DBAPIError):  # a broken connection has let go of it
+                connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock_all()"))
 
 
 _TRY_LOCK = sqlalchemy.text(

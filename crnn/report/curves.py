@@ -133,6 +133,7 @@ def one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         )  # fmt: skip
         axes.set(xlabel="", ylabel="", title=MEASURES[measure])
         axes.grid(visible=True, axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         if measure == "accuracy":
             style.percent_axis(axes, "x")
     panels[0].set_yticks(range(len(names)), [style.label(x) for x in names.values()])

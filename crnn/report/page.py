@@ -112,7 +112,7 @@ def caveats(table: StudyTable) -> list[str]:
 def commands(table: StudyTable) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
     return [
-        (f"python study.py run {table.name}", "goes on with what is missing; trains nothing twice"),
+        (f"python study.py {table.command}", "goes on with what is missing; trains nothing twice"),
         (f"python study.py report {table.name}", "builds these files anew from the storage"),
         ("python study.py dashboard", "every trial in the browser"),
     ]
@@ -145,8 +145,9 @@ def _environment(kind: str) -> Environment:
 
 
 def breakable(text: str) -> Markup:
-    """Escaped for HTML, and allowed to break between the settings of an arm's name."""
-    return Markup(re.sub(r"\+(?=[A-Za-z_])", "+<wbr>", str(escape(text))))
+    """Escaped for HTML; breaks between an arm's settings, not before a percent sign."""
+    whole = re.sub(r"(?<=\d) %", "&nbsp;%", str(escape(text)))
+    return Markup(re.sub(r"\+(?=[A-Za-z_])", "+<wbr>", whole))
 
 
 def escape_markdown(text: str) -> str:

@@ -43,6 +43,7 @@ class StudyTable:
         confusion: one row a pair of classes of an arm: ``arm``, ``true``, ``predicted``, ``count``.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
+        command: what `python study.py` is given to go on with the study.
     """
 
     name: str
@@ -60,6 +61,7 @@ class StudyTable:
     confusion: pd.DataFrame
     environment: dict[str, Any] = field(default_factory=dict)
     space_text: str = ""
+    command: str = ""
 
 
 def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
@@ -72,7 +74,11 @@ def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
     Raises:
         StorageError: there is no such storage, or no such study in it.
     """
-    return load_study(open_storage(storage_url(str(storage), Path())), study).trials
+    opened = open_storage(storage_url(str(storage), Path()))
+    try:
+        return load_study(opened, study).trials
+    finally:
+        opened.engine.dispose()
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
@@ -84,6 +90,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     record = load_record(storage, study)
     plan, space = record.plan, record.plan.space
     rows = read_trials(storage, study)
+    if not space.search:  # where any tool may have added a trial of its own
+        rows = [row for row in rows if "arm" in row.attributes]
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
     rows.sort(key=lambda row: _place(record, places, row))
@@ -103,6 +111,7 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         confusion=_confusion(rows, places),
         environment=_environment(record),
         space_text=space.text,
+        command=_command(record, study),
     )
 
 
@@ -141,6 +150,7 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
             arm.shapes,
             arm.setting.values(),
         )
+        idle = arm.setting.model.without_effect()
         rows.append(
             {
                 "arm": arm.name,
@@ -153,7 +163,10 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
                 "sequence_length": shapes.sequence_length,
                 "parameters": shapes.parameters,
                 "macs": shapes.macs,
-                **{f.name: text_of(values[f.name]) for f in plan.space.factors},
+                **{
+                    f.name: "" if f.name in idle else text_of(values[f.name])
+                    for f in plan.space.factors
+                },
             }
         )
     frame = pd.DataFrame(rows)
@@ -243,6 +256,18 @@ def _notes(record: Record) -> list[str]:
 
 def _texts(values: dict[str, Value]) -> dict[str, str]:
     return {name: text_of(value) for name, value in values.items()}
+
+
+def _command(record: Record, study: str) -> str:
+    """``run source --epochs 1``; a space that is not a shipped one is the study's own copy."""
+    plan = record.plan
+    own = f"results/{study}/space.toml"
+    words = ["run", plan.space.name if plan.is_shipped else own]
+    for key, value in plan.overrides.items():
+        words += [f"--{key.replace('_', '-')}", str(value)]
+    if study != plan.study_name or not plan.is_shipped:
+        words += ["--study", study]
+    return " ".join(words)
 
 
 def _cell(value: Any) -> Any:

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM: noted and acted on where a run can be left, rather than anywhere."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class InterruptedRunError(Exception):
+    """Ctrl-C or SIGTERM ended the run; `signum` is the signal."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Ignore SIGINT here and, for good, in processes started meanwhile.
+
+    A terminal sends Ctrl-C to the workers too, and one that is still starting would print a
+    traceback of its own.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def caught_signals() -> Iterator[list[int]]:
+    """The signals caught so far; a second Ctrl-C goes the usual way and stops at once.
+
+    Handlers are set even where SIGINT is ignored, as in a script's background jobs.
+    """
+    caught: list[int] = []
+
+    def note(signum: int, _frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(signum)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

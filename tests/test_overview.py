@@ -1,0 +1,146 @@
+"""What `spaces` and `plan` say before anything trains."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crnn.ablation import overview
+from crnn.ablation.design import build, cost, load
+from crnn.ablation.overview import Pace
+from crnn.ablation.space_file import shipped
+from crnn.ablation.storage import ENVIRONMENT_VARIABLE
+from crnn.ablation.timing import REFERENCE, clock, measured_rate
+from crnn.errors import UserError
+from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, run_all
+
+PACE = Pace(1e9, 2, "a stopwatch")
+
+
+def plan_of(text: str, seeds: int | None = None, trials: int | None = None) -> dict[str, Any]:
+    return overview.plan(build("tiny", text), PACE, seeds, trials)
+
+
+@pytest.fixture(autouse=True)
+def no_storage_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+
+
+# How long
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (40.4, "40 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"),
+        (5400, "1.5 h"), (12_600, "3.5 h"), (172_800, "2.0 days"), (181_440, "2.1 days"),
+    ],
+)  # fmt: skip
+def test_times_for_people(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize("given", [None, "not-yet.db"])
+def test_before_anything_was_trained_times_are_the_reference_machines(
+    given: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pace = overview.rate(given, tmp_path / "results", jobs=3)
+    assert pace == Pace(REFERENCE.value, 3, REFERENCE.source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_times_are_measured_where_something_was_trained(tmp_path: Path) -> None:
+    storage = new_storage(tmp_path)
+    assert measured_rate(storage) == REFERENCE
+    tasks = run_all(designed(storage), 3)
+    storage.engine.dispose()
+    pace = overview.rate(None, tmp_path, jobs=1)
+    work = sum(cost(task.setting) for task in tasks)
+    assert pace.value == pytest.approx(work / (3 * 5.0))  # 5 s each, as made up
+    assert pace.source == "3 trainings in this storage"
+    assert pace.seconds(work) == pytest.approx(15)
+    assert Pace(pace.value, 3, "").seconds(work) == pytest.approx(5)
+
+
+# What there is to run
+
+
+def test_every_shipped_space_is_listed() -> None:
+    rows = {row["name"]: row for row in overview.spaces(PACE)}
+    assert list(rows) == shipped()
+    assert (rows["source"]["runs"], rows["source"]["design"]) == (100, "one-factor")
+    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 120)
+    assert all(row["question"].endswith("?") and row["time"] for row in rows.values())
+
+
+def test_a_plan_has_every_arm_with_its_shapes_and_time() -> None:
+    found = overview.plan(load("source"), PACE, None, None)
+    assert (found["study"], found["runs"]) == ("source", 100)
+    arms = {arm["arm"]: arm for arm in found["arms"]}
+    assert list(arms) == [arm.name for arm in load("source").arms]
+    base = arms["baseline"]
+    assert (base["sequence_length"], base["parameters"], base["changes"]) == (18, 719_626, "")
+    assert (base["macs"], base["mmacs"]) == (8_931_072, "8.9")
+    assert base["seconds"] == pytest.approx(cost(load("source").arms[0].setting) / 1e9, abs=0.06)
+    assert arms["dropout-once"]["against"] == "dropout=0.1"
+    assert arms["concluded"]["changes"] == "hidden_size=256, dropout=0.1"
+    assert found["seconds"] == pytest.approx(
+        10 * sum(a["seconds"] for a in arms.values()) / 2, 1e-3
+    )
+    assert found["fixed"]["learning_rate"] == "0.001"
+    assert "hidden_size" not in found["fixed"]
+
+
+def test_a_plan_is_plain_data() -> None:
+    for name in shipped():
+        found = overview.plan(load(name), PACE, None, None)
+        assert json.loads(json.dumps(found)) == found
+
+
+def test_a_plan_says_how_much_it_is() -> None:
+    found = plan_of(ONE_FACTOR)
+    total = clock(found["seconds"])
+    assert found["lines"][:2] == [
+        f"3 arms x 2 seeds = 6 trainings, about {total} with 2 at a time",
+        "Times from a stopwatch; time in the table is one training's.",
+    ]
+    assert found["lines"][2].startswith("Held fixed: conv_layers=3, filter_sizes=3,3,2, ")
+    more = plan_of(ONE_FACTOR, seeds=5)
+    assert more["runs"] == 15
+    assert more["seconds"] == pytest.approx(found["seconds"] * 2.5, rel=0.1)
+
+
+def test_a_plan_says_what_named_arms_are_and_what_is_not_run_twice() -> None:
+    values = {
+        **tomllib.loads(ONE_FACTOR),
+        "design": "factorial",
+        "factors": {"dropout": [0.0, 0.1], "dropout_count": [3, 1]},
+        "arms": {"deep": {"set": {"lstm_layers": 4}, "note": "why not"}},
+    }
+    lines = plan_of(document(values))["lines"]
+    assert lines[0] == "deep: lstm_layers=4 (why not)"
+    assert lines[1] == "dropout=0+dropout_count=1: the same network as dropout=0, not run twice"
+
+
+def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
+    found = plan_of(SEARCH, trials=9)
+    assert found["runs"] == 9
+    lines = "\n".join(found["lines"])
+    assert "hidden_size: 64 to 384 step 64" in lines
+    assert "9 trials: the arms above first, then draws of tpe, about" in lines
+    plan = build("tiny", SEARCH)
+    short = [cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms]
+    assert [arm["seconds"] for arm in found["arms"]] == pytest.approx(short, abs=0.06)
+    assert found["seconds"] == pytest.approx(9 * sum(short) / 2 / 2, abs=0.6)
+
+
+def test_options_that_do_not_fit_a_design() -> None:
+    with pytest.raises(UserError, match=r"--seeds: a search has one seed"):
+        plan_of(SEARCH, seeds=3)
+    with pytest.raises(UserError, match=r"--trials: belongs to a search"):
+        plan_of(ONE_FACTOR, trials=3)

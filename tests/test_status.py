@@ -1,0 +1,120 @@
+"""What `status` says of studies in every state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+
+from crnn.ablation.search import SearchSource
+from crnn.ablation.status import status, studies
+from crnn.ablation.storage import StorageError, lock
+from tests.studies import SEARCH, STUDY, begin, designed, end, new_storage, record, run_all
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[RDBStorage]:
+    opened = new_storage(tmp_path)
+    yield opened
+    opened.engine.dispose()
+
+
+def counts(found: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(found[state] for state in ("complete", "running", "waiting", "failed"))
+
+
+@pytest.fixture
+def mixed(storage: RDBStorage) -> RDBStorage:
+    """Six trials wanted: two complete, one failed, one begun, two not begun."""
+    source = designed(storage)
+    run_all(source, 1)
+    for state in ("FAIL", "COMPLETE", None):
+        task = source.next()
+        assert task is not None
+        if state:
+            end(source, task, state)
+    return storage
+
+
+def test_a_study_just_begun_waits(storage: RDBStorage) -> None:
+    begin(storage, record())
+    found = status(storage, STUDY)
+    assert (found["study"], found["wanted"]) == (STUDY, 6)
+    assert counts(found) == (0, 0, 6, 0)
+    assert [counts(arm) for arm in found["arms"]] == [(0, 0, 2, 0)] * 3
+    assert found["failures"] == []
+
+
+def test_a_trial_without_a_coordinator_waits_to_be_taken_up(mixed: RDBStorage) -> None:
+    assert counts(status(mixed, STUDY)) == (2, 0, 3, 1)
+    with lock(mixed, STUDY):
+        assert counts(status(mixed, STUDY)) == (2, 1, 2, 1)
+    assert counts(status(mixed, STUDY)) == (2, 0, 3, 1)
+
+
+def test_counts_by_arm(mixed: RDBStorage) -> None:
+    with lock(mixed, STUDY):
+        arms = {arm["arm"]: counts(arm) for arm in status(mixed, STUDY)["arms"]}
+    assert arms == {
+        "baseline": (1, 1, 0, 0),
+        "hidden_size=64": (0, 0, 1, 1),
+        "dropout=0.1": (1, 0, 1, 0),
+    }
+
+
+def test_failures_are_named_with_their_reason(mixed: RDBStorage) -> None:
+    assert status(mixed, STUDY)["failures"] == [
+        {"number": 1, "arm": "hidden_size=64", "seed": 0, "reason": "ValueError: made up"}
+    ]
+
+
+def test_a_failure_that_was_made_good_counts_no_more(mixed: RDBStorage) -> None:
+    run_all(designed(mixed, retry_failed=True))
+    found = status(mixed, STUDY)
+    assert counts(found) == (6, 0, 0, 0)
+    assert found["failures"] == []
+
+
+def test_a_search_counts_what_was_tried(storage: RDBStorage) -> None:
+    wanted = begin(storage, record(SEARCH))
+    source = SearchSource(storage, STUDY, wanted)
+    for state in ("COMPLETE", "FAIL", "PRUNED", "COMPLETE"):
+        task = source.next()
+        assert task is not None
+        end(source, task, state)
+    assert source.next() is not None
+    infeasible = optuna.load_study(study_name=STUDY, storage=storage).ask()
+    infeasible.set_user_attr("failure", "infeasible: too large")
+    found = status(storage, STUDY)
+    assert (found["wanted"], counts(found)) == (6, (3, 0, 2, 1))
+    assert found["failures"][0]["arm"] == "wide"
+    with lock(storage, STUDY):
+        found = status(storage, STUDY)
+    assert counts(found) == (3, 1, 1, 1)
+    assert sum(arm["running"] for arm in found["arms"]) == 1
+
+
+def test_all_studies_are_listed(mixed: RDBStorage) -> None:
+    begin(mixed, record(SEARCH), "a-search")
+    optuna.create_study(study_name="of another program", storage=mixed)
+    assert studies(mixed) == [
+        {"study": STUDY, "design": "one-factor", "wanted": 6,
+         "complete": 2, "running": 0, "waiting": 3, "failed": 1},
+        {"study": "a-search", "design": "search", "wanted": 6,
+         "complete": 0, "running": 0, "waiting": 6, "failed": 0},
+    ]  # fmt: skip
+
+
+def test_it_is_all_plain_data(mixed: RDBStorage) -> None:
+    for found in (status(mixed, STUDY), studies(mixed)):
+        assert json.loads(json.dumps(found)) == found
+
+
+def test_an_unknown_study_gets_the_nearest_names(mixed: RDBStorage) -> None:
+    with pytest.raises(StorageError, match=r"no study tyni in .*; did you mean tiny\? Valid: tiny"):
+        status(mixed, "tyni")

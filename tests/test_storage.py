@@ -1,0 +1,468 @@
+"""The Optuna storage, held against what Optuna itself reads from it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage
+
+from crnn.ablation.storage import (
+    ENVIRONMENT_VARIABLE,
+    StorageError,
+    copy_study,
+    create_trial,
+    delete_study,
+    finish_trial,
+    lock,
+    may_be_running,
+    open_storage,
+    read_trials,
+    reported_steps,
+    save_study,
+    shown,
+    sqlite_file,
+    storage_url,
+    study_attributes,
+    study_names,
+    url_of,
+)
+from tests import postgres
+from tests.studies import new_storage
+
+PARAMS = {"hidden_size": 128, "dropout": 0.15, "padding": "source"}
+DISTRIBUTIONS = {
+    "hidden_size": IntDistribution(1, 4096),
+    "dropout": FloatDistribution(0.0, 0.95),
+    "padding": CategoricalDistribution(["source", "matched"]),
+}
+ODD_NAMES = ["two words.db", "größe 数.db", "100%25.db", "a?b=c#d.db", "{x}&{}.db", "a:b@c+d.db"]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[RDBStorage]:
+    opened = new_storage(tmp_path)
+    yield opened
+    opened.engine.dispose()
+
+
+def add_trial(storage: RDBStorage, study: str = "a", **attributes: Any) -> int:
+    return create_trial(storage, study, PARAMS, dict(DISTRIBUTIONS), attributes)
+
+
+def fill(storage: RDBStorage, study: str = "a") -> None:
+    """A study with a trial in every state."""
+    save_study(storage, study, {"question": "Größer?", "seeds": [0, 1], "nested": {"a": [1.5]}})
+    done, failed, pruned = (add_trial(storage, study, arm=f"arm {n}", seed=n) for n in range(3))
+    for trial_id in (done, pruned):
+        storage.set_trial_intermediate_value(trial_id, 1, 0.5)
+    storage.set_trial_intermediate_value(done, 2, 0.625)
+    history = [{"epoch": 1, "val_loss": 0.1 + 0.2}, {"epoch": 2, "val_loss": 1e-17}]
+    finish_trial(storage, done, "COMPLETE", 0.8125, {"history": history, "note": 'ü "\n'})
+    finish_trial(storage, failed, "FAIL", attributes={"failure": "ValueError: x"})
+    finish_trial(storage, pruned, "PRUNED", 0.5)
+    add_trial(storage, study, arm="running", seed=None)
+
+
+def assert_read_as_optuna_reads(storage: RDBStorage, study: str = "a") -> None:
+    rows = read_trials(storage, study)
+    trials = optuna.load_study(study_name=study, storage=storage).get_trials()
+    assert [row.number for row in rows] == [trial.number for trial in trials]
+    for row, trial in zip(rows, trials, strict=True):
+        assert row.trial_id == trial._trial_id
+        assert row.state == trial.state.name
+        assert row.value == (trial.values[0] if trial.values else None)
+        assert row.attributes == trial.user_attrs
+        assert (row.started, row.finished) == (trial.datetime_start, trial.datetime_complete)
+        assert reported_steps(storage, row.trial_id) == set(trial.intermediate_values)
+
+
+# Where a storage is
+
+
+def test_a_storage_is_a_url_a_file_the_environment_or_in_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    assert storage_url("postgresql://host/db", tmp_path) == "postgresql://host/db"
+    assert sqlite_file(storage_url(None, tmp_path)) == tmp_path / "studies.db"
+    assert sqlite_file(storage_url("other.db", tmp_path)) == Path.cwd() / "other.db"
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "postgresql://host/shared")
+    assert storage_url(None, tmp_path) == "postgresql://host/shared"
+    assert sqlite_file(storage_url("other.db", tmp_path)) == Path.cwd() / "other.db"
+    assert sqlite_file("postgresql://host/db") is None
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_of_any_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a folder" / name
+    new_storage(tmp_path).engine.dispose()
+    path.parent.mkdir()
+    (tmp_path / "studies.db").rename(path)
+    opened = open_storage(storage_url(str(path), tmp_path))
+    save_study(opened, "a", {})
+    with lock(opened, "a"):
+        assert may_be_running(opened, "a")
+    again = open_storage(url_of(opened))  # as a worker is given it
+    assert study_names(again) == ["a"]
+    assert shown(url_of(again)) == str(path)
+    for each in (opened, again):
+        each.engine.dispose()
+    assert sorted(p.name for p in path.parent.iterdir()) == sorted([name, f"{name}.a.lock"])
+
+
+def test_writers_and_readers_do_not_lock_each_other_out(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "for it" / "studies.db"
+    new = open_storage(storage_url(str(path), tmp_path), create=True)
+    with new.engine.connect() as connection:
+        pragmas = [
+            connection.execute(sqlalchemy.text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous")
+        ]
+    new.engine.dispose()
+    assert pragmas == ["wal", 1]
+
+
+# Studies and trials
+
+
+def test_trials_are_read_as_optuna_reads_them(storage: RDBStorage) -> None:
+    fill(storage)
+    save_study(storage, "other", {})
+    add_trial(storage, "other", arm="of another study")
+    assert_read_as_optuna_reads(storage)
+    assert_read_as_optuna_reads(storage, "other")
+
+
+def test_a_trial_is_created_whole(storage: RDBStorage) -> None:
+    save_study(storage, "a", {})
+    before = datetime.now()
+    trial_id = add_trial(storage, arm="baseline", seed=3)
+    trial = optuna.load_study(study_name="a", storage=storage).trials[0]
+    assert trial._trial_id == trial_id
+    assert (trial.number, trial.state.name) == (0, "RUNNING")
+    assert (trial.params, trial.distributions) == (PARAMS, DISTRIBUTIONS)
+    assert trial.user_attrs == {"arm": "baseline", "seed": 3}
+    assert trial.datetime_start is not None
+    assert before <= trial.datetime_start <= datetime.now()
+
+
+def test_only_the_attributes_asked_for_are_read(storage: RDBStorage) -> None:
+    fill(storage)
+    rows = read_trials(storage, "a", ("seed", "failure", "none such"))
+    assert [row.attributes for row in rows] == [
+        {"seed": 0}, {"seed": 1, "failure": "ValueError: x"}, {"seed": 2}, {"seed": None},
+    ]  # fmt: skip
+    assert read_trials(storage, "no such study") == []
+
+
+def test_a_study_has_its_attributes_and_its_place(storage: RDBStorage) -> None:
+    save_study(storage, "b", {"question": "Größer?", "seeds": [0]})
+    save_study(storage, "a", {})
+    save_study(storage, "b", {"seeds": [0, 1]})
+    assert study_names(storage) == ["b", "a"]
+    assert study_attributes(storage, "b") == {"question": "Größer?", "seeds": [0, 1]}
+    assert study_attributes(storage, "none") == {}
+    direction = optuna.load_study(study_name="b", storage=storage).direction
+    assert direction == optuna.study.StudyDirection.MAXIMIZE
+    fill(storage, "c")
+    delete_study(storage, "b")
+    assert study_names(storage) == ["a", "c"]
+
+
+def test_optunas_own_tools_work(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
+    study = optuna.load_study(study_name="a", storage=storage)
+    assert study.best_value == 0.8125
+    frame = study.trials_dataframe()
+    assert frame["params_dropout"].tolist() == [0.15] * 4
+    assert frame["user_attrs_seed"].tolist()[:3] == [0, 1, 2]
+    other = f"sqlite:///{tmp_path}/optuna.db"
+    optuna.copy_study(from_study_name="a", from_storage=storage, to_storage=other)
+    assert len(optuna.load_study(study_name="a", storage=other).trials) == 4
+
+
+# What cannot be opened
+
+
+def message(url: str, *, create: bool = False) -> str:
+    with pytest.raises(StorageError) as caught:
+        open_storage(url, create=create)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "studies.db"
+    expected = f"{path}: no such storage; start with: python study.py run quick"
+    assert message(storage_url(str(path), tmp_path)) == expected
+    assert not path.parent.exists()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("not a database, and long enough to be looked at" * 100, encoding="utf-8")
+    for create in (False, True):
+        found = message(storage_url(str(path), tmp_path), create=create)
+        assert found == f"{path}: cannot open the storage: file is not a database"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    path = tmp_path / "file" / "studies.db"
+    found = message(storage_url(str(path), tmp_path), create=True)
+    assert found.startswith(f"{tmp_path / 'file'}")
+    assert found.endswith("; choose another --results")
+
+
+def test_a_database_of_another_optuna(storage: RDBStorage) -> None:
+    with storage.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
+    assert "no longer compatible with the table schema" in message(url_of(storage))
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_storage_in_memory_is_refused(url: str) -> None:
+    assert message(url, create=True).endswith("workers do not see a storage in memory; give a file")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql+psycopg://me:s3cret@127.0.0.1:1/db",
+            "postgresql+psycopg://me:***@127.0.0.1:1/db: cannot open the storage: connection ",
+        ),
+        (
+            "postgresql+psycopg://127.0.0.1:1/db?user=me&password=s3cret",
+            "postgresql+psycopg://127.0.0.1:1/db?user=me: cannot open the storage: connection ",
+        ),
+        ("nonsense://me:s3cret@host/db", "nonsense://me:***@host/db: cannot open the storage: "),
+        ("mysql://me:s3cret@host/db", "mysql://me:***@host/db: Failed to import"),
+        ("post gres://me:s3cret@host/db", "--storage: cannot open the storage: "),
+        ("postgresql://me:s3cret@x:y@host/db", "--storage: not a URL; in a password write @ as"),
+    ],
+)
+def test_a_url_that_cannot_be_opened_is_shown_without_its_password(url: str, expected: str) -> None:
+    found = message(url, create=True)
+    assert found.startswith(expected)
+    assert "s3cret" not in found
+
+
+# Locks
+
+
+HOLDER = """
+import sys, time
+from crnn.ablation.storage import lock, open_storage
+storage = open_storage(sys.argv[1])
+with lock(storage, "a"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def held_elsewhere(storage: RDBStorage) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds study a."""
+    words = [sys.executable, "-c", HOLDER, url_of(storage)]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(words, cwd=root, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def assert_locks_out_until_killed(storage: RDBStorage, patience: float = 0) -> None:
+    """`patience`: seconds that a server may take to see that a process has died."""
+    with held_elsewhere(storage) as holder:
+        named = rf"^study a is being run by process {holder.pid} on {os.uname().nodename}; wait or"
+        for _ in range(2):  # being refused does not make the holder forgotten
+            with pytest.raises(StorageError, match=named), lock(storage, "a"):
+                pytest.fail("two processes hold one study")
+            assert may_be_running(storage, "a")
+        with lock(storage, "b"):  # another study is free
+            assert may_be_running(storage, "b")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        deadline = time.monotonic() + patience
+        while may_be_running(storage, "a") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with lock(storage, "a"):
+            assert may_be_running(storage, "a")
+
+
+def assert_free_again_after_an_error(storage: RDBStorage) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyError), lock(storage, "a"):
+            raise KeyError
+        assert not may_be_running(storage, "a")
+
+
+def test_one_process_holds_a_study_until_it_ends(storage: RDBStorage) -> None:
+    assert not may_be_running(storage, "a")
+    assert_locks_out_until_killed(storage)
+    assert_free_again_after_an_error(storage)
+
+
+def test_one_process_does_not_hold_a_study_twice(storage: RDBStorage) -> None:
+    with lock(storage, "a"):
+        mine = f"process {os.getpid()} on"
+        with pytest.raises(StorageError, match=mine), lock(storage, "a"):
+            pytest.fail("held twice")
+        assert may_be_running(storage, "a")
+
+
+@pytest.mark.parametrize(
+    ("written", "may_run"),
+    [
+        ("", False),
+        (f"process {os.getpid()} on {os.uname().nodename}", True),
+        (f"process 4194305 on {os.uname().nodename}", False),  # beyond Linux's largest
+        ("process 4194305 on another-machine", True),  # nothing is known of it from here
+    ],
+)
+def test_whether_a_study_may_be_running(
+    written: str, may_run: bool, storage: RDBStorage, tmp_path: Path
+) -> None:
+    (tmp_path / "studies.db.a.lock").write_text(written, encoding="utf-8")
+    assert may_be_running(storage, "a") is may_run
+
+
+# Copies
+
+
+def assert_same_study(one: RDBStorage, other: RDBStorage, study: str = "a") -> None:
+    """Everything that Optuna knows of a study, the trials' ids aside."""
+    studies = [optuna.load_study(study_name=study, storage=storage) for storage in (one, other)]
+    assert studies[0].user_attrs == studies[1].user_attrs
+    assert studies[0].directions == studies[1].directions
+    for trials in zip(studies[0].trials, studies[1].trials, strict=True):
+        known = [vars(trial) for trial in trials]
+        for trial in known:
+            del trial["_trial_id"]
+        assert known[0] == known[1]
+
+
+@pytest.mark.parametrize("name", ["other.db", "größe, in %20.db"])
+def test_a_copy_is_whole(name: str, storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
+    folder = tmp_path / "to take along"
+    folder.mkdir()
+    new_storage(folder).engine.dispose()
+    (folder / "studies.db").rename(folder / name)  # as it makes one half a second faster
+    url = storage_url(str(folder / name), tmp_path)
+    copy_study("a", url_of(storage), url)
+    copied = open_storage(url)
+    assert study_names(copied) == ["a"]
+    assert_same_study(storage, copied)
+    copied.engine.dispose()
+
+
+def test_a_copy_replaces_only_when_told_to(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
+    target = storage_url(str(tmp_path / "made" / "new.db"), tmp_path)
+    copy_study("a", url_of(storage), target)
+    add_trial(storage, arm="later", seed=9)
+    with pytest.raises(StorageError, match=r"new\.db has a study a already; --replace it"):
+        copy_study("a", url_of(storage), target)
+    copied = open_storage(target)
+    assert len(read_trials(copied, "a")) == 4
+    copy_study("a", url_of(storage), target, replace=True)
+    assert study_names(copied) == ["a"]
+    assert_same_study(storage, copied)
+    copied.engine.dispose()
+
+
+def test_a_copy_that_breaks_off_leaves_what_was_there(
+    storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(storage)
+    (tmp_path / "other").mkdir()
+    other = new_storage(tmp_path / "other")
+    copy_study("a", url_of(storage), url_of(other))
+    whole = optuna.copy_study
+
+    def broken_off(**words: Any) -> None:
+        whole(**words)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optuna, "copy_study", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        copy_study("a", url_of(storage), url_of(other), replace=True)
+    assert_same_study(storage, other)
+    monkeypatch.undo()
+    copy_study("a", url_of(storage), url_of(other), replace=True)
+    assert study_names(other) == ["a"]
+    other.engine.dispose()
+
+
+def test_a_copy_onto_itself_loses_nothing(storage: RDBStorage) -> None:
+    fill(storage)
+    before = [row.attributes for row in read_trials(storage, "a")]
+    copy_study("a", url_of(storage), url_of(storage), replace=True)
+    assert [row.attributes for row in read_trials(storage, "a")] == before
+    assert study_attributes(storage, "a")["question"] == "Größer?"
+
+
+def test_a_study_that_is_being_run_is_not_replaced(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
+    (tmp_path / "other").mkdir()
+    other = new_storage(tmp_path / "other")
+    save_study(other, "a", {"question": "Another?"})
+    with lock(other, "a"), pytest.raises(StorageError, match="is being run by process"):
+        copy_study("a", url_of(storage), url_of(other), replace=True)
+    assert study_attributes(other, "a") == {"question": "Another?"}
+    other.engine.dispose()
+
+
+def test_a_copy_of_no_study_makes_nothing(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage, "source")
+    target = tmp_path / "made" / "new.db"
+    expected = r"studies\.db has no study sorce; did you mean source\? Valid: source"
+    with pytest.raises(StorageError, match=expected):
+        copy_study("sorce", url_of(storage), storage_url(str(target), tmp_path))
+    with pytest.raises(StorageError, match="no such storage"):
+        copy_study("a", storage_url(str(tmp_path / "none.db"), tmp_path), f"sqlite:///{target}")
+    assert not target.parent.exists()
+
+
+# PostgreSQL
+
+
+@pytest.mark.slow
+def test_studies_in_postgresql(storage: RDBStorage) -> None:
+    with postgres.server() as url:
+        assert postgres.PASSWORD not in shown(url)
+        there = open_storage(url, create=True)
+        fill(there)
+        assert_read_as_optuna_reads(there)
+        assert read_trials(there, "a", ("seed",))[1].attributes == {"seed": 1}
+        assert_locks_out_until_killed(there, patience=10)
+        assert_free_again_after_an_error(there)
+
+        copy_study("a", url, url_of(storage))
+        assert_same_study(there, storage)
+        with pytest.raises(StorageError, match="has a study a already") as caught:
+            copy_study("a", url_of(storage), url)
+        assert postgres.PASSWORD not in str(caught.value)
+        copy_study("a", url_of(storage), url, replace=True)
+        assert study_names(there) == ["a"]
+        assert_same_study(storage, there)
+        assert len(optuna.load_study(study_name="a", storage=there).trials_dataframe()) == 4
+        there.engine.dispose()
