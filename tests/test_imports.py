@@ -70,7 +70,10 @@ NOW = {
         "crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks crnn.config crnn.shapes"
     ),
     "crnn.ablation.worker": "",
-    "crnn.ablation.runner": "joblib crnn.ablation.tasks crnn.ablation.worker",
+    "crnn.ablation.signals": "",
+    "crnn.ablation.runner": (
+        "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker"
+    ),
     "crnn.ablation.display": (
         "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker"
     ),

@@ -294,7 +294,7 @@ def test_a_search_has_the_arms_that_it_drew(storage: RDBStorage) -> None:
     assert third["against"] == "baseline"
 
 
-def test_what_a_search_never_trained_has_no_arm(storage: RDBStorage) -> None:
+def test_what_a_search_never_trained_is_told_by_its_draw(storage: RDBStorage) -> None:
     text = changed(
         SEARCH,
         arms={},
@@ -307,8 +307,10 @@ def test_what_a_search_never_trained_has_no_arm(storage: RDBStorage) -> None:
     finish_trial(storage, half._trial_id, "PRUNED", attributes={"stage": "search"})
     table = load_study(storage, STUDY)
     assert column(table.arms, "arm") == ["baseline"]
-    untrained = table.trials[table.trials["arm"].isna()]
-    assert set(untrained["state"]) == {"PRUNED"}
+    untrained = table.trials[table.trials["state"] == "PRUNED"]
+    assert set(untrained["arm"][:-1]) <= {"hidden_size=256", "hidden_size=512"}
+    assert untrained["arm"].iloc[-1] == ""
+    assert untrained["val_accuracy"].isna().all()
     assert untrained["failure"][:-1].str.startswith("infeasible: parameters: ").all()
     assert set(untrained["hidden_size"][:-1]) <= {256, 512}
     assert set(untrained["stage"]) == {"search"}

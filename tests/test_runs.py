@@ -185,7 +185,8 @@ def test_no_worker_outlives_a_killed_coordinator(
     process = cli.start("run", str(space), *options(full_data), "--jobs", "2", cwd=tmp_path)
     wait_for_epoch(process, 1)
     process.kill()
-    process.wait()
+    killed = cli.finish(process, timeout=10)
+    assert killed.code == -signal.SIGKILL
     deadline = time.monotonic() + 10
     while processes_in(process.pid) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -194,10 +195,9 @@ def test_no_worker_outlives_a_killed_coordinator(
 
 def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
-    text = SPACE.replace("dropout     = [0.1]", "learning_rate = [10.0]\noptimizer = ['sgd']")
-    wild = "\n[arms]\nwild = { set = { learning_rate = 10.0, optimizer = 'sgd' } }\n"
-    text = text.replace("learning_rate = [10.0]\noptimizer = ['sgd']", "") + wild
-    space.write_text(text.replace("epochs      = 4", "epochs      = 1"), encoding="utf-8")
+    text = SPACE.replace("dropout     = [0.1]", "").replace("epochs      = 4", "epochs      = 1")
+    values = "learning_rate = 10.0, weight_decay = 10.0, optimizer = 'sgd'"  # weights x -99 a step
+    space.write_text(f"{text}[arms]\nwild = {{ set = {{ {values} }} }}\n", encoding="utf-8")
     words = ["run", str(space), *options(full_data), "--seeds", "1"]
     first = cli.run(*words, cwd=tmp_path)
     assert first.code == 3

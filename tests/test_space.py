@@ -518,6 +518,17 @@ def test_all_faults_come_together() -> None:
     assert all(line.startswith("spaces/mine.toml: ") for line in lines)
 
 
+def test_a_fault_is_not_said_again_where_it_is_used() -> None:
+    values = search(
+        factors={"filter_sizes": {"low": 1, "high": 3}},
+        arms={"odd": {"set": {"filter_sizes": [5, 5, 5]}}},
+    )
+    kind = "is not a list of 3 integers from 1 to 15, one a block"
+    assert errors_of(document(values)) == [
+        f"factors.filter_sizes: low = 1 {kind}", f"factors.filter_sizes: high = 3 {kind}",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [

@@ -455,6 +455,11 @@ def test_studies_in_postgresql(storage: RDBStorage) -> None:
         assert read_trials(there, "a", ("seed",))[1].attributes == {"seed": 1}
         assert_locks_out_until_killed(there, patience=10)
         assert_free_again_after_an_error(there)
+        with lock(there, "a"), there.engine.connect() as connection:
+            open_transactions = sqlalchemy.text(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            )
+            assert connection.execute(open_transactions).scalar() == 0
 
         copy_study("a", url, url_of(storage))
         assert_same_study(there, storage)

@@ -237,12 +237,15 @@ def test_every_epoch_shows_each_training_image_once_in_a_new_order(data: Fashion
 
 
 def test_seeds_have_splits_and_orders_of_their_own(data: FashionMNIST) -> None:
-    with watched() as seen:
-        train(small(epochs=1), 0, data)
-        train(small(epochs=1), 1, data)
-    one, other = seen.epochs()
-    assert set(one) != set(other)
-    assert one != other
+    splits, orders = [], []
+    for seed in (0, 1):
+        with watched() as seen:
+            train(small(epochs=1), seed, data)
+        chosen = split(1000, seed, 0.7, 300)[0].tolist()
+        splits.append(set(chosen))
+        orders.append([chosen.index(number) for number in seen.epochs()[0]])
+    assert splits[0] != splits[1]
+    assert orders[0] != orders[1]
 
 
 def test_without_a_cap_every_image_is_used(data: FashionMNIST) -> None:
@@ -434,7 +437,7 @@ def compare_with_plain_pytorch(setting: Setting, data: FashionMNIST, atol: float
     assert result.epochs[-1].val_loss == pytest.approx(loss, abs=atol)
 
 
-# A parameter moves by up to 8e-4 in these 8 steps. Without batch normalisation, under which some
+# A parameter moves by up to 8e-3 in these 8 steps. Without batch normalisation, under which some
 # gradients are nothing but rounding, and Adam makes them as large as any.
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -442,7 +445,7 @@ def compare_with_plain_pytorch(setting: Setting, data: FashionMNIST, atol: float
 def test_training_is_what_plain_pytorch_does(
     optimizer: str, weight_decay: float, schedule: str, data: FashionMNIST
 ) -> None:
-    rate = 1e-2 if optimizer == "sgd" else 1e-4
+    rate = 1e-2 if optimizer == "sgd" else 1e-3
     setting = small(batch_norm=False, dropout=0.0, learning_rate=rate, weight_decay=weight_decay)
     setting = setting.replace(optimizer=optimizer, schedule=schedule)
     compare_with_plain_pytorch(setting, data, atol=1e-5)

@@ -24,7 +24,7 @@ from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_t
 from crnn.ablation.tasks import Progress, Task, trial_attributes
 from crnn.config import Setting, Value
 
-MAX_INFEASIBLE = 1000
+MAX_INFEASIBLE = 200
 
 
 def make_sampler(sampler: Sampler, seed: int, number: int) -> BaseSampler:

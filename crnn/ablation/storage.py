@@ -352,9 +352,8 @@ def _file_lock(database: Path, study: str) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(storage: RDBStorage, study: str) -> Iterator[None]:
-    # No transaction is open as long as the lock is held, and it goes with its own connection.
+    # Autocommit: no transaction stays open for as long as the lock is held.
     with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()
         if not connection.execute(_TRY_LOCK, _names(study)).scalar():
             holders = connection.execute(_HOLDERS, _names(study)).scalars().all()
             holder = " ".join(holders) or "another process"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import Arm, Plan, make_arm
+from crnn.ablation.design import Arm, Plan, arm_name, make_arm
 from crnn.ablation.record import Record, load_record
 from crnn.ablation.storage import TrialRow, open_storage, read_trials, storage_url
 from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
@@ -187,13 +187,17 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
     baseline = record.plan.arms[0].name
     seeds = record.seeds or (search.seed if (search := record.plan.space.search) else 0,)
     values = found.get("setting", {})
+    arm = found.get("arm") or (arm_name(record.plan.space, Setting.of(values)) if values else "")
     return {
         **{name: found.get(name) for name in TRIAL_COLUMNS},
+        "stage": found.get("stage", "search"),  # a draw that was never trained has none
+        "arm": arm,
+        "seed": found.get("seed", seeds[0]),
         **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
         "number": row.number,
         "state": row.state,
-        "is_baseline": found.get("arm") == baseline,
-        "replicate": seeds.index(found["seed"]) if found.get("seed") in seeds else None,
+        "is_baseline": arm == baseline,
+        "replicate": seeds.index(found.get("seed", seeds[0])),
         **_final(found.get("history", []) if row.state == "COMPLETE" else []),
         "started": _time(row.started),
         "finished": _time(row.finished),
