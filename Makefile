@@ -22,10 +22,11 @@ dashboard: setup ## browse the studies with optuna-dashboard
 
 test: setup ## run every test, the slow ones too
 	bash tests/system-packages.sh
-	$(RUN) -m pytest -rs
+	$(RUN) -m pytest -n 2 -m "not slow"
+	$(RUN) -m pytest -rs -m slow
 
 test-fast: setup ## run the fast tests
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -n 2 -m "not slow"
 
 check: setup ## check lint, format and types
 	$(RUN) -m ruff check .

@@ -59,7 +59,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished training: its epochs, the test score (None unless asked for), the network."""
+    """A finished training: its epochs, the test score (None unless asked for), the network.
+
+    The network is in evaluation mode.
+    """
 
     epochs: tuple[Epoch, ...]
     test: Score | None
@@ -153,6 +156,7 @@ def train(
         if score_test:
             images, labels = data.test_images.to(device), data.test_labels.to(device)
             test = score(fit.model, images, labels, fit.precision)
+    fit.model.eval()
     return Result(tuple(epochs), test, time.perf_counter() - start, fit.model)
 
 

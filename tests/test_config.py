@@ -279,6 +279,8 @@ def test_pooling_and_dropout_are_capped_at_the_blocks_there_are() -> None:
     model = ModelConfig(conv_layers=2, pooling_count=3, dropout=0.3, dropout_count=3)
     assert [model.pools(block) for block in range(2)] == [True, True]
     assert [model.dropout_of(block) for block in range(2)] == [0.3, 0.3]
+    model = ModelConfig(conv_layers=2, dropout=0.3, dropout_count=1)
+    assert [model.dropout_of(block) for block in range(2)] == [0.0, 0.3]
 
 
 @pytest.mark.parametrize(

@@ -336,6 +336,7 @@ def test_one_process_does_not_hold_a_study_twice(storage: RDBStorage) -> None:
         (f"process 4194305 on {os.uname().nodename}", False),  # beyond Linux's largest
         ("process 4194305 on another-machine", True),  # nothing is known of it from here
     ],
+    ids=["never run", "this process", "a dead process", "elsewhere"],
 )
 def test_whether_a_study_may_be_running(
     written: str, may_run: bool, storage: RDBStorage, tmp_path: Path

@@ -98,7 +98,8 @@ class Display:
         left = event.progress.remaining_cost - underway
         if not self.spent_cost or left <= 0:
             return ""
-        return clock(left * self.spent_seconds / self.spent_cost / self.slots)
+        seconds = left * self.spent_seconds / self.spent_cost / self.slots
+        return clock(seconds) if seconds >= 1 else ""
 
     def _render(self) -> Group:
         lines = [line.text() for _, line in sorted(self.running.items())]

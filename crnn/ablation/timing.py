@@ -20,7 +20,7 @@ class Rate:
     source: str
 
 
-REFERENCE = Rate(8.5e10, "2 cores of an AMD EPYC with bf16, one worker a core")
+REFERENCE = Rate(7.9e10, "2 cores of an AMD EPYC with bf16, one worker a core")
 
 
 def measured_rate(storage: RDBStorage | None) -> Rate:

@@ -130,16 +130,18 @@ EPOCH_COLUMNS = [
 def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
     """The plan's arms, then those that a search drew and trained, as they were drawn."""
     arms = {arm.name: arm for arm in plan.arms}
-    if plan.space.search:
-        kept = {name: getattr(plan.space.baseline.train, name) for name in TRAIN_KEYS}
-        drawn = {f.name for f in plan.space.factors}
-        kept = {name: value for name, value in kept.items() if name not in drawn}
-        for row in rows:
-            name = row.attributes.get("arm")
-            if name and name not in arms:
-                setting = Setting.of({**row.attributes["setting"], **kept})
-                arms[name] = make_arm(plan.space, setting, name)
+    for row in rows:
+        name = row.attributes.get("arm")
+        if name and name not in arms:
+            arms[name] = make_arm(plan.space, _as_drawn(plan, row.attributes["setting"]), name)
     return list(arms.values())
+
+
+def _as_drawn(plan: Plan, values: dict[str, Any]) -> Setting:
+    """A search trial's setting at full length: its training was the search's, not the arm's."""
+    own = {factor.name for factor in plan.space.factors}
+    kept = {k: getattr(plan.space.baseline.train, k) for k in TRAIN_KEYS if k not in own}
+    return Setting.of({**values, **kept})
 
 
 def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
@@ -184,10 +186,9 @@ def _place(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, 
 
 def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
     found = row.attributes
-    baseline = record.plan.arms[0].name
-    seeds = record.seeds or (search.seed if (search := record.plan.space.search) else 0,)
-    values = found.get("setting", {})
-    arm = found.get("arm") or (arm_name(record.plan.space, Setting.of(values)) if values else "")
+    plan, values = record.plan, found.get("setting", {})
+    seeds = record.seeds or (plan.space.search.seed if plan.space.search else 0,)
+    arm = found.get("arm") or (arm_name(plan.space, _as_drawn(plan, values)) if values else "")
     return {
         **{name: found.get(name) for name in TRIAL_COLUMNS},
         "stage": found.get("stage", "search"),  # a draw that was never trained has none
@@ -196,7 +197,7 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
         **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
         "number": row.number,
         "state": row.state,
-        "is_baseline": arm == baseline,
+        "is_baseline": arm == plan.arms[0].name,
         "replicate": seeds.index(found.get("seed", seeds[0])),
         **_final(found.get("history", []) if row.state == "COMPLETE" else []),
         "started": _time(row.started),
