@@ -85,7 +85,10 @@ def render(figure: Figure) -> dict[str, bytes]:
 
 def shades(count: int) -> list[Any]:
     """Colours from dark to light for ordered levels (viridis, without its palest end)."""
-    return sns.color_palette(list(mpl.colormaps["viridis"](np.linspace(0.05, 0.82, count))))
+    colours: list[Any] = sns.color_palette(
+        list(mpl.colormaps["viridis"](np.linspace(0.05, 0.82, count)))
+    )
+    return colours
 
 
 def percent_axis(axes: Axes, which: str = "y") -> None:
