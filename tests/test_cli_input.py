@@ -237,6 +237,12 @@ def test_options_that_do_not_fit(
     refused(tmp_path, [expected], "run", space, "--results", str(tmp_path / "results"), *words)
 
 
+@pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"]])
+def test_options_that_a_search_has_not(words: list[str], tmp_path: Path) -> None:
+    results = str(tmp_path / "results")
+    refused(tmp_path, [f"{words[0]}: a search"], "run", "joint", "--results", results, *words)
+
+
 def test_new_never_overwrites(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("mine", encoding="utf-8")

@@ -140,15 +140,22 @@ def test_stopped_and_gone_on_with_it_ends_the_same(
     waiting = json.loads(cli.run("status", "tiny", "--json", cwd=tmp_path).out)
     assert waiting["running"] == 0
     assert waiting["complete"] < 6
-    assert not processes_in(process.pid)
+    assert_gone(process.pid)
     assert cli.run(*words, cwd=tmp_path).code == 0
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
-def processes_in(group: int) -> list[str]:
-    """The processes left of a started command's group."""
-    found = subprocess.run(["pgrep", "-g", str(group)], capture_output=True, text=True, check=False)
-    return found.stdout.split()
+def assert_gone(group: int, seconds: float = 10) -> None:
+    """Nothing of a started command's group is left, soon after it has ended."""
+    deadline = time.monotonic() + seconds
+    words = ["ps", "-o", "pid=,stat=,args=", "-g", str(group)]
+    while True:
+        listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        left = [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
+        if not left:
+            return
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
 
 
 def test_more_seeds_add_only_the_new_ones(
@@ -187,10 +194,7 @@ def test_no_worker_outlives_a_killed_coordinator(
     process.kill()
     killed = cli.finish(process, timeout=10)
     assert killed.code == -signal.SIGKILL
-    deadline = time.monotonic() + 10
-    while processes_in(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not processes_in(process.pid)
+    assert_gone(process.pid)
 
 
 def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:

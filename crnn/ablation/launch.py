@@ -131,6 +131,8 @@ def _asked(request: Request) -> Record:
         raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
     if search is not None and request.seeds is not None:
         raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    if search is not None and request.retry_failed:
+        raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)
     return Record(request.plan, seeds=request.wanted_seeds)
