@@ -1,18 +1,39 @@
-"""What several test modules share: the real data, a small sample of it and all of it."""
+"""What several test modules share: the real data, whole or a sample; a storage; one thread."""
 
 from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
+from tests.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[RDBStorage]:
+    """An empty storage of the test's own."""
+    opened = new_storage(tmp_path)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Small networks are faster so, and the machine may be shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,11 @@ NOW = {
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
     "crnn.ablation.design": (
-        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.shapes"
+        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.space_file crnn.ablation.timing crnn.config "
-        "crnn.errors"
+        "joblib crnn.ablation.design crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.storage": "optuna sqlalchemy filelock crnn.ablation.space_file crnn.errors",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -23,14 +21,7 @@ from crnn.ablation.record import (
     own_studies,
 )
 from crnn.ablation.storage import StorageError, save_study, study_attributes
-from tests.studies import ONE_FACTOR, SEARCH, begin, document, new_storage, record
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
+from tests.studies import ONE_FACTOR, SEARCH, begin, document, record
 
 
 def changed(**changes: Any) -> str:

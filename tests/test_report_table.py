@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from tests.studies import (
     designed,
     document,
     end,
-    new_storage,
     record,
     run_all,
 )
@@ -47,13 +45,6 @@ EPOCH_COLUMNS = [
     "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
 ]  # fmt: skip
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
 
 
 def changed(text: str = ONE_FACTOR, /, **changes: Any) -> str:

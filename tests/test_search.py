@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -17,7 +15,7 @@ from crnn.ablation.search import SearchSource, make_pruner, make_sampler
 from crnn.ablation.space import Pruner, Sampler
 from crnn.ablation.storage import StorageError, TrialRow, read_trials
 from crnn.ablation.tasks import Task
-from tests.studies import SEARCH, STUDY, begin, document, end, new_storage, record, run_all
+from tests.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"name": "tpe", "n_startup_trials": 4},
@@ -25,13 +23,6 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "qmc": {"name": "qmc"},
     "halton": {"name": "qmc", "qmc_type": "halton"},
 }
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
 
 
 def wanted(**changed: Any) -> Record:

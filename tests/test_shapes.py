@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +17,9 @@ from crnn.model import CRNN
 from crnn.shapes import InfeasibleError, infeasible_because, shapes
 from tests.networks import Outputs, Steps, count_macs, count_parameters, plain
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MOST_STEPS = 200  # of an LSTM in a random network: counting its operations takes 1 ms a step
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks are faster so, and the machine may be shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def triples(one: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, int, int]]:

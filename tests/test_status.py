@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,14 +12,7 @@ from optuna.storages import RDBStorage
 from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status, studies
 from crnn.ablation.storage import StorageError, lock
-from tests.studies import SEARCH, STUDY, begin, designed, end, new_storage, record, run_all
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
+from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 
 def counts(found: dict[str, Any]) -> tuple[int, ...]:

@@ -51,13 +51,6 @@ DISTRIBUTIONS = {
 ODD_NAMES = ["two words.db", "größe 数.db", "100%25.db", "a?b=c#d.db", "{x}&{}.db", "a:b@c+d.db"]
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
-
-
 def add_trial(storage: RDBStorage, study: str = "a", **attributes: Any) -> int:
     return create_trial(storage, study, PARAMS, dict(DISTRIBUTIONS), attributes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,13 +26,6 @@ from crnn.ablation.tasks import DesignedSource, Task
 from tests.studies import ONE_FACTOR, STUDY, designed, document, end, new_storage, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
 
 
 def names(tasks: list[Task]) -> list[tuple[str, int]]:

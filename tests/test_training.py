@@ -35,6 +35,8 @@ from crnn.training import (
 )
 from tests.networks import SAME, plain
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL: dict[str, Any] = {
     "channels": (4, 8, 16),
     "embedding_dim": 16,
@@ -49,15 +51,6 @@ BATCHES = [64, 64, 64, 18]
 
 def small(**changes: Any) -> Setting:
     return Setting.of({**SMALL, **changes})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks are faster so, and the machine may be shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

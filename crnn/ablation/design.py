@@ -11,6 +11,7 @@ from typing import Any
 from crnn.ablation.space import BASELINE, Space
 from crnn.ablation.space_file import SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import Setting, check, text_of
+from crnn.errors import UserError
 from crnn.shapes import Shapes, infeasible_because, shapes
 
 SMALL_OPERATIONS = 8_000_000
@@ -154,6 +155,18 @@ def _option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
+def check_counts(plan: Plan, *, seeds: bool, trials: bool) -> None:
+    """Refuse a number of seeds for a search, and of trials for what is none, where given.
+
+    Raises:
+        UserError: one of them was given and does not belong to the plan's design.
+    """
+    if trials and not plan.space.search:
+        raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
+    if seeds and plan.space.search:
+        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+
+
 def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list[str]]:
     """The arms of a space, the cells that collapsed into another, and every error."""
     first = {space.baseline.digest: Arm(BASELINE, space.baseline)}
@@ -269,8 +282,7 @@ def why_not(space: Space, setting: Setting) -> str | None:
     """Why a setting cannot be trained, or goes beyond the space's limits; None where it can."""
     if why := infeasible_because(setting.model):
         return why
-    training = space.search.training if space.search else {}
-    if 0 in (*setting.train.images(), *setting.replace(**training).train.images()):
+    if 0 in (*setting.train.images(), *space.trained(setting).train.images()):
         return "train_size and train_fraction leave no image to train or to validate"
     return _beyond(space, setting)
 

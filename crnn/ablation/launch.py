@@ -11,13 +11,20 @@ from pathlib import Path
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import Plan
+from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.record import Record, find_record, merge
 from crnn.ablation.runner import Event, Machine, default_jobs, run
 from crnn.ablation.search import SearchSource
 from crnn.ablation.space_file import NAME
-from crnn.ablation.storage import StorageError, lock, open_storage, save_study, sqlite_file
+from crnn.ablation.storage import (
+    StorageError,
+    lock,
+    open_storage,
+    opened_storage,
+    save_study,
+    sqlite_file,
+)
 from crnn.ablation.tasks import DesignedSource, Progress
 from crnn.errors import UserError
 
@@ -118,19 +125,13 @@ def _stored(request: Request) -> Record | None:
     path = sqlite_file(request.url)
     if path and not path.exists():
         return None
-    storage = open_storage(request.url)
-    try:
+    with opened_storage(request.url) as storage:
         return find_record(storage, request.study)
-    finally:
-        storage.engine.dispose()
 
 
 def _asked(request: Request) -> Record:
     search = request.plan.space.search
-    if search is None and request.trials is not None:
-        raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
-    if search is not None and request.seeds is not None:
-        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    check_counts(request.plan, seeds=request.seeds is not None, trials=request.trials is not None)
     if search is not None and request.retry_failed:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
     if search is not None:
@@ -150,9 +151,8 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
     record = merge(request.study, stored, asked)
     if record.attributes() != stored.attributes():
         return None
-    storage = open_storage(request.url)
-    progress = _source(storage, request, record).progress
-    storage.engine.dispose()
+    with opened_storage(request.url) as storage:
+        progress = _source(storage, request, record).progress
     progress.idle = progress.complete + progress.failed >= progress.wanted
     return progress if progress.idle else None
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from joblib import cpu_count
 
-from crnn.ablation.design import Arm, Plan, cost, differences, load
+from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate
-from crnn.config import Setting, text_of
-from crnn.errors import UserError
+from crnn.config import text_of
 
 DATABASE = "studies.db"
 
@@ -35,14 +34,13 @@ def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
     workers = jobs or int(cpu_count(only_physical_cores=True))
     found = REFERENCE
     if storage or (results / DATABASE).exists():
-        from crnn.ablation.storage import open_storage, sqlite_file, storage_url
+        from crnn.ablation.storage import opened_storage, sqlite_file, storage_url
 
         url = storage_url(storage, results)
         path = sqlite_file(url)
         if path is None or path.exists():
-            opened = open_storage(url)
-            found = measured_rate(opened)
-            opened.engine.dispose()
+            with opened_storage(url) as opened:
+                found = measured_rate(opened)
     return Pace(found.value, workers, found.source)
 
 
@@ -67,10 +65,7 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
 def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
     """Every arm with its shapes, cost and time, and what else a person should know."""
     space = found.space
-    if space.search and seeds:
-        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
-    if trials and not space.search:
-        raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
+    check_counts(found, seeds=seeds is not None, trials=trials is not None)
     runs, work = _work(found, seeds, trials)
     return {
         "study": found.study_name,
@@ -85,7 +80,7 @@ def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict
 
 
 def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
-    shapes, work = arm.shapes, cost(_trained(found, arm))
+    shapes, work = arm.shapes, cost(found.space.trained(arm.setting))
     return {
         "arm": arm.name,
         "changes": _changes(found, arm),
@@ -100,12 +95,6 @@ def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
     }
 
 
-def _trained(found: Plan, arm: Arm) -> Setting:
-    """An arm's setting as a run trains it: a search trains as its own section says."""
-    search = found.space.search
-    return arm.setting.replace(**search.training) if search else arm.setting
-
-
 def _changes(found: Plan, arm: Arm) -> str:
     changed = differences(found.space, arm.setting)
     return ", ".join(f"{name}={text_of(value)}" for name, value in changed.items())
@@ -118,7 +107,7 @@ def _named(found: Plan, arm: Arm) -> str:
 
 def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, float]:
     """Runs and their cost; a search's draws are taken to cost what its first arms do."""
-    costs = [cost(_trained(found, arm)) for arm in found.arms]
+    costs = [cost(found.space.trained(arm.setting)) for arm in found.arms]
     if search := found.space.search:
         runs = trials or search.trials
         return runs, runs * sum(costs) / len(costs)

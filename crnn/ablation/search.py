@@ -110,7 +110,7 @@ class SearchSource:
         self._update_cost()
 
     def _short(self, setting: Setting) -> Setting:
-        return setting.replace(**self.search.training, precision=self.record.precision)
+        return self.space.trained(setting).replace(precision=self.record.precision)
 
     def _task(self, trial_id: int, arm: str, values: dict[str, Any]) -> Task:
         setting = Setting.of(values)

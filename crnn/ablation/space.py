@@ -213,6 +213,10 @@ class Space(Part):
         """The factor called `name`."""
         return next(factor for factor in self.factors if factor.name == name)
 
+    def trained(self, setting: Setting) -> Setting:
+        """An arm's setting as this study first trains it: a search has a training of its own."""
+        return setting.replace(**self.search.training) if self.search else setting
+
     def fixed(self) -> dict[str, Value]:
         """Settings that are no factor and that no named arm changes."""
         free = {factor.name for factor in self.factors}

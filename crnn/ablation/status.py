@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.record import Record, find_record, load_record, own_studies
+from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running, read_trials
 
 KEYS = ("arm", "seed", "digest", "failure")
@@ -18,16 +18,16 @@ def studies(storage: RDBStorage) -> list[dict[str, Any]]:
     """Every study of this program: its name, design, trials wanted, and their states."""
     rows = []
     for name in own_studies(storage):
-        if record := find_record(storage, name):
-            counts = Counter(state for _, state, _ in _trials(storage, name, record))
-            rows.append(
-                {
-                    "study": name,
-                    "design": record.plan.space.design,
-                    "wanted": record.wanted,
-                    **_counted(counts, record.wanted),
-                }
-            )
+        record = load_record(storage, name)
+        counts = Counter(state for _, state, _ in _trials(storage, name, record))
+        rows.append(
+            {
+                "study": name,
+                "design": record.plan.space.design,
+                "wanted": record.wanted,
+                **_counted(counts, record.wanted),
+            }
+        )
     return rows
 
 

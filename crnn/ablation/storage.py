@@ -28,7 +28,6 @@ from crnn.errors import UserError
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
-DONE = ("COMPLETE", "PRUNED", "FAIL")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -266,10 +265,10 @@ def copy_study(study: str, source: str, target: str, *, replace: bool = False) -
         StorageError: no such study, the target has one of that name and `replace` is off, or
             another process runs that one.
     """
-    with _opened(source) as read:
+    with opened_storage(source) as read:
         if study not in (names := study_names(read)):
             raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")
-        with _opened(target, create=True) as written:
+        with opened_storage(target, create=True) as written:
             if study in study_names(written) and not replace:
                 raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
             with lock(written, study):
@@ -277,7 +276,8 @@ def copy_study(study: str, source: str, target: str, *, replace: bool = False) -
 
 
 @contextmanager
-def _opened(url: str, *, create: bool = False) -> Iterator[RDBStorage]:
+def opened_storage(url: str, *, create: bool = False) -> Iterator[RDBStorage]:
+    """An open storage (see `open_storage`) that lets go of its connections at the end."""
     storage = open_storage(url, create=create)
     try:
         yield storage
@@ -318,7 +318,7 @@ def may_be_running(storage: RDBStorage, study: str) -> bool:
     if database is None:
         with storage.engine.connect() as connection:
             return bool(connection.execute(_HOLDERS, _names(study)).all())
-    path = database.with_name(f"{database.name}.{study}.lock")
+    path = _lock_file(database, study)
     words = path.read_text(encoding="utf-8").split() if path.exists() else []
     if not words:
         return False
@@ -333,9 +333,18 @@ def may_be_running(storage: RDBStorage, study: str) -> bool:
     return True
 
 
+def _lock_file(database: Path, study: str) -> Path:
+    return database.with_name(f"{database.name}.{study}.lock")
+
+
+def _this_process() -> str:
+    """What a lock says of its holder; `may_be_running` reads it back."""
+    return f"process {os.getpid()} on {os.uname().nodename}"
+
+
 @contextmanager
 def _file_lock(database: Path, study: str) -> Iterator[None]:
-    path = database.with_name(f"{database.name}.{study}.lock")
+    path = _lock_file(database, study)
     held = FileLock(path)
     try:
         held.acquire(timeout=0)
@@ -343,7 +352,7 @@ def _file_lock(database: Path, study: str) -> Iterator[None]:
         holder = path.read_text(encoding="utf-8").strip() or "another process"
         raise StorageError(f"study {study} is being run by {holder}; wait or stop it") from None
     try:
-        path.write_text(f"process {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
+        path.write_text(_this_process(), encoding="utf-8")
         yield
     finally:
         path.write_text("", encoding="utf-8")
@@ -377,4 +386,4 @@ _HOLDERS = sqlalchemy.text(
 
 
 def _names(study: str) -> dict[str, str]:
-    return {"study": study, "process": f"process {os.getpid()} on {os.uname().nodename}"}
+    return {"study": study, "process": _this_process()}

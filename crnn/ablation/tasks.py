@@ -114,15 +114,13 @@ class DesignedSource:
         if not self.todo:
             return None
         replicate = self.todo.pop(0)
-        trial_id = self.orphans.get(replicate.identity) or self._create(replicate)
         setting = replicate.arm.setting.replace(precision=self.precision)
+        trial_id = self.orphans.get(replicate.identity) or self._create(replicate, setting)
         return Task(trial_id, replicate.arm.name, replicate.seed, setting)
 
-    def _create(self, replicate: Replicate) -> int:
-        arm = replicate.arm
-        setting = arm.setting.replace(precision=self.precision)
+    def _create(self, replicate: Replicate, setting: Setting) -> int:
         params, distributions = designed(setting, self.names)
-        attributes = trial_attributes(arm, setting, replicate.seed, "ablation")
+        attributes = trial_attributes(replicate.arm, setting, replicate.seed, "ablation")
         return create_trial(self.storage, self.study, params, distributions, attributes)
 
     def finish(

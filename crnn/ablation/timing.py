@@ -23,10 +23,8 @@ class Rate:
 REFERENCE = Rate(7.9e10, "2 cores of an AMD EPYC with bf16, one worker a core")
 
 
-def measured_rate(storage: RDBStorage | None) -> Rate:
+def measured_rate(storage: RDBStorage) -> Rate:
     """The rate of the trainings in `storage`, or the reference machine's where there is none."""
-    if storage is None:
-        return REFERENCE
     from crnn.ablation.storage import read_trials, study_names
 
     total, seconds, count = 0.0, 0.0, 0

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.design import Arm, Plan, arm_name, make_arm
 from crnn.ablation.record import Record, load_record
-from crnn.ablation.storage import TrialRow, open_storage, read_trials, storage_url
+from crnn.ablation.storage import TrialRow, opened_storage, read_trials, storage_url
 from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
@@ -74,11 +74,8 @@ def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
     Raises:
         StorageError: there is no such storage, or no such study in it.
     """
-    opened = open_storage(storage_url(str(storage), Path()))
-    try:
+    with opened_storage(storage_url(str(storage), Path())) as opened:
         return load_study(opened, study).trials
-    finally:
-        opened.engine.dispose()
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
