@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -260,4 +262,9 @@ def test_a_shortened_study_has_its_own_name(full_data: Path, tmp_path: Path) -> 
 
 def test_printed_commands_work_when_pasted(undisturbed: Path, space: Path, full_data: Path) -> None:
     again = cli.run("run", str(space), *options(full_data), cwd=undisturbed.parent)
-    assert "study.py dashboard --results results" in again.out
+    (printed,) = re.findall(r"optuna-dashboard: (.*)", again.out)
+    words = shlex.split(printed)  # quoted where the project's own path needs it
+    assert words[1].endswith("study.py")
+    assert words[2:] == ["dashboard", "--results", "results"]
+    pasted = subprocess.run(["sh", "-c", f"{printed} --help"], cwd=undisturbed.parent, check=False)
+    assert pasted.returncode == 0
