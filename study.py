@@ -146,6 +146,14 @@ def run(
     train_size: TrainSize = None,
     precision: Annotated[Precision, typer.Option(help="Of the arithmetic.")] = Precision.auto,
     trials: Trials = None,
+    fuse: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|off|N",
+            help="Replicates trained as one network, at most; auto: as many as fit on CUDA, "
+            "one on a CPU.",
+        ),
+    ] = "auto",
     timeout: Annotated[
         str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")
     ] = None,
@@ -175,6 +183,7 @@ def run(
         precision=precision.value,
         threads=threads,
         jobs=jobs,
+        fuse=fuse,
         retry_failed=retry_failed,
         timeout=_seconds(timeout),
     )

@@ -209,6 +209,12 @@ class Setting(_Config):
         """What has an effect (see the module's text)."""
         return {**self.model.effective(), **self.train.effective()}
 
+    def fusion_key(self) -> str:
+        """What replicates must have in common to be trained as one network (see `crnn.fused`)."""
+        own = ("dropout", "dropout_count", "learning_rate", "weight_decay")
+        shared = {name: value for name, value in self.effective().items() if name not in own}
+        return json.dumps(shared, sort_keys=True)
+
     @cached_property
     def digest(self) -> str:
         """16 hexadecimal digits of the effective configuration: an arm's identity."""

@@ -7,18 +7,21 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+import torch.utils.deterministic
+from torch import Tensor, nn
 
 from crnn.config import CLASSES, Setting, TrainConfig
 from crnn.data import FashionMNIST, split
 from crnn.errors import UserError
-from crnn.model import CRNN
+from crnn.fused import FusedCRNN, FusedOptimizer
+from crnn.model import CRNN, reseed
 from crnn.streams import generator
 
 EVALUATION_BATCH = 500
@@ -140,162 +143,351 @@ def train(
         on_batch: called after each batch with (epoch from 1, batches done, batches in all).
 
     Raises:
-        DivergedError: a batch's loss, or an epoch's validation loss, is not finite.
+        DivergedError: a batch's loss, or an epoch's validation loss, is not finite. It is noticed
+            at the epoch's end.
         InfeasibleError: the setting cannot exist as a network.
     """
+
+    def told(_: int, epoch: Epoch) -> None:
+        if on_epoch:
+            on_epoch(epoch)
+
+    (result,) = train_together(
+        [(setting, seed)],
+        data,
+        device=device,
+        score_test=score_test,
+        on_epoch=told,
+        on_batch=on_batch,
+    )
+    if isinstance(result, DivergedError):
+        raise result
+    return result
+
+
+def train_together(
+    members: Sequence[tuple[Setting, int]],
+    data: FashionMNIST,
+    *,
+    device: torch.device | str = "cpu",
+    score_test: bool = True,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+    on_batch: Callable[[int, int, int], None] | None = None,
+) -> list[Result | DivergedError]:
+    """Train several replicates as one network (see `crnn.fused`); arguments are those of `train`.
+
+    Args:
+        members: settings, with the same `Setting.fusion_key` and precision, and seeds.
+        data: see `train`, as all that follow.
+        device: as there.
+        score_test: as there.
+        on_epoch: called with the member's number (from 0) and its epoch. Times are the member's
+            share: the time of all by the number of members.
+        on_batch: as there.
+
+    Returns:
+        Each member's result, or why it has none. A member that diverges leaves the others as they
+        were.
+
+    Raises:
+        ValueError: the settings cannot be trained as one network.
+        InfeasibleError: they cannot exist as networks.
+    """
     start, device = time.perf_counter(), torch.device(device)
-    config = setting.train
-    with _deterministic():
-        fit = _Fit(setting, seed, data, device, on_batch)
-        epochs = []
-        for epoch in range(1, config.epochs + 1):
-            epochs.append(fit.epoch(epoch))
-            if on_epoch:
-                on_epoch(epochs[-1])
-        test = None
-        if score_test:
-            images, labels = data.test_images.to(device), data.test_labels.to(device)
-            test = score(fit.model, images, labels, fit.precision)
-    fit.model.eval()
-    return Result(tuple(epochs), test, time.perf_counter() - start, fit.model)
+    epochs: list[list[Epoch]] = [[] for _ in members]
+    failures: dict[int, DivergedError] = {}
+    with _reproducible(device):
+        fit = _Fit(members, data, device, on_batch)
+        for number in range(1, members[0][0].train.epochs + 1):
+            for member, epoch in enumerate(fit.epoch(number)):
+                if member in failures:
+                    continue
+                if isinstance(epoch, DivergedError):
+                    failures[member] = epoch
+                    continue
+                epochs[member].append(epoch)
+                if on_epoch:
+                    on_epoch(member, epoch)
+            if len(failures) == len(members):
+                return [failures[member] for member in range(len(members))]
+        tests = fit.score_test(data) if score_test else [None] * len(members)
+        networks = fit.networks()
+    share = (time.perf_counter() - start) / len(members)
+    return [
+        failures.get(member) or Result(tuple(seen), test, share, network)
+        for member, (seen, test, network) in enumerate(zip(epochs, tests, networks, strict=True))
+    ]
+
+
+def score(model: CRNN, images: Tensor, labels: Tensor, precision: str = "fp32") -> Score:
+    """Loss, accuracy and confusion of `model` on uint8 `images` (n, 28, 28) and `labels` (n,)."""
+    order = torch.arange(len(labels), device=images.device).unsqueeze(0)
+    return _scores(model, images, labels, order, precision)[0]
 
 
 @torch.no_grad()
-def score(model: CRNN, images: Tensor, labels: Tensor, precision: str = "fp32") -> Score:
-    """Loss, accuracy and confusion of `model` on uint8 `images` (n, 28, 28) and `labels` (n,)."""
-    was_training = model.training
-    model.eval()
-    loss = torch.zeros((), dtype=torch.float64, device=images.device)
-    classes = len(CLASSES)
-    counts = torch.zeros(classes**2, dtype=torch.int64, device=images.device)
-    pairs = zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True)
-    for batch, truth in pairs:
-        scores = forward(model, batch, precision)
-        truth = truth.long()
-        loss += F.cross_entropy(scores, truth, reduction="sum")
-        counts.scatter_add_(0, truth * classes + scores.argmax(1), torch.ones_like(truth))
-    model.train(was_training)
-    confusion = counts.view(classes, classes)
-    right = int(confusion.trace())
-    return Score(float(loss) / len(labels), right / len(labels), confusion.tolist())
+def _scores(
+    network: nn.Module, images: Tensor, labels: Tensor, order: Tensor, precision: str
+) -> list[Score]:
+    """Each member's figures on the images that its row of `order` (members, n) names."""
+    was_training = network.training
+    network.eval()
+    members, classes = len(order), len(CLASSES)
+    loss = torch.zeros(members, dtype=torch.float64, device=images.device)
+    counts = torch.zeros(members, classes**2, dtype=torch.int64, device=images.device)
+    for index in order.split(EVALUATION_BATCH, dim=1):
+        truth = labels[index].long()
+        scores = _forward(network, images[index], precision)
+        loss += cross_entropies(scores, truth).sum(1)
+        counts.scatter_add_(1, truth * classes + scores.argmax(2), torch.ones_like(truth))
+    network.train(was_training)
+    found = []
+    for mean, confusion in zip((loss / order.shape[1]).tolist(), counts.cpu(), strict=True):
+        table = confusion.view(classes, classes)
+        found.append(Score(mean, int(table.trace()) / order.shape[1], table.tolist()))
+    return found
 
 
 def forward(model: CRNN, images: Tensor, precision: str = "fp32") -> Tensor:
     """The scores (n, 10) in fp32 for uint8 `images` (n, 28, 28)."""
+    return _forward(model, images.unsqueeze(0), precision)[0]
+
+
+def _forward(network: nn.Module, images: Tensor, precision: str) -> Tensor:
+    """Scores (members, n, 10), fp32, for each member's own uint8 images (members, n, 28, 28)."""
     # Autocast keeps its copies of the weights until its end: a context must not outlive a step.
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        scores: Tensor = model(as_input(images))
-    return scores.float()
+    with torch.autocast(
+        images.device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False
+    ):
+        scores: Tensor = network(as_input(images))
+    return (scores.unsqueeze(0) if isinstance(network, CRNN) else scores).float()
 
 
 def as_input(images: Tensor) -> Tensor:
-    """Pixels (n, 28, 28), uint8, as the network's input (n, 1, 28, 28), floats from 0 to 1."""
-    return images.unsqueeze(1).to(torch.float32, memory_format=torch.channels_last).div_(255)
+    """Pixels (members, n, 28, 28), uint8, as (n, members, 28, 28), floats from 0 to 1."""
+    pixels = images.transpose(0, 1)
+    return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def cross_entropies(scores: Tensor, truth: Tensor) -> Tensor:
+    """Each image's cross-entropy, (members, n), of `scores` (members, n, classes)."""
+    losses = F.cross_entropy(scores.flatten(0, 1), truth.flatten(), reduction="none")
+    return losses.view(truth.shape)
 
 
 class _Fit:
-    """The state of one training: the network, its optimizer and the images."""
+    """The state of one training of one or more members: network, optimizer, images."""
 
     def __init__(
         self,
-        setting: Setting,
-        seed: int,
+        members: Sequence[tuple[Setting, int]],
         data: FashionMNIST,
         device: torch.device,
         on_batch: Callable[[int, int, int], None] | None,
     ) -> None:
-        config = setting.train
-        size = min(config.train_size, len(data.train_labels))
-        chosen, held_out = split(len(data.train_labels), seed, config.train_fraction, size)
-        self.config, self.seed, self.device, self.on_batch = config, seed, device, on_batch
+        settings, self.seeds = [s for s, _ in members], [seed for _, seed in members]
+        self.config = settings[0].train
+        self.device, self.on_batch = device, on_batch
         self.images, self.labels = data.train_images.to(device), data.train_labels.to(device)
-        self.precision = pick_precision(config.precision, device)
-        self.chosen = chosen
-        self.val_images = self.images[held_out.to(device)]
-        self.val_labels = self.labels[held_out.to(device)]
-        model = CRNN(setting.model, seed)
-        self.model: CRNN = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = _optimizer(self.model, config)
-        self.batches = math.ceil(len(chosen) / config.batch_size)
-
-    def epoch(self, epoch: int) -> Epoch:
-        """Train one epoch (from 1), then validate."""
-        start = time.perf_counter()
-        self.model.reseed(self.seed, epoch)
-        self.model.train()
-        shuffle = torch.randperm(len(self.chosen), generator=generator(self.seed, "order", epoch))
-        order = self.chosen[shuffle].to(self.device)
-        losses = torch.zeros(self.batches, device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
-        every = 1 if self.device.type == "cpu" else 64  # a look at the loss waits for the GPU
-        for batch, index in enumerate(order.split(self.config.batch_size)):
-            loss, hits = self._step((epoch - 1) * self.batches + batch, index)
-            losses[batch] = loss * len(index)
-            right += hits
-            if (batch + 1) % every == 0 or batch + 1 == self.batches:
-                self._check(epoch, losses, batch // every * every, batch + 1)
-            if self.on_batch:
-                self.on_batch(epoch, batch + 1, self.batches)
-        validation = self._validate(epoch)
-        return Epoch(
-            epoch,
-            float(losses.double().sum()) / len(order),
-            int(right) / len(order),
-            validation.loss,
-            validation.accuracy,
-            time.perf_counter() - start,
+        if len({setting.train.precision for setting in settings}) > 1:
+            raise ValueError("one network computes in one precision")
+        self.precision = pick_precision(self.config.precision, device)
+        size = min(self.config.train_size, len(data.train_labels))
+        fraction = self.config.train_fraction
+        splits = [split(len(data.train_labels), seed, fraction, size) for seed in self.seeds]
+        self.chosen = torch.stack([chosen for chosen, _ in splits])
+        self.held_out = torch.stack([held_out for _, held_out in splits]).to(device)
+        alone = len(members) == 1
+        network = (
+            CRNN(settings[0].model, self.seeds[0]) if alone else FusedCRNN(settings, self.seeds)
         )
+        self.network: CRNN | FusedCRNN = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = _optimizer(self.network, [setting.train for setting in settings])
+        self.batches = math.ceil(self.chosen.shape[1] / self.config.batch_size)
+        # What a step leaves behind stays on the device until the epoch's end.
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)
+        self.factors = torch.zeros(self.batches, dtype=torch.float64, device=device)
+        self.losses = torch.zeros(len(members), self.batches, device=device)
+        self.right = torch.zeros(len(members), dtype=torch.int64, device=device)
+        self.step = _Captured(self._step) if device.type == "cuda" else self._step
 
-    def _step(self, step: int, index: Tensor) -> tuple[Tensor, Tensor]:
-        if self.config.schedule == "cosine":
-            rate = cosine(self.config, step, self.batches)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-        truth = self.labels[index].long()
-        scores = forward(self.model, self.images[index], self.precision)
-        loss = F.cross_entropy(scores, truth)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach(), (scores.detach().argmax(1) == truth).sum()
-
-    def _validate(self, epoch: int) -> Score:
-        found = score(self.model, self.val_images, self.val_labels, self.precision)
-        if not math.isfinite(found.loss):  # what the last step did shows in no training loss
-            raise DivergedError(f"the validation loss is {found.loss} after epoch {epoch}")
+    def epoch(self, epoch: int) -> list[Epoch | DivergedError]:
+        """Train one epoch (from 1), then validate; each member's figures."""
+        start = time.perf_counter()
+        self._begin(epoch)
+        batches = self._order(epoch).split(self.config.batch_size, dim=1)
+        for done, index in enumerate(batches, start=1):
+            self.step(index)
+            if self.on_batch:
+                self.on_batch(epoch, done, self.batches)
+        sizes = torch.tensor([index.shape[1] for index in batches])
+        scores = _scores(self.network, self.images, self.labels, self.held_out, self.precision)
+        losses, right = self.losses.cpu().double(), self.right.tolist()
+        share = (time.perf_counter() - start) / len(self.seeds)
+        found: list[Epoch | DivergedError] = []
+        for each, hits, validation in zip(losses, right, scores, strict=True):
+            mean, images = float((each * sizes).sum() / sizes.sum()), int(sizes.sum())
+            seen = Epoch(epoch, mean, hits / images, validation.loss, validation.accuracy, share)
+            found.append(_diverged(seen, each) or seen)
         return found
 
-    def _check(self, epoch: int, losses: Tensor, first: int, end: int) -> None:
-        bad = ~losses[first:end].isfinite()
-        if bool(bad.any()):
-            batch = first + int(bad.nonzero()[0])
-            raise DivergedError(
-                f"the loss is {float(losses[batch])} in epoch {epoch}, "
-                f"batch {batch + 1} of {self.batches}"
-            )
+    def score_test(self, data: FashionMNIST) -> list[Score]:
+        """Each member's figures on the test images."""
+        images, labels = data.test_images.to(self.device), data.test_labels.to(self.device)
+        order = torch.arange(len(labels), device=self.device).expand(len(self.seeds), -1)
+        return _scores(self.network, images, labels, order, self.precision)
+
+    def networks(self) -> list[CRNN]:
+        """Each member's network, in evaluation mode."""
+        if isinstance(self.network, CRNN):
+            return [self.network.eval()]
+        return [self.network.member(k).eval() for k in range(len(self.seeds))]
+
+    def _begin(self, epoch: int) -> None:
+        reseed(self.network, self.seeds, epoch, self.batches)
+        self.network.train()
+        first = (epoch - 1) * self.batches
+        factors = [schedule(self.config, first + b, self.batches) for b in range(self.batches)]
+        self.factors.copy_(torch.tensor(factors, dtype=torch.float64))
+        for counter in (self.at, self.losses, self.right):
+            counter.zero_()
+
+    def _order(self, epoch: int) -> Tensor:
+        rows = []
+        for chosen, seed in zip(self.chosen, self.seeds, strict=True):
+            shuffle = torch.randperm(len(chosen), generator=generator(seed, "order", epoch))
+            rows.append(chosen[shuffle])
+        return torch.stack(rows).to(self.device)
+
+    def _step(self, index: Tensor) -> None:
+        """Train on a batch: each member on the images that its row of `index` names."""
+        truth = self.labels[index].long()
+        scores = _forward(self.network, self.images[index], self.precision)
+        losses = cross_entropies(scores, truth).mean(1)
+        self.optimizer.zero_grad()
+        losses.sum().backward()  # summed: no member's gradient depends on how many there are
+        self.optimizer.step(self.factors.index_select(0, self.at))
+        self.losses.index_copy_(1, self.at, losses.detach().unsqueeze(1))
+        self.right += (scores.detach().argmax(2) == truth).sum(1)
+        self.at += 1
 
 
-def cosine(config: TrainConfig, step: int, batches: int) -> float:
-    """The cosine schedule's learning rate at `step` of epochs x `batches` (Loshchilov 2017)."""
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / (config.epochs * batches)))
+class _Captured:
+    """A step as a CUDA graph: launched as one, and without Python between its kernels.
+
+    Full batches are captured after a few that run as usual, as PyTorch's notes on CUDA graphs ask
+    for; a shorter last batch always runs as usual. Nothing that a step reads or writes may move in
+    memory between two steps.
+    """
+
+    WARM_UP = 3
+
+    def __init__(self, step: Callable[[Tensor], None]) -> None:
+        self.step = step
+        self.stream = torch.cuda.Stream()
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.index: Tensor | None = None
+        self.seen = 0
+
+    def __call__(self, index: Tensor) -> None:
+        if self.index is None:
+            self.index = index.clone()
+        if index.shape != self.index.shape or self.seen < self.WARM_UP:
+            self.seen += index.shape == self.index.shape
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                self.step(index)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return
+        self.index.copy_(index)
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.step(self.index)
+        self.graph.replay()
 
 
-def _optimizer(model: CRNN, config: TrainConfig) -> torch.optim.Optimizer:
-    rate, decay = config.learning_rate, config.weight_decay
+class _Plain:
+    """PyTorch's own optimizer, in its single-pass form, for a network by itself."""
+
+    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+        self.rate, self.optimizer = config.learning_rate, _plain(network, config)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def step(self, factor: Tensor) -> None:
+        """Move the parameters; `factor` (one number) times the learning rate is the rate."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].copy_(self.rate * factor[0])
+            else:
+                group["lr"] = self.rate * factor.item()
+        self.optimizer.step()
+
+
+def _plain(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    device = next(network.parameters()).device
+    on_gpu = device.type == "cuda"
+    # In a CUDA graph the rate is read from memory, and so are Adam's steps.
+    rate: Any = (
+        torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
+    )
+    decay, parameters = config.weight_decay, network.parameters()
     if config.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), rate, momentum=0.9, weight_decay=decay)
+        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=True)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), rate, weight_decay=decay, fused=True)
+    return kind(parameters, rate, weight_decay=decay, fused=True, capturable=on_gpu)
+
+
+def _optimizer(network: nn.Module, configs: list[TrainConfig]) -> _Plain | FusedOptimizer:
+    if len(configs) == 1:
+        return _Plain(network, configs[0])
+    return FusedOptimizer(network, configs)
+
+
+def _diverged(epoch: Epoch, losses: Tensor) -> DivergedError | None:
+    """Why a member cannot go on: the first loss of its batches, or of validation, not finite."""
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        batch = int(bad[0])
+        return DivergedError(
+            f"the loss is {float(losses[batch])} in epoch {epoch.epoch}, "
+            f"batch {batch + 1} of {len(losses)}"
+        )
+    if not math.isfinite(epoch.val_loss):  # what the last step did shows in no training loss
+        return DivergedError(f"the validation loss is {epoch.val_loss} after epoch {epoch.epoch}")
+    return None
+
+
+def schedule(config: TrainConfig, step: int, batches: int) -> float:
+    """What the learning rate is multiplied by at `step` of epochs x `batches`, from 0 to 1.
+
+    ``constant``, or half a cosine down to 0 (Loshchilov and Hutter 2017).
+    """
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * step / (config.epochs * batches)))
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
-    """Deterministic algorithms for the time of one training."""
+def _reproducible(device: torch.device) -> Iterator[None]:
+    """Deterministic algorithms, and TF32 on a GPU, for the time of one training."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at first use
-    before = torch.are_deterministic_algorithms_enabled()
+    algorithms = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    products = torch.get_float32_matmul_precision()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    # No operation here reads memory that it has not written; filling it takes a sixth of a step.
+    memory.fill_uninitialized_memory = False
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+        memory.fill_uninitialized_memory = fill
+        torch.set_float32_matmul_precision(products)

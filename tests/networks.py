@@ -1,4 +1,4 @@
-"""The CRNN written out layer by layer in plain PyTorch, and settings that come to the same one.
+"""The CRNN written out layer by layer in plain PyTorch; settings that come to the same one.
 
 What `crnn.model` builds and `crnn.shapes` computes is held against this: it takes every width
 from the layer before it by running it, and so knows no shape arithmetic and shares no code.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from crnn.config import ModelConfig
+from crnn.config import ModelConfig, Setting
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a missing block's filter": ({"conv_layers": 2}, {"filter_sizes": (3, 3, 5)}),
@@ -34,6 +34,22 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "precision, which is a study's": ({}, {"precision": "fp32"}),
 }
 """What has no effect: settings, and the change that makes no other network or training of them."""
+
+SMALL: dict[str, Any] = {
+    "channels": (4, 8, 16),
+    "embedding_dim": 16,
+    "hidden_size": 16,
+    "lstm_layers": 1,
+    "epochs": 2,
+    "train_size": 300,  # 210 to train, in batches of 64, 64, 64 and 18, and 90 to validate
+    "precision": "fp32",
+}
+"""A small network and a short training."""
+
+
+def small(**changes: Any) -> Setting:
+    """A setting of `SMALL` with some changes."""
+    return Setting.of({**SMALL, **changes})
 
 
 class Steps(nn.Module):

@@ -237,7 +237,14 @@ def test_options_that_do_not_fit(
     refused(tmp_path, [expected], "run", space, "--results", str(tmp_path / "results"), *words)
 
 
-@pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"]])
+@pytest.mark.parametrize("value", ["all", "0", "-1", "1001", "2.5", ""])
+def test_fuse_takes_auto_off_or_a_number(value: str, tmp_path: Path) -> None:
+    results = str(tmp_path / "results")
+    expected = f"--fuse {value}: takes auto, off, or a number from 1 to 1000"
+    refused(tmp_path, [expected], "run", "smoke", "--results", results, "--fuse", value)
+
+
+@pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"], ["--fuse", "2"]])
 def test_options_that_a_search_has_not(words: list[str], tmp_path: Path) -> None:
     results = str(tmp_path / "results")
     refused(tmp_path, [f"{words[0]}: a search"], "run", "joint", "--results", results, *words)

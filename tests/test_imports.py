@@ -37,8 +37,10 @@ NOW = {
     "crnn.data": "numpy torch crnn.config crnn.decoded crnn.fetch crnn.idx crnn.streams",
     # The network and its training: no Optuna, nothing of studies.
     "crnn.streams": "torch",
-    "crnn.model": "torch crnn.config crnn.shapes crnn.streams",
-    "crnn.training": "torch crnn.config crnn.data crnn.errors crnn.model crnn.streams",
+    "crnn.masks": "torch crnn.streams",
+    "crnn.model": "torch crnn.config crnn.masks crnn.shapes crnn.streams",
+    "crnn.fused": "torch crnn.config crnn.model",
+    "crnn.training": ("torch crnn.config crnn.data crnn.errors crnn.fused crnn.model crnn.streams"),
     # What to run: pure, no storage.
     "crnn.ablation": "",
     "crnn.ablation.space": "pydantic crnn.config",

@@ -123,6 +123,22 @@ def test_two_at_a_time_give_the_same(
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
+def test_replicates_trained_as_one_network_end_as_alone(
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    answer = cli.run("run", str(space), *options(full_data), "--fuse", "3", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    together = pd.read_csv(tmp_path / "results" / "tiny" / "trials.csv")
+    alone = pd.read_csv(undisturbed / "tiny" / "trials.csv")
+    key = ["arm", "seed"]
+    assert together[key].equals(alone[key])  # rows are in the order of the design
+    fused = together.set_index(key)["fused"]
+    assert fused["hidden_size=32"].tolist() == [2, 2]
+    assert sorted(fused[["baseline", "dropout=0.1"]]) == [1, 3, 3, 3]
+    assert (together["state"] == "COMPLETE").all()
+    assert (together["val_loss"] - alone["val_loss"]).abs().max() < 0.1
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_and_gone_on_with_it_ends_the_same(
     signum: signal.Signals,

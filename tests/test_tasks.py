@@ -47,6 +47,32 @@ def test_a_design_is_created_seed_by_seed_when_its_turn_comes(storage: RDBStorag
     assert source.next() is None
 
 
+def test_companions_differ_in_seed_dropout_and_rates_only(storage: RDBStorage) -> None:
+    source = designed(storage)
+    first = source.next()
+    assert first is not None
+    companions = source.companions(first, 9)
+    assert names([first, *companions]) == [
+        ("baseline", 0),
+        ("dropout=0.1", 0),
+        ("baseline", 1),
+        ("dropout=0.1", 1),
+    ]
+    assert [state for _, _, state in stored(storage)] == ["RUNNING"] * 4
+    assert names(run_all(source)) == [("hidden_size=64", 0), ("hidden_size=64", 1)]
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_there_are_no_more_companions_than_asked_for(storage: RDBStorage, most: int) -> None:
+    source = designed(storage)
+    first = source.next()
+    assert first is not None
+    assert len(source.companions(first, most)) == most
+    rest = run_all(source)
+    assert len(rest) == 5 - most
+    assert names(rest)[0] == ("hidden_size=64", 0)  # what was passed over comes next
+
+
 def test_a_trial_has_its_setting_from_its_creation(storage: RDBStorage) -> None:
     source = designed(storage, record(precision="bf16"))
     run_all(source, 1)

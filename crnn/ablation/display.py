@@ -15,7 +15,7 @@ from rich.text import Text
 from crnn.ablation.design import cost
 from crnn.ablation.runner import Event
 from crnn.ablation.timing import clock
-from crnn.ablation.worker import Batches, Outcome
+from crnn.ablation.worker import Batches, Outcome, Split
 
 if TYPE_CHECKING:
     from crnn.training import Epoch
@@ -28,7 +28,7 @@ class Display:
 
     def __init__(self, console: Console, study: str) -> None:
         self.console, self.study = console, study
-        self.running: dict[int, _Line] = {}
+        self.running: dict[int, dict[int, _Line]] = {}  # by slot, then by trial
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -57,18 +57,23 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
-        line = self.running.setdefault(event.slot, _Line(event))
+        lines = self.running.setdefault(event.slot, {})
+        line = lines.setdefault(event.task.trial_id, _Line(event))
         self.slots = max(self.slots, event.slot + 1)
         if event.what == "started":
-            self.running[event.slot] = _Line(event)
+            lines[event.task.trial_id] = _Line(event)
         elif isinstance(event.detail, Batches):
-            line.batches = event.detail
+            for each in lines.values():
+                each.batches = event.detail
         elif event.what == "epoch":
             line.epoch = event.detail  # type: ignore[assignment]
             if not self.console.is_terminal:
                 self._print(line.text())
+        elif isinstance(event.detail, Split):
+            self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "
+                             "GPU's memory as one network; training them in halves"))  # fmt: skip
         elif isinstance(event.detail, Outcome):
-            self.running.pop(event.slot)
+            lines.pop(event.task.trial_id)
             if seconds := event.detail.attributes.get("seconds"):
                 self.spent_cost += cost(event.task.setting)
                 self.spent_seconds += seconds
@@ -94,7 +99,7 @@ class Display:
 
     def _left(self, event: Event) -> str:
         """The time left, at the pace so far; empty until a training has ended."""
-        underway = sum(line.done() for line in self.running.values())
+        underway = sum(line.done() for lines in self.running.values() for line in lines.values())
         left = event.progress.remaining_cost - underway
         if not self.spent_cost or left <= 0:
             return ""
@@ -102,8 +107,8 @@ class Display:
         return clock(seconds) if seconds >= 1 else ""
 
     def _render(self) -> Group:
-        lines = [line.text() for _, line in sorted(self.running.items())]
-        return Group(*lines, self.bar)
+        groups = [list(lines.values()) for _, lines in sorted(self.running.items()) if lines]
+        return Group(*(lines[0].text(more=len(lines) - 1) for lines in groups), self.bar)
 
 
 class _Line:
@@ -123,11 +128,15 @@ class _Line:
             epochs += self.batches.done / self.batches.of
         return self.cost * epochs / self.epochs
 
-    def text(self) -> Text:
-        """The line: arm, seed, epoch, batch, and the last epoch's figures."""
+    def text(self, more: int = 0) -> Text:
+        """The line: arm, seed, epoch, batch, and the last epoch's figures.
+
+        Args:
+            more: how many others are trained with it as one network.
+        """
         ended = self.epoch.epoch if self.epoch else 0
         batches = self.batches
-        parts = [f"  {self.name}"]
+        parts = [f"  {self.name}" + (f" and {more} more as one network" if more else "")]
         if batches and batches.epoch > ended:
             parts.append(f"epoch {batches.epoch}/{self.epochs} batch {batches.done}/{batches.of}")
         else:

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.record import Record, find_record, merge
-from crnn.ablation.runner import Event, Machine, default_jobs, run
+from crnn.ablation.runner import FUSED_ON_CUDA, Event, Machine, default_jobs, run
 from crnn.ablation.search import SearchSource
 from crnn.ablation.space_file import NAME
 from crnn.ablation.storage import (
@@ -47,6 +47,7 @@ class Request:
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: threads of a worker.
         jobs: trainings at a time.
+        fuse: replicates that a worker trains as one network: ``auto``, ``off`` or a number.
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
     """
@@ -62,6 +63,7 @@ class Request:
     precision: str = "auto"
     threads: int | None = None
     jobs: int | None = None
+    fuse: str = "auto"
     retry_failed: bool = False
     timeout: float | None = None
 
@@ -131,9 +133,12 @@ def _stored(request: Request) -> Record | None:
 
 def _asked(request: Request) -> Record:
     search = request.plan.space.search
+    _fuse(request.fuse, "cpu")
     check_counts(request.plan, seeds=request.seeds is not None, trials=request.trials is not None)
     if search is not None and request.retry_failed:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
+    if search is not None and _fuse(request.fuse, "cpu") > 1:
+        raise UserError("--fuse: a search draws and trains one at a time; leave it out")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)
     return Record(request.plan, seeds=request.wanted_seeds)
@@ -190,7 +195,18 @@ def _conditions(request: Request, stored: Record | None, asked: Record) -> tuple
         threads=threads,
         environments=(environment(_gpu_name(device.index) if gpus else ""),),
     )
-    return record, Machine(device.type, gpus, jobs, threads)
+    return record, Machine(device.type, gpus, jobs, threads, _fuse(request.fuse, device.type))
+
+
+def _fuse(asked: str, device: str) -> int:
+    """How many replicates a worker trains as one network, at most."""
+    if asked == "off" or (asked == "auto" and device == "cpu"):
+        return 1
+    if asked == "auto":
+        return FUSED_ON_CUDA
+    if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 1000:
+        return int(asked)
+    raise UserError(f"--fuse {asked}: takes auto, off, or a number from 1 to 1000")
 
 
 def _gpus(index: int | None) -> tuple[str, ...]:

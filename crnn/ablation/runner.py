@@ -21,17 +21,20 @@ from joblib.externals.loky.backend import get_context
 
 from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
 from crnn.ablation.tasks import Progress, Source, Task
-from crnn.ablation.worker import STORAGE_VARIABLE, Batches, Outcome, start, work
+from crnn.ablation.worker import STORAGE_VARIABLE, Batches, Outcome, Split, Told, start, work
 
 LOOK = 0.2  # seconds between two looks at workers that say nothing
 ATTEMPTS = 3  # of a training whose worker is lost
+FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory may allow fewer
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a task: `what` is ``started``, ``batches``, ``epoch`` or ``ended``.
+    """Something happened to a task: `what` says what, `detail` more.
 
-    `detail` is then None, a `worker.Batches`, a `training.Epoch` or a `worker.Outcome`.
+    ``started`` (None), ``epoch`` (a `training.Epoch`) and ``ended`` (a `worker.Outcome`) are told
+    of every task; ``batches`` (a `worker.Batches`) and ``split`` (a `worker.Split`) of the first
+    of those that are trained as one network.
     """
 
     what: str
@@ -50,12 +53,14 @@ class Machine:
         gpus: the CUDA devices (as CUDA_VISIBLE_DEVICES names them) shared out among workers.
         jobs: trainings at a time.
         threads: threads of each worker.
+        fuse: replicates that a worker trains as one network, at most.
     """
 
     device: str = "cpu"
     gpus: tuple[str, ...] = ()
     jobs: int = 1
     threads: int = 1
+    fuse: int = 1
 
 
 def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
@@ -95,10 +100,12 @@ def run(
             while not caught:
                 for slot in slots:
                     late = deadline is not None and time.monotonic() > deadline
-                    if slot.task is None and not late and (task := source.next()):
-                        slot.begin(task, study, data)
-                        on_event(Event("started", slot.number, task, source.progress))
-                busy = [slot for slot in slots if slot.task]
+                    if not slot.tasks and not late and (task := source.next()):
+                        tasks = [task, *source.companions(task, machine.fuse - 1)]
+                        slot.begin(tasks, study, data)
+                        for task in tasks:
+                            on_event(Event("started", slot.number, task, source.progress))
+                busy = [slot for slot in slots if slot.tasks]
                 if not busy:
                     return
                 wait([slot.inbox for slot in busy], timeout=LOOK)
@@ -113,38 +120,47 @@ def run(
 def _attend(
     slot: _Slot, source: Source, study: str, data: Path, on_event: Callable[[Event], None]
 ) -> None:
-    """Pass on what a worker said; record its task's end where it has ended."""
-    task, future = slot.task, slot.future
-    if task is None or future is None:
+    """Pass on what a worker said; record its tasks' ends where they have ended."""
+    tasks, future = slot.tasks, slot.future
+    if future is None:
         return
     ended = future.done()  # before the messages are read: the last ones precede the end
     for message in slot.messages():
-        what = "batches" if isinstance(message, Batches) else "epoch"
-        on_event(Event(what, slot.number, task, source.progress, message))
+        if isinstance(message, Told):
+            task = tasks[message.member]
+            on_event(Event("epoch", slot.number, task, source.progress, message.epoch))
+        elif isinstance(message, Batches):
+            on_event(Event("batches", slot.number, tasks[0], source.progress, message))
+        elif isinstance(message, Split):
+            on_event(Event("split", slot.number, tasks[0], source.progress, message))
     if not ended:
         return
     try:
-        outcome: Outcome = future.result()
+        outcomes: list[Outcome] = future.result()
     except BrokenProcessPool:
         slot.renew()
         if slot.attempts < ATTEMPTS:
-            slot.begin(task, study, data)
+            slot.begin(tasks, study, data)
             return
         lost = f"lost its worker process {ATTEMPTS} times (killed, or out of memory)"
-        outcome = Outcome("FAIL", None, {"failure": lost})
+        outcomes = [Outcome("FAIL", None, {"failure": lost, "fused": len(tasks)}) for _ in tasks]
     slot.free()
-    machine = {"device": slot.machine.device, "threads": slot.machine.threads, "fused": 1}
-    source.finish(task, outcome.state, outcome.value, {**machine, **outcome.attributes})
-    on_event(Event("ended", slot.number, task, source.progress, outcome))
+    machine = {"device": slot.machine.device, "threads": slot.machine.threads}
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        source.finish(task, outcome.state, outcome.value, {**machine, **outcome.attributes})
+        on_event(Event("ended", slot.number, task, source.progress, outcome))
 
 
 class _Slot:
-    """A place for one training at a time: one worker process and the pipe it talks through."""
+    """A place for trainings: one worker process and the pipe it talks through.
+
+    It trains one task at a time, or several as one network.
+    """
 
     def __init__(self, number: int, storage_url: str, machine: Machine) -> None:
         self.number, self.machine = number, machine
-        self.task: Task | None = None
-        self.future: Future[Outcome] | None = None
+        self.tasks: list[Task] = []
+        self.future: Future[list[Outcome]] | None = None
         self.attempts = 0
         self.environment = _environment(number, storage_url, machine)
         self._open()
@@ -160,12 +176,12 @@ class _Slot:
         )
         self.outbox = outbox  # kept open here, so that an empty pipe is never at its end
 
-    def begin(self, task: Task, study: str, data: Path) -> None:
-        """Hand a task to the worker."""
-        self.attempts = self.attempts + 1 if task is self.task else 1
-        self.task = task
-        with ctrl_c_ignored():  # the first task starts the process
-            self.future = self.executor.submit(work, task, study, data, self.machine.device)
+    def begin(self, tasks: list[Task], study: str, data: Path) -> None:
+        """Hand tasks to the worker."""
+        self.attempts = self.attempts + 1 if tasks is self.tasks else 1
+        self.tasks = tasks
+        with ctrl_c_ignored():  # the first tasks start the process
+            self.future = self.executor.submit(work, tasks, study, data, self.machine.device)
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
@@ -173,8 +189,8 @@ class _Slot:
             yield self.inbox.recv()
 
     def free(self) -> None:
-        """The task has ended."""
-        self.task = self.future = None
+        """The tasks have ended."""
+        self.tasks, self.future = [], None
 
     def close(self) -> None:
         """End the worker, whatever it does."""
@@ -188,12 +204,18 @@ class _Slot:
         self._open()
 
 
-def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, str]:
-    threads = str(machine.threads)
+def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
+    """The environment variables of a worker: its threads, the GPUs that it may see, its memory.
+
+    Left to itself, glibc gives a training step's memory back to the system after it, and the
+    system clears it for the next one: 2 ms of a step of 20. So it is told to keep it.
+    """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+    gpu = {"CUDA_VISIBLE_DEVICES": visible, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    return {**dict.fromkeys(names, str(threads)), **keep, **gpu}
+
+
+def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, str]:
     visible = machine.gpus[number % len(machine.gpus)] if machine.gpus else ""
-    return {
-        **dict.fromkeys(names, threads),
-        "CUDA_VISIBLE_DEVICES": visible,
-        STORAGE_VARIABLE: storage_url,
-    }
+    return {**worker_environment(machine.threads, visible), STORAGE_VARIABLE: storage_url}

@@ -100,6 +100,10 @@ class SearchSource:
         self.started += 1
         return self._fix(self.fixed.pop(0)) if self.fixed else self._draw()
 
+    def companions(self, task: Task, most: int) -> list[Task]:
+        """None: what is drawn next depends on what has ended."""
+        return []
+
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from optuna.storages import RDBStorage
@@ -48,6 +49,9 @@ class Source(Protocol):
 
     def next(self) -> Task | None:
         """The next training, its trial created; None where there is nothing to start now."""
+
+    def companions(self, task: Task, most: int) -> list[Task]:
+        """Up to `most` more trainings, created too, that make one network with that of `task`."""
 
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
@@ -111,9 +115,17 @@ class DesignedSource:
 
     def next(self) -> Task | None:
         """The next replicate that is neither complete nor being trained."""
-        if not self.todo:
-            return None
-        replicate = self.todo.pop(0)
+        return self._task(self.todo.pop(0)) if self.todo else None
+
+    def companions(self, task: Task, most: int) -> list[Task]:
+        """Those after it that differ from it in seed, dropout and rates only, in their order."""
+        key = task.setting.fusion_key()
+        alike = (r for r in self.todo if r.arm.setting.fusion_key() == key)
+        chosen = list(islice(alike, most))
+        self.todo = [replicate for replicate in self.todo if replicate not in chosen]
+        return [self._task(replicate) for replicate in chosen]
+
+    def _task(self, replicate: Replicate) -> Task:
         setting = replicate.arm.setting.replace(precision=self.precision)
         trial_id = self.orphans.get(replicate.identity) or self._create(replicate, setting)
         return Task(trial_id, replicate.arm.name, replicate.seed, setting)

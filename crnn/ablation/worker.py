@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing.connection import Connection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from crnn.ablation.tasks import Task
     from crnn.data import FashionMNIST
-    from crnn.training import Epoch, Result
+    from crnn.training import DivergedError, Epoch, Result
 
 STORAGE_VARIABLE = "CRNN_STUDY_WORKER_STORAGE"
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
@@ -36,6 +37,21 @@ class Batches:
     epoch: int
     done: int
     of: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """Word from a worker: an epoch of its task number `member` (from 0)."""
+
+    member: int
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
+class Split:
+    """Word from a worker: so many replicates do not fit the GPU's memory as one network."""
+
+    members: int
 
 
 @dataclass(frozen=True)
@@ -72,28 +88,48 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(task: Task, study: str, data: Path, device: str) -> Outcome:
-    """Train one replicate. What goes wrong in it comes back as an outcome, not as an exception."""
-    epochs: list[Epoch] = []
+def work(tasks: list[Task], study: str, data: Path, device: str) -> list[Outcome]:
+    """Train a replicate, or several as one network.
+
+    What goes wrong in it comes back as an outcome, not as an exception.
+    """
+    epochs: list[list[Epoch]] = [[] for _ in tasks]
     try:
-        report = _reporter(task, study)
+        with _Reports(tasks, study) as reports:
 
-        def on_epoch(epoch: Epoch) -> None:
-            epochs.append(epoch)
-            _send(epoch)
-            report(epoch)
+            def on_epoch(member: int, epoch: Epoch) -> None:
+                if any(seen.epoch == epoch.epoch for seen in epochs[member]):
+                    return  # begun anew after a split
+                epochs[member].append(epoch)
+                _send(Told(member, epoch))
+                reports.add(member, epoch)
 
-        return _complete(_train(task, data, device, on_epoch))
-    except _PrunedError:
-        return Outcome("PRUNED", epochs[-1].val_accuracy, _history(epochs))
+            return _train(tasks, 0, data, device, on_epoch)
+    except _PrunedError:  # of a search, whose trials are trained alone
+        return [Outcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        found = {"failure": reason, "traceback": traceback.format_exc(), **_history(epochs)}
-        return Outcome("FAIL", None, found)
+        return [_failed(error, seen, len(tasks)) for seen in epochs]
 
 
-def _train(task: Task, data: Path, device: str, on_epoch: Callable[[Epoch], None]) -> Result:
-    from crnn.training import train
+def _train(
+    tasks: list[Task],
+    first: int,
+    data: Path,
+    device: str,
+    on_epoch: Callable[[int, Epoch], None],
+) -> list[Outcome]:
+    """Train as one network, or in halves where that does not fit into the GPU's memory.
+
+    Args:
+        tasks: what is trained.
+        first: the number of the first of them among those that were handed over.
+        data: the data folder.
+        device: where to train.
+        on_epoch: told of each epoch.
+    """
+    import torch
+
+    from crnn.training import train_together
 
     last = 0.0
 
@@ -103,19 +139,40 @@ def _train(task: Task, data: Path, device: str, on_epoch: Callable[[Epoch], None
             last = time.monotonic()
             _send(Batches(epoch, done, of))
 
-    return train(
-        task.setting,
-        task.seed,
-        _data(data),
-        device=device,
-        score_test=task.score_test,
-        on_epoch=on_epoch,
-        on_batch=on_batch,
-    )
+    epochs: list[list[Epoch]] = [[] for _ in tasks]
+
+    def told(member: int, epoch: Epoch) -> None:
+        epochs[member].append(epoch)
+        on_epoch(first + member, epoch)
+
+    try:
+        results = train_together(
+            [(task.setting, task.seed) for task in tasks],
+            _data(data),
+            device=device,
+            score_test=tasks[0].score_test,
+            on_epoch=told,
+            on_batch=on_batch,
+        )
+    except torch.OutOfMemoryError:
+        if len(tasks) == 1:
+            raise
+    else:
+        ends = zip(results, epochs, strict=True)
+        return [_ended(result, seen, len(tasks)) for result, seen in ends]
+    torch.cuda.empty_cache()  # only here, where nothing holds the failed network any more
+    _send(Split(len(tasks)))
+    half = len(tasks) // 2
+    return [
+        *_train(tasks[:half], first, data, device, on_epoch),
+        *_train(tasks[half:], first + half, data, device, on_epoch),
+    ]
 
 
-def _complete(result: Result) -> Outcome:
-    attributes: dict[str, Any] = {"seconds": result.seconds, **_history(list(result.epochs))}
+def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> Outcome:
+    if isinstance(result, Exception):
+        return _failed(result, epochs, fused)
+    attributes: dict[str, Any] = {"seconds": result.seconds, **_history(epochs, fused)}
     if result.test:
         attributes["test_accuracy"] = result.test.accuracy
         attributes["test_loss"] = result.test.loss
@@ -123,8 +180,16 @@ def _complete(result: Result) -> Outcome:
     return Outcome("COMPLETE", result.val_accuracy, attributes)
 
 
-def _history(epochs: list[Epoch]) -> dict[str, Any]:
-    return {"history": [asdict(epoch) for epoch in epochs]} if epochs else {}
+def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
+    return Outcome("FAIL", None, found)
+
+
+def _history(epochs: list[Epoch], fused: int) -> dict[str, Any]:
+    history = {"history": [asdict(epoch) for epoch in epochs]} if epochs else {}
+    return {"fused": fused, **history}
 
 
 def _send(message: object) -> None:
@@ -139,18 +204,46 @@ def _data(folder: Path) -> FashionMNIST:
     return load(folder)
 
 
-def _reporter(task: Task, study: str) -> Callable[[Epoch], None]:
-    """A function that reports an epoch to the storage, and raises where the pruner says so."""
-    trial, reported = _trial(task, study)
+class _Reports:
+    """Reports epochs to the storage: beside the training, save where a pruner is to be asked.
 
-    def report(epoch: Epoch) -> None:
-        if epoch.epoch in reported:
-            return  # an orphan taken up again: these epochs have been reported, and not pruned
-        trial.report(epoch.val_accuracy, epoch.epoch)
-        if task.pruner and epoch.epoch < task.setting.train.epochs and trial.should_prune():
+    Raises:
+        _PrunedError: the pruner stops the training.
+    """
+
+    def __init__(self, tasks: list[Task], study: str) -> None:
+        self.tasks = tasks
+        self.writer = ThreadPoolExecutor(max_workers=1)
+        self.trials = [self.writer.submit(_trial, task, study) for task in tasks]
+        self.written: list[Future[None]] = []
+
+    def __enter__(self) -> _Reports:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait until all is written; what went wrong in it is raised."""
+        self.writer.shutdown()
+        for loaded in self.trials:
+            loaded.result()
+        for report in self.written:
+            report.result()
+
+    def add(self, member: int, epoch: Epoch) -> None:
+        """Report an epoch of task number `member`."""
+        if self.tasks[member].pruner is None:
+            self.written.append(self.writer.submit(self._report, member, epoch))
+            return
+        self._report(member, epoch)
+        trial, reported = self.trials[member].result()
+        last = epoch.epoch == self.tasks[member].setting.train.epochs
+        # An orphan taken up again was not pruned at the epochs that it has reported.
+        if not last and epoch.epoch not in reported and trial.should_prune():
             raise _PrunedError
 
-    return report
+    def _report(self, member: int, epoch: Epoch) -> None:
+        trial, reported = self.trials[member].result()
+        if epoch.epoch not in reported:
+            trial.report(epoch.val_accuracy, epoch.epoch)
 
 
 def _trial(task: Task, study: str) -> tuple[optuna.Trial, set[int]]:

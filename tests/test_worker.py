@@ -1,0 +1,157 @@
+"""What a worker makes of the trainings that it is handed; here in the tests' own process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from optuna.storages import RDBStorage
+
+from crnn import training
+from crnn.ablation import worker
+from crnn.ablation.storage import reported_steps
+from crnn.ablation.tasks import Task
+from crnn.ablation.worker import Outcome, Split, Told, work
+from crnn.data import FashionMNIST
+from tests.studies import STUDY, designed, record
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SPACE = """
+format = 1
+question = "What does a worker do?"
+design = "one-factor"
+seeds  = 2
+[baseline]
+channels      = [4, 8, 16]
+embedding_dim = 16
+hidden_size   = 8
+lstm_layers   = {lstm_layers}
+optimizer     = "{optimizer}"
+epochs        = 2
+train_size    = 300
+[factors]
+{factor}
+"""
+
+
+@dataclass
+class Bench:
+    """A worker's surroundings: a storage, the sample of the data, an ear for what it says."""
+
+    storage: RDBStorage
+    said: list[Any]
+
+    def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
+        """The trainings of a study that make one network with its first, and that one."""
+        values = {"lstm_layers": 1, "optimizer": "adam", **values}
+        source = designed(self.storage, record(SPACE.format(factor=factor, **values)))
+        first = source.next()
+        assert first is not None
+        return [first, *source.companions(first, 9)]
+
+    def work(self, tasks: list[Task]) -> list[Outcome]:
+        return work(tasks, STUDY, Path(), "cpu")
+
+    def told(self) -> list[tuple[int, int]]:
+        """Member and epoch of each epoch that it told of."""
+        return [(m.member, m.epoch.epoch) for m in self.said if isinstance(m, Told)]
+
+
+@pytest.fixture
+def bench(storage: RDBStorage, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    said: list[Any] = []
+    monkeypatch.setattr(worker, "_storage", lambda: storage)
+    monkeypatch.setattr(worker, "_data", lambda folder: sample)
+    monkeypatch.setattr(worker, "_send", said.append)
+    return Bench(storage, said)
+
+
+def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) -> None:
+    """A device on which more than so many members do not fit, as seen after some epochs."""
+    really = training.train_together
+
+    def limited(group: list[Any], *data: Any, on_epoch: Any, **options: Any) -> Any:
+        epochs: set[int] = set()
+
+        def counted(member: int, epoch: training.Epoch) -> None:
+            on_epoch(member, epoch)
+            epochs.add(epoch.epoch)
+            if len(group) > members and len(epochs) >= after and member == len(group) - 1:
+                raise torch.OutOfMemoryError("made up")
+
+        if len(group) > members and not after:
+            raise torch.OutOfMemoryError("made up")
+        return really(group, *data, on_epoch=counted, **options)
+
+    monkeypatch.setattr(training, "train_together", limited)
+
+
+def test_each_member_of_a_group_has_its_own_outcome(bench: Bench) -> None:
+    tasks = bench.tasks()
+    outcomes = bench.work(tasks)
+    assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        assert outcome.attributes["fused"] == 4
+        alone = training.train(task.setting, task.seed, worker._data(Path()))
+        assert outcome.value == pytest.approx(alone.val_accuracy, abs=0.03)
+        assert [epoch["epoch"] for epoch in outcome.attributes["history"]] == [1, 2]
+        assert reported_steps(bench.storage, task.trial_id) == {1, 2}
+    assert bench.told() == [(member, epoch) for epoch in (1, 2) for member in range(4)]
+
+
+def test_a_training_alone_says_so(bench: Bench) -> None:
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert (outcome.state, outcome.attributes["fused"]) == ("COMPLETE", 1)
+
+
+@pytest.mark.parametrize(("fit", "fused", "splits"), [(3, [2, 2, 2, 2], [4]),
+                                                      (1, [1, 1, 1, 1], [4, 2, 2])])  # fmt: skip
+def test_what_does_not_fit_the_memory_is_trained_in_halves(
+    fit: int, fused: list[int], splits: list[int], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_memory(monkeypatch, fit)
+    tasks = bench.tasks()
+    outcomes = bench.work(tasks)
+    assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
+    assert [outcome.attributes["fused"] for outcome in outcomes] == fused
+    assert [m.members for m in bench.said if isinstance(m, Split)] == splits
+    assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
+
+
+def test_epochs_before_a_split_are_told_and_reported_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_memory(monkeypatch, members=2, after=1)
+    tasks = bench.tasks()
+    outcomes = bench.work(tasks)
+    assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        assert [epoch["epoch"] for epoch in outcome.attributes["history"]] == [1, 2]
+        assert reported_steps(bench.storage, task.trial_id) == {1, 2}
+
+
+def test_one_that_does_not_fit_alone_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_memory(monkeypatch, members=0)
+    outcomes = bench.work(bench.tasks())
+    assert [outcome.state for outcome in outcomes] == ["FAIL"] * 4
+    assert all("OutOfMemoryError" in outcome.attributes["failure"] for outcome in outcomes)
+
+
+def test_a_member_that_diverges_fails_alone(bench: Bench) -> None:
+    tasks = bench.tasks("learning_rate = [10.0]", optimizer="sgd", lstm_layers=0)
+    outcomes = bench.work(tasks)
+    states = {task.arm: outcome.state for task, outcome in zip(tasks, outcomes, strict=True)}
+    assert states == {"baseline": "COMPLETE", "learning_rate=10": "FAIL"}
+    failed = [o for o in outcomes if o.state == "FAIL"]
+    assert all("DivergedError: the " in o.attributes["failure"] for o in failed)
+    assert all(o.attributes["fused"] == 4 for o in outcomes)
+
+
+def test_a_storage_that_cannot_be_written_fails_the_training(bench: Bench) -> None:
+    tasks = [replace(task, trial_id=task.trial_id + 1000) for task in bench.tasks()]
+    outcomes = bench.work(tasks)
+    assert [outcome.state for outcome in outcomes] == ["FAIL"] * 4
