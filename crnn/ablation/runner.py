@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from joblib import cpu_count
@@ -94,7 +94,8 @@ def run(
         InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and the
             next run takes them up again.
     """
-    slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
+    ended, bell = get_context("loky").Pipe(duplex=False)
+    slots = [_Slot(number, storage_url, machine, bell) for number in range(machine.jobs)]
     try:
         with caught_signals() as caught:
             while not caught:
@@ -108,13 +109,17 @@ def run(
                 busy = [slot for slot in slots if slot.tasks]
                 if not busy:
                     return
-                wait([slot.inbox for slot in busy], timeout=LOOK)
+                wait([ended, *(slot.inbox for slot in busy)], timeout=LOOK)
+                while ended.poll():
+                    ended.recv_bytes()
                 for slot in busy:
                     _attend(slot, source, study, data, on_event)
             raise InterruptedRunError(caught[0])
     finally:
         for slot in slots:
             slot.close()
+        ended.close()
+        bell.close()
 
 
 def _attend(
@@ -157,8 +162,8 @@ class _Slot:
     It trains one task at a time, or several as one network.
     """
 
-    def __init__(self, number: int, storage_url: str, machine: Machine) -> None:
-        self.number, self.machine = number, machine
+    def __init__(self, number: int, storage_url: str, machine: Machine, bell: Connection) -> None:
+        self.number, self.machine, self.bell = number, machine, bell
         self.tasks: list[Task] = []
         self.future: Future[list[Outcome]] | None = None
         self.attempts = 0
@@ -182,6 +187,13 @@ class _Slot:
         self.tasks = tasks
         with ctrl_c_ignored():  # the first tasks start the process
             self.future = self.executor.submit(work, tasks, study, data, self.machine.device)
+        # Else the worker would be idle until the next look.
+        self.future.add_done_callback(self._ring)
+
+    def _ring(self, _: object) -> None:
+        """Say that the tasks have ended; not once the run is over, which closes the bell."""
+        if not self.bell.closed:
+            self.bell.send_bytes(b".")
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
