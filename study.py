@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import webbrowser
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from crnn.ablation.design import Plan
+    from crnn.report.tables import TextTable
     from crnn.report.write import Report
 
 app = typer.Typer(
@@ -46,6 +48,13 @@ class Precision(StrEnum):
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
+
+
+class Paste(StrEnum):
+    """What `report --table` takes."""
+
+    md = "md"
+    tex = "tex"
 
 
 Storage = Annotated[
@@ -231,6 +240,10 @@ def status(
 @app.command()
 def report(
     study: StudyName = None,
+    table: Annotated[
+        Paste | None,
+        typer.Option(help="Print the table of arms to paste, and write nothing."),
+    ] = None,
     open_report: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -238,6 +251,9 @@ def report(
     """Rebuild everything under results/STUDY/ from the storage."""
     opened = _open(storage, results)
     name = study or _latest(opened)
+    if table:
+        sys.stdout.write(_pasted(opened, name, table))
+        return
     _print_report(_write(opened, name, results), open_report)
 
 
@@ -332,10 +348,24 @@ def _latest(storage: RDBStorage) -> str:
 
 
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
+    from crnn.ablation.record import note_look
+    from crnn.report.effects import most_pairs
     from crnn.report.table import load_study
     from crnn.report.write import write_report
 
-    return write_report(load_study(storage, study), results / study)
+    table = load_study(storage, study)
+    looks = note_look(storage, study, most_pairs(table.trials, table.arms))
+    return write_report(replace(table, looks=looks), results / study)
+
+
+def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
+    from crnn.report.effects import effects
+    from crnn.report.paste import as_latex, as_markdown
+    from crnn.report.table import load_study
+
+    table = load_study(storage, study)
+    made = as_markdown if kind is Paste.md else as_latex
+    return made(table, effects(table.trials, table.arms, table.margin))
 
 
 def _print_report(written: Report, open_report: bool) -> None:
@@ -343,12 +373,24 @@ def _print_report(written: Report, open_report: bool) -> None:
     for sentence in written.answer:
         _say(sentence)
     _print()
+    _print_text_table(written.arms)
     page = written.folder / "report.html"
     _print(f"Report: {escape(str(page))}")
     _print(f"Tables: {escape(str(written.folder))}/*.csv")
     _print(f"Plots:  {escape(str(written.folder))}/plots/")
     if open_report:
         webbrowser.open(page.absolute().as_uri())
+
+
+def _print_text_table(found: TextTable) -> None:
+    table = Table(box=None, pad_edge=False)
+    for place, title in enumerate(found.titles):
+        number = 0 < place < len(found.titles) - 1
+        table.add_column(title, justify="right" if number else "left", no_wrap=place > 0)
+    for row in found.rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+    _print()
 
 
 def _say(line: str) -> None:

@@ -156,6 +156,7 @@ def _arms(settings: dict[str, dict[str, str]], design: str) -> pd.DataFrame:
                 "against": "" if arm == "baseline" else "baseline",
                 "factor": single,
                 "level": setting[single] if single else "",
+                "changes": "+".join(f"{name}={setting[name]}" for name in changed),
                 "note": "",
                 "reported_test_accuracy": reported,
                 "reported_test_loss": 3 * (1 - reported),

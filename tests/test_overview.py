@@ -14,7 +14,7 @@ from crnn.ablation.design import build, cost, load
 from crnn.ablation.overview import Pace
 from crnn.ablation.space_file import shipped
 from crnn.ablation.storage import ENVIRONMENT_VARIABLE
-from crnn.ablation.timing import REFERENCE, clock, measured_rate
+from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
 from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, run_all
 
@@ -109,7 +109,7 @@ def test_a_plan_says_how_much_it_is() -> None:
         f"3 arms x 2 seeds = 6 trainings, about {total} with 2 at a time",
         "Times from a stopwatch; time in the table is one training's.",
     ]
-    assert found["lines"][2].startswith("Held fixed: conv_layers=3, filter_sizes=3,3,2, ")
+    assert found["lines"][-1].startswith("Held fixed: conv_layers=3, filter_sizes=3,3,2, ")
     more = plan_of(ONE_FACTOR, seeds=5)
     assert more["runs"] == 15
     assert more["seconds"] == pytest.approx(found["seconds"] * 2.5, rel=0.1)
@@ -144,3 +144,29 @@ def test_options_that_do_not_fit_a_design() -> None:
         plan_of(SEARCH, seeds=3)
     with pytest.raises(UserError, match=r"--trials: belongs to a search"):
         plan_of(ONE_FACTOR, trials=3)
+
+
+# What the seeds cannot show
+
+
+def test_a_plan_says_what_its_seeds_cannot_find() -> None:
+    lines = plan_of(ONE_FACTOR, seeds=3)["lines"]
+    (line,) = [line for line in lines if "cannot be counted on" in line]
+    assert line.startswith("3 seeds and 2 comparisons cannot be counted on to find an effect")
+    assert "at a spread of 0.40 points between pairs (assumed until some" in line
+    assert not any("cannot be" in line for line in plan_of(ONE_FACTOR, seeds=30)["lines"])
+    assert any("With 1 seed nothing" in line for line in plan_of(ONE_FACTOR, seeds=1)["lines"])
+    assert not any("cannot be" in line for line in plan_of(SEARCH)["lines"])
+
+
+def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:
+    storage, values = new_storage(tmp_path), iter([0.80, 0.81, 0.83, 0.80, 0.83, 0.81])
+    assert measured_spreads(storage) == {}
+    source = designed(storage)
+    while task := source.next():
+        source.finish(task, "COMPLETE", next(values), {})
+    # Pairs by seed: +1 and +3 points of one arm, +3 and +1 of the other.
+    assert measured_spreads(storage) == {"tiny": pytest.approx(0.02 / 2**0.5)}
+    pace = Pace(1e9, 2, "a stopwatch", {"tiny": 0.01})
+    lines = overview.plan(build("tiny", ONE_FACTOR), pace, 5, None)["lines"]
+    assert any("at a spread of 1.00 points between pairs (as measured" in line for line in lines)

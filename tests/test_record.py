@@ -18,6 +18,7 @@ from crnn.ablation.record import (
     latest_study,
     load_record,
     merge,
+    note_look,
     own_studies,
 )
 from crnn.ablation.storage import StorageError, save_study, study_attributes
@@ -158,3 +159,13 @@ def test_other_overrides_are_refused() -> None:
     shorter = replace(record(), plan=build("tiny", ONE_FACTOR, "", 1))
     with pytest.raises(StorageError, match=r"overrides: were {}, are {'epochs': 1}"):
         merge("tiny", record(), shorter)
+
+
+def test_each_number_of_pairs_is_one_look(storage: RDBStorage) -> None:
+    begin(storage, record())
+    assert note_look(storage, "tiny", 1) == ()  # nothing can be tested
+    assert note_look(storage, "tiny", 3) == (3,)
+    assert note_look(storage, "tiny", 3) == (3,)
+    assert note_look(storage, "tiny", 5) == (3, 5)
+    assert load_record(storage, "tiny").looks == (3, 5)
+    assert merge("tiny", load_record(storage, "tiny"), record()).looks == (3, 5)

@@ -14,18 +14,20 @@ from pandas.testing import assert_frame_equal
 from crnn.report.answer import answer, counts
 from crnn.report.effects import (
     COLUMNS,
-    average_effects,
     best_so_far,
     confounds,
     confusion_shares,
     effects,
+    last_epochs,
+    on_test,
     pair_differences,
-    pair_ranges,
     paired,
     replicates,
 )
 from crnn.report.table import StudyTable
 from tests.report_studies import study
+
+MARGIN = 0.005
 
 
 def arms_frame(*names: str, against: dict[str, str] | None = None) -> pd.DataFrame:
@@ -37,6 +39,7 @@ def arms_frame(*names: str, against: dict[str, str] | None = None) -> pd.DataFra
             "against": [compared[name] for name in names],
             "factor": [name.partition("=")[0] if "=" in name else "" for name in names],
             "level": [name.partition("=")[2] for name in names],
+            "changes": [name if "=" in name else "" for name in names],
             "reported_test_accuracy": np.nan,
             "reported_test_loss": np.nan,
         }
@@ -57,7 +60,7 @@ def test_effects_by_hand() -> None:
     trials = trials_frame(
         *(("baseline", 0, 0.90), ("x=1", 0, 0.92)), *(("baseline", 1, 0.91), ("x=1", 1, 0.92))
     )
-    table = effects(trials, arms_frame("baseline", "x=1"))
+    table = effects(trials, arms_frame("baseline", "x=1"), MARGIN)
     assert list(table.columns) == COLUMNS
     base, other = table.iloc[0], table.iloc[1]
     assert (base["n"], other["n"]) == (2, 2)
@@ -74,7 +77,7 @@ def test_delta_rests_on_the_seeds_that_both_sides_finished() -> None:
         *(("baseline", 0, 0.90), ("baseline", 1, 0.80)), *(("x=1", 1, 0.85), ("x=1", 2, 0.99))
     )
     arms = arms_frame("baseline", "x=1")
-    assert effects(trials, arms)["delta"].iloc[1] == pytest.approx(0.05)
+    assert effects(trials, arms, MARGIN)["delta"].iloc[1] == pytest.approx(0.05)
     pairs = pair_differences(trials, arms)
     assert pairs.to_dict("records") == [
         {"arm": "x=1", "seed": 1, "difference": pytest.approx(0.05)}
@@ -84,12 +87,12 @@ def test_delta_rests_on_the_seeds_that_both_sides_finished() -> None:
 def test_an_arm_is_compared_with_the_one_it_names() -> None:
     trials = trials_frame(("baseline", 0, 0.5), ("x=1", 0, 0.6), ("both", 0, 0.65))
     arms = arms_frame("baseline", "x=1", "both", against={"both": "x=1"})
-    assert effects(trials, arms)["delta"].iloc[2] == pytest.approx(0.05)
+    assert effects(trials, arms, MARGIN)["delta"].iloc[2] == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("state", ["FAIL", "RUNNING", "PRUNED"])
 def test_only_complete_trials_count(state: str) -> None:
-    table = effects(trials_frame(("baseline", 0, 0.9), state=state), arms_frame("baseline"))
+    table = effects(trials_frame(("baseline", 0, 0.9), state=state), arms_frame("baseline"), MARGIN)
     assert table["n"].tolist() == [0]
     assert table[["val_mean", "val_sd", "test_mean", "delta"]].isna().all(axis=None)
 
@@ -102,17 +105,18 @@ def test_an_accuracy_that_is_not_finite_does_not_count(value: float) -> None:
 
 def test_a_setting_drawn_twice_is_one_replicate() -> None:
     trials = trials_frame(("baseline", 0, 0.9), ("x=1", 0, 0.8), ("x=1", 0, 0.8))
-    table = effects(trials, arms_frame("baseline", "x=1"))
+    table = effects(trials, arms_frame("baseline", "x=1"), MARGIN)
     assert table["n"].tolist() == [1, 1]
     assert table["val_sd"].isna().all()  # one replicate has no spread
 
 
 def test_no_trial_at_all() -> None:
     table = study(arms=3)
-    nothing = effects(table.trials.iloc[:0], table.arms)
+    nothing = effects(table.trials.iloc[:0], table.arms, MARGIN)
     assert nothing["n"].tolist() == [0, 0, 0]
     assert pair_differences(table.trials.iloc[:0], table.arms).empty
-    assert pair_ranges(table.trials.iloc[:0], table.arms)["pairs"].tolist() == [0, 0, 0]
+    assert nothing["verdict"].tolist() == ["", "", ""]
+    assert nothing["p_holm"].isna().all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -120,7 +124,9 @@ def test_no_trial_at_all() -> None:
 def test_the_order_of_the_trials_changes_nothing(order: list[int]) -> None:
     table = study(arms=4, seeds=3)
     shuffled = table.trials.iloc[order]
-    assert_frame_equal(effects(shuffled, table.arms), effects(table.trials, table.arms))
+    assert_frame_equal(
+        effects(shuffled, table.arms, MARGIN), effects(table.trials, table.arms, MARGIN)
+    )
     assert_frame_equal(
         pair_differences(shuffled, table.arms), pair_differences(table.trials, table.arms)
     )
@@ -129,7 +135,7 @@ def test_the_order_of_the_trials_changes_nothing(order: list[int]) -> None:
 def test_the_input_is_left_as_it_was() -> None:
     table = study(arms=4, seeds=2)
     trials, arms = table.trials.copy(), table.arms.copy()
-    effects(table.trials, table.arms)
+    effects(table.trials, table.arms, MARGIN)
     confounds(table.arms)
     assert_frame_equal(table.trials, trials)
     assert_frame_equal(table.arms, arms)
@@ -138,44 +144,6 @@ def test_the_input_is_left_as_it_was() -> None:
 def test_paired_is_signed_and_by_seed() -> None:
     trials = trials_frame(("a", 1, 0.5), ("a", 0, 0.6), ("b", 0, 0.4), ("b", 1, 0.6))
     assert paired(trials, "a", "b").round(9).to_dict() == {0: 0.2, 1: -0.1}
-
-
-def grid(values: dict[tuple[str, str, int], float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A 2 x 2 factorial of a (1, 2) and b (1, 2) from (a, b, seed) to accuracy."""
-    names = {("1", "1"): "baseline", ("2", "1"): "a=2", ("1", "2"): "b=2", ("2", "2"): "a=2+b=2"}
-    arms = arms_frame(*names.values()).assign(
-        a=[a for a, _ in names], b=[b for _, b in names], factor="", level=""
-    )
-    rows = [(names[a, b], seed, value) for (a, b, seed), value in values.items()]
-    return trials_frame(*rows), arms
-
-
-def test_average_effects_are_over_the_levels_of_the_others() -> None:
-    trials, arms = grid(
-        {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
-    )
-    rows = average_effects(trials, arms, ["a", "b"]).set_index("factor")
-    assert rows.at["a", "delta"] == pytest.approx((0.1 + 0.3) / 2)
-    assert rows.at["b", "delta"] == pytest.approx((0.0 + 0.2) / 2)
-    assert rows["reference"].tolist() == ["1", "1"]
-    assert rows["n"].tolist() == [1, 1]
-
-
-def test_a_seed_with_a_missing_cell_has_no_average() -> None:
-    whole = {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
-    trials, arms = grid(whole | {("1", "1", 1): 0.5, ("2", "1", 1): 0.9})
-    rows = average_effects(trials, arms, ["a", "b"])
-    assert rows["n"].tolist() == [1, 1]
-    assert rows["delta"].iloc[0] == pytest.approx(0.2)
-
-
-def test_a_named_arm_is_no_cell_of_the_grid() -> None:
-    whole = {("1", "1", 0): 0.5, ("2", "1", 0): 0.6, ("1", "2", 0): 0.5, ("2", "2", 0): 0.8}
-    trials, arms = grid(whole)
-    named = arms.iloc[[1]].assign(arm="mine")
-    more = pd.concat([trials, trials_frame(("mine", 0, 0.1))], ignore_index=True)
-    rows = average_effects(more, pd.concat([arms, named], ignore_index=True), ["a", "b"])
-    assert rows["delta"].iloc[0] == pytest.approx(0.2)
 
 
 def test_confounds_name_what_else_changed() -> None:
@@ -204,8 +172,29 @@ def test_best_so_far_and_shares() -> None:
     assert np.isnan(shares.iloc[2])  # a class without an image
 
 
+def test_the_last_epochs_and_the_test_set_stand_in_for_the_last_epoch() -> None:
+    trials = trials_frame(("baseline", 0, 0.9), ("x=1", 0, 0.8))
+    epochs = pd.DataFrame(
+        [(n, e, 0.1 * n + 0.01 * e) for n in (0, 1) for e in (7, 3, 1, 2, 6, 4, 5)],
+        columns=["number", "epoch", "val_accuracy"],
+    )
+    assert last_epochs(trials, epochs)["val_accuracy"].tolist() == pytest.approx([0.05, 0.15])
+    assert on_test(trials)["val_accuracy"].tolist() == pytest.approx([0.89, 0.79])
+
+
+def test_a_failed_arm_counts_in_the_family() -> None:
+    table = study(arms=4, seeds=5)
+    both = effects(table.trials, table.arms, MARGIN)
+    failed = table.trials[table.trials["arm"] != table.arms["arm"].iloc[3]]
+    fewer = effects(failed, table.arms, MARGIN)
+    p = fewer["p_value"].iloc[1:3]
+    assert p.tolist() == both["p_value"].iloc[1:3].tolist()
+    assert fewer["p_holm"].min() == pytest.approx(min(1.0, 3 * p.min()))
+    assert np.isnan(fewer["p_holm"].iloc[3])
+
+
 def said(table: StudyTable) -> str:
-    return "\n".join(answer(table, effects(table.trials, table.arms)))
+    return "\n".join(answer(table, effects(table.trials, table.arms, MARGIN)))
 
 
 def with_accuracies(values: dict[str, list[float]]) -> StudyTable:
@@ -218,48 +207,69 @@ def with_accuracies(values: dict[str, list[float]]) -> StudyTable:
     return replace(table, arms=arms, trials=trials.assign(val_accuracy=accuracy))
 
 
+NOISE = [0.0, 0.001, -0.001, 0.0005]
+
+
+def around(mean: float) -> list[float]:
+    return [mean + 0.9 + x for x in NOISE]
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (
-            [0.91, 0.92, 0.93],
-            "Above baseline in every pair, by more than the margin of 0.50 points",
-        ),
-        (
-            [0.89, 0.88, 0.87],
-            "Below baseline in every pair, by more than the margin of 0.50 points",
-        ),
-        ([0.901, 0.902, 0.903], "On one side of baseline in every pair, but within ±0.50 points"),
-        ([0.93, 0.93, 0.89], "Not told apart from baseline (pairs differ in sign), though beyond"),
-        ([0.901, 0.902, 0.899], "Not told apart from baseline (pairs differ in sign), and within"),
-        ([0.90, 0.90, 0.90], "Not told apart from baseline (pairs differ in sign), and within"),
+        (around(0.02), "Better than baseline: x=1 +2.01 points (95 % interval +1.88 to +2.15, 4 s"),
+        (around(-0.02), "Worse than baseline: x=1 −1.99 points (95 % interval −2.12 to −1.85, 4 s"),
+        (around(0.0), "Equivalent to baseline, within ±0.50 points: x=1 +0.01 points"),
+        (around(0.003), ", 4 seeds, by less than the margin)."),
+        ([0.93, 0.93, 0.89, 0.9], "Inconclusive: x=1 +1.25 points"),
+        ([0.92] * 4, "Not tested, because all pairs differ by the same amount: x=1 +2.00 points."),
     ],
 )
-def test_every_kind_of_difference_has_its_words(other: list[float], words: str) -> None:
-    text = said(with_accuracies({"baseline": [0.90] * 3, "x=1": other}))
-    assert words in text
-    assert "3 pairs" in text
-    assert "nothing here has been tested for significance" in text
+def test_every_verdict_has_its_words(other: list[float], words: str) -> None:
+    assert words in said(with_accuracies({"baseline": [0.90] * 4, "x=1": other}))
 
 
-def test_a_range_is_of_the_lowest_and_the_highest_pair() -> None:
-    text = said(with_accuracies({"baseline": [0.90] * 3, "x=1": [0.91, 0.92, 0.93]}))
-    assert "x=1 +2.00 points (3 pairs, +1.00 to +3.00)" in text
-    assert "Highest mean validation accuracy of 2 arms: x=1, 92.00 % over 3 seeds" in text
+def test_the_recommended_setting_is_one_that_was_shown_to_be_better() -> None:
+    values = {"baseline": [0.9] * 4, "x=1": around(0.02), "x=2": [0.99, 0.8, 0.99, 0.99]}
+    text = said(with_accuracies(values))
+    assert "Recommended: x=1, 92.01 % over 4 seeds, the highest mean of what has been" in text
+    assert "Its distance from x=2 is −2.24 points (95 % interval" in text
+    assert "Recommended: keep baseline; no arm has been shown" in said(
+        with_accuracies({"baseline": [0.9] * 4, "x=1": around(-0.02)})
+    )
+
+
+def test_what_is_inconclusive_says_what_would_settle_it() -> None:
+    text = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.91, 0.905, 0.9, 0.895]}))
+    assert "1 of 1 comparison is inconclusive; at the spread between pairs about " in text
+    assert "seeds would settle it, whatever the true differences." in text
+
+
+def test_an_interval_without_0_is_no_verdict() -> None:
+    spread = [0.004, 0.001, 0.006, 0.005]
+    values = {"baseline": [0.90] * 4} | {f"x={k}": [0.9 + x for x in spread] for k in range(1, 6)}
+    text = said(with_accuracies(values))
+    assert "excludes 0, but with so many comparisons" in text
+    assert "Better" not in text
 
 
 def test_one_seed_claims_nothing() -> None:
     text = said(study(arms=3, seeds=1))
-    assert "how much of it is chance cannot be said" in text
-    assert "every pair" not in text
+    assert "Not tested, because one pair shows no spread" in text
+    assert "Recommended" not in text
 
 
 def test_an_unfinished_study_says_so_first() -> None:
     table = study(arms=3, seeds=2, missing=(("conv_layers=2", 1),), failed=(("baseline", 0),))
-    first = answer(table, effects(table.trials, table.arms))[0]
-    assert (
-        first == "The study is incomplete: 4 of 6 trials have finished, so its answer may change."
-    )
+    first = answer(table, effects(table.trials, table.arms, MARGIN))[0]
+    assert first == "Preliminary: 4 of 6 trials have finished, so the answer may change."
+
+
+def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
+    table = replace(study(arms=3, seeds=5), looks=(3, 5))
+    text = said(table)
+    assert "Look 2, error rate not controlled: verdicts were produced at 3, 5 pairs." in text
+    assert "Look" not in said(replace(table, looks=(5,)))
 
 
 def test_nothing_finished_is_no_answer() -> None:
@@ -271,19 +281,20 @@ def test_nothing_finished_is_no_answer() -> None:
 
 def test_arms_without_a_pair_are_named() -> None:
     table = study(arms=3, seeds=2, failed=(("baseline", 0), ("baseline", 1)))
-    assert "Not compared with baseline, for want of a seed that both sides finished" in said(table)
+    assert "Not tested, because no seed was finished on both sides" in said(table)
 
 
 def test_a_factorial_tells_its_average_effects() -> None:
     text = said(study("factorial", arms=4, seeds=3))
-    assert "Averaged over the levels of the other factors: hidden_size 256 instead of 128:" in text
+    assert "Averaged over the levels of the other factors: hidden_size 256 instead of 128 " in text
+    assert "Together, beyond the sum of both: hidden_size 256 with dropout 0.1 " in text
 
 
 def test_a_search_is_exploratory() -> None:
     text = said(study("search", arms=12))
     assert "Best found: trial" in text
     assert "optimistic because it was selected" in text
-    assert "every pair" not in text
+    assert "Better" not in text
 
 
 def test_a_search_whose_baseline_failed() -> None:
@@ -293,7 +304,7 @@ def test_a_search_whose_baseline_failed() -> None:
 
 def test_notes_come_last() -> None:
     table = study(arms=3, seeds=2, notes=["Short trainings do not predict long ones."])
-    assert answer(table, effects(table.trials, table.arms))[-1] == table.notes[0]
+    assert answer(table, effects(table.trials, table.arms, MARGIN))[-1] == table.notes[0]
 
 
 def test_a_pruned_search_trial_counts_and_an_infeasible_draw_does_not() -> None:

@@ -43,7 +43,9 @@ def made(name: str) -> dict[str, Plot]:
 
 
 def drawn(table: StudyTable) -> dict[str, Plot]:
-    return {plot.name: plot for plot in gallery(table, effects(table.trials, table.arms))}
+    return {
+        plot.name: plot for plot in gallery(table, effects(table.trials, table.arms, table.margin))
+    }
 
 
 LARGE = {"30 arms", "search"}  # some seconds each
@@ -105,7 +107,7 @@ def test_one_plot_a_factor() -> None:
 
 def test_every_replicate_is_a_point() -> None:
     table = STUDIES["10 arms"]
-    rows = effects(table.trials, table.arms)
+    rows = effects(table.trials, table.arms, table.margin)
     axes = plots.arms(replicates(table.trials), rows, {}).axes[0]
     points = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
     shown = set(np.round(points[:, 0].astype(float), 9))
@@ -150,7 +152,7 @@ def test_names_of_users_are_drawn_as_they_are() -> None:
 
 def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     table = STUDIES["search"]
-    rows = effects(table.trials, table.arms)
+    rows = effects(table.trials, table.arms, table.margin)
     shown = leading(rows)
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
     assert len(shown) == 27
@@ -182,7 +184,7 @@ def test_a_wide_range_has_a_logarithmic_axis(rates: list[float], scale: str) -> 
 
 def test_a_factor_of_a_one_factor_study_leaves_named_arms_out() -> None:
     table = STUDIES["10 arms"]
-    chosen = of_factor("dropout", table, effects(table.trials, table.arms))
+    chosen = of_factor("dropout", table, effects(table.trials, table.arms, table.margin))
     assert chosen["arm"].tolist() == ["baseline", "dropout=0.1"]
     assert chosen["level"].tolist() == ["0.25", "0.1"]
 

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from crnn.report.effects import effects
 from crnn.report.page import breakable, code_span, escape_markdown
+from crnn.report.paste import as_latex, as_markdown, escape_latex
 from crnn.report.table import StudyTable
 from crnn.report.write import write_atomic, write_report
 from tests.report_studies import study
@@ -45,12 +47,12 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 def test_the_files(folder: Path) -> None:
     figures = [
-        "arms", "factor_conv_layers", "factor_filter_sizes", "factor_pooling_count",
+        "effects", "arms", "factor_conv_layers", "factor_filter_sizes", "factor_pooling_count",
         "learning_curves", "cost", "confusion",
     ]  # fmt: skip
     expected = {f"plots/{name}.{suffix}" for name in figures for suffix in ("png", "svg")}
     expected |= {"trials.csv", "epochs.csv", "effects.csv", "confusion.csv", "space.toml"}
-    expected |= {"environment.json", "report.html", "report.md"}
+    expected |= {"effects.tex", "environment.json", "report.html", "report.md"}
     assert set(everything(folder)) == expected
 
 
@@ -61,7 +63,7 @@ def test_what_is_reported_as_written_is_there(tmp_path: Path) -> None:
     assert {path.relative_to(tmp_path / "made").as_posix() for path in report.files} == set(
         everything(report.folder)
     )
-    assert report.answer[0].startswith("The study is incomplete: 3 of 4")
+    assert report.answer[0].startswith("Preliminary: 3 of 4")
     assert report.answer[-1] == "A short study."
     assert "drawing arms" in heard
 
@@ -125,7 +127,7 @@ class Links(HTMLParser):
 def test_the_page_needs_no_other_file(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     links = Links(page).links
-    assert len(links) == 7
+    assert len(links) == 8
     assert all(link.startswith("data:image/") for link in links)
     assert "url(" not in page
     assert "@import" not in page
@@ -135,8 +137,9 @@ def test_the_page_needs_no_other_file(folder: Path) -> None:
 def test_the_page_begins_with_the_answer(folder: Path) -> None:
     text = Links((folder / "report.html").read_text()).text
     places = [text.index(words) for words in (
-        "Which single change", "Highest mean validation accuracy", "A short study.",
-        "Arms compared", "Factor by factor", "Learning curves", "Cost", "What did not finish",
+        "Which single change", "Answer", "A short study.", "Effects",
+        "Arms compared", "Behind the verdicts", "Reported against measured",
+        "Factor by factor", "Learning curves", "Cost", "What did not finish",
         "the training loss is not finite", "Caveats", "new images", "Provenance", "0123abc",
         "python study.py run made-one-factor",
     )]  # fmt: skip
@@ -146,9 +149,9 @@ def test_the_page_begins_with_the_answer(folder: Path) -> None:
 def test_markdown_shows_its_figures(folder: Path) -> None:
     text = (folder / "report.md").read_text()
     figures = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert len(figures) == 7
+    assert len(figures) == 8
     assert all((folder / figure).is_file() for figure in figures)
-    assert "**Highest mean validation accuracy" in text
+    assert "## Reported against measured" in text
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells(folder: Path) -> None:
@@ -256,3 +259,31 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_atomic(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
+
+
+def test_tables_to_paste_have_a_caption_that_stands_alone() -> None:
+    table = small()
+    rows = effects(table.trials, table.arms, table.margin)
+    text = as_markdown(table, rows)
+    assert "| baseline | 2 |" in text
+    assert "2 seeds an arm" in text.splitlines()[-1]
+    assert "Some CPU @ 2 GHz, fp32, torch 2.14.1, commit 0123abc." in text.splitlines()[-1]
+    latex = as_latex(table, rows)
+    assert r"conv\_layers=2 & 1 &" in latex
+    assert r"\toprule" in latex
+    columns = latex.split(r"\begin{tabular}{")[1].split("}")[0]
+    for line in latex.splitlines():
+        if line.endswith(r"\\"):
+            assert line.count(" & ") == len(columns) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("50 %", r"50 \%"), ("a_b", r"a\_b"), ("−1 ± 2", r"$-$1 $\pm$ 2"), ("a & b", r"a \& b"),
+        ("\\x{1}", r"\textbackslash{}x\{1\}"), ("< 0.001", "$<$ 0.001"), ("#1~^$", r"\#1"
+         r"\textasciitilde{}\textasciicircum{}\$"),
+    ],
+)  # fmt: skip
+def test_escaping_latex(text: str, shown: str) -> None:
+    assert escape_latex(text) == shown

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,27 @@ from joblib import cpu_count
 
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
 from crnn.ablation.space_file import shipped
-from crnn.ablation.timing import REFERENCE, clock, measured_rate
+from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.config import text_of
 
 DATABASE = "studies.db"
 
 
+ASSUMED_SPREAD = 0.004
+"""Standard deviation between pairs, a fraction, until there is a measured one."""
+
+
 @dataclass(frozen=True)
 class Pace:
-    """How fast this machine trains: cost a second of one worker, workers, and the evidence."""
+    """How fast this machine trains: cost a second of one worker, workers, and the evidence.
+
+    `spreads` is, by study of the storage, the standard deviation between pairs (a fraction).
+    """
 
     value: float
     jobs: int
     source: str
+    spreads: Mapping[str, float] = field(default_factory=dict)
 
     def seconds(self, work: float) -> float:
         """The time that `work` takes over all workers."""
@@ -32,7 +41,7 @@ class Pace:
 def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
     """The pace measured in the storage, where there is one with finished trainings."""
     workers = jobs or int(cpu_count(only_physical_cores=True))
-    found = REFERENCE
+    found, spreads = REFERENCE, dict[str, float]()
     if storage or (results / DATABASE).exists():
         from crnn.ablation.storage import opened_storage, sqlite_file, storage_url
 
@@ -40,8 +49,8 @@ def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
         path = sqlite_file(url)
         if path is None or path.exists():
             with opened_storage(url) as opened:
-                found = measured_rate(opened)
-    return Pace(found.value, workers, found.source)
+                found, spreads = measured_rate(opened), measured_spreads(opened)
+    return Pace(found.value, workers, found.source, spreads)
 
 
 def spaces(pace: Pace) -> list[dict[str, Any]]:
@@ -130,5 +139,28 @@ def _lines(found: Plan, pace: Pace, runs: int, work: float, seeds: int | None) -
         ]
     lines.append(f"{what}, about {clock(pace.seconds(work))} with {pace.jobs} at a time")
     lines.append(f"Times from {pace.source}; time in the table is one training's.")
+    if not space.search:
+        lines += _detectable(found, pace, seeds or len(space.seeds))
     held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
+
+
+def _detectable(found: Plan, pace: Pace, seeds: int) -> list[str]:
+    """What so many seeds cannot show, where that is more than the margin."""
+    from crnn.power import minimum_detectable
+
+    spread, family, margin = ASSUMED_SPREAD, len(found.arms) - 1, found.space.margin
+    source = "assumed until some have been trained"
+    if found.study_name in pace.spreads:
+        spread, source = pace.spreads[found.study_name], "as measured so far"
+    if seeds < 2:
+        return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
+    smallest = minimum_detectable(spread, seeds, family)
+    if not family or smallest <= margin:
+        return []
+    counted = f"{seeds} seeds and {family} comparison{'s' * (family != 1)}"
+    return [
+        f"{counted} cannot be counted on to find an effect as small as the margin of "
+        f"{100 * margin:.2f} points: four times in five they find {100 * smallest:.2f} or more, "
+        f"at a spread of {100 * spread:.2f} points between pairs ({source})."
+    ]

@@ -10,7 +10,14 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.design import Plan, build, changes
 from crnn.ablation.space_file import nearest
-from crnn.ablation.storage import StorageError, shown, study_attributes, study_names, url_of
+from crnn.ablation.storage import (
+    StorageError,
+    save_study,
+    shown,
+    study_attributes,
+    study_names,
+    url_of,
+)
 
 FORMAT = 1
 
@@ -27,6 +34,7 @@ class Record:
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
         environments: versions and hardware of each machine and version that it ran on.
+        looks: the numbers of pairs at which verdicts were produced, in order.
     """
 
     plan: Plan
@@ -36,6 +44,7 @@ class Record:
     precision: str = "fp32"
     threads: int = 1
     environments: tuple[dict[str, str], ...] = ()
+    looks: tuple[int, ...] = ()
 
     @property
     def wanted(self) -> int:
@@ -58,6 +67,7 @@ class Record:
             "precision": self.precision,
             "threads": self.threads,
             "environments": list(self.environments),
+            "looks": list(self.looks),
             "format": FORMAT,  # last: a study without it was never begun
         }
 
@@ -86,7 +96,20 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         precision=found["precision"],
         threads=found["threads"],
         environments=tuple(found["environments"]),
+        looks=tuple(found.get("looks", [])),
     )
+
+
+def note_look(storage: RDBStorage, study: str, pairs: int) -> tuple[int, ...]:
+    """Note that verdicts were produced from so many pairs; all looks so far.
+
+    Looking again at the same number is no new look: the data are the same.
+    """
+    looks = load_record(storage, study).looks
+    if pairs < 2 or pairs in looks:
+        return looks
+    save_study(storage, study, {"looks": [*looks, pairs]})
+    return (*looks, pairs)
 
 
 def load_record(storage: RDBStorage, study: str) -> Record:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
 from crnn.ablation.design import cost
@@ -35,6 +37,29 @@ def measured_rate(storage: RDBStorage) -> Rate:
                 seconds += row.attributes["seconds"]
                 count += 1
     return Rate(total / seconds, f"{count} trainings in this storage") if seconds else REFERENCE
+
+
+def measured_spreads(storage: RDBStorage) -> dict[str, float]:
+    """By study: the standard deviation of validation accuracy between pairs, over its arms.
+
+    The root of the mean variance of (arm - first arm) by seed; studies without two pairs of an
+    arm are left out.
+    """
+    from crnn.ablation.storage import read_trials, study_names
+
+    found = {}
+    for study in study_names(storage):
+        by_arm: dict[str, dict[int, float]] = {}
+        for row in read_trials(storage, study, ("arm", "seed")):
+            if row.state == "COMPLETE" and row.value is not None and len(row.attributes) == 2:
+                arm = by_arm.setdefault(row.attributes["arm"], {})
+                arm[row.attributes["seed"]] = row.value
+        base = by_arm.pop("baseline", {})
+        pairs = [[x - base[s] for s, x in arm.items() if s in base] for arm in by_arm.values()]
+        variances = [variance(d) for d in pairs if len(d) > 1]
+        if any(variances):
+            found[study] = math.sqrt(fmean(variances))
+    return found
 
 
 def clock(seconds: float) -> str:

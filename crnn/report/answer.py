@@ -1,28 +1,30 @@
 """The answer in plain words, which the console and the reports begin with.
 
-Nothing has been tested here, so the words claim no significance: they say mean differences, the
-lowest and the highest pair, and how many pairs there are.
+It is made from the verdicts: what is better, worse or equivalent, by how much and how sure that is,
+and what would settle what is not. Where there is no test it says why.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
-from crnn.report.effects import average_effects, pair_ranges, paired, replicates
+from crnn.power import ALPHA, MOST_SEEDS
+from crnn.report.contrasts import contrasts, empty_cells
+from crnn.report.effects import paired, paired_tests, replicates
+from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
-from crnn.report.wording import counted, listed, percent, points, signed
+from crnn.report.wording import counted, interval, listed, percent, points, records
 
-# In the order in which they are said; see `_kind`.
-KINDS = {
-    "above": "Above {base} in every pair, by more than the margin of {margin} points on average",
-    "below": "Below {base} in every pair, by more than the margin of {margin} points on average",
-    "small": "On one side of {base} in every pair, but within ±{margin} points on average",
-    "mixed": "Not told apart from {base} (pairs differ in sign), though beyond ±{margin} points",
-    "alike": "Not told apart from {base} (pairs differ in sign), and within ±{margin} points",
-    "single": "Against {base}, trained once each, so how much of it is chance cannot be said",
-    "none": "Not compared with {base}, for want of a seed that both sides finished",
+# In the order in which they are said.
+VERDICTS = {
+    "better": "Better than {base}",
+    "worse": "Worse than {base}",
+    "equivalent": "Equivalent to {base}, within ±{margin} points",
+    "inconclusive": "Inconclusive",
 }
 
 
@@ -42,19 +44,31 @@ def findings(table: StudyTable, effects: pd.DataFrame) -> list[str]:
         return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
     if table.design == "search":
         return list(_search(table, effects))
-    best, averages = _best(table, effects), _averages(table)
-    return [*best, *averages, *_comparisons(table, effects), *_untested(table)]
+    tests = paired_tests(table.trials, table.arms)
+    return [
+        *_verdicts(table, effects, tests),
+        *_unadjusted(effects),
+        *_untested(tests),
+        *_averages(table),
+        *_recommended(table, effects),
+    ]
 
 
 def incomplete(table: StudyTable) -> list[str]:
-    """A sentence where fewer trials have finished than the study wants, and some have."""
-    finished = counts(table)["finished"]
-    if not 0 < finished < table.wanted:
-        return []
-    return [
-        f"The study is incomplete: {finished:,} of {table.wanted:,} trials have finished, "
-        "so its answer may change."
-    ]
+    """What keeps the answer from being final: trials that lack, and looks beyond the first."""
+    finished, notes = counts(table)["finished"], []
+    if 0 < finished < table.wanted:
+        notes.append(
+            f"Preliminary: {finished:,} of {table.wanted:,} trials have finished, so the answer "
+            "may change."
+        )
+    if len(table.looks) > 1:
+        at = ", ".join(map(str, table.looks))
+        notes.append(
+            f"Look {len(table.looks)}, error rate not controlled: verdicts were produced at {at} "
+            "pairs. Testing again as seeds come in finds differences by chance more often than 5 %."
+        )
+    return notes
 
 
 def counts(table: StudyTable) -> dict[str, int]:
@@ -75,96 +89,117 @@ def counts(table: StudyTable) -> dict[str, int]:
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
 
 
-def _best(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
-    """The highest mean, the baseline's beside it, and whether the next one is told apart."""
-    ranked = effects[effects["n"] > 0].sort_values("val_mean", ascending=False, kind="stable")
-    baseline, best = effects.iloc[0], ranked.iloc[0]
-    head = f"Highest mean validation accuracy of {counted(len(ranked), 'arm')}: {best['arm']}"
-    means = f"{percent(best['val_mean'])} over {counted(best['n'], 'seed')}"
-    if best["arm"] == baseline["arm"]:
-        yield f"{head}, {means}."
-    else:
-        yield f"{head}, {means}; {baseline['arm']}: {percent(baseline['val_mean'])}."
-    if len(ranked) > 2:
-        yield from _runner_up(table, str(best["arm"]), str(ranked.iloc[1]["arm"]))
-
-
-def _runner_up(table: StudyTable, best: str, second: str) -> Iterable[str]:
-    differences = paired(table.trials, second, best)
-    baseline = table.arms["arm"].iloc[0]
-    if len(differences) < 2 or second == baseline:  # the comparisons will say it
-        return
-    kind = _kind(differences.mean(), differences.min(), differences.max(), 2, table.margin)
-    apart = {"below": "lower in every pair", "small": "lower in every pair, within the margin"}
-    yield (
-        f"Next is {second}, {points(differences.mean())} from it "
-        f"({_range(differences.min(), differences.max(), len(differences))}): "
-        f"{apart.get(kind, 'not told apart from it')}."
-    )
-
-
 def _averages(table: StudyTable) -> Iterable[str]:
-    """A factorial's factors, one sentence for all."""
-    if table.design != "factorial" or len(table.factors) < 2:
+    """A factorial's main effects and interactions, a sentence each."""
+    if table.design != "factorial":
         return
-    rows = average_effects(table.trials, table.arms, list(table.factors))
-    items = [
-        f"{row.factor} {row.level} instead of {row.reference}: {points(row.delta)} "
-        f"({counted(row.n, 'seed')}, {signed(row.lowest)} to {signed(row.highest)})"
-        for _, row in rows[rows["n"] > 0].iterrows()
-    ]
-    if items:
-        yield f"Averaged over the levels of the other factors: {listed(items)}."
-
-
-def _comparisons(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
-    """A sentence for each kind of difference that occurs, the largest differences first."""
-    baseline = effects["arm"].iloc[0]
-    said: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    rows = effects.iloc[1:].merge(pair_ranges(table.trials, table.arms), on="arm")
-    for _, row in rows.sort_values("delta", key=abs, ascending=False, kind="stable").iterrows():
-        other = "" if row["against"] == baseline else f" against {row['against']}"
-        kind = _kind(row["delta"], row["lowest"], row["highest"], row["pairs"], table.margin)
-        difference = f" {_difference(row)}" if row["pairs"] else ""
-        said[kind].append(f"{row['arm']}{other}{difference}")
-    margin = f"{100 * table.margin:.2f}"
-    for kind, items in said.items():
+    rows = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    kinds = {
+        "main": "Averaged over the levels of the other factors",
+        "interaction": "Together, beyond the sum of both",
+    }
+    for kind, words in kinds.items():
+        found = rows[rows["kind"] == kind]
+        items = [
+            f"{row['term']} {points(row['delta'])} (95 % interval "
+            f"{interval(row['ci_low'], row['ci_high'])}, "
+            f"{'significant' if row['p_holm'] < ALPHA else 'not significant'})"
+            for row in records(found)
+        ]
         if items:
-            yield f"{KINDS[kind].format(base=baseline, margin=margin)}: {listed(items, limit=5)}."
+            yield f"{words}: {listed(items)}."
+    if empty := empty_cells(table.trials, table.arms, list(table.factors)):
+        yield f"No averages over factors yet: nothing has finished in {listed(empty)}."
 
 
-def _untested(table: StudyTable) -> Iterable[str]:
-    """What the ranges are not, and how little a few pairs on one side mean."""
-    pairs = int(pair_ranges(table.trials, table.arms)["pairs"].max())
-    if pairs < 2:
-        return
-    chance = f" Chance alone puts {pairs} pairs on one side one time in {2 ** (pairs - 1)}."
+def _verdicts(
+    table: StudyTable, effects: pd.DataFrame, tests: dict[str, PairedTest]
+) -> Iterable[str]:
+    """A sentence for each verdict that occurs, the largest effects first."""
+    base, margin = effects["arm"].iloc[0], f"{100 * table.margin:.2f}"
+    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    for kind, words in VERDICTS.items():
+        chosen = rows[rows["verdict"] == kind]
+        if chosen.empty:
+            continue
+        items = [_effect(row, base, tests[row["arm"]], table.margin) for row in records(chosen)]
+        yield f"{words.format(base=base, margin=margin)}: {listed(items)}."
+        if kind == "inconclusive":
+            yield from _settling(chosen, len(tests))
+
+
+def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> str:
+    """``dropout=0.1 +1.03 points (95 % interval +0.72 to +1.34, 10 seeds)``."""
+    other = "" if row["against"] == base else f" against {row['against']}"
+    little = within(test, margin) and row["verdict"] in ("better", "worse")
+    less = ", by less than the margin" if little else ""
+    sure = f"95 % interval {interval(test.low, test.high)}, {counted(test.n, 'seed')}"
+    return f"{row['arm']}{other} {points(test.mean)} ({sure}{less})"
+
+
+def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
+    """How many seeds would settle what is inconclusive."""
+    low, high = chosen["seeds_to_settle_low"].max(), chosen["seeds_to_settle_high"].max()
+    which = "it" if len(chosen) == 1 else "all of them"
+    finite = math.isfinite(high)
+    seeds = f"about {low:.0f} to {high:.0f}" if finite else f"as many as {MOST_SEEDS:,} or more"
     yield (
-        "The ranges are the lowest and the highest pair, not confidence intervals: nothing here "
-        f"has been tested for significance.{chance if pairs <= 5 else ''}"
+        f"{len(chosen)} of {counted(family, 'comparison')} "
+        f"{'is' if len(chosen) == 1 else 'are'} inconclusive; at the spread between pairs "
+        f"{seeds} seeds would settle {which}, whatever the true differences."
     )
 
 
-def _kind(mean: float, lowest: float, highest: float, pairs: int, margin: float) -> str:
-    if pairs < 2:
-        return "single" if pairs else "none"
-    if lowest > 0 or highest < 0:
-        if abs(mean) <= margin:
-            return "small"
-        return "above" if mean > 0 else "below"
-    return "alike" if abs(mean) <= margin else "mixed"
+def _unadjusted(effects: pd.DataFrame) -> Iterable[str]:
+    """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
+    apart = (effects["ci_low"] > 0) | (effects["ci_high"] < 0)
+    arms = list(effects.loc[apart & (effects["p_holm"] >= ALPHA), "arm"])
+    if arms:
+        yield (
+            f"By itself the interval of {listed(arms)} excludes 0, but with so many comparisons "
+            "that is to be expected now and then: it is not significant after Holm's adjustment."
+        )
 
 
-def _difference(row: pd.Series[float]) -> str:
-    lowest, highest, pairs = row["lowest"], row["highest"], int(row["pairs"])
-    if pairs == 1:
-        return points(row["delta"])
-    mixed = "" if lowest > 0 or highest < 0 else f", {int(row['above'])} above"
-    return f"{points(row['delta'])} ({_range(lowest, highest, pairs)}{mixed})"
+def _untested(tests: dict[str, PairedTest]) -> Iterable[str]:
+    """Comparisons without a test, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for arm, test in tests.items():
+        if test.why_not:
+            difference = f" {points(test.mean)}" if test.n else ""
+            reasons.setdefault(test.why_not, []).append(f"{arm}{difference}")
+    for reason, items in reasons.items():
+        yield f"Not tested, because {reason}: {listed(items)}."
 
 
-def _range(lowest: float, highest: float, pairs: int) -> str:
-    return f"{pairs} pairs, {signed(lowest)} to {signed(highest)}"
+def _recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+    """The setting to take, and what that rests on."""
+    base = effects.iloc[0]
+    if not base["n"]:
+        return
+    shown = effects[effects["verdict"] == "better"]
+    if shown.empty:
+        if (effects["verdict"] != "").any():
+            yield f"Recommended: keep {base['arm']}; no arm has been shown to be better."
+        return
+    ranked = shown.sort_values("val_mean", ascending=False, kind="stable")
+    best = ranked.iloc[0]
+    yield (
+        f"Recommended: {best['arm']}, {percent(best['val_mean'])} over "
+        f"{counted(int(best['n']), 'seed')}, the highest mean of what has been shown to be better "
+        f"({base['arm']}: {percent(base['val_mean'])})."
+    )
+    others = effects[(effects["arm"] != best["arm"]) & (effects["n"] > 0)]
+    if len(others) < 2:
+        return
+    second = others.sort_values("val_mean", ascending=False, kind="stable").iloc[0]
+    lead = paired_test(paired(table.trials, str(best["arm"]), str(second["arm"])))
+    if not lead.why_not and second["arm"] != base["arm"]:
+        which = "Its distance from" if lead.mean < 0 else "Its lead over"
+        yield (
+            f"{which} {second['arm']} is {points(lead.mean)} "
+            f"(95 % interval {interval(lead.low, lead.high)}, for this pair alone)."
+        )
 
 
 def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:

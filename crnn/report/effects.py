@@ -1,16 +1,26 @@
 """From trials to effects: pure functions of DataFrames, which never change what they are given.
 
 An effect is an arm minus what it is compared with, on validation accuracy after the last epoch,
-paired by seed. The test set is averaged beside it and decides nothing.
+paired by seed; `crnn.report.inference` has the formulas. The test set is averaged beside it and
+decides nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from crnn.power import minimum_detectable, seeds_to_settle
+from crnn.report.inference import (
+    PairedTest,
+    effect_size,
+    holm,
+    paired_test,
+    verdict,
+)
 
 COLUMNS = [
     "arm",
@@ -26,6 +36,15 @@ COLUMNS = [
     "reported_test_accuracy",
     "reported_test_loss",
     "delta",
+    "ci_low",
+    "ci_high",
+    "effect_size",
+    "p_value",
+    "p_holm",
+    "minimum_detectable",
+    "seeds_to_settle_low",
+    "seeds_to_settle_high",
+    "verdict",
 ]
 
 
@@ -66,22 +85,31 @@ def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     return pairs[["arm", "seed", "difference"]].reset_index(drop=True)
 
 
-def effects(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
-    """One row an arm, in the order of ``arms``: means, spreads and the paired difference.
+def paired_tests(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, PairedTest]:
+    """By arm, the baseline aside: what its pairs say."""
+    by_arm = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
+    none = pd.Series(dtype=float)
+    return {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
+
+
+def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """One row an arm, in the order of ``arms``: means, spreads, the effect and its verdict.
 
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
-        arms: one row an arm, as in ``StudyTable.arms``.
+        arms: one row an arm, as in ``StudyTable.arms``. All but the baseline are one family: one
+            that failed counts in it with a p of 1.
+        margin: what counts as no difference, a fraction.
 
     Returns:
         The columns ``COLUMNS``. ``n`` is the number of finished replicates; standard deviations
         have ddof 1 and are empty below two; ``delta`` is the mean over the pairs, empty where
-        there is none. Accuracies and ``delta`` are fractions.
+        there is none; what follows it is empty where there is no test. Accuracies and
+        differences are fractions.
     """
     by_arm = replicates(trials).groupby("arm", sort=False)
     means = by_arm[["val_accuracy", "test_accuracy", "test_loss"]].mean()
     spreads = by_arm[["val_accuracy", "test_accuracy"]].std(ddof=1)
-    deltas = pair_differences(trials, arms).groupby("arm")["difference"].mean()
     names = arms["arm"]
     out = arms.reset_index(drop=True).assign(
         n=names.map(by_arm.size()).fillna(0).astype(int).to_numpy(),
@@ -90,22 +118,40 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
         test_mean=names.map(means["test_accuracy"]).to_numpy(float),
         test_sd=names.map(spreads["test_accuracy"]).to_numpy(float),
         test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
-        delta=names.map(deltas).to_numpy(float),
     )
-    return out[COLUMNS]
+    rows = _tested(paired_tests(trials, arms), margin)
+    return out.merge(rows, on="arm", how="left").fillna({"verdict": ""})[COLUMNS]
 
 
-def pair_ranges(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
-    """By arm (the index): ``pairs``, ``lowest`` and ``highest``, and how many are ``above`` 0."""
-    pairs = pair_differences(trials, arms)
-    by_arm = pairs.assign(above=pairs["difference"] > 0).groupby("arm", sort=False)
-    ranges = pd.DataFrame(
-        {"lowest": by_arm["difference"].min(), "highest": by_arm["difference"].max()}
-    )
-    ranges = ranges.reindex(arms["arm"])
-    for column, number in (("pairs", by_arm.size()), ("above", by_arm["above"].sum())):
-        ranges[column] = number.reindex(ranges.index).fillna(0).astype(int)
-    return ranges
+def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
+    """One row a comparison: the columns from ``delta`` on."""
+    family = len(tests)
+    adjusted = holm([test.p for test in tests.values()])
+    rows = []
+    for (arm, test), p_holm in zip(tests.items(), adjusted, strict=True):
+        low, high = seeds_to_settle(test.sd, test.n, family, margin)
+        rows.append(
+            {
+                "arm": arm,
+                "delta": test.mean,
+                "ci_low": test.low,
+                "ci_high": test.high,
+                "effect_size": effect_size(test),
+                "p_value": test.p,
+                "p_holm": math.nan if test.why_not else float(p_holm),
+                "minimum_detectable": minimum_detectable(test.sd, test.n, family),
+                "seeds_to_settle_low": low,
+                "seeds_to_settle_high": high,
+                "verdict": verdict(test, float(p_holm), margin),
+            }
+        )
+    return pd.DataFrame(rows, columns=["arm", *COLUMNS[COLUMNS.index("delta") :]])
+
+
+def most_pairs(trials: pd.DataFrame, arms: pd.DataFrame) -> int:
+    """The largest number of pairs of any comparison."""
+    counts = pair_differences(trials, arms)["arm"].value_counts()
+    return int(counts.max()) if len(counts) else 0
 
 
 def crossed(arms: pd.DataFrame) -> pd.DataFrame:
@@ -118,50 +164,19 @@ def is_first(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.array([place == 0 for place in range(len(rows))], dtype=bool)
 
 
-def average_effects(
-    trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
-) -> pd.DataFrame:
-    """A factorial's effect of each level against the baseline's, averaged over the other factors.
+def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """The trials with the mean validation accuracy of their last ``count`` epochs in its place.
 
-    A seed counts where every cell of the comparison finished in it, else its average would be one
-    over other settings than its neighbours'.
-
-    Returns:
-        ``factor``, ``level``, ``reference`` (the baseline's level), ``n`` (seeds), and over these
-        seeds ``delta`` (the mean), ``lowest``, ``highest``.
+    A line of sensitivity: whether an effect hangs on the last epoch alone.
     """
-    grid = crossed(arms)
-    cells = grid[["arm", *factors]].merge(replicates(trials)[["arm", "seed", "val_accuracy"]])
-    rows = []
-    for factor in factors:
-        others = [name for name in factors if name != factor]
-        reference = str(arms[factor].iloc[0])
-        for level in grid[factor].unique():
-            if level not in ("", reference):
-                by_seed = _average_by_seed(cells, grid, factor, (level, reference), others)
-                rows.append((factor, level, reference, len(by_seed), *_summary(by_seed)))
-    columns = ["factor", "level", "reference", "n", "delta", "lowest", "highest"]
-    return pd.DataFrame(rows, columns=columns)
+    latest = epochs.sort_values("epoch").groupby("number").tail(count)
+    means = latest.groupby("number")["val_accuracy"].mean()
+    return trials.assign(val_accuracy=trials["number"].map(means))
 
 
-def _average_by_seed(
-    cells: pd.DataFrame, grid: pd.DataFrame, factor: str, levels: tuple[str, str], others: list[str]
-) -> pd.Series[float]:
-    """By seed, the mean difference between two levels over the cells of the other factors."""
-
-    def sides(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-        left, right = (frame[frame[factor] == level] for level in levels)
-        return left.merge(right, on=keys, how="inner", suffixes=("", "_reference"))
-
-    wanted = len(sides(grid, others)) if others else 1
-    pairs = sides(cells, ["seed", *others])
-    pairs["difference"] = pairs["val_accuracy"] - pairs["val_accuracy_reference"]
-    by_seed = pairs.groupby("seed")["difference"].agg(["size", "mean"])
-    return by_seed.loc[by_seed["size"] == wanted, "mean"]
-
-
-def _summary(values: pd.Series[float]) -> tuple[float, float, float]:
-    return float(values.mean()), float(values.min()), float(values.max())
+def on_test(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with test accuracy in place of validation accuracy: shown, never decided on."""
+    return trials.assign(val_accuracy=trials["test_accuracy"])
 
 
 def costs(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from crnn.report import plots
 from crnn.report.cost import cost
 from crnn.report.curves import learning_curves
-from crnn.report.effects import best_so_far, confusion_shares, costs, replicates
+from crnn.report.effects import (
+    best_so_far,
+    confusion_shares,
+    costs,
+    pair_differences,
+    replicates,
+)
 from crnn.report.selection import drawn, floor, leading, left_out, of_factor, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import percent
@@ -51,6 +57,8 @@ def gallery(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     """
     if not effects["n"].any():
         return
+    if table.design != "search" and len(effects) > 1:
+        yield _forest(table, effects)
     yield _arms(table, effects)
     if table.design == "search":
         yield _history(table, effects)
@@ -58,6 +66,19 @@ def gallery(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     yield from _curves(table, effects)
     yield _cost(table, effects)
     yield from _confusion(table, effects)
+
+
+def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
+    rows = leading(effects)
+    rows = rows[rows["against"] != ""]
+    caption = (
+        "Each arm less what it is compared with, paired by seed: the mean with its 95 % interval, "
+        "and every pair. The verdict adjusts for the number of comparisons, the interval does not."
+    )
+    pairs = pair_differences(table.trials, table.arms)
+    note = f"Grey band: ±{100 * table.margin:.2f} points, within which there is no difference."
+    figure = plots.forest(rows, pairs, table.margin, note)
+    return Plot("effects", "effects", "Effects", caption, figure)
 
 
 def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:

@@ -68,11 +68,13 @@ def content(
         "summary": tables.summary_line(table, counts(table)),
         "pictures": {
             section: [picture for picture in pictures if picture.section == section]
-            for section in ("arms", "history", "factors", "curves", "cost", "confusion")
+            for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
         },
         "arms": tables.arms_table(table, effects),
         "all_arms": len(effects),
-        "averages": tables.averages_table(table),
+        "details": tables.details_table(table, effects),
+        "reported": tables.reported_table(table, effects),
+        "contrasts": tables.contrasts_table(table),
         "failures": tables.failures_table(table),
         "factors": tables.factors_table(table),
         "caveats": caveats(table),

@@ -15,10 +15,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from crnn.report import style
-from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, styled
+from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, styled
 
 
 @styled
@@ -50,6 +51,63 @@ def arms(
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [_mark("o", BLUE), _mark("|", BLACK, size=10), dashed]
     style.key(figure, marks, ["one training", "mean", "mean of the baseline"])
+    style.footnote(figure, note)
+    return figure
+
+
+VERDICTS: dict[str, dict[str, Any]] = {
+    "better": {"color": BLUE, "marker": "^"},
+    "worse": {"color": PLUM, "marker": "v"},
+    "equivalent": {"color": GREY, "marker": "s"},
+    "inconclusive": {"color": ORANGE, "marker": "o"},
+    "": {"color": BLACK, "marker": "x"},
+}
+"""By verdict, a colour and a mark: apart in grey as well."""
+
+
+@styled
+def forest(effects: pd.DataFrame, pairs: pd.DataFrame, margin: float, note: str = "") -> Figure:
+    """Effects with their intervals, every pair a point, no difference at 0.
+
+    Args:
+        effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
+        pairs: of ``crnn.report.effects.pair_differences``.
+        margin: within which there is no difference, a fraction.
+        note: what is said below the figure.
+    """
+    labels = [
+        style.label(f"{arm}{f' against {against}' if against != base else ''}", 40, 3)
+        for base in [effects["against"].mode().iloc[0]]
+        for arm, against in zip(effects["arm"], effects["against"], strict=True)
+    ]
+    lines = sum(1 + text.count("\n") * 0.5 for text in labels)
+    figure, (axes,) = style.new_figure(style.PAGE, 1.35 + 0.34 * lines)
+    axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
+    axes.axvline(0, color=BLACK, linewidth=1, zorder=1)
+    places = {arm: place for place, arm in enumerate(effects["arm"])}
+    shown = pairs[pairs["arm"].isin(places)]
+    rank = shown["seed"].rank(method="dense")
+    y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
+    axes.scatter(100 * shown["difference"], y, s=9, color=GREY, alpha=0.7, linewidth=0, zorder=2)
+    for place, row in enumerate(effects.to_dict("records")):
+        look = VERDICTS[row["verdict"]]
+        if np.isfinite(row["ci_low"]):
+            ends = [100 * row["ci_low"], 100 * row["ci_high"]]
+            axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
+        text = row["verdict"] or ("not tested" if np.isfinite(row["delta"]) else "no pair")
+        if np.isfinite(row["delta"]):
+            axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
+            text = f"{100 * row['delta']:+.2f}  {text}".replace("-", "−")
+        spot: Any = axes.get_yaxis_transform()
+        axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=BLACK)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
+    axes.set(ylim=(len(labels) - 0.4, -0.6), xlabel="effect on validation accuracy, points")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
+    kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
+    marks: list[Any] = [Line2D([], [], linewidth=2, **VERDICTS[kind]) for kind in kinds]
+    names = [f"{kind or 'not tested'}" + ", 95 % interval" * bool(kind) for kind in kinds]
+    marks += [_mark("o", GREY, 3), Patch(color=PALE, alpha=0.35)]
+    style.key(figure, marks, [*names, "one pair", "within the margin"])
     style.footnote(figure, note)
     return figure
 

@@ -29,13 +29,15 @@ class StudyTable:
         margin: the smallest difference of validation accuracy that matters, a fraction.
         notes: sentences of the space's author that the report repeats (may be empty).
         seeds: the seeds that the study wants, in order.
+        looks: the numbers of pairs at which verdicts were produced, in order.
         wanted: the number of trials that the study wants (replicates; for a search, trials).
         factors: by name of the factor: its role (``scientific`` or ``nuisance``) and its levels
             as text, the baseline's among them.
         fixed: what is no factor, by name, as text: what the conclusions are conditional on.
         arms: one row an arm in the order of the design, the baseline first; columns ``arm``,
             ``against`` (the arm it is compared with, empty for the baseline), ``factor`` and
-            ``level`` (empty for the baseline and for arms that change several), ``note``,
+            ``level`` (empty for the baseline and for arms that change several), ``changes``
+            (what differs from the baseline, joined by ``+``), ``note``,
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
             ``sequence_length``, ``parameters``, ``macs``, and one text column a factor.
         trials: one row a trial, the columns of ``trials.csv``.
@@ -62,6 +64,7 @@ class StudyTable:
     environment: dict[str, Any] = field(default_factory=dict)
     space_text: str = ""
     command: str = ""
+    looks: tuple[int, ...] = ()
 
 
 def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
@@ -109,6 +112,7 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         environment=_environment(record),
         space_text=space.text,
         command=_command(record, study),
+        looks=record.looks,
     )
 
 
@@ -156,6 +160,7 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
                 "against": arm.against,
                 "factor": arm.factor,
                 "level": arm.level,
+                "changes": arm_name(plan.space, arm.setting) if arm.against else "",
                 "note": "; ".join(filter(None, (arm.note, reported.note if reported else ""))),
                 "reported_test_accuracy": reported.test_accuracy if reported else None,
                 "reported_test_loss": reported.test_loss if reported else None,

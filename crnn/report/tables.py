@@ -9,10 +9,30 @@ from typing import Any
 
 import pandas as pd
 
-from crnn.report.effects import average_effects, confounds, pair_ranges
+from crnn.report.contrasts import contrasts
+from crnn.report.effects import (
+    confounds,
+    last_epochs,
+    on_test,
+    pair_differences,
+    paired_tests,
+    replicates,
+)
+from crnn.report.inference import prediction_interval, sign_flip
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
-from crnn.report.wording import MISSING, counted, listed, percent, points, signed, whole
+from crnn.report.wording import (
+    MISSING,
+    chance,
+    counted,
+    interval,
+    listed,
+    percent,
+    points,
+    records,
+    signed,
+    whole,
+)
 
 REASON = 300  # characters of a failure's first line that are shown
 
@@ -35,9 +55,8 @@ class TextTable:
 
 
 def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
-    """Arms with n, means, spreads, paired difference, reported figures, and what they cost."""
-    shown = leading(effects)
-    rows = shown.merge(pair_ranges(table.trials, table.arms), on="arm")
+    """Arms with n, means, spreads, effect and verdict, and what they cost."""
+    rows = leading(effects)
     rows = rows.merge(table.arms[["arm", "sequence_length", "parameters", "macs"]], on="arm")
     columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
     if numbers := tags(table):
@@ -58,16 +77,14 @@ def _measured(rows: pd.DataFrame, replicated: bool) -> dict[str, list[str]]:
     """What was measured, column by column; the empty kinds are left out."""
     columns = {"n": [str(n) for n in rows["n"]]} if replicated else {}
     columns["validation accuracy ± sd"] = _spread(rows["val_mean"], rows["val_sd"])
-    columns["difference (points)"] = [signed(x) for x in rows["delta"]]
+    columns["effect (points)"] = [signed(x) for x in rows["delta"]]
     if replicated:
-        pairs = zip(rows["pairs"], rows["lowest"], rows["highest"], strict=True)
-        columns["lowest to highest (pairs)"] = [_pairs(*pair) for pair in pairs]
+        ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
+        columns["95 % interval"] = [_interval(*pair) for pair in ends]
+        columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
+        columns["verdict"] = [str(verdict) or MISSING for verdict in rows["verdict"]]
     if rows["test_mean"].notna().any():
         columns["test accuracy ± sd"] = _spread(rows["test_mean"], rows["test_sd"])
-        columns["test loss"] = [_loss(x) for x in rows["test_loss_mean"]]
-    if rows["reported_test_accuracy"].notna().any():
-        reported = zip(rows["reported_test_accuracy"], rows["reported_test_loss"], strict=True)
-        columns["reported test accuracy, loss"] = [_reported(*pair) for pair in reported]
     return columns
 
 
@@ -87,33 +104,123 @@ def _spread(means: pd.Series[float], spreads: pd.Series[float]) -> list[str]:
     ]
 
 
+def _interval(low: float, high: float) -> str:
+    return interval(low, high) if math.isfinite(low) else MISSING
+
+
+def brief_table(effects: pd.DataFrame) -> TextTable:
+    """What fits a console: each arm's mean, effect, interval and verdict."""
+    rows = leading(effects)
+    ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
+    columns = {
+        "arm": list(rows["arm"]),
+        "n": [str(n) for n in rows["n"]],
+        "validation": [percent(x) for x in rows["val_mean"]],
+        "effect": [signed(x) for x in rows["delta"]],
+        "95 % interval": [_interval(*pair) for pair in ends],
+        "verdict": [str(verdict) or MISSING for verdict in rows["verdict"]],
+    }
+    return TextTable(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+    """What stands behind each verdict; None where nothing was tested."""
+    rows = effects[effects["verdict"] != ""]
+    if rows.empty:
+        return None
+    pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
+    late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
+    test = paired_tests(on_test(table.trials), table.arms)
+    cells = []
+    for row in records(rows):
+        arm = row["arm"]
+        d = pairs[arm]
+        settle = (row["seeds_to_settle_low"], row["seeds_to_settle_high"])
+        cells.append(
+            [
+                arm,
+                str(row["against"]),
+                str(len(d)),
+                f"{signed(d.min())} to {signed(d.max())}",
+                signed(d.std(ddof=1)).lstrip("+"),
+                f"{row['effect_size']:+.2f}".replace("-", "−")
+                if math.isfinite(row["effect_size"])
+                else MISSING,
+                chance(row["p_value"]),
+                chance(sign_flip(d)),
+                signed(row["minimum_detectable"]).lstrip("+"),
+                _seeds(*settle),
+                signed(late[arm].mean),
+                f"{signed(test[arm].mean)} ({_interval(test[arm].low, test[arm].high)})",
+            ]
+        )
+    titles = [
+        *("arm", "against", "pairs", "lowest to highest", "sd of pairs", "effect size g", "p"),
+        *("p of sign flips", "minimum detectable", "seeds to settle", "effect, last 5 epochs"),
+        "effect on the test set (95 % interval)",
+    ]
+    return TextTable(titles, cells, words=2)
+
+
+def _seeds(low: float, high: float) -> str:
+    if not math.isfinite(low):
+        return "more than 10,000" if math.isinf(low) else MISSING
+    return f"{low:.0f} to {high:.0f}" if math.isfinite(high) else f"{low:.0f} or more"
+
+
+def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+    """Reported figures beside ours; None where there are none."""
+    rows = effects[effects["reported_test_accuracy"].notna()]
+    if rows.empty:
+        return None
+    done = replicates(table.trials)
+    cells = []
+    for row in records(rows):
+        ours = done.loc[done["arm"] == row["arm"], "test_accuracy"].dropna()
+        low, high = prediction_interval(ours)
+        reported = row["reported_test_accuracy"]
+        if math.isfinite(low):
+            where = "inside" if low <= reported <= high else "outside"
+            span = f"{100 * low:.2f} to {100 * high:.2f} %"
+        else:
+            where, span = MISSING, MISSING
+        loss = f"{_loss(row['reported_test_loss'])} / {_loss(row['test_loss_mean'])}"
+        cells.append(
+            [
+                str(row["arm"]),
+                percent(reported),
+                *_spread(pd.Series([row["test_mean"]]), pd.Series([row["test_sd"]])),
+                str(row["n"]),
+                span,
+                where,
+                loss,
+            ]
+        )
+    titles = [
+        *("arm", "reported test accuracy", "measured ± sd", "n"),
+        *("95 % prediction interval of one run", "reported is", "test loss, reported / measured"),
+    ]
+    return TextTable(titles, cells)
+
+
 def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
 
 
-def _reported(accuracy: float, loss: float) -> str:
-    figures = [percent(accuracy)] if math.isfinite(accuracy) else []
-    return ", ".join([*figures, _loss(loss)] if math.isfinite(loss) else figures) or MISSING
-
-
-def _pairs(count: int, lowest: float, highest: float) -> str:
-    return f"{signed(lowest)} to {signed(highest)} ({count})" if count else MISSING
-
-
-def averages_table(table: StudyTable) -> TextTable | None:
-    """A factorial's average effects; None for other designs and for a single factor."""
-    if table.design != "factorial" or len(table.factors) < 2:
+def contrasts_table(table: StudyTable) -> TextTable | None:
+    """Main effects, interactions and sums of effects; None where there are none."""
+    rows = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    if rows.empty:
         return None
-    rows = average_effects(table.trials, table.arms, list(table.factors))
-    titles = ["factor", "level", "instead of", "difference (points)", "lowest to highest (seeds)"]
     cells = [
         [
-            *(row["factor"], row["level"], row["reference"], signed(row["delta"])),
-            _pairs(row["n"], row["lowest"], row["highest"]),
+            *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
+            *(_interval(row["ci_low"], row["ci_high"]), chance(row["p_holm"])),
         ]
-        for _, row in rows.iterrows()
+        for row in records(rows)
     ]
-    return TextTable(titles, cells, words=3)
+    titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
+    return TextTable(titles, cells, words=2)
 
 
 def failures_table(table: StudyTable) -> TextTable:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
 
 MISSING = "–"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, by column."""
+    return frame.to_dict("records")  # type: ignore[return-value]
 
 
 def percent(fraction: float) -> str:
@@ -24,6 +32,18 @@ def signed(fraction: float) -> str:
 def points(fraction: float) -> str:
     """A difference of fractions: ``0.0084`` as ``+0.84 points``."""
     return f"{signed(fraction)} points"
+
+
+def interval(low: float, high: float) -> str:
+    """The ends of an interval of fractions, in points: ``+0.72 to +1.34``."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def chance(p: float) -> str:
+    """A p value: ``0.031``, ``< 0.001``; a dash where there is no test."""
+    if not math.isfinite(p):
+        return MISSING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def whole(number: float) -> str:

@@ -16,9 +16,12 @@ import pandas as pd
 
 from crnn.report import page, style
 from crnn.report.answer import answer
+from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects as effects_of
 from crnn.report.gallery import gallery
+from crnn.report.paste import as_latex
 from crnn.report.table import StudyTable
+from crnn.report.tables import TextTable, brief_table
 
 Say = Callable[[str], None]
 
@@ -30,11 +33,13 @@ class Report:
     Attributes:
         folder: where.
         answer: the study's answer in plain sentences, for the console.
+        arms: its table of arms, for the console.
         files: every file, in the order of writing.
     """
 
     folder: Path
     answer: list[str]
+    arms: TextTable
     files: list[Path]
 
 
@@ -52,7 +57,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
         OSError: the folder cannot be written.
     """
     tell = say or (lambda text: None)
-    effects = effects_of(table.trials, table.arms)
+    effects = effects_of(table.trials, table.arms, table.margin)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     files = [write_atomic(folder / name, text) for name, text in _texts(table, effects)]
     pictures = []
@@ -65,7 +70,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    return Report(folder, answer(table, effects), files)
+    return Report(folder, answer(table, effects), brief_table(effects), files)
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
@@ -100,6 +105,10 @@ def _texts(table: StudyTable, effects: pd.DataFrame) -> Iterator[tuple[str, str]
     yield "trials.csv", csv_text(table.trials)
     yield "epochs.csv", csv_text(table.epochs)
     yield "effects.csv", csv_text(effects)
+    found = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    if len(found):
+        yield "contrasts.csv", csv_text(found)
+    yield "effects.tex", as_latex(table, effects)
     if len(table.confusion):
         yield "confusion.csv", csv_text(table.confusion)
     yield "space.toml", table.space_text
@@ -120,7 +129,7 @@ def _pictures(table: StudyTable, effects: pd.DataFrame, tell: Say) -> Iterator[p
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:
     """Remove what only an earlier build could have written."""
-    earlier = [folder / "confusion.csv"]
+    earlier = [folder / "confusion.csv", folder / "contrasts.csv"]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
     for path in earlier:
         if path not in kept:

@@ -1,0 +1,156 @@
+"""Are the intervals, tests and verdicts what they claim to be? Many simulated studies say.
+
+    python benchmarks/calibration.py
+
+Each simulated study has a baseline, 9 arms and 10 seeds; every training has noise of its own, and
+what a seed does to all arms is left out, as it cancels out in the pairs. These go through the formulas of `crnn.report.inference`, here for
+all studies at once; on some of them both are compared. Exits with 1 where a figure is out of range.
+What is reported without a range: arms that spread unequally, and tails heavier than normal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+import machine
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from crnn import power
+from crnn.report import inference
+
+ARMS, SEEDS, MARGIN = 9, 10, 0.005
+NOISE = 0.003  # of each training
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Pairs of many studies and what is made of them; arrays are (studies, arms)."""
+
+    differences: Array  # (studies, arms, seeds)
+    low: Array
+    high: Array
+    p: Array
+    p_holm: Array
+    equivalent: npt.NDArray[np.bool_]
+    rejected: npt.NDArray[np.bool_]
+
+
+def simulate(
+    rng: np.random.Generator,
+    studies: int,
+    effects: Array,
+    spread: Array | float = NOISE,
+    heavy: bool = False,
+) -> Simulated:
+    """Simulate studies whose arms have these true effects (fractions)."""
+
+    def noise(*shape: int) -> Array:
+        if heavy:  # Student's t of 5 degrees of freedom, scaled to a variance of 1
+            return np.asarray(rng.standard_t(5, shape) / np.sqrt(5 / 3))
+        return rng.standard_normal(shape)
+
+    baseline = NOISE * noise(studies, 1, SEEDS)
+    own = np.reshape(spread, (-1, 1)) * noise(studies, ARMS, SEEDS)
+    return judge(effects[:, None] + own - baseline)
+
+
+def judge(d: Array) -> Simulated:
+    """What `crnn.report.inference` makes of the pairs, for all studies at once."""
+    n, m = d.shape[2], d.shape[1]
+    mean, error = d.mean(2), d.std(2, ddof=1) / np.sqrt(n)
+    outer, inner = stats.t.ppf([0.975, 0.95], n - 1)
+    p = 2 * stats.t.sf(np.abs(mean) / error, n - 1)
+    order = p.argsort(1)
+    steps = np.take_along_axis(p, order, 1) * np.arange(m, 0, -1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, 1), 1), 1)
+    rejected = adjusted < power.ALPHA
+    within = (mean - inner * error > -MARGIN) & (mean + inner * error < MARGIN)
+    low, high = mean - outer * error, mean + outer * error
+    return Simulated(d, low, high, p, adjusted, within & ~rejected, rejected)
+
+
+def agree(found: Simulated, studies: int = 200) -> None:
+    """Compare with the functions that the reports use."""
+    for study in range(studies):
+        tests = [inference.paired_test(pairs) for pairs in found.differences[study]]
+        p_holm = inference.holm([test.p for test in tests])
+        np.testing.assert_allclose(p_holm, found.p_holm[study], rtol=1e-9)
+        for arm, test in enumerate(tests):
+            ours = (found.low[study, arm], found.high[study, arm])
+            np.testing.assert_allclose((test.low, test.high), ours, rtol=1e-9)
+            verdict = inference.verdict(test, p_holm[arm], MARGIN)
+            assert (verdict in ("better", "worse")) == found.rejected[study, arm]
+            assert (verdict == "equivalent") == found.equivalent[study, arm]
+
+
+def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """All figures, and the range that some of them must lie in."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, float] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def say(name: str, share: float, low: float = 0.0, high: float = 1.0) -> None:
+        found[name] = float(share)
+        if (low, high) != (0.0, 1.0):
+            ranges[name] = (low, high)
+
+    large = 4 * NOISE
+    for real in (0, 4, 8):
+        effects = np.where(np.arange(ARMS) < real, large, 0.0)
+        simulated = simulate(rng, studies, effects)
+        agree(simulated)
+        covered = (simulated.low <= effects) & (effects <= simulated.high)
+        say(f"coverage, {real} real effects", covered.mean(), 0.945, 0.955)
+        wrong = simulated.rejected[:, real:].any(1).mean()
+        say(f"family-wise error, {real} real effects", wrong, 0.0 if real else 0.03, 0.055)
+    for size in (0.6, 1.0, 1.4):
+        effect = size * NOISE * np.sqrt(2)
+        simulated = simulate(rng, studies, np.full(ARMS, effect))
+        rate = ((simulated.p < power.ALPHA / ARMS) & (simulated.differences.mean(2) > 0)).mean()
+        expected = power.power(effect, NOISE * np.sqrt(2), SEEDS, ARMS)
+        name = f"power at {size:g} standard deviations, less the noncentral t's {expected:.3f}"
+        say(name, rate - expected, -0.015, 0.015)
+    simulated = simulate(rng, studies, np.full(ARMS, MARGIN))
+    say("false 'equivalent' at effect = margin", simulated.equivalent.mean(), 0.0, 0.055)
+    simulated = simulate(rng, studies, np.zeros(ARMS))
+    say("true 'equivalent' at no effect", simulated.equivalent.mean())
+    unequal = np.where(np.arange(ARMS) % 2, 4 * NOISE, NOISE)
+    for name, options in (
+        ("unequal spreads", {"spread": unequal}),
+        ("t5 tails", {"heavy": True}),
+    ):
+        simulated = simulate(rng, studies, np.zeros(ARMS), **options)
+        covered = (simulated.low <= 0) & (simulated.high >= 0)
+        say(f"{name}: coverage", covered.mean())
+        say(f"{name}: family-wise error", simulated.rejected.any(1).mean())
+    return found, ranges
+
+
+def main() -> None:
+    """Simulate and judge."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--studies", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    about = machine.describe(threads=1, studies=options.studies, arms=ARMS, seeds=SEEDS)
+    found, ranges = measure(options.studies, options.seed)
+    bad = []
+    for name, share in found.items():
+        low, high = ranges.get(name, (-1.0, 1.0))
+        told = f"  (from {low:.1%} to {high:.1%})" if name in ranges else ""
+        print(f"{share:8.2%}  {name}{told}")
+        if not low <= share <= high:
+            bad.append(name)
+    print(f"\n{'out of range: ' + '; '.join(bad) if bad else 'all in range'}")
+    machine.finish("calibration", about, figures=found, out_of_range=bad)
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
