@@ -4,7 +4,7 @@
 
 Each simulated study has a baseline, 9 arms and 10 seeds; every training has noise of its own, and
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
-formulas of `crnn.report.inference`, here for all studies at once; on some of them both are compared.
+formulas of `crnn.report.inference`, here for all studies at once, and both are compared on some.
 Exits with 1 where a figure is out of range. Reported without a range: arms that spread unequally,
 and tails heavier than normal.
 """
