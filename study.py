@@ -129,7 +129,7 @@ def plan(
     from crnn.ablation import overview
     from crnn.ablation.design import load
 
-    rate = overview.rate(storage, results, jobs)
+    rate = overview.rate(storage, results, jobs, spreads=True)
     found = overview.plan(load(space, epochs, train_size), rate, seeds, trials)
     if as_json:
         _print_json(found)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from crnn.config import Setting, TrainConfig
-from crnn.model import CRNN, LSTM, Activation, Sequence, reseed
+from crnn.model import CRNN, LSTM, Activation, Sequence
 
 BETA1, BETA2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 
@@ -67,10 +67,6 @@ class FusedCRNN(nn.Sequential):
                 else shared
             )
         return network.to(next(self.parameters()).device)
-
-    def reseed(self, epoch: int, batches: int) -> None:
-        """Bring every dropout layer to the start of `epoch`, which has so many batches."""
-        reseed(self, self.seeds, epoch, batches)
 
 
 def _fused(modules: list[Any]) -> nn.Module:
@@ -238,7 +234,8 @@ class FusedOptimizer:
     def __init__(self, network: nn.Module, configs: Several[TrainConfig]) -> None:
         parameters = list(network.parameters())
         flat = [p.as_strided((p.numel(),), (1,)) for p in parameters]
-        self.values, self.gradients = torch.cat(flat), torch.zeros_like(torch.cat(flat))
+        self.values = torch.cat(flat)
+        self.gradients = torch.zeros_like(self.values)
         at = 0
         for parameter in parameters:
             shape, stride = parameter.shape, parameter.stride()

@@ -145,10 +145,6 @@ class CRNN(nn.Sequential):
             self.add_module(f"linear{number}", layer if last else nn.Sequential(layer, nn.ReLU()))
             width = out
 
-    def reseed(self, seed: int, epoch: int, batches: int) -> None:
-        """Bring every dropout layer to the start of `epoch`, which has so many batches."""
-        reseed(self, [seed], epoch, batches)
-
 
 def reseed(model: nn.Module, seeds: Several[int], epoch: int, batches: int) -> None:
     """Bring every dropout layer of `model` to the start of `epoch`; a seed for each member."""

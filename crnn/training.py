@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from crnn.config import CLASSES, Setting, TrainConfig
 from crnn.data import FashionMNIST, split
 from crnn.errors import UserError
-from crnn.fused import FusedCRNN, FusedOptimizer
+from crnn.fused import MOMENTUM, FusedCRNN, FusedOptimizer
 from crnn.model import CRNN, reseed
 from crnn.streams import generator
 
@@ -302,7 +302,10 @@ class _Fit:
             CRNN(settings[0].model, self.seeds[0]) if alone else FusedCRNN(settings, self.seeds)
         )
         self.network: CRNN | FusedCRNN = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = _optimizer(self.network, [setting.train for setting in settings])
+        rates = [setting.train for setting in settings]
+        self.optimizer = (
+            _Plain(self.network, rates[0]) if alone else FusedOptimizer(self.network, rates)
+        )
         self.batches = math.ceil(self.chosen.shape[1] / self.config.batch_size)
         # What a step leaves behind stays on the device until the epoch's end.
         self.at = torch.zeros(1, dtype=torch.int64, device=device)
@@ -411,7 +414,7 @@ class _Plain:
     """PyTorch's own optimizer, in its single-pass form, for a network by itself."""
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
-        self.rate, self.optimizer = config.learning_rate, _plain(network, config)
+        self.rate, self.optimizer = config.learning_rate, _optimizer(network, config)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -427,7 +430,7 @@ class _Plain:
         self.optimizer.step()
 
 
-def _plain(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     device = next(network.parameters()).device
     on_gpu = device.type == "cuda"
     # In a CUDA graph the rate is read from memory, and so are Adam's steps.
@@ -436,15 +439,9 @@ def _plain(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     )
     decay, parameters = config.weight_decay, network.parameters()
     if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=True)
+        return torch.optim.SGD(parameters, rate, momentum=MOMENTUM, weight_decay=decay, fused=True)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, rate, weight_decay=decay, fused=True, capturable=on_gpu)
-
-
-def _optimizer(network: nn.Module, configs: list[TrainConfig]) -> _Plain | FusedOptimizer:
-    if len(configs) == 1:
-        return _Plain(network, configs[0])
-    return FusedOptimizer(network, configs)
 
 
 def _diverged(epoch: Epoch, losses: Tensor) -> DivergedError | None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from crnn.config import ModelConfig, Setting
+from crnn.config import ModelConfig, Setting, TrainConfig
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a missing block's filter": ({"conv_layers": 2}, {"filter_sizes": (3, 3, 5)}),
@@ -116,6 +116,15 @@ def _blocks(config: ModelConfig) -> list[nn.Module]:
         layers += [nn.MaxPool2d(2)] if block < config.pooling_count else []
         inputs = outputs
     return layers
+
+
+def optimizer_of(config: TrainConfig, network: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, as PyTorch has it."""
+    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rate, weight_decay=decay)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from crnn.config import ModelConfig, Setting, TrainConfig
 from crnn.data import FashionMNIST, load
 from crnn.fused import FusedCRNN, FusedOptimizer, _FusedLSTM
-from crnn.model import CRNN, LSTM
+from crnn.model import CRNN, LSTM, reseed
 from crnn.training import (
     DivergedError,
     Epoch,
@@ -28,7 +28,7 @@ from crnn.training import (
     train,
     train_together,
 )
-from tests.networks import small
+from tests.networks import optimizer_of, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,7 +89,7 @@ def train_some(
     network: FusedCRNN, optimizer: FusedOptimizer, data: FashionMNIST, steps: int, images: int = 32
 ) -> list[Tensor]:
     """Train for some steps; each step's losses."""
-    network.reseed(1, steps)
+    reseed(network, network.seeds, 1, steps)
     losses = []
     for number in range(steps):
         optimizer.zero_grad()
@@ -98,7 +98,7 @@ def train_some(
     return losses
 
 
-def optimizer_of(network: FusedCRNN) -> FusedOptimizer:
+def fused_optimizer(network: FusedCRNN) -> FusedOptimizer:
     return FusedOptimizer(network, [setting.train for setting in network.settings])
 
 
@@ -134,13 +134,13 @@ def test_a_first_step_has_the_gradients_of_separate_networks(
 ) -> None:
     settings = arms(**changes)
     together = fused(settings, SEEDS)
-    together.reseed(3, 1)
+    reseed(together, together.seeds, 3, 1)
     images, truth = batch(sample, 4, 8)
     losses = backward(together, images, truth)
     for number, (setting, seed) in enumerate(zip(settings, SEEDS, strict=True)):
         alone: Any = CRNN(setting.model, seed)
         alone.to(memory_format=torch.channels_last)
-        alone.reseed(seed, 3, 1)
+        reseed(alone, [seed], 3, 1)
         (loss,) = backward(alone, images[number : number + 1], truth[number : number + 1])
         torch.testing.assert_close(losses[number], loss)
         for (name, ours), own in zip(together.named_parameters(), alone.parameters(), strict=True):
@@ -152,7 +152,7 @@ def test_a_first_step_has_the_gradients_of_separate_networks(
 
 def test_scores_are_those_of_the_members(sample: FashionMNIST) -> None:
     network = fused(arms(**TINY), SEEDS)
-    train_some(network, optimizer_of(network), sample, 5)
+    train_some(network, fused_optimizer(network), sample, 5)
     network.eval()
     images, _ = batch(sample, 4, 50)
     with torch.no_grad():
@@ -189,9 +189,9 @@ def test_a_step_takes_as_many_operations_however_many_members(
     for members in (2, 3, 6):
         group = (settings * 2)[1 : members + 1]
         network = fused(group, range(members))
-        optimizer = optimizer_of(network)
+        optimizer = fused_optimizer(network)
         train_some(network, optimizer, sample, 1, images=8)  # makes what later steps keep
-        network.reseed(2, 1)
+        reseed(network, network.seeds, 2, 1)
         with Operators() as seen:
             optimizer.zero_grad()
             backward(network, *batch(sample, members, 8))
@@ -234,14 +234,6 @@ def test_the_lstm_is_pytorchs(layers: int, length: int) -> None:
 # The optimizer
 
 
-def pytorchs(config: TrainConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, rate, weight_decay=decay)
-
-
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize(
     ("rates", "decays"),
@@ -265,7 +257,7 @@ def test_each_member_moves_as_with_pytorchs_optimizer(
     network = fused([Setting(model=model)] * 3, range(3))
     singles = [network.member(number) for number in range(3)]
     ours = FusedOptimizer(network, configs)
-    theirs = [pytorchs(c, single) for c, single in zip(configs, singles, strict=True)]
+    theirs = [optimizer_of(c, single) for c, single in zip(configs, singles, strict=True)]
     random = torch.Generator().manual_seed(0)
     for step in range(20):
         factor = 1 - step / 20
@@ -286,7 +278,7 @@ def test_each_member_moves_as_with_pytorchs_optimizer(
 
 def test_steps_move_no_parameter_or_gradient_in_memory(sample: FashionMNIST) -> None:
     network = fused(arms(**TINY), SEEDS)
-    optimizer = optimizer_of(network)
+    optimizer = fused_optimizer(network)
 
     def places() -> list[tuple[int, int]]:
         return [(p.data_ptr(), gradient(p).data_ptr()) for p in network.parameters()]
@@ -446,8 +438,8 @@ def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(
         for parameter in bad.parameters():
             parameter.unflatten(0, (3, -1))[1] = torch.nan
     images = 32 if "channels" in changes else 4
-    expected = train_some(good, optimizer_of(good), sample, 2, images)
-    found = train_some(bad, optimizer_of(bad), sample, 2, images)
+    expected = train_some(good, fused_optimizer(good), sample, 2, images)
+    found = train_some(bad, fused_optimizer(bad), sample, 2, images)
     keep = torch.tensor([0, 2])
     assert all(torch.equal(a[keep], b[keep]) for a, b in zip(found, expected, strict=True))
     assert all(losses[1].isnan() for losses in found)

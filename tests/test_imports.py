@@ -92,7 +92,7 @@ NOW = {
     "crnn.report.table": (
         "optuna pandas crnn.ablation.design crnn.ablation.record crnn.ablation.storage crnn.config"
     ),
-    "crnn.report.inference": "numpy scipy statsmodels crnn.power",
+    "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
         "numpy pandas patsy statsmodels crnn.report.effects crnn.report.inference"
@@ -104,14 +104,14 @@ NOW = {
         "crnn.power crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
-        "pandas crnn.report.contrasts crnn.report.effects crnn.report.inference "
-        "crnn.report.selection crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.effects crnn.report.inference crnn.report.selection "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
         "pandas crnn.report.page crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.style": "matplotlib numpy seaborn",
-    "crnn.report.plots": "matplotlib numpy pandas seaborn crnn.report.style",
+    "crnn.report.plots": ("matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"),
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.gallery": (

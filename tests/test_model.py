@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
 from crnn.config import ModelConfig
-from crnn.model import CRNN, Activation, Sequence
+from crnn.model import CRNN, Activation, Sequence, reseed
 from tests.networks import plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -335,7 +335,7 @@ def test_every_layer_of_a_network_drops_out_by_itself() -> None:
     network, shape = CRNN(ModelConfig(dropout=0.5)), torch.Size((10, 4, 5, 5))
     masks = []
     for seed, epoch in ((0, 1), (0, 2), (1, 1)):
-        network.reseed(seed, epoch, 1)
+        reseed(network, [seed], epoch, 1)
         masks += masks_drawn(network, shape)
     assert len({tuple(mask.flatten().tolist()) for mask in masks}) == 9
 
@@ -345,7 +345,7 @@ def test_arms_share_the_masks_of_a_layer() -> None:
     masks = []
     for changes in arms:
         network = CRNN(ModelConfig(**changes))
-        network.reseed(4, 2, 5)
+        reseed(network, [4], 2, 5)
         masks.append(masks_drawn(network, torch.Size((10, 64, 7, 7)))[1])
     assert torch.equal(*masks)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from crnn.report.answer import answer, counts
+from crnn.report.contrasts import contrasts
 from crnn.report.effects import (
     COLUMNS,
     best_so_far,
@@ -193,8 +194,13 @@ def test_a_failed_arm_counts_in_the_family() -> None:
     assert np.isnan(fewer["p_holm"].iloc[3])
 
 
+def sentences(table: StudyTable) -> list[str]:
+    together = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    return answer(table, effects(table.trials, table.arms, MARGIN), together)
+
+
 def said(table: StudyTable) -> str:
-    return "\n".join(answer(table, effects(table.trials, table.arms, MARGIN)))
+    return "\n".join(sentences(table))
 
 
 def with_accuracies(values: dict[str, list[float]]) -> StudyTable:
@@ -261,7 +267,7 @@ def test_one_seed_claims_nothing() -> None:
 
 def test_an_unfinished_study_says_so_first() -> None:
     table = study(arms=3, seeds=2, missing=(("conv_layers=2", 1),), failed=(("baseline", 0),))
-    first = answer(table, effects(table.trials, table.arms, MARGIN))[0]
+    first = sentences(table)[0]
     assert first == "Preliminary: 4 of 6 trials have finished, so the answer may change."
 
 
@@ -304,7 +310,7 @@ def test_a_search_whose_baseline_failed() -> None:
 
 def test_notes_come_last() -> None:
     table = study(arms=3, seeds=2, notes=["Short trainings do not predict long ones."])
-    assert answer(table, effects(table.trials, table.arms, MARGIN))[-1] == table.notes[0]
+    assert sentences(table)[-1] == table.notes[0]
 
 
 def test_a_pruned_search_trial_counts_and_an_infeasible_draw_does_not() -> None:

@@ -33,7 +33,7 @@ from crnn.training import (
     score,
     train,
 )
-from tests.networks import SAME, plain, small
+from tests.networks import SAME, optimizer_of, plain, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -397,14 +397,6 @@ def test_a_validation_loss_that_is_no_number_ends_it_too(data: FashionMNIST) -> 
 
 
 # The steps of the optimizer
-
-
-def optimizer_of(config: TrainConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, rate, weight_decay=decay)
 
 
 def by_hand(

@@ -133,11 +133,11 @@ def _stored(request: Request) -> Record | None:
 
 def _asked(request: Request) -> Record:
     search = request.plan.space.search
-    _fuse(request.fuse, "cpu")
+    fuse = _fuse(request.fuse, "cpu")
     check_counts(request.plan, seeds=request.seeds is not None, trials=request.trials is not None)
     if search is not None and request.retry_failed:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
-    if search is not None and _fuse(request.fuse, "cpu") > 1:
+    if search is not None and fuse > 1:
         raise UserError("--fuse: a search draws and trains one at a time; leave it out")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)

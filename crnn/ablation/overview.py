@@ -16,7 +16,6 @@ from crnn.config import text_of
 
 DATABASE = "studies.db"
 
-
 ASSUMED_SPREAD = 0.004
 """Standard deviation between pairs, a fraction, until there is a measured one."""
 
@@ -38,10 +37,19 @@ class Pace:
         return work / self.value / self.jobs
 
 
-def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
-    """The pace measured in the storage, where there is one with finished trainings."""
+def rate(
+    storage: str | None, results: Path, jobs: int | None = None, *, spreads: bool = False
+) -> Pace:
+    """The pace measured in the storage, where there is one with finished trainings.
+
+    Args:
+        storage: as given on the command line.
+        results: the folder of results, whose storage it is unless one is given.
+        jobs: trainings at a time; one a core unless given.
+        spreads: measure the spread between pairs, too.
+    """
     workers = jobs or int(cpu_count(only_physical_cores=True))
-    found, spreads = REFERENCE, dict[str, float]()
+    found, measured = REFERENCE, dict[str, float]()
     if storage or (results / DATABASE).exists():
         from crnn.ablation.storage import opened_storage, sqlite_file, storage_url
 
@@ -49,8 +57,9 @@ def rate(storage: str | None, results: Path, jobs: int | None = None) -> Pace:
         path = sqlite_file(url)
         if path is None or path.exists():
             with opened_storage(url) as opened:
-                found, spreads = measured_rate(opened), measured_spreads(opened)
-    return Pace(found.value, workers, found.source, spreads)
+                found = measured_rate(opened)
+                measured = measured_spreads(opened) if spreads else measured
+    return Pace(found.value, workers, found.source, measured)
 
 
 def spaces(pace: Pace) -> list[dict[str, Any]]:

@@ -224,8 +224,7 @@ def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
-    gpu = {"CUDA_VISIBLE_DEVICES": visible, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return {**dict.fromkeys(names, str(threads)), **keep, **gpu}
+    return {**dict.fromkeys(names, str(threads)), **keep, "CUDA_VISIBLE_DEVICES": visible}
 
 
 def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from crnn.power import ALPHA, MOST_SEEDS
-from crnn.report.contrasts import contrasts, empty_cells
+from crnn.report.contrasts import empty_cells
 from crnn.report.effects import paired, paired_tests, replicates
 from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
@@ -28,17 +28,18 @@ VERDICTS = {
 }
 
 
-def answer(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+def answer(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """The findings and the space's own notes: one plain sentence or two an item.
 
     Args:
         table: the study.
         effects: its effects, of ``crnn.report.effects.effects``.
+        contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
-    return [*incomplete(table), *findings(table, effects), *table.notes]
+    return [*incomplete(table), *findings(table, effects, contrasts), *table.notes]
 
 
-def findings(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """The answer without the notes of the space's author and without what is missing."""
     if not effects["n"].any():
         return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
@@ -49,7 +50,7 @@ def findings(table: StudyTable, effects: pd.DataFrame) -> list[str]:
         *_verdicts(table, effects, tests),
         *_unadjusted(effects),
         *_untested(tests),
-        *_averages(table),
+        *_averages(table, contrasts),
         *_recommended(table, effects),
     ]
 
@@ -89,17 +90,16 @@ def counts(table: StudyTable) -> dict[str, int]:
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
 
 
-def _averages(table: StudyTable) -> Iterable[str]:
+def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
     """A factorial's main effects and interactions, a sentence each."""
     if table.design != "factorial":
         return
-    rows = contrasts(table.trials, table.arms, table.design, list(table.factors))
     kinds = {
         "main": "Averaged over the levels of the other factors",
         "interaction": "Together, beyond the sum of both",
     }
     for kind, words in kinds.items():
-        found = rows[rows["kind"] == kind]
+        found = contrasts[contrasts["kind"] == kind]
         items = [
             f"{row['term']} {points(row['delta'])} (95 % interval "
             f"{interval(row['ci_low'], row['ci_high'])}, "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,22 +83,10 @@ def _factorial(
         return []
     frame = cells.assign(seed=data["seed"].iloc[0])
     (matrix,) = build_design_matrices([design.design_info], frame)
-    means = _Means(frame, np.asarray(matrix))
-    wanted = []
-    for name in varied:
-        base = (short[name], reference[name])
-        for level in _others(grid[name], reference[name]):
-            vector = means.of((short[name], level)) - means.of(base)
-            wanted.append(("main", f"{name} {level} instead of {reference[name]}", vector))
-    for one, two in itertools.combinations(varied, 2):
-        (x0, y0) = ((short[name], reference[name]) for name in (one, two))
-        levels = (_others(grid[name], reference[name]) for name in (one, two))
-        for a, b in itertools.product(*levels):
-            x, y = (short[one], a), (short[two], b)
-            vector = means.of(x, y) - means.of(x, y0) - means.of(x0, y) + means.of(x0, y0)
-            wanted.append(("interaction", f"{one} {a} with {two} {b}", vector))
+    levels = {name: [reference[name], *_others(grid[name], reference[name])] for name in varied}
+    wanted = _wanted(levels, short, _Means(frame, np.asarray(matrix)))
     tested = fit.t_test(np.array([vector for _, _, vector in wanted]))
-    ends = tested.conf_int()
+    ends, p = tested.conf_int(), np.ravel(tested.pvalue)
     return [
         {
             "kind": kind,
@@ -107,10 +95,34 @@ def _factorial(
             "delta": float(tested.effect[place]),
             "ci_low": float(ends[place, 0]),
             "ci_high": float(ends[place, 1]),
-            "p_value": float(np.ravel(tested.pvalue)[place]),
+            "p_value": float(p[place]),
         }
         for place, (kind, term, _) in enumerate(wanted)
     ]
+
+
+def _wanted(
+    levels: Mapping[str, Sequence[str]], short: Mapping[str, str], means: _Means
+) -> list[tuple[str, str, npt.NDArray[np.float64]]]:
+    """Kind, words and vector of each contrast.
+
+    Args:
+        levels: of each factor, the baseline's first.
+        short: each factor's column.
+        means: of the cells.
+    """
+    wanted = []
+    for name, (base, *others) in levels.items():
+        for level in others:
+            vector = means.of((short[name], level)) - means.of((short[name], base))
+            wanted.append(("main", f"{name} {level} instead of {base}", vector))
+    for (one, (a0, *firsts)), (two, (b0, *seconds)) in itertools.combinations(levels.items(), 2):
+        x0, y0 = (short[one], a0), (short[two], b0)
+        for a, b in itertools.product(firsts, seconds):
+            x, y = (short[one], a), (short[two], b)
+            vector = means.of(x, y) - means.of(x, y0) - means.of(x0, y) + means.of(x0, y0)
+            wanted.append(("interaction", f"{one} {a} with {two} {b}", vector))
+    return wanted
 
 
 class _Means:

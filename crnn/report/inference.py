@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
-from statsmodels.stats.multitest import multipletests
 
 from crnn.power import ALPHA
 
 EXACT = 16  # pairs up to which all 2^n signs are gone through
-
-VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -66,16 +63,18 @@ def paired_test(differences: npt.ArrayLike) -> PairedTest:
     if np.ptp(d) <= 1e-12 * max(1.0, float(np.abs(d).max())):  # but for rounding, the same
         return PairedTest(n, mean, 0.0, why_not="all pairs differ by the same amount")
     sd = float(d.std(ddof=1))
-    error = sd / math.sqrt(n)
-    outer, inner = (float(stats.t.ppf(q, n - 1)) * error for q in (0.975, 0.95))
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return PairedTest(n, mean, sd, mean - outer, mean + outer, mean - inner, mean + inner, p)
+    p = float(2 * stats.t.sf(abs(mean) / (sd / math.sqrt(n)), n - 1))
+    return PairedTest(n, mean, sd, *mean_interval(d), *mean_interval(d, 0.90), p)
 
 
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
     """Holm's step-down adjustment (1979) over a family; a missing p (NaN) counts as 1."""
     values = np.nan_to_num(np.asarray(p_values, float), nan=1.0)
-    return values if not len(values) else np.asarray(multipletests(values, method="holm")[1])
+    order = np.argsort(values)
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
 
 
 def effect_size(test: PairedTest) -> float:
@@ -118,19 +117,22 @@ def sign_flip(differences: npt.ArrayLike) -> float:
     return float((sums >= abs(d.sum()) - 1e-12 * np.abs(d).sum()).mean())
 
 
+def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a mean, mean ± t·s/√n, t of n-1 degrees; NaN below two values."""
+    return _interval(np.asarray(values, float), level, lambda n: 1 / math.sqrt(n))
+
+
 def prediction_interval(values: npt.ArrayLike) -> tuple[float, float]:
     """Where one new run would fall with 95 %: mean ± t·s·√(1 + 1/n); NaN below two values."""
-    x = np.asarray(values, float)
-    if len(x) < 2:
-        return math.nan, math.nan
-    half = float(stats.t.ppf(0.975, len(x) - 1)) * float(x.std(ddof=1)) * math.sqrt(1 + 1 / len(x))
-    return float(x.mean()) - half, float(x.mean()) + half
+    return _interval(np.asarray(values, float), 0.95, lambda n: math.sqrt(1 + 1 / n))
 
 
-def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
-    """The 95 % interval of a mean, mean ± t·s/√n; NaN below two values."""
-    x = np.asarray(values, float)
+def _interval(
+    x: npt.NDArray[np.float64], level: float, width: Callable[[int], float]
+) -> tuple[float, float]:
+    """Mean ± t·s·width(n)."""
     if len(x) < 2:
         return math.nan, math.nan
-    half = float(stats.t.ppf(0.975, len(x) - 1)) * float(x.std(ddof=1)) / math.sqrt(len(x))
+    t = float(stats.t.ppf((1 + level) / 2, len(x) - 1))
+    half = t * (float(x.std(ddof=1)) * width(len(x)))
     return float(x.mean()) - half, float(x.mean()) + half

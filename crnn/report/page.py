@@ -55,10 +55,13 @@ class Picture:
 
 
 def content(
-    table: StudyTable, effects: pd.DataFrame, pictures: Sequence[Picture]
+    table: StudyTable,
+    effects: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    pictures: Sequence[Picture],
 ) -> dict[str, Any]:
     """Everything that the templates show: plain text, unescaped, and tables of it."""
-    first, *rest = findings(table, effects)
+    first, *rest = findings(table, effects, contrasts)
     return {
         "table": table,
         "design": DESIGNS[table.design],
@@ -74,7 +77,7 @@ def content(
         "all_arms": len(effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
-        "contrasts": tables.contrasts_table(table),
+        "contrasts": tables.contrasts_table(contrasts),
         "failures": tables.failures_table(table),
         "factors": tables.factors_table(table),
         "caveats": caveats(table),
@@ -128,6 +131,12 @@ def html(content: dict[str, Any]) -> str:
 def markdown(content: dict[str, Any]) -> str:
     """The same story in Markdown, its figures beside it in ``plots/``."""
     return _environment("md").get_template("report.md.j2").render(content)
+
+
+def markdown_table(text: tables.TextTable) -> str:
+    """A table in Markdown, as the report has it."""
+    module: Any = _environment("md").get_template("table.md.j2").module
+    return str(module.rows(text))
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
-from crnn.report.page import escape_markdown
+from crnn.report.page import escape_markdown, markdown_table
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable, arms_table
 from crnn.report.wording import counted
@@ -18,11 +20,8 @@ LATEX = {
 
 def as_markdown(table: StudyTable, effects: pd.DataFrame) -> str:
     """The table of arms in Markdown, its caption below."""
-    text = arms_table(table, effects)
-    marks = ["---" if place < text.words else "--:" for place in range(len(text.titles))]
-    rows = [[escape_markdown(cell) for cell in row] for row in (text.titles, *text.rows)]
-    lines = [f"| {' | '.join(row)} |" for row in (rows[0], marks, *rows[1:])]
-    return "\n".join([*lines, "", escape_markdown(caption(table))]) + "\n"
+    text = replace(arms_table(table, effects), strong=set())
+    return f"{markdown_table(text)}\n{escape_markdown(caption(table))}\n"
 
 
 def as_latex(table: StudyTable, effects: pd.DataFrame) -> str:

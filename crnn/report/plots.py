@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from crnn.report import style
 from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, styled
+from crnn.report.wording import percent, signed
 
 
 @styled
@@ -39,14 +40,11 @@ def arms(
         note: what is said below the figure.
         floor: the axis starts no lower; trainings below it are arrows at its edge.
     """
-    labels = [style.label(f"{tags.get(arm, '')} {arm}", 40, 3) for arm in effects["arm"]]
-    lines = sum(1 + text.count("\n") * 0.5 for text in labels)
-    figure, (axes,) = style.new_figure(style.PAGE, 1.2 + 0.27 * lines)
+    figure, axes = _rows([f"{tags.get(arm, '')} {arm}" for arm in effects["arm"]], 1.2, 0.27)
     _points(axes, replicates, list(effects["arm"]), floor)
     _means(axes, effects)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.set(ylim=(len(labels) - 0.4, -0.6), xlabel="validation accuracy after the last epoch")
+    axes.set(xlabel="validation accuracy after the last epoch")
     style.percent_axis(axes, "x")
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [_mark("o", BLUE), _mark("|", BLACK, size=10), dashed]
@@ -75,13 +73,12 @@ def forest(effects: pd.DataFrame, pairs: pd.DataFrame, margin: float, note: str 
         margin: within which there is no difference, a fraction.
         note: what is said below the figure.
     """
-    labels = [
-        style.label(f"{arm}{f' against {against}' if against != base else ''}", 40, 3)
-        for base in [effects["against"].mode().iloc[0]]
+    base = effects["against"].mode().iloc[0]
+    names = [
+        arm if against == base else f"{arm} against {against}"
         for arm, against in zip(effects["arm"], effects["against"], strict=True)
     ]
-    lines = sum(1 + text.count("\n") * 0.5 for text in labels)
-    figure, (axes,) = style.new_figure(style.PAGE, 1.35 + 0.34 * lines)
+    figure, axes = _rows(names, 1.35, 0.34)
     axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
     axes.axvline(0, color=BLACK, linewidth=1, zorder=1)
     places = {arm: place for place, arm in enumerate(effects["arm"])}
@@ -97,19 +94,33 @@ def forest(effects: pd.DataFrame, pairs: pd.DataFrame, margin: float, note: str 
         text = row["verdict"] or ("not tested" if np.isfinite(row["delta"]) else "no pair")
         if np.isfinite(row["delta"]):
             axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
-            text = f"{100 * row['delta']:+.2f}  {text}".replace("-", "−")
-        spot: Any = axes.get_yaxis_transform()
-        axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=BLACK)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
-    axes.set(ylim=(len(labels) - 0.4, -0.6), xlabel="effect on validation accuracy, points")
+            text = f"{signed(row['delta'])}  {text}"
+        _beside(axes, place, text, BLACK)
+    axes.set(xlabel="effect on validation accuracy, points")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
     marks: list[Any] = [Line2D([], [], linewidth=2, **VERDICTS[kind]) for kind in kinds]
-    names = [f"{kind or 'not tested'}" + ", 95 % interval" * bool(kind) for kind in kinds]
+    kinds = [f"{kind}, 95 % interval" if kind else "not tested" for kind in kinds]
     marks += [_mark("o", GREY, 3), Patch(color=PALE, alpha=0.35)]
-    style.key(figure, marks, [*names, "one pair", "within the margin"])
+    style.key(figure, marks, [*kinds, "one pair", "within the margin"])
     style.footnote(figure, note)
     return figure
+
+
+def _rows(names: Sequence[str], top: float, each: float) -> tuple[Figure, Axes]:
+    """A figure with a row for each name, the first at the top; heights in inches."""
+    labels = [style.label(name, 40, 3) for name in names]
+    lines = sum(1 + text.count("\n") * 0.5 for text in labels)
+    figure, (axes,) = style.new_figure(style.PAGE, top + each * lines)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
+    axes.set(ylim=(len(labels) - 0.4, -0.6))
+    return figure, axes
+
+
+def _beside(axes: Axes, place: int, text: str, color: str) -> None:
+    """Words to the right of a row."""
+    spot: Any = axes.get_yaxis_transform()
+    axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=color)
 
 
 def _means(axes: Axes, effects: pd.DataFrame) -> None:
@@ -121,9 +132,7 @@ def _means(axes: Axes, effects: pd.DataFrame) -> None:
     several = effects["val_mean"].where(effects["n"] > 1)  # the mean of one is that one
     axes.scatter(several, range(len(effects)), **bar)
     for place, (mean, count) in enumerate(zip(effects["val_mean"], effects["n"], strict=True)):
-        text = f"{100 * mean:.2f} %  n={count}" if count else "no result"
-        spot: Any = axes.get_yaxis_transform()
-        axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=GREY)
+        _beside(axes, place, f"{percent(mean)}  n={count}" if count else "no result", GREY)
 
 
 def _points(axes: Axes, replicates: pd.DataFrame, order: Sequence[str], floor: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from crnn.report.contrasts import contrasts
+from crnn.power import MOST_SEEDS
 from crnn.report.effects import (
     confounds,
     last_epochs,
@@ -164,7 +164,7 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
 
 def _seeds(low: float, high: float) -> str:
     if not math.isfinite(low):
-        return "more than 10,000" if math.isinf(low) else MISSING
+        return f"more than {MOST_SEEDS:,}" if math.isinf(low) else MISSING
     return f"{low:.0f} to {high:.0f}" if math.isfinite(high) else f"{low:.0f} or more"
 
 
@@ -207,17 +207,16 @@ def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
 
 
-def contrasts_table(table: StudyTable) -> TextTable | None:
+def contrasts_table(contrasts: pd.DataFrame) -> TextTable | None:
     """Main effects, interactions and sums of effects; None where there are none."""
-    rows = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    if rows.empty:
+    if contrasts.empty:
         return None
     cells = [
         [
             *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
             *(_interval(row["ci_low"], row["ci_high"]), chance(row["p_holm"])),
         ]
-        for row in records(rows)
+        for row in records(contrasts)
     ]
     titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
     return TextTable(titles, cells, words=2)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from crnn.report import page, style
 from crnn.report.answer import answer
-from crnn.report.contrasts import contrasts
+from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
 from crnn.report.gallery import gallery
 from crnn.report.paste import as_latex
@@ -58,19 +58,20 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     """
     tell = say or (lambda text: None)
     effects = effects_of(table.trials, table.arms, table.margin)
+    contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    files = [write_atomic(folder / name, text) for name, text in _texts(table, effects)]
+    files = [write_atomic(folder / name, text) for name, text in _texts(table, effects, contrasts)]
     pictures = []
     for picture in _pictures(table, effects, tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
-    content = page.content(table, effects, pictures)
+    content = page.content(table, effects, contrasts, pictures)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    return Report(folder, answer(table, effects), brief_table(effects), files)
+    return Report(folder, answer(table, effects, contrasts), brief_table(effects), files)
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
@@ -101,13 +102,14 @@ def csv_text(rows: pd.DataFrame) -> str:
     return rows.to_csv(index=False, lineterminator="\n")
 
 
-def _texts(table: StudyTable, effects: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _texts(
+    table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame
+) -> Iterator[tuple[str, str]]:
     yield "trials.csv", csv_text(table.trials)
     yield "epochs.csv", csv_text(table.epochs)
     yield "effects.csv", csv_text(effects)
-    found = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    if len(found):
-        yield "contrasts.csv", csv_text(found)
+    if len(contrasts):
+        yield "contrasts.csv", csv_text(contrasts)
     yield "effects.tex", as_latex(table, effects)
     if len(table.confusion):
         yield "confusion.csv", csv_text(table.confusion)
