@@ -87,6 +87,8 @@ def study(
         "confusion": pd.DataFrame(columns=["arm", "true", "predicted", "count"])
         if design == "search"
         else _confusion(list(table["arm"])),
+        "class_accuracy": _class_accuracy([] if design == "search" else list(table["arm"]), seeds),
+        "reported_curves": _reported_curves(epochs if design == "one-factor" else 0),
         "environment": {
             "python": "3.11.9", "torch": "2.14.1", "device": "cpu", "cpu": "Some CPU @ 2 GHz",
             "precision": "fp32", "threads": 1, "commit": "0123abc",
@@ -255,3 +257,31 @@ def _confusion(arms: list[str]) -> pd.DataFrame:
             counts = draw.multinomial(1000, weights / weights.sum())
             rows += [(arm, label, CLASSES[p], int(c)) for p, c in enumerate(counts)]
     return pd.DataFrame(rows, columns=["arm", "true", "predicted", "count"])
+
+
+def _class_accuracy(arms: list[str], seeds: int) -> pd.DataFrame:
+    draw = np.random.default_rng(3)
+    of_class = np.linspace(0.75, 0.98, 10)
+    rows = [
+        (arm, seed, label, float(np.clip(mean + draw.normal(0, 0.01), 0, 1)))
+        for arm in arms
+        for seed in range(seeds)
+        for label, mean in zip(CLASSES, of_class, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "true", "accuracy"])
+
+
+def _reported_curves(epochs: int) -> pd.DataFrame:
+    """One run's log of the baseline."""
+    x = np.arange(epochs)
+    val = 0.9 - 0.12 * np.exp(-x / 3) + 0.004 * np.cos(3 * x)
+    return pd.DataFrame(
+        {
+            "arm": "baseline",
+            "epoch": x + 1,
+            "train_loss": 3.2 * (1 - val),
+            "train_accuracy": val + 0.001 * x,
+            "val_loss": 3 * (1 - val),
+            "val_accuracy": val,
+        }
+    )

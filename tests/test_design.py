@@ -297,6 +297,7 @@ def found_changes(**changed: Any) -> list[str]:
     [
         {"question": "What else?", "note": "Said later."},
         {"reported": {"both": {"test_loss": 0.3, "note": "by others"}}},
+        {"reported_curves": {"both": {"val_loss": [0.5, 0.4]}}},
         {"seeds": [0, 1, 2]},
         {"seeds": [2, 1, 0]},
         {"factors": {"hidden_size": [64, 256], "dropout": [0.1], "batch_norm": [False]}},

@@ -112,11 +112,15 @@ NOW = {
     ),
     "crnn.report.style": "matplotlib numpy seaborn",
     "crnn.report.plots": ("matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"),
+    "crnn.report.classes": (
+        "matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"
+    ),
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.gallery": (
-        "matplotlib pandas crnn.report.cost crnn.report.curves crnn.report.effects "
-        "crnn.report.plots crnn.report.selection crnn.report.table crnn.report.wording"
+        "matplotlib pandas crnn.report.classes crnn.report.cost crnn.report.curves "
+        "crnn.report.effects crnn.report.plots crnn.report.selection crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from scipy import stats
 
 from crnn.report.answer import answer, counts
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import (
     COLUMNS,
     best_so_far,
+    class_differences,
     confounds,
     confusion_shares,
     effects,
@@ -194,6 +196,27 @@ def test_a_failed_arm_counts_in_the_family() -> None:
     assert np.isnan(fewer["p_holm"].iloc[3])
 
 
+def test_classes_are_compared_by_seed() -> None:
+    rows = [
+        *(("baseline", seed, "Bag", x) for seed, x in enumerate([0.90, 0.92, 0.94, 0.96])),
+        *(("x=1", seed, "Bag", x) for seed, x in enumerate([0.92, 0.93, 0.97])),
+        *(("baseline", seed, "Coat", 0.5) for seed in range(4)),
+        ("x=1", 0, "Coat", 0.6),
+        ("x=2", 0, "Coat", 0.0),
+    ]
+    found = class_differences(
+        pd.DataFrame(rows, columns=["arm", "seed", "true", "accuracy"]), "x=1", "baseline"
+    )
+    assert found["true"].tolist() == ["Bag", "Coat"]
+    assert found["n"].tolist() == [3, 1]
+    assert found["against"].tolist() == pytest.approx([0.93, 0.5])
+    assert found["arm"].tolist() == pytest.approx([0.94, 0.6])
+    assert found["delta"].tolist() == pytest.approx([0.02, 0.1])
+    ends = stats.t.interval(0.95, 2, 0.02, 0.01 / np.sqrt(3))  # of 0.02, 0.01, 0.03
+    assert found.iloc[0][["ci_low", "ci_high"]].tolist() == pytest.approx(ends)
+    assert np.isnan(found["ci_low"].iloc[1])
+
+
 def sentences(table: StudyTable) -> list[str]:
     together = contrasts(table.trials, table.arms, table.design, list(table.factors))
     return answer(table, effects(table.trials, table.arms, MARGIN), together)
@@ -249,6 +272,24 @@ def test_what_is_inconclusive_says_what_would_settle_it() -> None:
     text = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.91, 0.905, 0.9, 0.895]}))
     assert "1 of 1 comparison is inconclusive; at the spread between pairs about " in text
     assert "seeds would settle it, whatever the true differences." in text
+
+
+def test_what_changes_more_than_it_says_is_marked() -> None:
+    table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02), "x=2": around(0.02)})
+    wider = table.arms.assign(sequence_length=18, parameters=[100_000, 111_000, 109_000])
+    text = said(replace(table, arms=wider))
+    assert "Marked *: x=1. They also change the LSTM's steps or the number of" in text
+    assert "Marked" not in said(replace(table, arms=wider.assign(parameters=100_000)))
+
+
+def test_where_the_test_set_would_say_otherwise_it_is_said() -> None:
+    table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02)})
+    same = replace(table, trials=table.trials.assign(test_accuracy=table.trials["val_accuracy"]))
+    assert "test set" not in said(same)
+    tested = table.trials["val_accuracy"].where(table.trials["arm"] == "baseline", 0.9)
+    noisy = tested + table.trials["seed"] * 0.0001 * (table.trials["arm"] != "baseline")
+    text = said(replace(table, trials=table.trials.assign(test_accuracy=noisy)))
+    assert "decides nothing, would say otherwise of: x=1 equivalent instead of better." in text
 
 
 def test_an_interval_without_0_is_no_verdict() -> None:

@@ -18,11 +18,11 @@ from matplotlib.transforms import Bbox
 
 from crnn.report import plots, style
 from crnn.report.cost import place_labels
-from crnn.report.effects import effects, replicates
+from crnn.report.effects import confounded, confusion_shares, effects, replicates
 from crnn.report.gallery import Plot, gallery
 from crnn.report.selection import floor, leading, of_factor, tags
 from crnn.report.table import StudyTable
-from tests.report_studies import study
+from tests.report_studies import CLASSES, study
 
 STUDIES = {
     "3 arms": study(arms=3, seeds=3),
@@ -113,6 +113,48 @@ def test_every_replicate_is_a_point() -> None:
     shown = set(np.round(points[:, 0].astype(float), 9))
     assert set(replicates(table.trials)["val_accuracy"].round(9)) <= shown
     assert len(replicates(table.trials)) == 39
+
+
+def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> None:
+    table = STUDIES["10 arms"]
+    best = effects(table.trials, table.arms, table.margin).iloc[1:].nlargest(1, "val_mean")
+    found = made("10 arms")
+    assert (
+        f"Which classes {best['arm'].iloc[0]}, the best other arm"
+        in found["class_accuracy"].caption
+    )
+    assert [
+        t.get_text() for t in found["class_accuracy"].figure.axes[0].get_yticklabels()
+    ] == CLASSES
+    grid = found["confusion_change"].figure.axes[0]
+    shares = confusion_shares(table.confusion).set_index(["arm", "true", "predicted"])["share"]
+    change = 100 * (shares[best["arm"].iloc[0]] - shares["baseline"])
+    shown = np.asarray(grid.collections[0].get_array()).ravel()
+    assert sorted(shown) == pytest.approx(sorted(change))
+    alone = drawn(replace(table, class_accuracy=table.class_accuracy.query("arm == 'baseline'")))
+    assert {"class_accuracy", "confusion_change"}.isdisjoint(alone)
+    assert len(alone["confusion"].figure.axes) == 1
+
+
+def test_reported_curves_are_drawn_under_ours() -> None:
+    axes = made("10 arms")["learning_curves_reported"].figure.axes[0]
+    theirs, ours = [], []
+    for line in axes.lines:
+        (theirs if line.get_linewidth() == 3 else ours).append(line)
+    reported = STUDIES["10 arms"].reported_curves
+    assert [list(line.get_ydata()) for line in theirs] == [
+        list(reported["val_accuracy"]), list(reported["train_accuracy"]),
+    ]  # fmt: skip
+    assert max(line.get_zorder() for line in theirs) < min(line.get_zorder() for line in ours)
+    assert "learning_curves_reported" not in made("factorial")
+
+
+def test_what_changes_more_than_it_says_is_marked() -> None:
+    figure = made("10 arms")["effects"].figure
+    words = [text.get_text() for text in texts(figure)]
+    assert any("* also changes the LSTM's steps" in text for text in words)
+    marked = [text for text in words if text.endswith(" *")]
+    assert len(marked) == len(confounded(STUDIES["10 arms"].arms))
 
 
 def test_a_missing_result_is_said_in_the_figure() -> None:

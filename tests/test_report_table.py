@@ -187,6 +187,26 @@ def test_confusion_is_summed_over_replicates(storage: RDBStorage) -> None:
     assert column(counts.head(3), "predicted") == list(CLASSES[:3])
 
 
+def test_the_accuracy_of_each_class_is_each_trials_own(storage: RDBStorage) -> None:
+    run_all(designed(storage), 5)
+    found = load_study(storage, STUDY).class_accuracy
+    assert len(found) == 5 * 10  # trials x classes
+    assert list(found["true"]) == list(CLASSES) * 5
+    # Of class k 90 images are recognised, and k taken for each of the nine others.
+    assert list(found["accuracy"]) == pytest.approx([90 / (90 + 9 * k) for k in range(10)] * 5)
+    seeds = found.drop_duplicates(["arm", "seed"]).groupby("arm", sort=False)["seed"].agg(list)
+    assert seeds.to_dict() == {"baseline": [0, 1], "hidden_size=64": [0, 1], "dropout=0.1": [0]}
+
+
+def test_reported_curves_have_a_row_an_epoch(storage: RDBStorage) -> None:
+    curves = {"baseline": {"val_accuracy": [0.8, 0.9]}, "dropout=0.1": {"train_loss": [0.5]}}
+    begin(storage, record(changed(reported_curves=curves)))
+    found = load_study(storage, STUDY).reported_curves
+    assert column(found, "arm", "epoch", "train_loss", "val_accuracy") == [
+        ("baseline", 1, None, 0.8), ("baseline", 2, None, 0.9), ("dropout=0.1", 1, 0.5, None),
+    ]  # fmt: skip
+
+
 # From a notebook
 
 

@@ -48,7 +48,8 @@ def everything(folder: Path) -> dict[str, bytes]:
 def test_the_files(folder: Path) -> None:
     figures = [
         "effects", "arms", "factor_conv_layers", "factor_filter_sizes", "factor_pooling_count",
-        "learning_curves", "cost", "confusion",
+        "learning_curves", "learning_curves_reported", "cost",
+        "class_accuracy", "confusion", "confusion_change",
     ]  # fmt: skip
     expected = {f"plots/{name}.{suffix}" for name in figures for suffix in ("png", "svg")}
     expected |= {"trials.csv", "epochs.csv", "effects.csv", "confusion.csv", "space.toml"}
@@ -100,7 +101,9 @@ def test_files_of_an_earlier_build_go(tmp_path: Path) -> None:
     old.write_bytes(b"")
     (tmp_path / "confusion.csv").write_text("")
     (tmp_path / "notes.txt").write_text("mine")
-    write_report(replace(table, confusion=table.confusion.iloc[:0]), tmp_path)
+    unscored = {"confusion": table.confusion.iloc[:0]}
+    unscored["class_accuracy"] = table.class_accuracy.iloc[:0]
+    write_report(replace(table, **unscored), tmp_path)
     assert not old.exists()
     assert not (tmp_path / "confusion.csv").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -127,7 +130,7 @@ class Links(HTMLParser):
 def test_the_page_needs_no_other_file(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     links = Links(page).links
-    assert len(links) == 8
+    assert len(links) == 11
     assert all(link.startswith("data:image/") for link in links)
     assert "url(" not in page
     assert "@import" not in page
@@ -149,7 +152,7 @@ def test_the_page_begins_with_the_answer(folder: Path) -> None:
 def test_markdown_shows_its_figures(folder: Path) -> None:
     text = (folder / "report.md").read_text()
     figures = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert len(figures) == 8
+    assert len(figures) == 11
     assert all((folder / figure).is_file() for figure in figures)
     assert "## Reported against measured" in text
 

@@ -71,6 +71,9 @@ def test_a_space_as_its_author_wrote_it() -> None:
     assert space.settle is not None
     assert space.settle.looks == [5, 10]
     assert space.reported["baseline"].test_accuracy == 0.8967
+    curves = dict(space.reported_curves["baseline"])
+    assert [len(curve) for curve in curves.values()] == [20] * 4
+    assert (curves["train_loss"][0], curves["val_accuracy"][-1]) == (0.795, 0.9055)
     assert space.arms["dropout-once"].against == "dropout=0.1"
     assert space.baseline == Setting()
     assert space.factor("filter_sizes").levels == ((3, 3, 2), (2, 2, 2), (3, 3, 3), (5, 5, 5))
@@ -411,6 +414,27 @@ ARMS = {
     "figures in percent": (
         one_factor(reported={"baseline": {"test_accuracy": 89.7}}),
         "reported.baseline.test_accuracy: must be less than or equal to 1",
+    ),
+    "curves of an unknown arm": (
+        one_factor(reported_curves={"dropout=0.2": {"val_loss": [0.5]}}),
+        'reported_curves."dropout=0.2": no such arm; did you mean dropout=0.1',
+    ),
+    "curves of different lengths": (
+        one_factor(reported_curves={"baseline": {"val_loss": [0.5, 0.4], "train_loss": [0.5]}}),
+        "reported_curves.baseline: curves must have an entry an epoch each: "
+        "train_loss has 1, val_loss has 2",
+    ),
+    "no curve": (
+        one_factor(reported_curves={"baseline": {}}),
+        "reported_curves.baseline: no curve; give one of train_loss, train_accuracy, val_loss",
+    ),
+    "curves in percent": (
+        one_factor(reported_curves={"baseline": {"val_accuracy": [0.8, 89.7]}}),
+        "reported_curves.baseline.val_accuracy.1: must be less than or equal to 1",
+    ),
+    "a curve that is none": (
+        one_factor(reported_curves={"baseline": {"val_loss": 0.5}}),
+        "reported_curves.baseline.val_loss: must be a list",
     ),
 }
 SECTIONS = {

@@ -304,7 +304,11 @@ def _unknown_names(space: Space, valid: list[str]) -> list[str]:
             errors.append(
                 f'arms.{name}.against: no arm "{arm.against}"; {nearest(arm.against, others)}'
             )
-    for name in space.reported:
-        if name not in valid:
-            errors.append(f'reported."{name}": no such arm; {nearest(name, valid)}')
+    by_arm = {"reported": space.reported, "reported_curves": space.reported_curves}
+    for key, names in by_arm.items():
+        errors += [
+            f'{key}."{name}": no such arm; {nearest(name, valid)}'
+            for name in names
+            if name not in valid
+        ]
     return errors

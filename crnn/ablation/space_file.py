@@ -23,6 +23,7 @@ from crnn.ablation.space import (
     P,
     Part,
     Reported,
+    ReportedCurves,
     Search,
     Settle,
     Space,
@@ -332,11 +333,13 @@ class _Reader:
                 if values and len(values) == len(arm.set):
                     arms[name] = arm.model_copy(update={"set": values})
         self.fields["arms"] = arms
-        reported = {
-            name: self._part(f"reported.{name}", Reported, given)
-            for name, given in self._table("reported").items()
-        }
-        self.fields["reported"] = {k: v for k, v in reported.items() if v is not None}
+        self._by_arm("reported", Reported)
+        self._by_arm("reported_curves", ReportedCurves)
+
+    def _by_arm(self, key: str, kind: type[P]) -> None:
+        given = self._table(key)
+        parts = {name: self._part(f"{key}.{name}", kind, part) for name, part in given.items()}
+        self.fields[key] = {name: part for name, part in parts.items() if part is not None}
 
     def _drawable(self, where: str, values: Mapping[str, Value]) -> None:
         factors = {factor.name: factor for factor in self.fields["factors"]}

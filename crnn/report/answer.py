@@ -14,10 +14,18 @@ import pandas as pd
 
 from crnn.power import ALPHA, MOST_SEEDS
 from crnn.report.contrasts import empty_cells
-from crnn.report.effects import paired, paired_tests, replicates
+from crnn.report.effects import confounded, paired, paired_tests, replicates, verdicts_on_test
 from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
-from crnn.report.wording import counted, interval, listed, percent, points, records
+from crnn.report.wording import (
+    CONFOUNDED,
+    counted,
+    interval,
+    listed,
+    percent,
+    points,
+    records,
+)
 
 # In the order in which they are said.
 VERDICTS = {
@@ -51,7 +59,9 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
         *_unadjusted(effects),
         *_untested(tests),
         *_averages(table, contrasts),
+        *_confounded(table, effects),
         *_recommended(table, effects),
+        *_on_test(table, effects),
     ]
 
 
@@ -170,6 +180,29 @@ def _untested(tests: dict[str, PairedTest]) -> Iterable[str]:
             reasons.setdefault(test.why_not, []).append(f"{arm}{difference}")
     for reason, items in reasons.items():
         yield f"Not tested, because {reason}: {listed(items)}."
+
+
+def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+    """Effects that are not the changed setting's alone."""
+    also = confounded(table.arms)
+    arms = [row["arm"] for row in records(effects) if row["verdict"] and row["arm"] in also]
+    if arms:
+        yield (
+            f"Marked {CONFOUNDED}: {listed(arms, 10)}. They also change the LSTM's steps or the "
+            "number of parameters by more than 10 %, so an effect may be due to that."
+        )
+
+
+def _on_test(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+    """Where the test set, which decides nothing, would have it otherwise."""
+    there = verdicts_on_test(table.trials, table.arms, table.margin)
+    items = [
+        f"{row['arm']} {there[row['arm']]} instead of {row['verdict']}"
+        for row in records(effects)
+        if row["verdict"] and there[row["arm"]] not in ("", row["verdict"])
+    ]
+    if items:
+        yield f"The test set, which decides nothing, would say otherwise of: {listed(items)}."
 
 
 def _recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:

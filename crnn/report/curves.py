@@ -99,6 +99,33 @@ def small_multiples(
     return figure
 
 
+@styled
+def beside_reported(epochs: pd.DataFrame, reported: pd.DataFrame, arms: Sequence[str]) -> Figure:
+    """What somebody else logged of an arm, under our own curves: a row an arm.
+
+    Args:
+        epochs: the columns of ``epochs.csv``.
+        reported: as in ``StudyTable.reported_curves``.
+        arms: the arms to show, which both have.
+    """
+    size = style.PAGE, 0.9 + 2.7 * len(arms)
+    figure, panels = style.new_figure(*size, len(arms), 2, sharex=True)
+    for place, arm in enumerate(arms):
+        for axes, measure in zip(panels[2 * place :], MEASURES, strict=False):
+            theirs = reported[reported["arm"] == arm]
+            for part, kind in (("val", "-"), ("train", "--")):
+                look: Any = {"color": ORANGE, "linestyle": kind, "linewidth": 3, "alpha": 0.7}
+                axes.plot(theirs["epoch"], theirs[f"{part}_{measure}"], zorder=1, **look)
+            _curves(axes, epochs[epochs["arm"] == arm], measure, {"color": BLUE})
+            _finish(axes, measure)
+            axes.set_title(f"{style.label(arm)}: {MEASURES[measure]}")
+    marks = [Line2D([], [], color=BLUE), Line2D([], [], color=ORANGE, linewidth=3, alpha=0.7)]
+    marks += [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
+    style.key(figure, marks, ["ours", "reported, one run", "validation", "training"])
+    style.footnote(figure, _note(epochs))
+    return figure
+
+
 def _curves(axes: Axes, rows: pd.DataFrame, measure: str, look: dict[str, Any]) -> None:
     """An arm's validation (solid, with its band) and training (dashed)."""
     few = rows["epoch"].nunique() <= 8

@@ -206,10 +206,45 @@ def confounds(arms: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
     return rows.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
 
 
+def confounded(arms: pd.DataFrame) -> set[str]:
+    """The arms that `confounds` names."""
+    return set(confounds(arms)["arm"])
+
+
+def verdicts_on_test(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> dict[str, str]:
+    """By arm, what the verdict would be if the test set decided, which it does not."""
+    found = effects(on_test(trials), arms, margin)
+    return dict(zip(found["arm"], found["verdict"], strict=True))
+
+
 def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
     """Finished trials by number: ``number``, ``val_accuracy`` and the running ``best``."""
     done = replicates(trials).sort_values("number")[["number", "val_accuracy"]]
     return done.assign(best=done["val_accuracy"].cummax()).reset_index(drop=True)
+
+
+def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
+    """Class by class: the accuracy of two arms and their difference, paired by seed.
+
+    Args:
+        class_accuracy: as in ``StudyTable.class_accuracy``.
+        arm: the one.
+        against: the other.
+
+    Returns:
+        A row a class: ``true``, ``against`` and ``arm`` (means over all their seeds), ``n`` pairs,
+        ``delta`` over them, ``ci_low`` and ``ci_high`` (95 %, for that class alone).
+    """
+    once = class_accuracy.drop_duplicates(["arm", "seed", "true"])
+    grid = once.pivot(index="seed", columns=["true", "arm"], values="accuracy")
+    rows = []
+    for true in class_accuracy["true"].unique():
+        theirs, ours = grid[true, against], grid[true, arm]
+        test = paired_test((ours - theirs).dropna().astype(float))
+        means = {"true": true, "against": theirs.mean(), "arm": ours.mean()}
+        ends = {"n": test.n, "delta": test.mean, "ci_low": test.low, "ci_high": test.high}
+        rows.append(means | ends)
+    return pd.DataFrame(rows)
 
 
 def confusion_shares(confusion: pd.DataFrame) -> pd.DataFrame:

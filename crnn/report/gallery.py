@@ -8,19 +8,21 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crnn.report import plots
+from crnn.report import classes, plots
 from crnn.report.cost import cost
-from crnn.report.curves import learning_curves
+from crnn.report.curves import beside_reported, learning_curves
 from crnn.report.effects import (
     best_so_far,
+    class_differences,
+    confounded,
     confusion_shares,
     costs,
     pair_differences,
     replicates,
 )
-from crnn.report.selection import drawn, floor, leading, left_out, of_factor, tags
+from crnn.report.selection import drawn, floor, leading, left_out, of_factor, rival, tags
 from crnn.report.table import StudyTable
-from crnn.report.wording import percent
+from crnn.report.wording import CONFOUNDED, percent
 
 CURVES = {
     "learning_curves": "Learning curves",
@@ -77,7 +79,10 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     )
     pairs = pair_differences(table.trials, table.arms)
     note = f"Grey band: ±{100 * table.margin:.2f} points, within which there is no difference."
-    figure = plots.forest(rows, pairs, table.margin, note)
+    also = confounded(table.arms)
+    if not also.isdisjoint(rows["arm"]):
+        note += f"\n{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
+    figure = plots.forest(rows, pairs, table.margin, also, note)
     return Plot("effects", "effects", "Effects", caption, figure)
 
 
@@ -134,6 +139,15 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     )
     for name, figure in learning_curves(table.epochs, arms, tags(table)):
         yield Plot(name, "curves", CURVES[name], caption, figure)
+    trained = set(table.epochs["arm"])
+    if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
+        caption = (
+            "What was reported of one training elsewhere (wide lines) under our own, means over "
+            "the seeds. A curve outside our band shows another procedure, or another spread."
+        )
+        figure = beside_reported(table.epochs, table.reported_curves, both)
+        title = "Reported curves and ours"
+        yield Plot("learning_curves_reported", "curves", title, caption, figure)
 
 
 def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
@@ -147,11 +161,22 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
 
 
 def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
-    """The baseline's and the best arm's, as far as they were scored on the test set."""
-    best = str(effects.nlargest(1, "val_mean")["arm"].iloc[0])
-    scored = set(table.confusion["arm"])
-    arms = [arm for arm in dict.fromkeys([str(effects["arm"].iloc[0]), best]) if arm in scored]
+    """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
+    base, best, scored = str(effects["arm"].iloc[0]), rival(table, effects), table.class_accuracy
+    arms = [arm for arm in (base, best) if arm in set(scored["arm"])]
+    if best and len(arms) == 2:
+        figure = classes.accuracy(class_differences(scored, best, base), best, base)
+        caption = (
+            f"Which classes {best}, the best other arm by validation, recognises more or less "
+            "often than the baseline. Ten intervals of one pair of arms: a description, no test."
+        )
+        yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, figure)
     if arms:
-        figure = plots.confusion(confusion_shares(table.confusion), arms)
+        shares = confusion_shares(table.confusion)
         caption = "What the test images of each class were taken for, in percent of the class."
+        figure = classes.confusion(shares, arms)
         yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)
+    if best and len(arms) == 2:
+        caption = "The right matrix less the left one, in points of each true class."
+        figure = classes.change(shares, best, base)
+        yield Plot("confusion_change", "confusion", "What changes", caption, figure)

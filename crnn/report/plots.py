@@ -1,4 +1,4 @@
-"""Figures of arms, factors, a search's history and confusion: they draw, and compute no statistics.
+"""Figures of arms, factors and a search's history: they draw, and compute no statistics.
 
 Means, spreads and differences come from ``effects``. Accuracies are fractions in the tables and
 percent on the axes.
@@ -6,7 +6,7 @@ percent on the axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from crnn.report import style
 from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, styled
-from crnn.report.wording import percent, signed
+from crnn.report.wording import marked, percent, signed
 
 
 @styled
@@ -64,13 +64,20 @@ VERDICTS: dict[str, dict[str, Any]] = {
 
 
 @styled
-def forest(effects: pd.DataFrame, pairs: pd.DataFrame, margin: float, note: str = "") -> Figure:
+def forest(
+    effects: pd.DataFrame,
+    pairs: pd.DataFrame,
+    margin: float,
+    confounded: Collection[str] = (),
+    note: str = "",
+) -> Figure:
     """Effects with their intervals, every pair a point, no difference at 0.
 
     Args:
         effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
         pairs: of ``crnn.report.effects.pair_differences``.
         margin: within which there is no difference, a fraction.
+        confounded: arms whose effect is not the changed setting's alone; they get a mark.
         note: what is said below the figure.
     """
     base = effects["against"].mode().iloc[0]
@@ -94,7 +101,7 @@ def forest(effects: pd.DataFrame, pairs: pd.DataFrame, margin: float, note: str 
         text = row["verdict"] or ("not tested" if np.isfinite(row["delta"]) else "no pair")
         if np.isfinite(row["delta"]):
             axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
-            text = f"{signed(row['delta'])}  {text}"
+            text = f"{signed(row['delta'])}  {marked(text, row['arm'] in confounded)}"
         _beside(axes, place, text, BLACK)
     axes.set(xlabel="effect on validation accuracy, points")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
@@ -308,31 +315,3 @@ def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int]) -> A
     # Spread points of a level by the golden ratio: even, and the same each time.
     spread = (numbers.to_numpy(float) * 0.618034 % 1 - 0.5) * 0.4
     return levels.map({level: place for place, level in enumerate(order)}).to_numpy(float) + spread
-
-
-@styled
-def confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
-    """Which class was taken for which: a panel an arm, rows are true classes in percent.
-
-    Args:
-        shares: of ``crnn.report.effects.confusion_shares``.
-        arms: the arms to show, two at most.
-    """
-    figure, panels = style.new_figure(style.PAGE, 4.2, 1, len(arms))
-    for axes, arm in zip(panels, arms, strict=True):
-        rows = shares[shares["arm"] == arm]
-        classes = list(dict.fromkeys(rows["true"]))
-        grid = rows.pivot(index="true", columns="predicted", values="share")
-        grid = 100 * grid.reindex(index=classes, columns=classes)
-        text = grid.map(lambda x: f"{x:.0f}" if x >= 0.5 else "")
-        sns.heatmap(
-            grid, annot=text, fmt="", ax=axes, cmap="Blues", vmin=0, vmax=100, cbar=False,
-            linewidths=0.5, annot_kws={"fontsize": 7},
-        )  # fmt: skip
-        axes.set(title=style.label(arm, 30), xlabel="predicted", ylabel="true")
-        axes.tick_params(axis="x", rotation=90)
-        axes.tick_params(axis="y", rotation=0)
-    for axes in panels[1:]:
-        axes.set(ylabel="", yticklabels=[])
-    style.footnote(figure, "Percent of the test images of each true class, over all seeds.")
-    return figure

@@ -24,6 +24,13 @@ def leading(effects: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([effects[own], effects[~own].nlargest(ROOM, "val_mean")])
 
 
+def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
+    """The best arm beside the baseline among those scored on the test set, by validation."""
+    scored = effects["arm"].isin(table.class_accuracy["arm"]) & ~is_first(effects)
+    best = effects[scored].nlargest(1, "val_mean")["arm"]
+    return None if best.empty else str(best.iloc[0])
+
+
 def tags(table: StudyTable) -> dict[str, str]:
     """By arm of a search, the number of its first trial, as in ``#17``; else empty."""
     if table.design != "search":

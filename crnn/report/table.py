@@ -43,6 +43,10 @@ class StudyTable:
         trials: one row a trial, the columns of ``trials.csv``.
         epochs: one row an epoch of a trial, the columns of ``epochs.csv``.
         confusion: one row a pair of classes of an arm: ``arm``, ``true``, ``predicted``, ``count``.
+        class_accuracy: one row a class of a finished trial: ``arm``, ``seed``, ``true`` (the
+            class) and ``accuracy``, the part of its test images that were recognised.
+        reported_curves: one row an epoch that somebody else logged of an arm: ``arm``, ``epoch``,
+            ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what `python study.py` is given to go on with the study.
@@ -61,6 +65,8 @@ class StudyTable:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     confusion: pd.DataFrame
+    class_accuracy: pd.DataFrame
+    reported_curves: pd.DataFrame
     environment: dict[str, Any] = field(default_factory=dict)
     space_text: str = ""
     command: str = ""
@@ -109,6 +115,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         trials=pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS),
         epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
         confusion=_confusion(rows, places),
+        class_accuracy=_class_accuracy(rows),
+        reported_curves=_reported_curves(plan),
         environment=_environment(record),
         space_text=space.text,
         command=_command(record, study),
@@ -241,6 +249,30 @@ def _confusion(rows: list[TrialRow], places: dict[str, int]) -> pd.DataFrame:
         for predicted in range(len(CLASSES))
     ]
     return pd.DataFrame(cells, columns=["arm", "true", "predicted", "count"])
+
+
+def _class_accuracy(rows: list[TrialRow]) -> pd.DataFrame:
+    """Of each class's test images, the part that a finished trial took for what they are."""
+    cells = [
+        (row.attributes["arm"], row.attributes["seed"], CLASSES[true], line[true] / sum(line))
+        for row in rows
+        if row.state == "COMPLETE"
+        for true, line in enumerate(row.attributes.get("confusion") or [])
+    ]
+    return pd.DataFrame(cells, columns=["arm", "seed", "true", "accuracy"])
+
+
+def _reported_curves(plan: Plan) -> pd.DataFrame:
+    curves = ["train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    frames = [
+        pd.DataFrame({name: pd.Series(getattr(found, name), dtype=float) for name in curves})
+        .rename_axis(index="epoch")
+        .reset_index()
+        .assign(arm=arm, epoch=lambda rows: rows["epoch"] + 1)
+        for arm, found in plan.space.reported_curves.items()
+    ]
+    columns = ["arm", "epoch", *curves]
+    return pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)
 
 
 def _environment(record: Record) -> dict[str, str]:

@@ -51,6 +51,15 @@ def whole(number: float) -> str:
     return f"{number:,.0f}" if math.isfinite(number) else MISSING
 
 
+CONFOUNDED = "*"
+"""Set beside a verdict whose arm also changes the sequence length or the network's size."""
+
+
+def marked(verdict: str, confounded: bool) -> str:
+    """A verdict, with its mark where it is not the changed setting's alone."""
+    return f"{verdict} {CONFOUNDED}" if verdict and confounded else verdict or MISSING
+
+
 def counted(number: int, noun: str) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

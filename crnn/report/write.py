@@ -71,7 +71,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    return Report(folder, answer(table, effects, contrasts), brief_table(effects), files)
+    return Report(folder, answer(table, effects, contrasts), brief_table(table, effects), files)
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
