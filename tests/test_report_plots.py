@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -138,11 +139,12 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
 
 def test_reported_curves_are_drawn_under_ours() -> None:
     axes = made("10 arms")["learning_curves_reported"].figure.axes[0]
-    theirs, ours = [], []
+    theirs: list[Line2D] = []
+    ours: list[Line2D] = []
     for line in axes.lines:
         (theirs if line.get_linewidth() == 3 else ours).append(line)
     reported = STUDIES["10 arms"].reported_curves
-    assert [list(line.get_ydata()) for line in theirs] == [
+    assert [np.asarray(line.get_ydata()).tolist() for line in theirs] == [
         list(reported["val_accuracy"]), list(reported["train_accuracy"]),
     ]  # fmt: skip
     assert max(line.get_zorder() for line in theirs) < min(line.get_zorder() for line in ours)

@@ -304,7 +304,7 @@ def _unknown_names(space: Space, valid: list[str]) -> list[str]:
             errors.append(
                 f'arms.{name}.against: no arm "{arm.against}"; {nearest(arm.against, others)}'
             )
-    by_arm = {"reported": space.reported, "reported_curves": space.reported_curves}
+    by_arm = {"reported": list(space.reported), "reported_curves": list(space.reported_curves)}
     for key, names in by_arm.items():
         errors += [
             f'{key}."{name}": no such arm; {nearest(name, valid)}'

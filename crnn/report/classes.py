@@ -84,7 +84,7 @@ def change(shares: pd.DataFrame, arm: str, against: str) -> Figure:
         against: the other, which is taken off.
     """
     grid = _grid(shares, arm) - _grid(shares, against)
-    most = max(float(grid.abs().max(axis=None)), 0.1)
+    most = max(float(np.abs(grid.to_numpy(float)).max()), 0.1)
     text = grid.map(lambda x: f"{x:+.1f}".replace("-", "−") if abs(x) >= 0.05 else "")
     figure, (axes,) = style.new_figure(5.4, 4.4)
     _heatmap(axes, grid, text, {"cmap": "RdBu", "vmin": -most, "vmax": most})

@@ -163,7 +163,7 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
 def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
     base, best, scored = str(effects["arm"].iloc[0]), rival(table, effects), table.class_accuracy
-    arms = [arm for arm in (base, best) if arm in set(scored["arm"])]
+    arms = [arm for arm in (base, best) if arm and arm in set(scored["arm"])]
     if best and len(arms) == 2:
         figure = classes.accuracy(class_differences(scored, best, base), best, base)
         caption = (

@@ -72,7 +72,7 @@ def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
     values = np.nan_to_num(np.asarray(p_values, float), nan=1.0)
     order = np.argsort(values)
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    adjusted = np.empty_like(values)
+    adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
 
