@@ -16,6 +16,7 @@ import webbrowser
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,6 +89,7 @@ Jobs = Annotated[
     typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
 ]
 RESULTS = Path("results")
+REFERENCE = Path(__file__).parent / "results" / "reference" / "studies.db"
 
 
 @app.command()
@@ -266,7 +268,19 @@ def dashboard(
     results: Results = RESULTS,
 ) -> None:
     """Serve optuna-dashboard on the storage, also while a study runs."""
-    opened = _open(storage, results)
+    from crnn.ablation.storage import sqlite_file, storage_url
+
+    file = sqlite_file(storage_url(storage, results))
+    own = (RESULTS / REFERENCE.name).absolute()
+    if file == own and not own.exists() and REFERENCE.exists():
+        _say("No study of your own yet, so these are the ones that come with the project (a copy).")
+        with TemporaryDirectory() as folder:
+            _serve(_open(shutil.copy(REFERENCE, folder), results), host, port, open_page)
+    else:
+        _serve(_open(storage, results), host, port, open_page)
+
+
+def _serve(opened: RDBStorage, host: str, port: int, open_page: bool) -> None:
     from crnn.dashboard import serve
 
     def ready(address: str) -> None:

@@ -57,7 +57,9 @@ def dashboard(folder: Path) -> Iterator[str]:
     process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=folder)
     try:
         assert process.stdout
-        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        printed = iter(process.stdout.readline, "")
+        lines = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in printed)
+        found = next(filter(None, lines), None)
         assert found, process.stderr
         yield found.group()
     finally:
@@ -110,6 +112,16 @@ def test_the_dashboard_follows_a_study_that_runs(full_data: Path, tmp_path: Path
             assert states == ["Complete"] * 6
     finally:
         process.kill()
+
+
+def test_without_a_study_the_dashboard_shows_those_that_come_along(tmp_path: Path) -> None:
+    reference = cli.ROOT / "results" / "reference"
+    before = cli.files(reference)
+    with dashboard(tmp_path) as address:
+        studies = fetch(f"{address}api/studies")["study_summaries"]
+    assert "source" in [study["study_name"] for study in studies]
+    assert cli.files(reference) == before
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_taken_port_is_passed_over() -> None:
