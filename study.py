@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from crnn.ablation.design import Plan
+    from crnn.ablation.traced import Subject
     from crnn.report.tables import TextTable
+    from crnn.report.walk import Walk
     from crnn.report.write import Report
 
 app = typer.Typer(
@@ -169,6 +171,9 @@ def run(
         str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Train failed replicates again.")] = False,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep the final weights of what is trained.")
+    ] = False,
     open_report: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -197,11 +202,14 @@ def run(
         fuse=fuse,
         retry_failed=retry_failed,
         timeout=_seconds(timeout),
+        keep_weights=keep_weights,
     )
     _say_what_is_left_out(found)
     try:
         progress = launch(request, lambda: Display(console, request.study), _say)
         _finish(request.study, progress, storage, results, open_report)
+        if request.weights:
+            _say_whose_weights_lack(request.weights, progress.complete)
     except (InterruptedRunError, KeyboardInterrupt) as interrupted:
         again = _again(*sys.argv[1:])
         _print(f"{str(interrupted) or 'SIGINT'}: stopped; nothing is lost. Go on with: {again}")
@@ -257,6 +265,69 @@ def report(
         sys.stdout.write(_pasted(opened, name, table))
         return
     _print_report(_write(opened, name, results), open_report)
+
+
+@app.command()
+def trace(
+    space: Annotated[
+        str | None,
+        typer.Argument(help="A shipped space, or a path to a TOML file. Default: source."),
+    ] = None,
+    arm: Annotated[str, typer.Option(help="One of its arms, as `plan` names it.")] = "baseline",
+    trial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY:NUMBER", help="Instead: a finished trial, with the weights that it kept."
+        ),
+    ] = None,
+    open_page: Open = False,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    data: Data = None,
+) -> None:
+    """Show two images on their way through the network, stage by stage."""
+    from crnn.ablation import traced
+    from crnn.report import walk
+
+    if trial and (space or arm != "baseline"):
+        raise UserError("--trial: it says which arm itself; leave SPACE and --arm out")
+    if trial:
+        subject = traced.finished(_open(storage, results), trial)
+    else:
+        subject = traced.untrained(space or traced.WRITE_UP, arm)
+    walked = _walk(subject, results, data)
+    page = walk.write_walk(walked, results / subject.study / "trace" / subject.name)
+    _say(walked.title)
+    for line in walked.notes:
+        _say(line)
+    _print_text_table(walk.stages_table(walked.trace))
+    for line in walk.verdicts(walked):
+        _say(line)
+    _print(f"Page:    {escape(str(page))}")
+    _print(f"Figures: {escape(str(page.parent))}/*.png")
+    if open_page:
+        webbrowser.open(page.absolute().as_uri())
+
+
+def _walk(subject: Subject, results: Path, data: Path | None) -> Walk:
+    from crnn.data import load, prepare
+    from crnn.report.walk import Walk, notes_on
+    from crnn.trace import network, trace, two_images
+
+    setting, weights = subject.setting, None
+    if subject.number is not None:
+        weights = results / subject.study / "weights"
+    model = network(setting, subject.seed, weights, subject.number)
+    prepare(data, _say)
+    images = load(data)
+    places = two_images(images, setting, subject.seed)
+    return Walk(
+        trace=trace(model, images.train_images[places], images.train_labels[places]),
+        title=subject.title,
+        notes=[subject.state, *notes_on(setting.model)],
+        images=[f"validation image {place}" for place in places.tolist()],
+        command=subject.command,
+    )
 
 
 @app.command()
@@ -340,6 +411,13 @@ def _finish(
         _print(f"                               {_again('run', 'source')}")
 
 
+def _say_whose_weights_lack(folder: Path, complete: int) -> None:
+    lacking = complete - len(list(folder.glob("trial-*.safetensors")))
+    _print(f"Weights: {escape(_short(str(folder)))}")
+    if lacking > 0:
+        _say(f"Without weights, because trained before --keep-weights: {lacking} trials.")
+
+
 def _say_what_is_left_out(plan: Plan) -> None:
     if plan.space.settle:
         _say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
@@ -399,8 +477,9 @@ def _print_report(written: Report, open_report: bool) -> None:
 def _print_text_table(found: TextTable) -> None:
     table = Table(box=None, pad_edge=False)
     for place, title in enumerate(found.titles):
-        number = 0 < place < len(found.titles) - 1
-        table.add_column(title, justify="right" if number else "left", no_wrap=place > 0)
+        wraps, last = place < found.words, place == len(found.titles) - 1
+        number = not wraps and (not last or any(re.search(r"\d", row[-1]) for row in found.rows))
+        table.add_column(title, justify="right" if number else "left", no_wrap=not wraps)
     for row in found.rows:
         table.add_row(*map(escape, row))
     console.print(table)

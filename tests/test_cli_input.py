@@ -188,6 +188,22 @@ def test_no_storage_yet(command: str, tmp_path: Path) -> None:
     refused(tmp_path, ["no such storage; start with"], command, "--results", str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["source", "--arm", "conv_layer=2"], "--arm conv_layer=2: space source has none; did you"),
+        (["sourc"], "no such space; did you mean source"),
+        (["--trial", "tiny"], "--trial tiny: takes STUDY:NUMBER, such as source:0"),
+        (["--trial", "tyni:0"], "did you mean tiny"),
+        (["--trial", "tiny:0"], "--trial tiny:0: no such trial; there are none yet"),
+        (["source", "--trial", "tiny:0"], "--trial: it says which arm itself; leave SPACE and"),
+        (["--arm", "both", "--trial", "tiny:0"], "--trial: it says which arm itself"),
+    ],
+)
+def test_what_cannot_be_traced(words: list[str], expected: str, stored: Path) -> None:
+    refused(stored, [expected], "trace", *words, "--results", str(stored))
+
+
 @pytest.fixture
 def stored(tmp_path: Path, space: str) -> Path:
     """A results folder whose storage has a begun study ``tiny``."""

@@ -42,6 +42,8 @@ NOW = {
     "crnn.model": "torch crnn.config crnn.masks crnn.shapes crnn.streams",
     "crnn.fused": "torch crnn.config crnn.model",
     "crnn.training": ("torch crnn.config crnn.data crnn.errors crnn.fused crnn.model crnn.streams"),
+    "crnn.weights": "safetensors crnn.config crnn.errors crnn.model",
+    "crnn.trace": ("numpy torch crnn.config crnn.data crnn.model crnn.training crnn.weights"),
     # What to run: pure, no storage.
     "crnn.ablation": "",
     "crnn.ablation.space": "pydantic crnn.config",
@@ -62,6 +64,10 @@ NOW = {
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
     "crnn.ablation.status": "optuna crnn.ablation.record crnn.ablation.storage",
+    "crnn.ablation.traced": (
+        "optuna crnn.ablation.design crnn.ablation.record crnn.ablation.space_file "
+        "crnn.ablation.storage crnn.config crnn.errors"
+    ),
     # Running them: torch is the workers' affair.
     "crnn.ablation.tasks": (
         "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
@@ -83,7 +89,7 @@ NOW = {
     "crnn.ablation.launch": (
         "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.record "
         "crnn.ablation.runner crnn.ablation.search crnn.ablation.space_file "
-        "crnn.ablation.storage crnn.ablation.tasks crnn.errors"
+        "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
@@ -117,6 +123,11 @@ NOW = {
     ),
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
+    "crnn.report.stages": "matplotlib numpy crnn.report.style",
+    "crnn.report.walk": (
+        "numpy pandas crnn.config crnn.report.page crnn.report.stages crnn.report.style "
+        "crnn.report.tables crnn.report.write"
+    ),
     "crnn.report.gallery": (
         "matplotlib pandas crnn.report.classes crnn.report.cost crnn.report.curves "
         "crnn.report.effects crnn.report.plots crnn.report.selection crnn.report.table "
@@ -138,9 +149,10 @@ LATE = {
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
         "optuna torch crnn.ablation.search crnn.ablation.storage crnn.ablation.tasks crnn.data "
-        "crnn.training"
+        "crnn.training crnn.weights"
     ),
     "crnn.ablation.display": "crnn.training",
+    "crnn.report.walk": "matplotlib crnn.trace",
     "crnn.ablation.launch": "torch crnn.data crnn.training",
 }
 # Modules from which no chain of imports, at the time of import, may lead to these packages.
@@ -156,6 +168,7 @@ CLEAR_OF = {
     "crnn.ablation.display": "torch torchvision pandas seaborn statsmodels",
     "crnn.ablation.status": "torch torchvision pandas seaborn statsmodels",
     "crnn.report.write": "torch torchvision",
+    "crnn.report.walk": "torch torchvision",
     "crnn.dashboard": "torch torchvision",
 }
 

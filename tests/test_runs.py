@@ -284,3 +284,32 @@ def test_printed_commands_work_when_pasted(undisturbed: Path, space: Path, full_
     assert words[2:] == ["dashboard", "--results", "results"]
     pasted = subprocess.run(["sh", "-c", f"{printed} --help"], cwd=undisturbed.parent, check=False)
     assert pasted.returncode == 0
+
+
+def test_kept_weights_and_the_walk_through_a_trial(
+    space: Path, undisturbed: Path, full_data: Path, tmp_path: Path
+) -> None:
+    words = ["run", str(space), *options(full_data), "--seeds", "1", "--jobs", "2"]
+    first = cli.run(*words, "--timeout", "1s", cwd=tmp_path)
+    assert first.code == 0, first.err
+    unkept = cli.run("trace", "--trial", "tiny:0", *options(full_data), cwd=tmp_path)
+    assert unkept.code == 2
+    assert "trial 0 kept no weights" in unkept.err
+    answer = cli.run(*words, "--keep-weights", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    kept = sorted(path.name for path in (tmp_path / "results" / "tiny" / "weights").iterdir())
+    assert kept, "nothing was trained after the first run"
+    lacking = 3 - len(kept)
+    assert (
+        f"Without weights, because trained before --keep-weights: {lacking} trials." in answer.out
+    )
+    number = re.findall(r"\d+", kept[-1])[0]
+    walked = cli.run("trace", "--trial", f"tiny:{number}", *options(full_data), cwd=tmp_path)
+    assert walked.code == 0, walked.err
+    assert f"Trained: trial {number} of study tiny" in walked.out
+    assert (tmp_path / "results" / "tiny" / "trace" / f"trial-{number}" / "trace.html").is_file()
+    # Keeping weights changes nothing else.
+    mine = load_trials(tmp_path / "results" / "studies.db", "tiny")
+    theirs = load_trials(undisturbed / "studies.db", "tiny")
+    theirs = theirs[theirs["seed"] == 0]
+    assert mine["val_accuracy"].tolist() == theirs["val_accuracy"].tolist()

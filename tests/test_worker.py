@@ -14,8 +14,9 @@ from crnn import training
 from crnn.ablation import worker
 from crnn.ablation.storage import reported_steps
 from crnn.ablation.tasks import Task
-from crnn.ablation.worker import Outcome, Split, Told, work
+from crnn.ablation.worker import Outcome, Split, Told, Workplace, work
 from crnn.data import FashionMNIST
+from crnn.weights import file_name, load_weights, marks
 from tests.studies import STUDY, designed, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -44,6 +45,7 @@ class Bench:
 
     storage: RDBStorage
     said: list[Any]
+    weights: Path | None = None
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
         """The trainings of a study that make one network with its first, and that one."""
@@ -54,7 +56,7 @@ class Bench:
         return [first, *source.companions(first, 9)]
 
     def work(self, tasks: list[Task]) -> list[Outcome]:
-        return work(tasks, STUDY, Path(), "cpu")
+        return work(tasks, Workplace(STUDY, Path(), weights=self.weights))
 
     def told(self) -> list[tuple[int, int]]:
         """Member and epoch of each epoch that it told of."""
@@ -149,6 +151,33 @@ def test_a_member_that_diverges_fails_alone(bench: Bench) -> None:
     failed = [o for o in outcomes if o.state == "FAIL"]
     assert all("DivergedError: the " in o.attributes["failure"] for o in failed)
     assert all(o.attributes["fused"] == 4 for o in outcomes)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_kept_weights_are_those_that_each_training_ended_with(
+    count: int, bench: Bench, tmp_path: Path
+) -> None:
+    bench.weights = tmp_path / "weights"
+    tasks, data = bench.tasks()[:count], worker._data(Path())
+    outcomes = bench.work(tasks)
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        number = bench.storage.get_trial_number_from_id(task.trial_id)
+        path, expected = bench.weights / file_name(number), marks(task.setting, task.seed)
+        model = load_weights(path, task.setting.model, expected)
+        tested = training.score(model, data.test_images, data.test_labels)
+        assert tested.accuracy == outcome.attributes["test_accuracy"]
+        assert tested.confusion == outcome.attributes["confusion"]
+    assert len(list(bench.weights.iterdir())) == count
+
+
+def test_a_training_whose_weights_cannot_be_kept_is_not_complete(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.weights = tmp_path / "weights"
+    bench.weights.write_text("in the way")
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert outcome.state == "FAIL"
+    assert "weights" in outcome.attributes["failure"]
 
 
 def test_a_storage_that_cannot_be_written_fails_the_training(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from crnn.ablation.storage import (
     sqlite_file,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
+from crnn.ablation.worker import Workplace
 from crnn.errors import UserError
 
 RESERVED = ("reference",)
@@ -50,6 +51,7 @@ class Request:
         fuse: replicates that a worker trains as one network: ``auto``, ``off`` or a number.
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
+        keep_weights: keep the final weights of what is trained.
     """
 
     plan: Plan
@@ -66,6 +68,12 @@ class Request:
     fuse: str = "auto"
     retry_failed: bool = False
     timeout: float | None = None
+    keep_weights: bool = False
+
+    @property
+    def weights(self) -> Path | None:
+        """The folder for the weights, from anywhere; None where they are not kept."""
+        return self.results.absolute() / self.study / "weights" if self.keep_weights else None
 
     @property
     def wanted_seeds(self) -> tuple[int, ...]:
@@ -106,7 +114,8 @@ def launch(
         source = _source(storage, request, record)
         deadline = None if request.timeout is None else time.monotonic() + request.timeout
         with display() as on_event:
-            run(source, request.study, request.url, data, machine, on_event, deadline)
+            place = Workplace(request.study, data, machine.device, request.weights)
+            run(source, place, request.url, machine, on_event, deadline)
     return source.progress
 
 

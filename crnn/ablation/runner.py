@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
@@ -21,7 +20,16 @@ from joblib.externals.loky.backend import get_context
 
 from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
 from crnn.ablation.tasks import Progress, Source, Task
-from crnn.ablation.worker import STORAGE_VARIABLE, Batches, Outcome, Split, Told, start, work
+from crnn.ablation.worker import (
+    STORAGE_VARIABLE,
+    Batches,
+    Outcome,
+    Split,
+    Told,
+    Workplace,
+    start,
+    work,
+)
 
 LOOK = 0.2  # seconds between two looks at workers that say nothing
 ATTEMPTS = 3  # of a training whose worker is lost
@@ -72,9 +80,8 @@ def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
 
 def run(
     source: Source,
-    study: str,
+    place: Workplace,
     storage_url: str,
-    data: Path,
     machine: Machine,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
@@ -83,9 +90,8 @@ def run(
 
     Args:
         source: gives the tasks and records their ends.
-        study: the Optuna study's name, for the workers' reports.
+        place: what all trainings have in common.
         storage_url: handed to the workers in their environment.
-        data: the folder of the decoded images.
         machine: device, jobs and threads.
         on_event: told of everything that happens.
         deadline: nothing new starts after this (`time.monotonic`).
@@ -103,7 +109,7 @@ def run(
                     late = deadline is not None and time.monotonic() > deadline
                     if not slot.tasks and not late and (task := source.next()):
                         tasks = [task, *source.companions(task, machine.fuse - 1)]
-                        slot.begin(tasks, study, data)
+                        slot.begin(tasks, place)
                         for task in tasks:
                             on_event(Event("started", slot.number, task, source.progress))
                 busy = [slot for slot in slots if slot.tasks]
@@ -113,7 +119,7 @@ def run(
                 while ended.poll():
                     ended.recv_bytes()
                 for slot in busy:
-                    _attend(slot, source, study, data, on_event)
+                    _attend(slot, source, place, on_event)
             raise InterruptedRunError(caught[0])
     finally:
         for slot in slots:
@@ -123,7 +129,7 @@ def run(
 
 
 def _attend(
-    slot: _Slot, source: Source, study: str, data: Path, on_event: Callable[[Event], None]
+    slot: _Slot, source: Source, place: Workplace, on_event: Callable[[Event], None]
 ) -> None:
     """Pass on what a worker said; record its tasks' ends where they have ended."""
     tasks, future = slot.tasks, slot.future
@@ -145,7 +151,7 @@ def _attend(
     except BrokenProcessPool:
         slot.renew()
         if slot.attempts < ATTEMPTS:
-            slot.begin(tasks, study, data)
+            slot.begin(tasks, place)
             return
         lost = f"lost its worker process {ATTEMPTS} times (killed, or out of memory)"
         outcomes = [Outcome("FAIL", None, {"failure": lost, "fused": len(tasks)}) for _ in tasks]
@@ -181,12 +187,12 @@ class _Slot:
         )
         self.outbox = outbox  # kept open here, so that an empty pipe is never at its end
 
-    def begin(self, tasks: list[Task], study: str, data: Path) -> None:
+    def begin(self, tasks: list[Task], place: Workplace) -> None:
         """Hand tasks to the worker."""
         self.attempts = self.attempts + 1 if tasks is self.tasks else 1
         self.tasks = tasks
         with ctrl_c_ignored():  # the first tasks start the process
-            self.future = self.executor.submit(work, tasks, study, data, self.machine.device)
+            self.future = self.executor.submit(work, tasks, place)
         # Else the worker would be idle until the next look.
         self.future.add_done_callback(self._ring)
 

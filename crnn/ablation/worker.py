@@ -55,6 +55,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Workplace:
+    """What all trainings of a run have in common.
+
+    Attributes:
+        study: the Optuna study's name.
+        data: the folder of the decoded images.
+        device: where to train.
+        weights: the folder in which to keep the final weights; None to keep none.
+    """
+
+    study: str
+    data: Path
+    device: str = "cpu"
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial."""
 
@@ -88,14 +105,14 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(tasks: list[Task], study: str, data: Path, device: str) -> list[Outcome]:
+def work(tasks: list[Task], place: Workplace) -> list[Outcome]:
     """Train a replicate, or several as one network.
 
     What goes wrong in it comes back as an outcome, not as an exception.
     """
     epochs: list[list[Epoch]] = [[] for _ in tasks]
     try:
-        with _Reports(tasks, study) as reports:
+        with _Reports(tasks, place.study) as reports:
 
             def on_epoch(member: int, epoch: Epoch) -> None:
                 if any(seen.epoch == epoch.epoch for seen in epochs[member]):
@@ -104,7 +121,7 @@ def work(tasks: list[Task], study: str, data: Path, device: str) -> list[Outcome
                 _send(Told(member, epoch))
                 reports.add(member, epoch)
 
-            return _train(tasks, 0, data, device, on_epoch)
+            return _train(tasks, 0, place, on_epoch)
     except _PrunedError:  # of a search, whose trials are trained alone
         return [Outcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
     except Exception as error:
@@ -114,8 +131,7 @@ def work(tasks: list[Task], study: str, data: Path, device: str) -> list[Outcome
 def _train(
     tasks: list[Task],
     first: int,
-    data: Path,
-    device: str,
+    place: Workplace,
     on_epoch: Callable[[int, Epoch], None],
 ) -> list[Outcome]:
     """Train as one network, or in halves where that does not fit into the GPU's memory.
@@ -123,8 +139,7 @@ def _train(
     Args:
         tasks: what is trained.
         first: the number of the first of them among those that were handed over.
-        data: the data folder.
-        device: where to train.
+        place: where.
         on_epoch: told of each epoch.
     """
     import torch
@@ -148,8 +163,8 @@ def _train(
     try:
         results = train_together(
             [(task.setting, task.seed) for task in tasks],
-            _data(data),
-            device=device,
+            _data(place.data),
+            device=place.device,
             score_test=tasks[0].score_test,
             on_epoch=told,
             on_batch=on_batch,
@@ -158,15 +173,27 @@ def _train(
         if len(tasks) == 1:
             raise
     else:
+        if place.weights:
+            _keep(tasks, results, place.weights)
         ends = zip(results, epochs, strict=True)
         return [_ended(result, seen, len(tasks)) for result, seen in ends]
     torch.cuda.empty_cache()  # only here, where nothing holds the failed network any more
     _send(Split(len(tasks)))
     half = len(tasks) // 2
     return [
-        *_train(tasks[:half], first, data, device, on_epoch),
-        *_train(tasks[half:], first + half, data, device, on_epoch),
+        *_train(tasks[:half], first, place, on_epoch),
+        *_train(tasks[half:], first + half, place, on_epoch),
     ]
+
+
+def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path) -> None:
+    """Keep the final weights: before a trial is told complete, so that a complete one has them."""
+    from crnn.weights import file_name, marks, save_weights
+
+    for task, result in zip(tasks, results, strict=True):
+        if not isinstance(result, Exception):
+            number = _storage().get_trial_number_from_id(task.trial_id)
+            save_weights(result.model, folder / file_name(number), marks(task.setting, task.seed))
 
 
 def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> Outcome:

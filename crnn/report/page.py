@@ -128,6 +128,11 @@ def html(content: dict[str, Any]) -> str:
     return _environment("html").get_template("report.html.j2").render(content)
 
 
+def trace_html(content: dict[str, Any]) -> str:
+    """The walk through a network, stage by stage: one file as well."""
+    return _environment("html").get_template("trace.html.j2").render(content)
+
+
 def markdown(content: dict[str, Any]) -> str:
     """The same story in Markdown, its figures beside it in ``plots/``."""
     return _environment("md").get_template("report.md.j2").render(content)

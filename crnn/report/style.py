@@ -72,6 +72,13 @@ def new_figure(
     return figure, list(np.ravel(grid))
 
 
+def space_between(figure: Figure) -> None:
+    """Set panels side by side apart, where no axis does it."""
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(wspace=0.05)
+
+
 @styled
 def render(figure: Figure) -> dict[str, bytes]:
     """The figure as ``png`` and ``svg``, without dates or versions inside."""

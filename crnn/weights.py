@@ -1,0 +1,80 @@
+"""A finished network's weights in a file: safetensors, which holds numbers and no code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from crnn.config import ModelConfig, Setting
+from crnn.errors import UserError
+from crnn.model import CRNN
+
+
+class WeightsError(UserError):
+    """A file of weights that cannot be used; one line with the fix."""
+
+
+def file_name(number: int) -> str:
+    """The name of the file with a trial's weights, below ``results/STUDY/weights/``."""
+    return f"trial-{number}.safetensors"
+
+
+def marks(setting: Setting, seed: int) -> dict[str, str]:
+    """What a file of weights says of itself: the training that they come from."""
+    return {"setting": setting.digest, "seed": str(seed)}
+
+
+def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a network's weights, whole or not at all; the folder is made if need be.
+
+    Args:
+        model: the network.
+        path: where to.
+        metadata: what to say of them, such as the setting's digest.
+
+    Raises:
+        OSError: the file cannot be written; what was there before is unharmed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    data = save(tensors, dict(metadata))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -> CRNN:
+    """The network of a file, in evaluation mode.
+
+    Args:
+        path: the file.
+        config: the network's setting.
+        metadata: what the file must say of itself.
+
+    Raises:
+        WeightsError: there is no such file, it is damaged, or it is of another training.
+    """
+    model = CRNN(config)
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model.load_state_dict(tensors)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such weights") from None
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: damaged, or not this network's: {reason}") from None
+    if differs := [key for key, value in metadata.items() if found.get(key) != value]:
+        raise WeightsError(f"{path}: of another training (its {', '.join(differs)}); delete it")
+    return model.eval()
