@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ ONE_FACTOR = {
     "learning_rate": ["0.0003", "0.003", "0.0001"],
 }
 REPORTED = {"baseline": 0.8967, "pooling_count=2": 0.8873, "filter_sizes=2,2,2": 0.8610}
+NASTY = '<script>alert(1)</script> <img src=x onerror="alert(2)"> | `x` *b*\n# title'
 EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
     "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
@@ -97,6 +99,26 @@ def study(
         "command": f"run made-{design}",
     }  # fmt: skip
     return StudyTable(**(fields | changes))
+
+
+def nasty(table: StudyTable) -> StudyTable:
+    """The study with markup in every text that a user can give."""
+    odd = {"conv_layers=2": NASTY}
+    trials = table.trials.replace({"arm": odd})
+    trials["failure"] = trials["failure"].where(trials["failure"] == "", NASTY)
+    return replace(
+        table,
+        name=NASTY,
+        question=NASTY,
+        notes=[NASTY],
+        arms=table.arms.replace({"arm": odd}),
+        trials=trials,
+        epochs=table.epochs.replace({"arm": odd}),
+        confusion=table.confusion.replace({"arm": odd}),
+        fixed={"padding": NASTY},
+        environment={"host": {"name": NASTY}},
+        space_text="</pre>" + NASTY,
+    )
 
 
 def _one_factor(arms: int) -> dict[str, dict[str, str]]:

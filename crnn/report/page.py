@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import Any
 
 import pandas as pd
@@ -124,13 +126,21 @@ def commands(table: StudyTable) -> list[tuple[str, str]]:
 
 
 def html(content: dict[str, Any]) -> str:
-    """One file that needs no other: figures inside, no script, no font from elsewhere."""
-    return _environment("html").get_template("report.html.j2").render(content)
+    """One file that needs no other: figures inside, and a script that only sorts tables."""
+    return _page("report.html.j2", content)
 
 
 def trace_html(content: dict[str, Any]) -> str:
     """The walk through a network, stage by stage: one file as well."""
-    return _environment("html").get_template("trace.html.j2").render(content)
+    return _page("trace.html.j2", content)
+
+
+def _page(template: str, content: dict[str, Any]) -> str:
+    """A page that lets the one script run, by its hash, and none that a user might have typed."""
+    script = resources.files("crnn.report").joinpath("templates/sort.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    more = {"script": Markup(script), "script_hash": f"sha256-{digest}"}
+    return _environment("html").get_template(template).render(content | more)
 
 
 def markdown(content: dict[str, Any]) -> str:
@@ -161,8 +171,8 @@ def _environment(kind: str) -> Environment:
 
 
 def breakable(text: str) -> Markup:
-    """Escaped for HTML; breaks between an arm's settings, not before a percent sign."""
-    whole = re.sub(r"(?<=\d) %", "&nbsp;%", str(escape(text)))
+    """Escaped for HTML; breaks between an arm's settings, not within ``5 %``, ``< 1`` or a mark."""
+    whole = re.sub(r"(?<=\d) (?=%)|(?<=^&lt;) (?=\d)| (?=\*$)", "&nbsp;", str(escape(text)))
     return Markup(re.sub(r"\+(?=[A-Za-z_])", "+<wbr>", whole))
 
 
