@@ -108,7 +108,6 @@ def nasty(table: StudyTable) -> StudyTable:
     trials["failure"] = trials["failure"].where(trials["failure"] == "", NASTY)
     return replace(
         table,
-        name=NASTY,
         question=NASTY,
         notes=[NASTY],
         arms=table.arms.replace({"arm": odd}),

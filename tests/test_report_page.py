@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Dialog, Locator, Page
 
 from crnn.report import page as report_page
 from crnn.report.contrasts import contrasts
@@ -17,7 +18,7 @@ from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
 from crnn.report.write import write_report
 from tests.browser import chromium, watch
-from tests.report_studies import nasty, study
+from tests.report_studies import NASTY, nasty, study
 
 pytestmark = pytest.mark.slow
 
@@ -153,10 +154,15 @@ def test_without_script_the_page_is_whole(sortable: Path, browser: Browser) -> N
 
 def test_what_users_type_never_runs(tmp_path: Path, browser: Browser) -> None:
     path = tmp_path / "report.html"
-    path.write_text(without_figures(nasty(made("preliminary"))))
+    path.write_text(without_figures(replace(nasty(made("preliminary")), name=NASTY)))
     page = browser.new_page()
-    dialogs = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    dialogs: list[str] = []
+
+    def close(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", close)
     asked, troubles = watch(page)
     page.goto(path.as_uri())
     assert "<script>alert(1)</script>" in page.inner_text("h1")
