@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Some tests need a browser or a database server. As root, what is missing is installed (Debian,
-# Ubuntu); else the tests that need it are skipped. With CI set, nothing may be missing.
+# Some tests need a browser, a database server or LaTeX. As root, what is missing is installed
+# (Debian, Ubuntu); else the tests that need it are skipped. With CI set, nothing may be missing.
 set -euo pipefail
 
 declare -A tests=(
   [chromium]="the tests of pages in a browser"
   [postgresql]="the tests of studies kept in PostgreSQL"
+  [texlive-latex-recommended]="the tests of tables in LaTeX"
 )
 
 has() {
   case "$1" in
     chromium) command -v chromium ;;
     postgresql) command -v postgres || compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
+    texlive-latex-recommended) command -v pdflatex && kpsewhich booktabs.sty ;;
   esac >/dev/null
 }
 

@@ -16,9 +16,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from crnn.report.effects import effects
 from crnn.report.page import breakable, code_span, escape_markdown
-from crnn.report.paste import as_latex, as_markdown, escape_latex
 from crnn.report.table import StudyTable
 from crnn.report.write import write_atomic, write_report
 from tests.report_studies import nasty, study
@@ -251,31 +249,3 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_atomic(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
-
-
-def test_tables_to_paste_have_a_caption_that_stands_alone() -> None:
-    table = small()
-    rows = effects(table.trials, table.arms, table.margin)
-    text = as_markdown(table, rows)
-    assert "| baseline | 2 |" in text
-    assert "2 seeds an arm" in text.splitlines()[-1]
-    assert "Some CPU @ 2 GHz, fp32, torch 2.14.1, commit 0123abc." in text.splitlines()[-1]
-    latex = as_latex(table, rows)
-    assert r"conv\_layers=2 & 1 &" in latex
-    assert r"\toprule" in latex
-    columns = latex.split(r"\begin{tabular}{")[1].split("}")[0]
-    for line in latex.splitlines():
-        if line.endswith(r"\\"):
-            assert line.count(" & ") == len(columns) - 1
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("50 %", r"50 \%"), ("a_b", r"a\_b"), ("−1 ± 2", r"$-$1 $\pm$ 2"), ("a & b", r"a \& b"),
-        ("\\x{1}", r"\textbackslash{}x\{1\}"), ("< 0.001", "$<$ 0.001"), ("#1~^$", r"\#1"
-         r"\textasciitilde{}\textasciicircum{}\$"),
-    ],
-)  # fmt: skip
-def test_escaping_latex(text: str, shown: str) -> None:
-    assert escape_latex(text) == shown

@@ -3,57 +3,118 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from textwrap import wrap
 
 import pandas as pd
 
 from crnn.report.page import escape_markdown, markdown_table
 from crnn.report.table import StudyTable
-from crnn.report.tables import TextTable, arms_table
-from crnn.report.wording import counted
+from crnn.report.tables import TextTable, arms_table, paper_table
+from crnn.report.wording import CONFOUNDED, counted
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "−": "$-$", "±": r"$\pm$", "–": "--", "<": "$<$", ">": "$>$", "×": r"$\times$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "|": r"\textbar{}", '"': "''",
+    # At the start of a row these would belong to the \\ before it.
+    "[": "{[}", "*": "{*}",
 }  # fmt: skip
+LINE = 24  # characters of an arm's name that a column has room for
+TITLE = 7  # characters of a line of a column's title
 
 
 def as_markdown(table: StudyTable, effects: pd.DataFrame) -> str:
     """The table of arms in Markdown, its caption below."""
     text = replace(arms_table(table, effects), strong=set())
-    return f"{markdown_table(text)}\n{escape_markdown(caption(table))}\n"
+    below = escape_markdown(caption(table, text, len(effects)))
+    return f"{markdown_table(text)}\n{below}\n"
 
 
 def as_latex(table: StudyTable, effects: pd.DataFrame) -> str:
-    """The table of arms as a LaTeX table; needs the package booktabs."""
-    text = arms_table(table, effects)
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption(table))}}}"]
-    lines += [rf"\begin{{tabular}}{{{_columns(text)}}}", r"\toprule", _row(text.titles)]
+    """The table of arms as a LaTeX table; needs the package booktabs.
+
+    It fits the text of a one-column article: arms with long names get lines to break.
+    """
+    text = _percent_in_titles(paper_table(table, effects))
+    above = escape_latex(caption(table, text, len(effects)))
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{above}}}"]
+    lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}"]
+    lines += [rf"\begin{{tabular}}{{{_columns(text)}}}", r"\toprule", _titles(text)]
     lines += [r"\midrule", *(_row(row) for row in text.rows), r"\bottomrule"]
     return "\n".join([*lines, r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
-def caption(table: StudyTable) -> str:
-    """What a table needs to stand alone: question, n, margin, hardware, versions, commit."""
+def caption(table: StudyTable, text: TextTable, arms: int) -> str:
+    """What a table needs to stand alone: question, n, margin, hardware, versions, commit.
+
+    Args:
+        table: the study.
+        text: the table that it is for.
+        arms: how many there are, shown or not.
+    """
     found = table.environment
     machine = [str(found[key]) for key in ("gpu", "cpu", "precision") if found.get(key)]
     versions = [f"{key} {found[key]}" for key in ("torch", "commit") if found.get(key)]
     question = " ".join(table.question.split())
-    return (
+    shown = len(text.rows)
+    marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
+    sentences = [
         f"{question} Accuracy after the last epoch, {counted(len(table.seeds), 'seed')} an arm; "
-        f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted. "
-        f"{', '.join([*machine, *versions])}."
-    )
+        f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted.",
+        f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
+        f"{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
+        if marked
+        else "",
+        f"{', '.join([*machine, *versions])}.",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def escape_latex(text: str) -> str:
-    """One line of plain text, as LaTeX shows it."""
-    return "".join(LATEX.get(char, char) for char in " ".join(text.split()))
+    """One line of plain text, as LaTeX shows it; what cannot be seen is left out."""
+    line = " ".join(text.split())
+    return "".join(LATEX.get(char, char) for char in line if char.isprintable())
+
+
+def _percent_in_titles(text: TextTable) -> TextTable:
+    """Where a column is in percent, its title says so once."""
+    columns = [list(cells) for cells in zip(*text.rows, strict=True)]
+    titles = list(text.titles)
+    for place in range(text.words, len(titles)):
+        if any(cell.endswith(" %") for cell in columns[place]):
+            titles[place] += " (%)"
+            columns[place] = [cell.removesuffix(" %") for cell in columns[place]]
+    return replace(text, titles=titles, rows=[list(row) for row in zip(*columns, strict=True)])
 
 
 def _columns(text: TextTable) -> str:
-    return "l" * text.words + "r" * (len(text.titles) - text.words)
+    """Words to the left, numbers to the right; what is too long for a line gets a width."""
+    numbers = len(text.titles) - text.words
+    width = rf"p{{{0.23 if numbers > 3 else 0.65}\textwidth}}"
+    lengths = [max(len(cell) for cell in cells) for cells in zip(*text.rows, strict=True)]
+    words = [width if length > LINE else "l" for length in lengths[: text.words]]
+    return "@{}" + "".join(words) + "r" * numbers + "@{}"
+
+
+def _titles(text: TextTable) -> str:
+    """The titles, those of numbers in lines below one another: the numbers are narrow."""
+    stacked = [_stacked(title) for title in text.titles[text.words :]]
+    return " & ".join([*map(escape_latex, text.titles[: text.words]), *stacked]) + r" \\"
+
+
+def _stacked(title: str) -> str:
+    lines = [escape_latex(line) for line in wrap(title, TITLE, break_long_words=False)]
+    if len(lines) == 1:
+        return lines[0]
+    return r"\begin{tabular}[b]{@{}r@{}}" + r"\\".join(lines) + r"\end{tabular}"
 
 
 def _row(cells: list[str]) -> str:
-    return " & ".join(escape_latex(cell) for cell in cells) + r" \\"
+    return " & ".join(_cell(cell) for cell in cells) + r" \\"
+
+
+def _cell(cell: str) -> str:
+    """A cell; a long one breaks between an arm's settings."""
+    shown = escape_latex(cell)
+    return r"\raggedright " + shown.replace("+", r"+\allowbreak{}") if len(cell) > LINE else shown

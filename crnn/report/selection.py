@@ -12,16 +12,16 @@ from crnn.report.table import StudyTable
 ROOM = 25  # arms beside those with names of their own
 
 
-def leading(effects: pd.DataFrame) -> pd.DataFrame:
+def leading(effects: pd.DataFrame, room: int = ROOM) -> pd.DataFrame:
     """The arms that there is room for: their effects, in the order of the design.
 
-    All of them where they are not many more than ``ROOM``. Else (a search draws hundreds): the
+    All of them where they are not many more than ``room``. Else (a search draws hundreds): the
     baseline, the arms with names of their own, and the best of the others, best first.
     """
-    if len(effects) <= ROOM + 10:
+    if len(effects) <= room + 10:
         return effects
     own = is_first(effects) | ~effects["arm"].str.contains("=", regex=False).to_numpy(bool)
-    return pd.concat([effects[own], effects[~own].nlargest(ROOM, "val_mean")])
+    return pd.concat([effects[own], effects[~own].nlargest(room, "val_mean")])
 
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:

@@ -36,6 +36,7 @@ from crnn.report.wording import (
     whole,
 )
 
+PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 REASON = 300  # characters of a failure's first line that are shown
 
 
@@ -59,20 +60,37 @@ class TextTable:
 def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """Arms with n, means, spreads, effect and verdict, and what they cost."""
     rows = leading(effects)
-    rows = rows.merge(table.arms[["arm", "sequence_length", "parameters", "macs"]], on="arm")
+    names = _names(table, effects, rows)
+    sizes = rows[["arm"]].merge(table.arms, on="arm")
+    columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
+    best = rows["val_mean"].to_numpy(float)
+    strong = {int(best.argmax())} if len(best) and not math.isnan(best.max()) else set()
+    return TextTable(list(columns), _by_row(columns), len(names), strong)
+
+
+def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    """Of the table of arms what fits a page of a paper; the rest is in the files."""
+    rows = leading(effects, PAPER_ROOM)
+    names = _names(table, effects, rows)
+    columns = names | _measured(table, rows)
+    if rows["test_mean"].notna().any():
+        columns["test"] = [percent(x) for x in rows["test_mean"]]
+    return TextTable(list(columns), _by_row(columns), len(names))
+
+
+def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
+    return [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _names(table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What an arm is called, and compared with where that is not always the baseline."""
     columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
     if numbers := tags(table):
         columns = {"trial": [numbers.get(arm, MISSING) for arm in rows["arm"]]} | columns
     baseline = effects["arm"].iloc[0]
     if not rows["against"].isin(["", baseline]).all():
         columns["against"] = [str(against) or MISSING for against in rows["against"]]
-    words = len(columns)
-    columns |= _measured(table, rows)
-    columns |= _sizes(rows)
-    best = rows["val_mean"].to_numpy(float)
-    strong = {int(best.argmax())} if len(best) and not math.isnan(best.max()) else set()
-    cells = [list(row) for row in zip(*columns.values(), strict=True)]
-    return TextTable(list(columns), cells, words, strong)
+    return columns
 
 
 def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
@@ -86,12 +104,17 @@ def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
         columns["95 % interval"] = [_interval(*pair) for pair in ends]
         columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
         columns["verdict"] = _verdicts(table, rows)
-    if rows["test_mean"].notna().any():
-        of_arm = dict(tuple(replicates(table.trials).groupby("arm")["test_accuracy"]))
-        none = pd.Series(dtype=float)
-        tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
-        columns["test accuracy (95 % interval)"] = [_mean(accuracies) for accuracies in tested]
     return columns
+
+
+def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """The mean test accuracy with its interval; nothing where the test set was not scored."""
+    if rows["test_mean"].isna().all():
+        return {}
+    of_arm = dict(tuple(replicates(table.trials).groupby("arm")["test_accuracy"]))
+    none = pd.Series(dtype=float)
+    tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
+    return {"test accuracy (95 % interval)": [_mean(accuracies) for accuracies in tested]}
 
 
 def _verdicts(table: StudyTable, rows: pd.DataFrame) -> list[str]:
