@@ -80,7 +80,7 @@ def test_escaping_latex(text: str, shown: str) -> None:
 def hostile() -> StudyTable:
     """A study with what LaTeX takes for commands wherever a user's text is shown."""
     table = study(arms=12, seeds=3, epochs=1)
-    odd = {"conv_layers=2": SHORT_HOSTILE, "dropout=0.1": "*", "hidden_size=256": HOSTILE}
+    odd = {"conv_layers=2": SHORT_HOSTILE, "dropout=0.1": "[x]*", "hidden_size=256": HOSTILE}
     return replace(
         table,
         question=HOSTILE,
