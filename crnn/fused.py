@@ -258,6 +258,15 @@ class FusedOptimizer:
             return values[0]
         return torch.cat([values.repeat_interleave(p.numel() // len(each)) for p in parameters])
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What it remembers of the steps so far."""
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Remember what `tensors` gave."""
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
+
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.gradients.zero_()

@@ -61,6 +61,29 @@ class Score:
 
 
 @dataclass(frozen=True)
+class State:
+    """A training between two epochs: all that the next one depends on, and what is behind it.
+
+    Every random draw derives from seed and epoch, so nothing about generators is in it.
+
+    Attributes:
+        epochs: by member, those behind it.
+        failures: why members have ended, by member's number.
+        tensors: weights and the optimizer's memory, by name; views of what training goes on to
+            change.
+    """
+
+    epochs: tuple[tuple[Epoch, ...], ...]
+    failures: dict[int, str]
+    tensors: dict[str, Tensor]
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are behind it."""
+        return max(len(seen) for seen in self.epochs)
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished training: its epochs, the test score (None unless asked for), the network.
 
@@ -173,6 +196,8 @@ def train_together(
     score_test: bool = True,
     on_epoch: Callable[[int, Epoch], None] | None = None,
     on_batch: Callable[[int, int, int], None] | None = None,
+    begin: State | None = None,
+    on_state: Callable[[State], None] | None = None,
 ) -> list[Result | DivergedError]:
     """Train several replicates as one network (see `crnn.fused`); arguments are those of `train`.
 
@@ -184,6 +209,9 @@ def train_together(
         on_epoch: called with the member's number (from 0) and its epoch. Times are the member's
             share: the time of all by the number of members.
         on_batch: as there.
+        begin: the state to go on from, of a training of the same members; the result is then
+            that of one that was never stopped, bit for bit.
+        on_state: called after each epoch but the last, before `on_epoch`.
 
     Returns:
         Each member's result, or why it has none. A member that diverges leaves the others as they
@@ -194,29 +222,49 @@ def train_together(
         InfeasibleError: they cannot exist as networks.
     """
     start, device = time.perf_counter(), torch.device(device)
-    epochs: list[list[Epoch]] = [[] for _ in members]
-    failures: dict[int, DivergedError] = {}
+    epochs = [list(seen) for seen in begin.epochs] if begin else [[] for _ in members]
+    earlier = [sum(epoch.seconds for epoch in seen) for seen in epochs]
+    failures = {k: DivergedError(why) for k, why in begin.failures.items()} if begin else {}
+    last = members[0][0].train.epochs
     with _reproducible(device):
         fit = _Fit(members, data, device, on_batch)
-        for number in range(1, members[0][0].train.epochs + 1):
-            for member, epoch in enumerate(fit.epoch(number)):
-                if member in failures:
-                    continue
-                if isinstance(epoch, DivergedError):
-                    failures[member] = epoch
-                    continue
+        if begin:
+            fit.restore(begin.tensors)
+        for number in range(begin.epoch + 1 if begin else 1, last + 1):
+            new = _sorted_out(fit.epoch(number), failures)
+            for member, epoch in new.items():
                 epochs[member].append(epoch)
-                if on_epoch:
-                    on_epoch(member, epoch)
             if len(failures) == len(members):
                 return [failures[member] for member in range(len(members))]
+            if on_state and number < last:
+                why = {member: str(error) for member, error in failures.items()}
+                on_state(State(tuple(map(tuple, epochs)), why, fit.tensors()))
+            if on_epoch:
+                for member, epoch in new.items():
+                    on_epoch(member, epoch)
         tests = fit.score_test(data) if score_test else [None] * len(members)
         networks = fit.networks()
     share = (time.perf_counter() - start) / len(members)
+    ends = zip(epochs, tests, networks, earlier, strict=True)
     return [
-        failures.get(member) or Result(tuple(seen), test, share, network)
-        for member, (seen, test, network) in enumerate(zip(epochs, tests, networks, strict=True))
+        failures.get(member) or Result(tuple(seen), test, share + before, network)
+        for member, (seen, test, network, before) in enumerate(ends)
     ]
+
+
+def _sorted_out(
+    epoch: list[Epoch | DivergedError], failures: dict[int, DivergedError]
+) -> dict[int, Epoch]:
+    """The epochs of the members that go on; those that have just ended join `failures`."""
+    new = {}
+    for member, found in enumerate(epoch):
+        if member in failures:
+            continue
+        if isinstance(found, DivergedError):
+            failures[member] = found
+        else:
+            new[member] = found
+    return new
 
 
 def score(model: CRNN, images: Tensor, labels: Tensor, precision: str = "fp32") -> Score:
@@ -340,6 +388,29 @@ class _Fit:
         order = torch.arange(len(labels), device=self.device).expand(len(self.seeds), -1)
         return _scores(self.network, images, labels, order, self.precision)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and the optimizer's memory, by name."""
+        parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.tensors()}
+        return {
+            f"{part}/{k}": tensor for part, found in parts.items() for k, tensor in found.items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors` gave.
+
+        Raises:
+            ValueError: they are not those of this network and optimizer.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, key = name.partition("/")
+            parts.setdefault(part, {})[key] = tensor
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.optimizer.restore(parts["optimizer"])
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"not a state of this training: {error}") from None
+
     def networks(self) -> list[CRNN]:
         """Each member's network, in evaluation mode."""
         if isinstance(self.network, CRNN):
@@ -415,6 +486,26 @@ class _Plain:
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
         self.rate, self.optimizer = config.learning_rate, _optimizer(network, config)
+        self.parameters = dict(network.named_parameters())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it remembers of each parameter."""
+        state = self.optimizer.state
+        return {
+            f"{name}/{key}": value
+            for name, parameter in self.parameters.items()
+            for key, value in state[parameter].items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Remember what `tensors` gave."""
+        for path, value in tensors.items():
+            name, _, key = path.rpartition("/")
+            parameter = self.parameters[name]
+            # As PyTorch makes it: in memory like the parameter, if it has its shape.
+            like = parameter if value.shape == parameter.shape else value
+            memory = torch.empty_like(like, device=parameter.device, requires_grad=False)
+            self.optimizer.state[parameter][key] = memory.copy_(value)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

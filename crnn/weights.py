@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save
 
 from crnn.config import ModelConfig, Setting
 from crnn.errors import UserError
+from crnn.files import write_atomic
 from crnn.model import CRNN
 
 
@@ -41,16 +41,7 @@ def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    data = save(tensors, dict(metadata))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomic(path, save(tensors, dict(metadata)))
 
 
 def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -> CRNN:

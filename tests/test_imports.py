@@ -42,7 +42,9 @@ NOW = {
     "crnn.model": "torch crnn.config crnn.masks crnn.shapes crnn.streams",
     "crnn.fused": "torch crnn.config crnn.model",
     "crnn.training": ("torch crnn.config crnn.data crnn.errors crnn.fused crnn.model crnn.streams"),
-    "crnn.weights": "safetensors crnn.config crnn.errors crnn.model",
+    "crnn.files": "",
+    "crnn.weights": "safetensors crnn.config crnn.errors crnn.files crnn.model",
+    "crnn.checkpoint": "safetensors torch crnn.files crnn.training",
     "crnn.trace": ("numpy torch crnn.config crnn.data crnn.model crnn.training crnn.weights"),
     # What to run: pure, no storage.
     "crnn.ablation": "",
@@ -80,7 +82,7 @@ NOW = {
     "crnn.ablation.worker": "",
     "crnn.ablation.signals": "",
     "crnn.ablation.runner": (
-        "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker"
+        "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker crnn.errors"
     ),
     "crnn.ablation.display": (
         "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker"
@@ -89,7 +91,7 @@ NOW = {
     "crnn.ablation.launch": (
         "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.record "
         "crnn.ablation.runner crnn.ablation.search crnn.ablation.space_file "
-        "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors"
+        "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
@@ -125,7 +127,7 @@ NOW = {
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (
-        "numpy pandas crnn.config crnn.report.page crnn.report.stages crnn.report.style "
+        "numpy pandas crnn.config crnn.files crnn.report.page crnn.report.stages crnn.report.style "
         "crnn.report.tables crnn.report.write"
     ),
     "crnn.report.gallery": (
@@ -137,7 +139,7 @@ NOW = {
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
     "crnn.report.write": (
-        "pandas crnn.report.answer crnn.report.contrasts crnn.report.effects "
+        "pandas crnn.files crnn.report.answer crnn.report.contrasts crnn.report.effects "
         "crnn.report.gallery crnn.report.page crnn.report.paste crnn.report.style "
         "crnn.report.table crnn.report.tables"
     ),
@@ -149,7 +151,7 @@ LATE = {
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
         "optuna torch crnn.ablation.search crnn.ablation.storage crnn.ablation.tasks crnn.data "
-        "crnn.training crnn.weights"
+        "crnn.checkpoint crnn.files crnn.training crnn.weights"
     ),
     "crnn.ablation.display": "crnn.training",
     "crnn.report.walk": "matplotlib crnn.trace",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from crnn.report.page import breakable, code_span, escape_markdown
 from crnn.report.table import StudyTable
-from crnn.report.write import write_atomic, write_report
+from crnn.report.write import write_report
 from tests.report_studies import nasty, study
 
 
@@ -234,18 +233,3 @@ def test_a_retried_failure_is_told_as_made_good(tmp_path: Path) -> None:
     text = (write_report(more, tmp_path).folder / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| FAIL"))
     assert row.split(" | ")[2:4] == ["1", "1"]
-
-
-def test_a_write_that_fails_leaves_what_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_atomic(tmp_path / "a.txt", "old")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomic(path, "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    assert path.read_text() == "old"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from optuna.storages import RDBStorage
 
 from crnn import training
 from crnn.ablation import worker
-from crnn.ablation.storage import reported_steps
-from crnn.ablation.tasks import Task
-from crnn.ablation.worker import Outcome, Split, Told, Workplace, work
+from crnn.ablation.storage import finish_trial, reported_steps
+from crnn.ablation.tasks import Task, claim
+from crnn.ablation.worker import Outcome, SetAside, Split, Told, Workplace, work
 from crnn.data import FashionMNIST
 from crnn.weights import file_name, load_weights, marks
 from tests.studies import STUDY, designed, record
@@ -32,7 +33,7 @@ embedding_dim = 16
 hidden_size   = 8
 lstm_layers   = {lstm_layers}
 optimizer     = "{optimizer}"
-epochs        = 2
+epochs        = {epochs}
 train_size    = 300
 [factors]
 {factor}
@@ -46,17 +47,19 @@ class Bench:
     storage: RDBStorage
     said: list[Any]
     weights: Path | None = None
+    checkpoints: Path | None = None
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
         """The trainings of a study that make one network with its first, and that one."""
-        values = {"lstm_layers": 1, "optimizer": "adam", **values}
+        values = {"lstm_layers": 1, "optimizer": "adam", "epochs": 2, **values}
         source = designed(self.storage, record(SPACE.format(factor=factor, **values)))
         first = source.next()
         assert first is not None
         return [first, *source.companions(first, 9)]
 
     def work(self, tasks: list[Task]) -> list[Outcome]:
-        return work(tasks, Workplace(STUDY, Path(), weights=self.weights))
+        place = Workplace(STUDY, Path(), "cpu", self.checkpoints, self.weights)
+        return work(tasks, place, claim(self.storage, tasks))
 
     def told(self) -> list[tuple[int, int]]:
         """Member and epoch of each epoch that it told of."""
@@ -136,10 +139,12 @@ def test_epochs_before_a_split_are_told_and_reported_once(
         assert reported_steps(bench.storage, task.trial_id) == {1, 2}
 
 
-def test_one_that_does_not_fit_alone_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_does_not_fit_alone_says_that_memory_is_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_memory(monkeypatch, members=0)
     outcomes = bench.work(bench.tasks())
-    assert [outcome.state for outcome in outcomes] == ["FAIL"] * 4
+    assert [outcome.state for outcome in outcomes] == ["MEMORY"] * 4
     assert all("OutOfMemoryError" in outcome.attributes["failure"] for outcome in outcomes)
 
 
@@ -161,8 +166,7 @@ def test_kept_weights_are_those_that_each_training_ended_with(
     tasks, data = bench.tasks()[:count], worker._data(Path())
     outcomes = bench.work(tasks)
     for task, outcome in zip(tasks, outcomes, strict=True):
-        number = bench.storage.get_trial_number_from_id(task.trial_id)
-        path, expected = bench.weights / file_name(number), marks(task.setting, task.seed)
+        path, expected = bench.weights / file_name(task.number), marks(task.setting, task.seed)
         model = load_weights(path, task.setting.model, expected)
         tested = training.score(model, data.test_images, data.test_labels)
         assert tested.accuracy == outcome.attributes["test_accuracy"]
@@ -180,7 +184,96 @@ def test_a_training_whose_weights_cannot_be_kept_is_not_complete(
     assert "weights" in outcome.attributes["failure"]
 
 
-def test_a_storage_that_cannot_be_written_fails_the_training(bench: Bench) -> None:
-    tasks = [replace(task, trial_id=task.trial_id + 1000) for task in bench.tasks()]
-    outcomes = bench.work(tasks)
+def frozen(outcomes: list[Outcome]) -> list[Any]:
+    """Outcomes without their times."""
+    found = []
+    for outcome in outcomes:
+        history = [{**epoch, "seconds": 0} for epoch in outcome.attributes["history"]]
+        rest = {**outcome.attributes, "seconds": 0, "history": history}
+        found.append((outcome.state, outcome.value, rest))
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
+    count: int, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = bench.tasks(epochs=5)[:count]
+    undisturbed = bench.work(tasks)
+    before = [reported_steps(bench.storage, task.trial_id) for task in tasks]
+    bench.checkpoints = tmp_path / "checkpoints"
+
+    def send(message: Any) -> None:
+        bench.said.append(message)
+        if isinstance(message, Told) and message.epoch.epoch == 3:
+            claim(bench.storage, tasks)  # another worker's from here on
+
+    monkeypatch.setattr(worker, "_send", send)
+    assert bench.work(tasks) == []
+    assert [path.name for path in bench.checkpoints.iterdir()] == ["trial-0.safetensors"]
+    monkeypatch.setattr(worker, "_send", bench.said.append)
+    bench.said.clear()
+    assert frozen(bench.work(tasks)) == frozen(undisturbed)
+    told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, Told)]
+    assert sorted(told) == [(k, e, e <= 3) for k in range(count) for e in range(1, 6)]
+    assert [reported_steps(bench.storage, task.trial_id) for task in tasks] == before
+
+
+def test_what_another_worker_has_is_not_written_to(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = bench.tasks()[:1]
+    bench.checkpoints = tmp_path / "checkpoints"
+    token = claim(bench.storage, [task])
+    claim(bench.storage, [task])
+    place = Workplace(STUDY, Path(), "cpu", bench.checkpoints)
+    assert work([task], place, token) == []
+    assert not bench.checkpoints.exists()
+    assert reported_steps(bench.storage, task.trial_id) == set()
+
+
+def test_a_trial_that_has_ended_is_not_written_to(bench: Bench) -> None:
+    (task,) = bench.tasks()[:1]
+    token = claim(bench.storage, [task])
+    finish_trial(bench.storage, task.trial_id, "FAIL")
+    assert work([task], Workplace(STUDY, Path()), token) == []
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_over(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (task,) = bench.tasks()[:1]
+    undisturbed = bench.work([task])
+    bench.checkpoints = tmp_path
+    (tmp_path / "trial-0.safetensors").write_bytes(b"half of it")
+    assert frozen(bench.work([task])) == frozen(undisturbed)
+    assert [m.path.name for m in bench.said if isinstance(m, SetAside)] == [
+        "trial-0.safetensors.damaged"
+    ]
+
+
+def test_a_full_disk_is_no_failure_of_the_training(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.checkpoints = tmp_path / "checkpoints"
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert outcome.state == "DISK"
+    assert "No space left" in outcome.attributes["failure"]
+    assert list(bench.checkpoints.iterdir()) == []
+
+
+def test_a_storage_that_cannot_be_written_fails_the_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ConnectionError("made up")
+
+    monkeypatch.setattr(worker, "_check_claim", broken)
+    outcomes = bench.work(bench.tasks())
     assert [outcome.state for outcome in outcomes] == ["FAIL"] * 4
+    assert outcomes[0].attributes["failure"] == "ConnectionError: made up"

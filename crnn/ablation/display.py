@@ -15,7 +15,7 @@ from rich.text import Text
 from crnn.ablation.design import cost
 from crnn.ablation.runner import Event
 from crnn.ablation.timing import clock
-from crnn.ablation.worker import Batches, Outcome, Split
+from crnn.ablation.worker import Batches, Outcome, SetAside, Split
 
 if TYPE_CHECKING:
     from crnn.training import Epoch
@@ -65,13 +65,16 @@ class Display:
         elif isinstance(event.detail, Batches):
             for each in lines.values():
                 each.batches = event.detail
-        elif event.what == "epoch":
+        elif event.what in ("epoch", "resumed"):
             line.epoch = event.detail  # type: ignore[assignment]
-            if not self.console.is_terminal:
+            if event.what == "epoch" and not self.console.is_terminal:
                 self._print(line.text())
         elif isinstance(event.detail, Split):
             self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "
                              "GPU's memory as one network; training them in halves"))  # fmt: skip
+        elif isinstance(event.detail, SetAside):
+            self._print(Text(f"  {line.name}: its checkpoint is damaged, set aside as "
+                             f"{event.detail.path}; it starts over"))  # fmt: skip
         elif isinstance(event.detail, Outcome):
             lines.pop(event.task.trial_id)
             if seconds := event.detail.attributes.get("seconds"):

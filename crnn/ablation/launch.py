@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.record import Record, find_record, merge
-from crnn.ablation.runner import FUSED_ON_CUDA, Event, Machine, default_jobs, run
+from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, default_jobs, run
 from crnn.ablation.search import SearchSource
 from crnn.ablation.space_file import NAME
 from crnn.ablation.storage import (
@@ -22,12 +22,14 @@ from crnn.ablation.storage import (
     lock,
     open_storage,
     opened_storage,
+    read_trials,
     save_study,
     sqlite_file,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
-from crnn.ablation.worker import Workplace
+from crnn.ablation.worker import Workplace, checkpoint_name
 from crnn.errors import UserError
+from crnn.files import DAMAGED
 
 RESERVED = ("reference",)
 
@@ -71,6 +73,11 @@ class Request:
     keep_weights: bool = False
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of trainings under way, from anywhere."""
+        return self.results.absolute() / self.study / "checkpoints"
+
+    @property
     def weights(self) -> Path | None:
         """The folder for the weights, from anywhere; None where they are not kept."""
         return self.results.absolute() / self.study / "weights" if self.keep_weights else None
@@ -111,12 +118,30 @@ def launch(
     with lock(storage, request.study):
         record = merge(request.study, find_record(storage, request.study), record)
         save_study(storage, request.study, record.attributes())
+        _tidy(storage, request)
         source = _source(storage, request, record)
         deadline = None if request.timeout is None else time.monotonic() + request.timeout
         with display() as on_event:
-            place = Workplace(request.study, data, machine.device, request.weights)
-            run(source, place, request.url, machine, on_event, deadline)
+            place = Workplace(
+                request.study, data, machine.device, request.checkpoints, request.weights
+            )
+            why = run(source, place, request.url, machine, on_event, deadline)
+        _tidy(storage, request)
+    if why:
+        say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
     return source.progress
+
+
+def _tidy(storage: RDBStorage, request: Request) -> None:
+    """Remove checkpoints that nothing goes on from, and what a kill left half written."""
+    folder = request.checkpoints
+    rows = read_trials(storage, request.study, ()) if folder.exists() else []
+    kept = {checkpoint_name(row.number) for row in rows if row.state == "RUNNING"}
+    for path in folder.glob("*trial-*"):
+        if path.name not in kept and not path.name.endswith(DAMAGED):
+            path.unlink()
+    with suppress(OSError):  # there is none, or it is still needed
+        folder.rmdir()
 
 
 def _check_names(request: Request) -> None:

@@ -7,6 +7,7 @@ worker process: a worker that is killed then fails its own trial only, and its s
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -24,15 +25,20 @@ from crnn.ablation.worker import (
     STORAGE_VARIABLE,
     Batches,
     Outcome,
+    SetAside,
     Split,
     Told,
     Workplace,
     start,
     work,
 )
+from crnn.errors import UserError
 
 LOOK = 0.2  # seconds between two looks at workers that say nothing
-ATTEMPTS = 3  # of a training whose worker is lost
+ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished between
+ALIKE = 5  # failures in a row for the same reason, after which nothing more is begun
+PATIENCE = 10  # usual epochs that a worker may say nothing
+SILENCE = 120.0  # seconds that it may at least
 FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory may allow fewer
 
 
@@ -40,9 +46,10 @@ FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory ma
 class Event:
     """Something happened to a task: `what` says what, `detail` more.
 
-    ``started`` (None), ``epoch`` (a `training.Epoch`) and ``ended`` (a `worker.Outcome`) are told
-    of every task; ``batches`` (a `worker.Batches`) and ``split`` (a `worker.Split`) of the first
-    of those that are trained as one network.
+    ``started`` (None), ``epoch`` and ``resumed`` (a `training.Epoch`, of this worker or of an
+    earlier one) and ``ended`` (a `worker.Outcome`) are told of every task; ``batches`` (a
+    `worker.Batches`), ``split`` (a `worker.Split`) and ``set aside`` (a `worker.SetAside`) of the
+    first of those that are trained as one network.
     """
 
     what: str
@@ -50,6 +57,9 @@ class Event:
     task: Task
     progress: Progress
     detail: object = None
+
+
+WORDS: dict[type, str] = {Batches: "batches", Split: "split", SetAside: "set aside"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def run(
     machine: Machine,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
-) -> None:
+) -> str:
     """Train what `source` gives until there is nothing left.
 
     Args:
@@ -96,30 +106,32 @@ def run(
         on_event: told of everything that happens.
         deadline: nothing new starts after this (`time.monotonic`).
 
+    Returns:
+        Why nothing more was begun, where that is because all failed alike; else empty.
+
     Raises:
         InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and the
             next run takes them up again.
+        UserError: the disk is full; likewise.
     """
     ended, bell = get_context("loky").Pipe(duplex=False)
     slots = [_Slot(number, storage_url, machine, bell) for number in range(machine.jobs)]
+    line = _Line(source, place, on_event)
     try:
         with caught_signals() as caught:
             while not caught:
                 for slot in slots:
                     late = deadline is not None and time.monotonic() > deadline
-                    if not slot.tasks and not late and (task := source.next()):
-                        tasks = [task, *source.companions(task, machine.fuse - 1)]
-                        slot.begin(tasks, place)
-                        for task in tasks:
-                            on_event(Event("started", slot.number, task, source.progress))
+                    if not slot.tasks and not late and not line.hopeless:
+                        line.hand_out(slot)
                 busy = [slot for slot in slots if slot.tasks]
                 if not busy:
-                    return
+                    return line.reasons[-1] if line.hopeless else ""
                 wait([ended, *(slot.inbox for slot in busy)], timeout=LOOK)
                 while ended.poll():
                     ended.recv_bytes()
                 for slot in busy:
-                    _attend(slot, source, place, on_event)
+                    line.attend(slot)
             raise InterruptedRunError(caught[0])
     finally:
         for slot in slots:
@@ -128,51 +140,114 @@ def run(
         bell.close()
 
 
-def _attend(
-    slot: _Slot, source: Source, place: Workplace, on_event: Callable[[Event], None]
-) -> None:
-    """Pass on what a worker said; record its tasks' ends where they have ended."""
-    tasks, future = slot.tasks, slot.future
-    if future is None:
-        return
-    ended = future.done()  # before the messages are read: the last ones precede the end
-    for message in slot.messages():
-        if isinstance(message, Told):
-            task = tasks[message.member]
-            on_event(Event("epoch", slot.number, task, source.progress, message.epoch))
-        elif isinstance(message, Batches):
-            on_event(Event("batches", slot.number, tasks[0], source.progress, message))
-        elif isinstance(message, Split):
-            on_event(Event("split", slot.number, tasks[0], source.progress, message))
-    if not ended:
-        return
-    try:
-        outcomes: list[Outcome] = future.result()
-    except BrokenProcessPool:
-        slot.renew()
-        if slot.attempts < ATTEMPTS:
-            slot.begin(tasks, place)
+class _Line:
+    """Between the source of tasks and the slots: hands out, listens, records how it ended."""
+
+    def __init__(self, source: Source, place: Workplace, on_event: Callable[[Event], None]) -> None:
+        self.source, self.place, self.on_event = source, place, on_event
+        self.usual = 0.0  # seconds of the longest epoch so far
+        self.reasons: list[str] = []  # of the failures since the last training that did not fail
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the last trainings all failed alike, but for numbers in the reason."""
+        last = [re.sub(r"\d+", "", reason) for reason in self.reasons[-ALIKE:]]
+        return len(last) == ALIKE and len(set(last)) == 1
+
+    def hand_out(self, slot: _Slot) -> None:
+        """Give a slot its next tasks, where there are any."""
+        if task := self.source.next():
+            slot.tasks = [task, *self.source.companions(task, slot.machine.fuse - 1)]
+            slot.losses = 0
+            self._begin(slot)
+            for task in slot.tasks:
+                self._tell(slot, "started", task)
+
+    def _begin(self, slot: _Slot) -> None:
+        slot.begin(self.place, self.source.claim(slot.tasks))
+
+    def _tell(self, slot: _Slot, what: str, task: Task, detail: object = None) -> None:
+        self.on_event(Event(what, slot.number, task, self.source.progress, detail))
+
+    def attend(self, slot: _Slot) -> None:
+        """Pass on what a worker said; record its tasks' ends where they have ended."""
+        future = slot.future
+        if future is None:
             return
-        lost = f"lost its worker process {ATTEMPTS} times (killed, or out of memory)"
-        outcomes = [Outcome("FAIL", None, {"failure": lost, "fused": len(tasks)}) for _ in tasks]
-    slot.free()
-    machine = {"device": slot.machine.device, "threads": slot.machine.threads}
-    for task, outcome in zip(tasks, outcomes, strict=True):
-        source.finish(task, outcome.state, outcome.value, {**machine, **outcome.attributes})
-        on_event(Event("ended", slot.number, task, source.progress, outcome))
+        ended = future.done()  # before the messages are read: the last ones precede the end
+        for message in slot.messages():
+            self._pass_on(slot, message)
+        if not ended and slot.silence() < max(SILENCE, PATIENCE * self.usual):
+            return
+        try:
+            outcomes = future.result() if ended else None
+        except BrokenProcessPool:
+            outcomes = None
+        reason = "killed, or out of memory" if ended else "it said nothing any more"
+        if outcomes is None:
+            self._again(slot, f"lost its worker process {ATTEMPTS} times ({reason})")
+        elif [o for o in outcomes if o.state == "MEMORY"]:
+            self._again(slot, f"out of memory {ATTEMPTS} times: {_reasons(outcomes)}")
+        elif [o for o in outcomes if o.state == "DISK"]:
+            raise UserError(
+                f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
+                "free some, then the same command goes on"
+            )
+        elif outcomes:
+            self._end(slot, outcomes)
+        else:  # another coordinator's by now: it alone records how they end
+            slot.free()
+
+    def _pass_on(self, slot: _Slot, message: object) -> None:
+        if isinstance(message, Told):
+            self.usual = max(self.usual, message.epoch.seconds * len(slot.tasks))
+            slot.losses = slot.losses if message.again else 0
+            what = "resumed" if message.again else "epoch"
+            self._tell(slot, what, slot.tasks[message.member], message.epoch)
+        else:
+            self._tell(slot, WORDS[type(message)], slot.tasks[0], message)
+
+    def _again(self, slot: _Slot, reason: str) -> None:
+        """A new worker goes on with the tasks, unless too many have been lost."""
+        slot.losses += 1
+        slot.renew()  # which gives back the memory of the old one
+        if slot.losses < ATTEMPTS:
+            self._begin(slot)
+            return
+        found = {"failure": reason, "fused": len(slot.tasks)}
+        self._end(slot, [Outcome("FAIL", None, found) for _ in slot.tasks])
+
+    def _end(self, slot: _Slot, outcomes: list[Outcome]) -> None:
+        tasks, checkpoint = slot.tasks, self.place.checkpoint(slot.tasks)
+        slot.free()
+        machine = {"device": slot.machine.device, "threads": slot.machine.threads}
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            found = {**machine, **outcome.attributes}
+            self.source.finish(task, outcome.state, outcome.value, found)
+            failed = outcome.state == "FAIL"
+            self.reasons = [*self.reasons, str(found["failure"])] if failed else []
+            self._tell(slot, "ended", task, outcome)
+        if checkpoint:
+            checkpoint.unlink(missing_ok=True)
+
+
+def _reasons(outcomes: list[Outcome]) -> str:
+    return "; ".join(dict.fromkeys(str(outcome.attributes["failure"]) for outcome in outcomes))
 
 
 class _Slot:
     """A place for trainings: one worker process and the pipe it talks through.
 
-    It trains one task at a time, or several as one network.
+    It trains one task at a time, or several as one network. `losses` counts the workers that
+    these tasks have lost since an epoch of them ended.
     """
 
     def __init__(self, number: int, storage_url: str, machine: Machine, bell: Connection) -> None:
         self.number, self.machine, self.bell = number, machine, bell
         self.tasks: list[Task] = []
         self.future: Future[list[Outcome]] | None = None
-        self.attempts = 0
+        self.losses = 0
+        self.heard = 0.0
         self.environment = _environment(number, storage_url, machine)
         self._open()
 
@@ -187,12 +262,11 @@ class _Slot:
         )
         self.outbox = outbox  # kept open here, so that an empty pipe is never at its end
 
-    def begin(self, tasks: list[Task], place: Workplace) -> None:
-        """Hand tasks to the worker."""
-        self.attempts = self.attempts + 1 if tasks is self.tasks else 1
-        self.tasks = tasks
+    def begin(self, place: Workplace, token: str) -> None:
+        """Hand its tasks to the worker."""
+        self.heard = time.monotonic()
         with ctrl_c_ignored():  # the first tasks start the process
-            self.future = self.executor.submit(work, tasks, place)
+            self.future = self.executor.submit(work, self.tasks, place, token)
         # Else the worker would be idle until the next look.
         self.future.add_done_callback(self._ring)
 
@@ -204,7 +278,12 @@ class _Slot:
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
         while self.inbox.poll():
+            self.heard = time.monotonic()
             yield self.inbox.recv()
+
+    def silence(self) -> float:
+        """Seconds since the worker was last heard."""
+        return time.monotonic() - self.heard
 
     def free(self) -> None:
         """The tasks have ended."""

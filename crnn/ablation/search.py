@@ -21,7 +21,7 @@ from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.space import Factor, Pruner, Sampler, Search, Space
 from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_trial, read_trials
-from crnn.ablation.tasks import Progress, Task, trial_attributes
+from crnn.ablation.tasks import Progress, Task, claim, trial_attributes
 from crnn.config import Setting, Value
 
 MAX_INFEASIBLE = 200
@@ -104,6 +104,10 @@ class SearchSource:
         """None: what is drawn next depends on what has ended."""
         return []
 
+    def claim(self, tasks: list[Task]) -> str:
+        """See `Source.claim`."""
+        return claim(self.storage, tasks)
+
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:
@@ -118,7 +122,8 @@ class SearchSource:
 
     def _task(self, trial_id: int, arm: str, values: dict[str, Any]) -> Task:
         setting = Setting.of(values)
-        return Task(trial_id, arm, self.search.seed, setting, False, self.search.pruner)
+        number, seed = self.storage.get_trial_number_from_id(trial_id), self.search.seed
+        return Task(trial_id, number, arm, seed, setting, False, self.search.pruner)
 
     def _fix(self, arm: Arm) -> Task:
         """The trial of an arm that is tried first, with the search's own parameters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -12,15 +13,22 @@ from crnn.ablation.design import Arm, Plan, Replicate, cost
 from crnn.ablation.parameters import designed
 from crnn.ablation.record import Record
 from crnn.ablation.space import Pruner
-from crnn.ablation.storage import TrialRow, create_trial, finish_trial, read_trials
+from crnn.ablation.storage import (
+    TrialRow,
+    claim_trial,
+    create_trial,
+    finish_trial,
+    read_trials,
+)
 from crnn.config import Setting
 
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done: a RUNNING trial of the storage."""
+    """One training to be done: a RUNNING trial of the storage, `number` in its study."""
 
     trial_id: int
+    number: int
     arm: str
     seed: int
     setting: Setting
@@ -53,10 +61,21 @@ class Source(Protocol):
     def companions(self, task: Task, most: int) -> list[Task]:
         """Up to `most` more trainings, created too, that make one network with that of `task`."""
 
+    def claim(self, tasks: list[Task]) -> str:
+        """A token for the worker that they are handed to; no earlier worker holds them then."""
+
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:
         """Record a training's end (COMPLETE, FAIL or PRUNED)."""
+
+
+def claim(storage: RDBStorage, tasks: list[Task]) -> str:
+    """See `Source.claim`."""
+    token = uuid.uuid4().hex
+    for task in tasks:
+        claim_trial(storage, task.trial_id, token)
+    return token
 
 
 def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[str, Any]:
@@ -128,12 +147,17 @@ class DesignedSource:
     def _task(self, replicate: Replicate) -> Task:
         setting = replicate.arm.setting.replace(precision=self.precision)
         trial_id = self.orphans.get(replicate.identity) or self._create(replicate, setting)
-        return Task(trial_id, replicate.arm.name, replicate.seed, setting)
+        number = self.storage.get_trial_number_from_id(trial_id)
+        return Task(trial_id, number, replicate.arm.name, replicate.seed, setting)
 
     def _create(self, replicate: Replicate, setting: Setting) -> int:
         params, distributions = designed(setting, self.names)
         attributes = trial_attributes(replicate.arm, setting, replicate.seed, "ablation")
         return create_trial(self.storage, self.study, params, distributions, attributes)
+
+    def claim(self, tasks: list[Task]) -> str:
+        """See `Source.claim`."""
+        return claim(self.storage, tasks)
 
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]

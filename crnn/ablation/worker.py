@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
     from crnn.ablation.tasks import Task
     from crnn.data import FashionMNIST
-    from crnn.training import DivergedError, Epoch, Result
+    from crnn.training import DivergedError, Epoch, Result, State
 
 STORAGE_VARIABLE = "CRNN_STUDY_WORKER_STORAGE"
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
+
+
+def checkpoint_name(number: int) -> str:
+    """The name of a trial's checkpoint; trials trained as one network have the first one's."""
+    return f"trial-{number}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,14 @@ class Batches:
 
 @dataclass(frozen=True)
 class Told:
-    """Word from a worker: an epoch of its task number `member` (from 0)."""
+    """Word from a worker: an epoch of its task number `member` (from 0).
+
+    `again` where an earlier worker trained it, and this one goes on from its checkpoint.
+    """
 
     member: int
     epoch: Epoch
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,13 @@ class Split:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """Word from a worker: a checkpoint was damaged; where it is now. The training starts over."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class Workplace:
     """What all trainings of a run have in common.
 
@@ -62,18 +78,27 @@ class Workplace:
         study: the Optuna study's name.
         data: the folder of the decoded images.
         device: where to train.
+        checkpoints: the folder for trainings under way; None to write none.
         weights: the folder in which to keep the final weights; None to keep none.
     """
 
     study: str
     data: Path
     device: str = "cpu"
+    checkpoints: Path | None = None
     weights: Path | None = None
+
+    def checkpoint(self, tasks: list[Task]) -> Path | None:
+        """The file for tasks that are trained as one network, or for one."""
+        return self.checkpoints and self.checkpoints / checkpoint_name(tasks[0].number)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial."""
+    """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial.
+
+    Or why it did not: MEMORY is out, or DISK is full.
+    """
 
     state: str
     value: float | None
@@ -82,6 +107,10 @@ class Outcome:
 
 class _PrunedError(Exception):
     """The pruner stops this training."""
+
+
+class _SupersededError(Exception):
+    """The trial is another worker's now, or has ended: nothing more is to be written of it."""
 
 
 _channel: Connection | None = None
@@ -105,23 +134,33 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(tasks: list[Task], place: Workplace) -> list[Outcome]:
+def work(tasks: list[Task], place: Workplace, token: str) -> list[Outcome]:
     """Train a replicate, or several as one network.
 
     What goes wrong in it comes back as an outcome, not as an exception.
+
+    Args:
+        tasks: what to train.
+        place: where, and what goes with it.
+        token: of the claim on the tasks' trials.
+
+    Returns:
+        An outcome for each task; none at all where they are another worker's by now.
     """
     epochs: list[list[Epoch]] = [[] for _ in tasks]
     try:
-        with _Reports(tasks, place.study) as reports:
+        with _Reports(tasks, place.study, token) as reports:
 
-            def on_epoch(member: int, epoch: Epoch) -> None:
+            def on_epoch(member: int, epoch: Epoch, again: bool) -> None:
                 if any(seen.epoch == epoch.epoch for seen in epochs[member]):
                     return  # begun anew after a split
                 epochs[member].append(epoch)
-                _send(Told(member, epoch))
+                _send(Told(member, epoch, again))
                 reports.add(member, epoch)
 
-            return _train(tasks, 0, place, on_epoch)
+            return _train(tasks, 0, place, token, on_epoch)
+    except _SupersededError:
+        return []
     except _PrunedError:  # of a search, whose trials are trained alone
         return [Outcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
     except Exception as error:
@@ -132,7 +171,8 @@ def _train(
     tasks: list[Task],
     first: int,
     place: Workplace,
-    on_epoch: Callable[[int, Epoch], None],
+    token: str,
+    on_epoch: Callable[[int, Epoch, bool], None],
 ) -> list[Outcome]:
     """Train as one network, or in halves where that does not fit into the GPU's memory.
 
@@ -140,13 +180,15 @@ def _train(
         tasks: what is trained.
         first: the number of the first of them among those that were handed over.
         place: where.
-        on_epoch: told of each epoch.
+        token: of the claim on the trials of all that were handed over.
+        on_epoch: told of each epoch, and whether an earlier worker trained it.
     """
     import torch
 
+    from crnn.checkpoint import write_checkpoint
     from crnn.training import train_together
 
-    last = 0.0
+    last, path, own = 0.0, place.checkpoint(tasks), _marks(tasks, place.device)
 
     def on_batch(epoch: int, done: int, of: int) -> None:
         nonlocal last
@@ -156,9 +198,19 @@ def _train(
 
     epochs: list[list[Epoch]] = [[] for _ in tasks]
 
-    def told(member: int, epoch: Epoch) -> None:
+    def told(member: int, epoch: Epoch, again: bool = False) -> None:
         epochs[member].append(epoch)
-        on_epoch(first + member, epoch)
+        on_epoch(first + member, epoch, again)
+
+    def on_state(state: State) -> None:
+        if path:
+            _check_claim(tasks, token)
+            write_checkpoint(path, state, own)
+
+    begin = _earlier(path, own)
+    for member, seen in enumerate(begin.epochs if begin else ()):
+        for epoch in seen:
+            told(member, epoch, again=True)
 
     try:
         results = train_together(
@@ -168,6 +220,8 @@ def _train(
             score_test=tasks[0].score_test,
             on_epoch=told,
             on_batch=on_batch,
+            begin=begin,
+            on_state=on_state,
         )
     except torch.OutOfMemoryError:
         if len(tasks) == 1:
@@ -181,9 +235,39 @@ def _train(
     _send(Split(len(tasks)))
     half = len(tasks) // 2
     return [
-        *_train(tasks[:half], first, place, on_epoch),
-        *_train(tasks[half:], first + half, place, on_epoch),
+        *_train(tasks[:half], first, place, token, on_epoch),
+        *_train(tasks[half:], first + half, place, token, on_epoch),
     ]
+
+
+def _marks(tasks: list[Task], device: str) -> dict[str, str]:
+    """Whose checkpoint it is: only the same training goes on from it."""
+    import torch
+
+    members = [(task.setting.digest, task.seed) for task in tasks]
+    conditions = {"device": device, "precision": tasks[0].setting.train.precision}
+    return {"members": str(members), "threads": str(torch.get_num_threads()), **conditions}
+
+
+def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
+    """What an earlier worker left of this training."""
+    from crnn.checkpoint import DamagedError, read_checkpoint
+    from crnn.files import set_aside
+
+    if path is None:
+        return None
+    try:
+        return read_checkpoint(path, marks)
+    except DamagedError:
+        _send(SetAside(set_aside(path)))
+        return None
+
+
+def _check_claim(tasks: list[Task], token: str) -> None:
+    from crnn.ablation.storage import holds_claim
+
+    if not holds_claim(_storage(), [task.trial_id for task in tasks], token):
+        raise _SupersededError
 
 
 def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path) -> None:
@@ -192,8 +276,8 @@ def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path
 
     for task, result in zip(tasks, results, strict=True):
         if not isinstance(result, Exception):
-            number = _storage().get_trial_number_from_id(task.trial_id)
-            save_weights(result.model, folder / file_name(number), marks(task.setting, task.seed))
+            own = marks(task.setting, task.seed)
+            save_weights(result.model, folder / file_name(task.number), own)
 
 
 def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> Outcome:
@@ -208,10 +292,22 @@ def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> O
 
 
 def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
+    from crnn.ablation.storage import out_of_space
+
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
-    return Outcome("FAIL", None, found)
+    if out_of_space(error):
+        return Outcome("DISK", None, found)
+    return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    import torch
+
+    # On a CPU PyTorch raises a plain RuntimeError.
+    lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return lacking or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _history(epochs: list[Epoch], fused: int) -> dict[str, Any]:
@@ -236,10 +332,11 @@ class _Reports:
 
     Raises:
         _PrunedError: the pruner stops the training.
+        _SupersededError: the trial is another worker's by now.
     """
 
-    def __init__(self, tasks: list[Task], study: str) -> None:
-        self.tasks = tasks
+    def __init__(self, tasks: list[Task], study: str, token: str) -> None:
+        self.tasks, self.token = tasks, token
         self.writer = ThreadPoolExecutor(max_workers=1)
         self.trials = [self.writer.submit(_trial, task, study) for task in tasks]
         self.written: list[Future[None]] = []
@@ -270,6 +367,7 @@ class _Reports:
     def _report(self, member: int, epoch: Epoch) -> None:
         trial, reported = self.trials[member].result()
         if epoch.epoch not in reported:
+            _check_claim([self.tasks[member]], self.token)
             trial.report(epoch.val_accuracy, epoch.epoch)
 
 

@@ -7,13 +7,13 @@ so a folder built twice is the same, byte for byte.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from crnn.files import write_atomic
 from crnn.report import page, style
 from crnn.report.answer import answer
 from crnn.report.contrasts import contrasts as contrasts_of
@@ -72,29 +72,6 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
     return Report(folder, answer(table, effects, contrasts), brief_table(table, effects), files)
-
-
-def write_atomic(path: Path, content: bytes | str) -> Path:
-    """Write a file so that a reader, or a kill, never meets half of it.
-
-    Args:
-        path: where to; its folder exists.
-        content: bytes, or text for UTF-8.
-
-    Raises:
-        OSError: it cannot be written; what was there before is unharmed.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def csv_text(rows: pd.DataFrame) -> str:

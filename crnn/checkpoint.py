@@ -1,0 +1,91 @@
+"""A training between two epochs in a file, so that a kill costs an epoch at most.
+
+The file is safetensors: the weights, the optimizer's memory, and as text the epochs behind it, a
+digest of all that, and whose training it is. Nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from crnn.files import write_atomic
+from crnn.training import Epoch, State
+
+
+class DamagedError(Exception):
+    """A file that is no checkpoint, or no longer the one that was written."""
+
+
+def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None:
+    """Write a state, whole or not at all; the folder is made if need be.
+
+    Args:
+        path: where to.
+        state: what to write.
+        marks: whose training it is.
+
+    Raises:
+        OSError: it cannot be written; an earlier checkpoint is unharmed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Copies: a parameter may be a view of a vector of all of them.
+    tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in state.tensors.items()}
+    notes = {
+        "marks": json.dumps(dict(marks), sort_keys=True),
+        "epochs": json.dumps([[asdict(epoch) for epoch in seen] for seen in state.epochs]),
+        "failures": json.dumps({str(k): why for k, why in state.failures.items()}),
+    }
+    notes["digest"] = _digest(tensors, notes)
+    write_atomic(path, save(tensors, notes))
+
+
+def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
+    """The state in a file; None where there is no file, or one of another training.
+
+    Args:
+        path: the file.
+        marks: whose training it must be.
+
+    Raises:
+        DamagedError: it is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        tensors, notes = load(data), _notes(data)
+        whole = notes.pop("digest") == _digest(tensors, notes)
+        theirs = json.loads(notes["marks"])
+        epochs = tuple(tuple(Epoch(**e) for e in seen) for seen in json.loads(notes["epochs"]))
+        failures = {int(k): str(why) for k, why in json.loads(notes["failures"]).items()}
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path}: no checkpoint ({type(error).__name__})") from None
+    if not whole:
+        raise DamagedError(f"{path}: its digest is not that of what is in it")
+    return State(epochs, failures, tensors) if theirs == dict(marks) else None
+
+
+def _notes(data: bytes) -> dict[str, str]:
+    """The text in a safetensors file: a JSON header, whose length are the first 8 bytes."""
+    length = int.from_bytes(data[:8], "little")
+    return dict(json.loads(data[8 : 8 + length])["__metadata__"])
+
+
+def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """SHA-256 over texts and tensors, in the order of their names."""
+    digest = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
