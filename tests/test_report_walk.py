@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from crnn.report.walk import (
     Walk,
     _figures,
     notes_on,
-    scores_table,
+    scores_tables,
     stages_table,
     verdicts,
     write_walk,
@@ -73,7 +74,24 @@ def test_the_page_shows_shapes_numbers_and_prediction(sample: FashionMNIST, tmp_
     assert page.count("data:image/") == 10
     assert "unit 8" in page
     assert "A note." in page
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert not re.search("https?:", page.replace("http://www.w3.org", ""))
+
+
+def test_the_page_tells_prediction_and_truth_also_without_its_figures(
+    sample: FashionMNIST, tmp_path: Path
+) -> None:
+    walked = walk(sample)
+    page = write_walk(walked, tmp_path).read_text()
+    for line in verdicts(walked):
+        assert page.count(f"<li>{line}</li>") == 1
+        assert page.count(f"<h3>{line}</h3>") == 1
+        assert re.search(f'alt="Scores[^"]*{re.escape(line)}', page)
+
+
+def test_what_has_an_order_is_not_to_be_sorted(sample: FashionMNIST, tmp_path: Path) -> None:
+    page = write_walk(walk(sample), tmp_path).read_text()
+    assert "<script" not in page
+    assert "script-src 'none'" in page
 
 
 def test_what_users_type_is_text_in_the_page(sample: FashionMNIST, tmp_path: Path) -> None:
@@ -100,10 +118,10 @@ def test_tables(sample: FashionMNIST) -> None:
     rows = stages_table(walked.trace).rows
     assert rows[0][2:] == ["2 x 1 x 28 x 28", "2 x 4 x 14 x 14", "40"]
     assert rows[-1][-1] == f"{sum(stage.parameters for stage in walked.trace.stages):,}"
-    shares = [float(row[2].removesuffix(" %")) for row in scores_table(walked).rows]
-    assert sum(shares) == pytest.approx(100, abs=0.5)
-    exact = np.exp(walked.trace.scores[0]) / np.exp(walked.trace.scores[0]).sum()
-    assert shares == pytest.approx(list(100 * exact), abs=0.051)
+    for (_, table), scores in zip(scores_tables(walked), walked.trace.scores, strict=True):
+        shares = [float(row[2].removesuffix(" %")) for row in table.rows]
+        assert shares == pytest.approx(list(100 * np.exp(scores) / np.exp(scores).sum()), abs=0.051)
+        assert table.strong == {int(scores.argmax())}
     right = walked.trace.predictions == walked.trace.labels
     assert ["(right)" in line for line in verdicts(walked)] == list(right)
 

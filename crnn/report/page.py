@@ -131,8 +131,8 @@ def html(content: dict[str, Any]) -> str:
 
 
 def trace_html(content: dict[str, Any]) -> str:
-    """The walk through a network, stage by stage: one file as well."""
-    return _page("trace.html.j2", content)
+    """The walk through a network, stage by stage: one file as well, whose tables have an order."""
+    return _environment("html").get_template("trace.html.j2").render(content)
 
 
 def _page(template: str, content: dict[str, Any]) -> str:

@@ -34,14 +34,15 @@ def maps(output: Array, names: Sequence[str]) -> Figure:
 
     One scale of colours for all, from 0 up: a map that is dark everywhere says nothing here.
     """
-    _, channels, _, _ = output.shape
-    across = 8 if channels <= 64 else 16
-    rows = -(-channels // across)
-    figure, panels = style.new_figure(style.PAGE, 0.9 + 3.4 * rows / across, 1, len(output))
+    across = 8 if output.shape[1] <= 64 else 16
+    grids = [_mosaic(grid, across) for grid in output]
+    rows, columns = grids[0].shape
+    height = 0.45 + 0.88 * style.PAGE / len(grids) * rows / columns  # 0.88: the scale has the rest
+    figure, panels = style.new_figure(style.PAGE, height, 1, len(grids))
     top = max(float(output.max()), 1e-9)
     style.space_between(figure)
-    for axes, grid, name in zip(panels, output, names, strict=True):
-        shown = axes.imshow(_mosaic(grid, across), cmap=COLORS, vmin=0, vmax=top)
+    for axes, grid, name in zip(panels, grids, names, strict=True):
+        shown = axes.imshow(grid, cmap=COLORS, vmin=0, vmax=top)
         _bare(axes, name)
     _scale(figure, shown, panels)
     return figure

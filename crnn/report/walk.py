@@ -72,14 +72,15 @@ def write_walk(walk: Walk, folder: Path) -> Path:
         for suffix, data in drawn.items():
             write_atomic(folder / f"{file}.{suffix}", data)
         title = TITLES.get(name, f"{name.rstrip('0123456789').capitalize()} {name[-1]}")
-        caption = _caption(walk.trace, name)
+        caption = _caption(walk, name)
         picture = Picture(file, name, title, caption, style.PAGE, drawn["svg"], drawn["png"])
         pictures.append(picture)
     write_atomic(folder / "scores.csv", csv_text(scores_frame(walk)))
     if any(stage.name == "lstm" for stage in walk.trace.stages):
         write_atomic(folder / "lstm.csv", csv_text(lstm_frame(walk)))
     tables = {"stages": stages_table(walk.trace), "lstm": lstm_tables(walk)}
-    page = trace_html({"walk": walk, "pictures": pictures, "scores": scores_table(walk), **tables})
+    tables |= {"scores": scores_tables(walk), "verdicts": verdicts(walk)}
+    page = trace_html({"walk": walk, "pictures": pictures, **tables})
     return write_atomic(folder / "trace.html", page)
 
 
@@ -95,8 +96,8 @@ def notes_on(model: ModelConfig) -> list[str]:
     if model.effective() == ModelConfig().effective():
         return [
             "The write-up's own walk through this network shows 9 LSTM steps. The network as it "
-            "is described has 18, as here: the walk leaves out block 3. An arm with conv_layers=2 "
-            f"has the walk's shapes. {left_out}"
+            "is described has 18, as here: the walk leaves out block 3, or was made with two. An "
+            f"arm with conv_layers=2 has the walk's shapes. {left_out}"
         ]
     return []
 
@@ -117,18 +118,17 @@ def stages_table(trace: Trace) -> TextTable:
     return TextTable(["stage", "operation", "before", "after", "parameters"], rows, words=2)
 
 
-def scores_table(walk: Walk) -> TextTable:
-    """The ten final values of each image, and what they come to as probabilities."""
-    scores = walk.trace.scores
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares = 100 * shares / shares.sum(axis=1, keepdims=True)
-    cells = [
-        [name, *(text for k in range(len(scores)) for text in _score(scores[k, c], shares[k, c]))]
-        for c, name in enumerate(CLASSES)
-    ]
-    titles = [title for name in walk.names for title in (name, "softmax")]
-    strong = {int(place) for place in walk.trace.predictions}
-    return TextTable(["class", *titles], cells, 1, strong)
+def scores_tables(walk: Walk) -> list[tuple[str, TextTable]]:
+    """By image, the ten final values and the probabilities that they come to."""
+    found = []
+    for line, scores in zip(verdicts(walk), walk.trace.scores, strict=True):
+        shares = np.exp(scores - scores.max())
+        shares = 100 * shares / shares.sum()
+        rows = zip(CLASSES, scores, shares, strict=True)
+        cells = [[name, _number(score), f"{share:.1f} %"] for name, score, share in rows]
+        titles = ["class", "score", "softmax"]
+        found.append((line, TextTable(titles, cells, 1, {int(scores.argmax())})))
+    return found
 
 
 def verdicts(walk: Walk) -> list[str]:
@@ -189,12 +189,17 @@ def _figures(walk: Walk) -> Iterator[tuple[str, Figure]]:
             yield stage.name, draw(stage.output, names)
 
 
-def _caption(trace: Trace, name: str) -> str:
+def _caption(walk: Walk, name: str) -> str:
     if name == "input":
-        return "28 x 28 pixels, one channel, 0 to 255; the network gets them divided by 255."
-    stage: StageTrace = next(stage for stage in trace.stages if stage.name == name)
+        return (
+            f"{', '.join(walk.names)}. 28 x 28 pixels, one channel, 0 to 255; the network gets "
+            "them divided by 255."
+        )
+    stage: StageTrace = next(stage for stage in walk.trace.stages if stage.name == name)
     words = "; ".join(operation.what for operation in stage.operations)
-    return f"{words}. {_shape(stage.before)} becomes {_shape(stage.after)}."
+    words = words[0].upper() + words[1:]
+    seen = f" {'; '.join(verdicts(walk))}." if name == "linear3" else ""
+    return f"{words}. {_shape(stage.before)} becomes {_shape(stage.after)}.{seen}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -203,7 +208,3 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4f}".replace("-", "−")
-
-
-def _score(value: float, share: float) -> tuple[str, str]:
-    return _number(value), f"{share:.1f} %"
