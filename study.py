@@ -209,7 +209,7 @@ def run(
         progress = launch(request, lambda: Display(console, request.study), _say)
         _finish(request.study, progress, storage, results, open_report)
         if request.weights:
-            _say_whose_weights_lack(request.weights, progress.complete)
+            _say_whose_weights_lack(request.weights, _open(storage, results), request.study)
     except (InterruptedRunError, KeyboardInterrupt) as interrupted:
         again = _again(*sys.argv[1:])
         _print(f"{str(interrupted) or 'SIGINT'}: stopped; nothing is lost. Go on with: {again}")
@@ -294,9 +294,17 @@ def trace(
     if trial:
         subject = traced.finished(_open(storage, results), trial)
     else:
+        if space is None:
+            _say(f"No space given: {traced.WRITE_UP}, the write-up's own")
         subject = traced.untrained(space or traced.WRITE_UP, arm)
     walked = _walk(subject, results, data)
-    page = walk.write_walk(walked, results / subject.study / "trace" / subject.name)
+    folder = results / subject.study / "trace" / subject.name
+    try:
+        page = walk.write_walk(walked, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {error.strerror}; mend that, or name another --results"
+        ) from None
     _say(walked.title)
     for line in walked.notes:
         _say(line)
@@ -411,11 +419,18 @@ def _finish(
         _print(f"                               {_again('run', 'source')}")
 
 
-def _say_whose_weights_lack(folder: Path, complete: int) -> None:
-    lacking = complete - len(list(folder.glob("trial-*.safetensors")))
+def _say_whose_weights_lack(folder: Path, opened: RDBStorage, study: str) -> None:
+    from crnn.ablation.storage import read_trials
+
+    kept = {path.stem for path in folder.glob("trial-*.safetensors")}
+    rows = read_trials(opened, study, ("arm",))
+    lacking = sum(row.state == "COMPLETE" and f"trial-{row.number}" not in kept for row in rows)
     _print(f"Weights: {escape(_short(str(folder)))}")
-    if lacking > 0:
-        _say(f"Without weights, because trained before --keep-weights: {lacking} trials.")
+    if lacking:
+        _say(
+            f"Without weights, because trained before --keep-weights: {lacking} trials. They are "
+            "not trained again; another --study NAME would."
+        )
 
 
 def _say_what_is_left_out(plan: Plan) -> None:

@@ -111,8 +111,8 @@ def network(setting: Setting, seed: int, folder: Path | None, number: int | None
     path = folder / file_name(number)
     if not path.exists():
         raise WeightsError(
-            f"{path}: trial {number} kept no weights; those of what is trained from then on are "
-            "kept by: run --keep-weights"
+            f"{path}: trial {number} kept no weights; train it again, in a study of another name: "
+            "run SPACE --study NAME --keep-weights"
         )
     return load_weights(path, setting.model, marks(setting, seed))
 

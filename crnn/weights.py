@@ -24,8 +24,11 @@ def file_name(number: int) -> str:
 
 
 def marks(setting: Setting, seed: int) -> dict[str, str]:
-    """What a file of weights says of itself: the training that they come from."""
-    return {"setting": setting.digest, "seed": str(seed)}
+    """What a file of weights says of itself: the training that they come from.
+
+    The precision is said apart: a setting's digest leaves it out.
+    """
+    return {"setting": setting.digest, "seed": str(seed), "precision": setting.train.precision}
 
 
 def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:

@@ -122,7 +122,7 @@ def test_without_weights_the_network_is_that_of_a_training_that_begins() -> None
 
 
 def test_weights_that_were_not_kept_say_how_to_keep_them(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"trial 3 kept no weights; .* run --keep-weights"):
+    with pytest.raises(WeightsError, match=r"trial 3 kept no weights; .* --keep-weights"):
         network(small(), 0, tmp_path, 3)
 
 
@@ -142,5 +142,7 @@ def test_weights_of_another_training_are_refused(tmp_path: Path) -> None:
         load_weights(path, small().model, marks(small(), 1))
     with pytest.raises(WeightsError, match=r"of another training \(its setting\)"):
         load_weights(path, small().model, marks(small(learning_rate=0.5), 0))
+    with pytest.raises(WeightsError, match=r"of another training \(its precision\)"):
+        load_weights(path, small().model, marks(small(precision="bf16"), 0))
     with pytest.raises(WeightsError, match="damaged, or not this network's"):
         load_weights(path, small(hidden_size=24).model, marks(small(), 0))

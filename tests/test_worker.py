@@ -16,7 +16,7 @@ from crnn.ablation import worker
 from crnn.ablation.storage import finish_trial, reported_steps
 from crnn.ablation.tasks import Task, claim
 from crnn.ablation.worker import Outcome, SetAside, Split, Told, Workplace, work
-from crnn.data import FashionMNIST
+from crnn.data import FashionMNIST, split
 from crnn.weights import file_name, load_weights, marks
 from tests.studies import STUDY, designed, record
 
@@ -171,6 +171,10 @@ def test_kept_weights_are_those_that_each_training_ended_with(
         tested = training.score(model, data.test_images, data.test_labels)
         assert tested.accuracy == outcome.attributes["test_accuracy"]
         assert tested.confusion == outcome.attributes["confusion"]
+        train = task.setting.train
+        _, held_out = split(len(data.train_labels), task.seed, train.train_fraction, 300)
+        images, labels = data.train_images[held_out], data.train_labels[held_out]
+        assert training.score(model, images, labels).accuracy == outcome.value
     assert len(list(bench.weights.iterdir())) == count
 
 

@@ -25,7 +25,7 @@ class Subject:
 
     Attributes:
         study: the study or space that it belongs to.
-        name: the arm's, or ``trial-N``: the folder below ``trace/``.
+        name: the folder below ``trace/``: after the arm, or ``trial-N``.
         setting: its setting.
         seed: of its initial values and its split.
         state: how far it is trained, a sentence.
@@ -62,7 +62,14 @@ def untrained(space: str, arm: str) -> Subject:
     title = f"{plan.space.name}, {arm}"
     command = f"python study.py trace {shlex.quote(space)} --arm {shlex.quote(arm)}"
     setting = plan.arm(arm).setting
-    return Subject(plan.space.name, arm, setting, seed, state, title, command)
+    return Subject(plan.space.name, _folder(arm, setting), setting, seed, state, title, command)
+
+
+def _folder(arm: str, setting: Setting) -> str:
+    """The arm's name, short enough for a file system, and not one that a trial's folder has."""
+    if len(arm) <= 100 and not re.fullmatch(r"trial-\d+", arm):
+        return arm
+    return f"{arm[:80]}-{setting.digest}"
 
 
 def finished(storage: RDBStorage, trial: str) -> Subject:
@@ -98,5 +105,9 @@ def _row(rows: list[TrialRow], study: str, number: int) -> TrialRow:
         numbers = f"0 to {len(rows) - 1}" if rows else "none yet"
         raise UserError(f"--trial {study}:{number}: no such trial; there are {numbers}")
     if row.state != "COMPLETE":
-        raise UserError(f"--trial {study}:{number}: it is {row.state}; choose one that is COMPLETE")
+        again = " --retry-failed" if row.state == "FAIL" else ""
+        raise UserError(
+            f"--trial {study}:{number}: it is {row.state}; choose one that is COMPLETE, or first: "
+            f"run SPACE{again} --keep-weights"
+        )
     return row
