@@ -72,6 +72,7 @@ def test_the_page_shows_shapes_numbers_and_prediction(sample: FashionMNIST, tmp_
     page = write_walk(walk(sample), tmp_path).read_text()
     assert "2 x 1 x 28 x 28" in page
     assert page.count("data:image/") == 10
+    assert '<th scope="row"></th>' not in page  # says nothing to a screen reader
     assert "unit 8" in page
     assert "A note." in page
     assert not re.search("https?:", page.replace("http://www.w3.org", ""))
