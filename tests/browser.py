@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 OPTIONS = [
@@ -38,3 +39,9 @@ def watch(page: Page) -> tuple[list[str], list[str]]:
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
     return asked, troubles
+
+
+def assert_accessible(page: Page) -> None:
+    """No rule of axe is broken on the page, however light."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -23,6 +23,7 @@ from crnn.report.walk import (
     write_walk,
 )
 from crnn.trace import trace, two_images
+from tests.browser import assert_accessible, chromium, watch
 from tests.figures import faults
 from tests.networks import small
 
@@ -142,3 +143,20 @@ def test_the_write_ups_own_walk_is_named_where_this_is_it(
 ) -> None:
     notes = notes_on(ModelConfig(**changes))
     assert (words in notes[0]) if words else not notes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_in_a_browser(
+    width: int, scheme: Any, sample: FashionMNIST, tmp_path: Path
+) -> None:
+    path = write_walk(walk(sample), tmp_path)
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        asked, troubles = watch(page)
+        page.goto(path.as_uri())
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        assert not troubles
