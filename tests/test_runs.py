@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -16,24 +15,9 @@ import pytest
 from crnn.ablation.storage import open_storage, read_trials, storage_url
 from crnn.report.table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
 from tests import cli
+from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
 
 pytestmark = pytest.mark.slow
-
-OF_TIME_AND_MACHINE = ["seconds", "started", "finished"]
-SPACE = """
-format   = 1
-question = "What does a run look like?"
-design   = "one-factor"
-seeds    = 2
-[baseline]
-hidden_size = 16
-lstm_layers = 1
-epochs      = 4
-train_size  = 2000
-[factors]
-hidden_size = [32]
-dropout     = [0.1]
-"""
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +34,6 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
     answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=folder)
     assert answer.code == 0, answer.err
     return folder / "results"
-
-
-def options(data: Path) -> list[str]:
-    return ["--data", str(data), "--results", "results"]
-
-
-def tables(results: Path, study: str = "tiny") -> dict[str, str]:
-    """The study's tables as text, without the columns of time."""
-    found = {}
-    for name in ("trials.csv", "epochs.csv", "effects.csv", "confusion.csv"):
-        frame = pd.read_csv(results / study / name, dtype=str, keep_default_na=False)
-        found[name] = frame.drop(columns=OF_TIME_AND_MACHINE, errors="ignore").to_csv()
-    return found
-
-
-def wait_for_epoch(process: subprocess.Popen[str], count: int) -> None:
-    """Read the run's plain lines until `count` epochs have been reported."""
-    assert process.stdout
-    for line in process.stdout:
-        count -= " epoch " in line
-        if count <= 0:
-            return
-    raise AssertionError("the run ended before its epochs")
 
 
 def test_what_a_run_leaves(undisturbed: Path, space: Path) -> None:
@@ -163,19 +124,6 @@ def test_stopped_and_gone_on_with_it_ends_the_same(
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
-def assert_gone(group: int, seconds: float = 10) -> None:
-    """Nothing of a started command's group is left, soon after it has ended."""
-    deadline = time.monotonic() + seconds
-    words = ["ps", "-o", "pid=,stat=,args=", "-g", str(group)]
-    while True:
-        listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-        left = [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
-        if not left:
-            return
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
-
-
 def test_more_seeds_add_only_the_new_ones(
     undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
@@ -188,31 +136,6 @@ def test_more_seeds_add_only_the_new_ones(
     after = load_trials(tmp_path / "results" / "studies.db", "tiny")
     assert list(after["seed"]) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     pd.testing.assert_frame_equal(after[:6], before)
-
-
-def test_a_killed_worker_costs_no_trial(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
-) -> None:
-    process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
-    wait_for_epoch(process, 2)
-    workers = subprocess.run(
-        ["pgrep", "-f", "loky.backend.popen", "-g", str(process.pid)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    subprocess.run(["kill", "-9", workers.stdout.split()[0]], check=True)
-    assert cli.finish(process).code == 0
-    assert tables(tmp_path / "results") == tables(undisturbed)
-
-
-def test_no_worker_outlives_a_killed_coordinator(
-    space: Path, full_data: Path, tmp_path: Path
-) -> None:
-    process = cli.start("run", str(space), *options(full_data), "--jobs", "2", cwd=tmp_path)
-    wait_for_epoch(process, 1)
-    process.kill()
-    killed = cli.finish(process, timeout=10)
-    assert killed.code == -signal.SIGKILL
-    assert_gone(process.pid)
 
 
 def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:

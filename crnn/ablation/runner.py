@@ -39,6 +39,7 @@ ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished betwe
 ALIKE = 5  # failures in a row for the same reason, after which nothing more is begun
 PATIENCE = 10  # usual epochs that a worker may say nothing
 SILENCE = 120.0  # seconds that it may at least
+STARTING = 600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
 FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory may allow fewer
 
 
@@ -177,7 +178,8 @@ class _Line:
         ended = future.done()  # before the messages are read: the last ones precede the end
         for message in slot.messages():
             self._pass_on(slot, message)
-        if not ended and slot.silence() < max(SILENCE, PATIENCE * self.usual):
+        patience = max(SILENCE, PATIENCE * self.usual) if slot.spoken else STARTING
+        if not ended and slot.silence() < patience:
             return
         try:
             outcomes = future.result() if ended else None
@@ -252,6 +254,7 @@ class _Slot:
         self._open()
 
     def _open(self) -> None:
+        self.spoken = False
         self.inbox, outbox = get_context("loky").Pipe(duplex=False)
         self.executor = ProcessPoolExecutor(
             max_workers=1,
@@ -278,7 +281,7 @@ class _Slot:
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
         while self.inbox.poll():
-            self.heard = time.monotonic()
+            self.heard, self.spoken = time.monotonic(), True
             yield self.inbox.recv()
 
     def silence(self) -> float:
