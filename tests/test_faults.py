@@ -133,6 +133,10 @@ def test_a_worker_that_says_nothing_is_replaced(
     )  # fmt: skip
     wait_for_epoch(process, 1)
     (stopped,) = workers(process)
+    for signum, pause in ((signal.SIGSTOP, 6.0), (signal.SIGCONT, 1.0)):
+        os.killpg(process.pid, signum)
+        time.sleep(pause)
+    assert workers(process) == [stopped]  # all were stopped: nobody is to blame
     os.kill(stopped, signal.SIGSTOP)
     answer = cli.finish(process)
     assert answer.code == 0, answer.err

@@ -39,6 +39,7 @@ ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished betwe
 ALIKE = 5  # failures in a row for the same reason, after which nothing more is begun
 PATIENCE = 10  # usual epochs that a worker may say nothing
 SILENCE = 120.0  # seconds that it may at least
+ASLEEP = 3.0  # seconds between two looks from which on this process has been stopped itself
 STARTING = 600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
 FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory may allow fewer
 
@@ -117,22 +118,27 @@ def run(
     """
     ended, bell = get_context("loky").Pipe(duplex=False)
     slots = [_Slot(number, storage_url, machine, bell) for number in range(machine.jobs)]
-    line = _Line(source, place, on_event)
+    dispatcher = _Dispatcher(source, place, on_event)
+    looked = time.monotonic()
     try:
         with caught_signals() as caught:
             while not caught:
                 for slot in slots:
                     late = deadline is not None and time.monotonic() > deadline
-                    if not slot.tasks and not late and not line.hopeless:
-                        line.hand_out(slot)
+                    if not slot.tasks and not late and not dispatcher.hopeless:
+                        dispatcher.hand_out(slot)
                 busy = [slot for slot in slots if slot.tasks]
                 if not busy:
-                    return line.reasons[-1] if line.hopeless else ""
+                    return dispatcher.reasons[-1] if dispatcher.hopeless else ""
                 wait([ended, *(slot.inbox for slot in busy)], timeout=LOOK)
                 while ended.poll():
                     ended.recv_bytes()
+                if time.monotonic() - looked > ASLEEP:
+                    for slot in slots:  # its workers may have been stopped with this process
+                        slot.heard = time.monotonic()
+                looked = time.monotonic()
                 for slot in busy:
-                    line.attend(slot)
+                    dispatcher.attend(slot)
             raise InterruptedRunError(caught[0])
     finally:
         for slot in slots:
@@ -141,7 +147,7 @@ def run(
         bell.close()
 
 
-class _Line:
+class _Dispatcher:
     """Between the source of tasks and the slots: hands out, listens, records how it ended."""
 
     def __init__(self, source: Source, place: Workplace, on_event: Callable[[Event], None]) -> None:
