@@ -199,7 +199,9 @@ def main() -> None:
     about = machine.describe(options.device, threads=threads, images=options.images)
     rates = {}
     if options.device == "cpu":
-        rates = {"sgemm": sgemm(threads), "bf16 gemm": sgemm(threads, torch.bfloat16)}
+        rates = {"sgemm": sgemm(threads)}
+        if about["bf16"]:  # else it is emulated, which takes minutes
+            rates["bf16 gemm"] = sgemm(threads, torch.bfloat16)
         print("  ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in rates.items()) + "\n")
     with tempfile.TemporaryDirectory() as folder:
         torchvision_folder(Path(folder))
