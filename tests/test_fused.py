@@ -351,7 +351,8 @@ def test_members_end_with_the_weights_they_have_alone(optimizer: str, sample: Fa
 
 
 # By small steps of SGD and without an LSTM: under Adam a change of the first weights by a rounding
-# (1e-7) alone moves the baseline's accuracy here by three points.
+# (1e-7) alone moves the baseline's accuracy here by three points. Even so rounding, which differs
+# from one kind of processor to another, has moved it by 13 of the 1,800 images.
 @pytest.mark.slow
 def test_members_learn_real_data_as_they_do_alone(full_data: Path) -> None:
     data = load(full_data)
@@ -361,7 +362,8 @@ def test_members_learn_real_data_as_they_do_alone(full_data: Path) -> None:
     together = finished(train_together(members, data, score_test=False))
     for result, member in zip(together, members, strict=True):
         alone = train(*member, data, score_test=False)
-        assert result.val_accuracy == pytest.approx(alone.val_accuracy, abs=0.005)
+        assert result.val_accuracy == pytest.approx(alone.val_accuracy, abs=0.02)
+        assert result.epochs[0].val_loss == pytest.approx(alone.epochs[0].val_loss, abs=0.02)
         assert result.val_accuracy > 0.6
 
 
