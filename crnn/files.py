@@ -8,6 +8,11 @@ from pathlib import Path
 DAMAGED = ".damaged"  # is added to the name of a file that is set aside
 
 
+def trial_file(number: int) -> str:
+    """The name of a file with a trial's weights, kept or of a training under way."""
+    return f"trial-{number}.safetensors"
+
+
 def set_aside(path: Path) -> Path:
     """Move a damaged file out of the way; its new place."""
     return path.replace(path.with_name(path.name + DAMAGED))

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from crnn.config import ModelConfig, Setting
 from crnn.data import FashionMNIST, split
+from crnn.files import trial_file
 from crnn.model import CRNN
 from crnn.training import as_input
-from crnn.weights import WeightsError, file_name, load_weights, marks
+from crnn.weights import WeightsError, load_weights, marks
 
 Array = npt.NDArray[np.float32]
 
@@ -108,7 +109,7 @@ def network(setting: Setting, seed: int, folder: Path | None, number: int | None
     """
     if folder is None or number is None:
         return CRNN(setting.model, seed)
-    path = folder / file_name(number)
+    path = folder / trial_file(number)
     if not path.exists():
         raise WeightsError(
             f"{path}: trial {number} kept no weights; train it again, in a study of another name: "

@@ -18,11 +18,6 @@ class WeightsError(UserError):
     """A file of weights that cannot be used; one line with the fix."""
 
 
-def file_name(number: int) -> str:
-    """The name of the file with a trial's weights, below ``results/STUDY/weights/``."""
-    return f"trial-{number}.safetensors"
-
-
 def marks(setting: Setting, seed: int) -> dict[str, str]:
     """What a file of weights says of itself: the training that they come from.
 

@@ -45,7 +45,9 @@ NOW = {
     "crnn.files": "",
     "crnn.weights": "safetensors crnn.config crnn.errors crnn.files crnn.model",
     "crnn.checkpoint": "safetensors torch crnn.files crnn.training",
-    "crnn.trace": ("numpy torch crnn.config crnn.data crnn.model crnn.training crnn.weights"),
+    "crnn.trace": (
+        "numpy torch crnn.config crnn.data crnn.files crnn.model crnn.training crnn.weights"
+    ),
     # What to run: pure, no storage.
     "crnn.ablation": "",
     "crnn.ablation.space": "pydantic crnn.config",
@@ -79,7 +81,7 @@ NOW = {
         "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
         "crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks crnn.config crnn.shapes"
     ),
-    "crnn.ablation.worker": "",
+    "crnn.ablation.worker": "crnn.files",
     "crnn.ablation.signals": "",
     "crnn.ablation.runner": (
         "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker crnn.errors"

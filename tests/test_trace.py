@@ -12,11 +12,12 @@ import torch
 
 from crnn.config import CLASSES, Setting
 from crnn.data import FashionMNIST, split
+from crnn.files import trial_file
 from crnn.model import CRNN
 from crnn.shapes import shapes
 from crnn.trace import Trace, network, trace, two_images
 from crnn.training import forward, train
-from crnn.weights import WeightsError, file_name, load_weights, marks, save_weights
+from crnn.weights import WeightsError, load_weights, marks, save_weights
 from tests.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -108,7 +109,7 @@ def test_the_two_images_are_held_out_and_of_two_classes(seed: int, sample: Fashi
 def test_weights_come_back_as_they_were(sample: FashionMNIST, tmp_path: Path) -> None:
     setting = small(epochs=1)
     model = train(setting, 1, sample).model
-    save_weights(model, tmp_path / "kept" / file_name(7), marks(setting, 1))
+    save_weights(model, tmp_path / "kept" / trial_file(7), marks(setting, 1))
     again = network(setting, 1, tmp_path / "kept", 7)
     assert not again.training
     state = again.state_dict()
@@ -128,7 +129,7 @@ def test_weights_that_were_not_kept_say_how_to_keep_them(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("length", [0, 4, 100, -1])
 def test_damaged_weights_are_refused(length: int, tmp_path: Path) -> None:
-    path = tmp_path / file_name(0)
+    path = tmp_path / trial_file(0)
     save_weights(CRNN(small().model), path, marks(small(), 0))
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(WeightsError, match="damaged"):
@@ -136,7 +137,7 @@ def test_damaged_weights_are_refused(length: int, tmp_path: Path) -> None:
 
 
 def test_weights_of_another_training_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / file_name(0)
+    path = tmp_path / trial_file(0)
     save_weights(CRNN(small().model), path, marks(small(), 0))
     with pytest.raises(WeightsError, match=r"of another training \(its seed\)"):
         load_weights(path, small().model, marks(small(), 1))

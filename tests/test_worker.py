@@ -17,7 +17,8 @@ from crnn.ablation.storage import finish_trial, reported_steps
 from crnn.ablation.tasks import Task, claim
 from crnn.ablation.worker import Outcome, SetAside, Split, Told, Workplace, work
 from crnn.data import FashionMNIST, split
-from crnn.weights import file_name, load_weights, marks
+from crnn.files import trial_file
+from crnn.weights import load_weights, marks
 from tests.studies import STUDY, designed, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -166,7 +167,7 @@ def test_kept_weights_are_those_that_each_training_ended_with(
     tasks, data = bench.tasks()[:count], worker._data(Path())
     outcomes = bench.work(tasks)
     for task, outcome in zip(tasks, outcomes, strict=True):
-        path, expected = bench.weights / file_name(task.number), marks(task.setting, task.seed)
+        path, expected = bench.weights / trial_file(task.number), marks(task.setting, task.seed)
         model = load_weights(path, task.setting.model, expected)
         tested = training.score(model, data.test_images, data.test_labels)
         assert tested.accuracy == outcome.attributes["test_accuracy"]

@@ -27,9 +27,9 @@ from crnn.ablation.storage import (
     sqlite_file,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
-from crnn.ablation.worker import Workplace, checkpoint_name
+from crnn.ablation.worker import Workplace
 from crnn.errors import UserError
-from crnn.files import DAMAGED
+from crnn.files import DAMAGED, trial_file
 
 RESERVED = ("reference",)
 
@@ -136,7 +136,7 @@ def _tidy(storage: RDBStorage, request: Request) -> None:
     """Remove checkpoints that nothing goes on from, and what a kill left half written."""
     folder = request.checkpoints
     rows = read_trials(storage, request.study, ()) if folder.exists() else []
-    kept = {checkpoint_name(row.number) for row in rows if row.state == "RUNNING"}
+    kept = {trial_file(row.number) for row in rows if row.state == "RUNNING"}
     for path in folder.glob("*trial-*"):
         if path.name not in kept and not path.name.endswith(DAMAGED):
             path.unlink()

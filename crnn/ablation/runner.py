@@ -194,9 +194,9 @@ class _Dispatcher:
         reason = "killed, or out of memory" if ended else "it said nothing any more"
         if outcomes is None:
             self._again(slot, f"lost its worker process {ATTEMPTS} times ({reason})")
-        elif [o for o in outcomes if o.state == "MEMORY"]:
+        elif any(outcome.state == "MEMORY" for outcome in outcomes):
             self._again(slot, f"out of memory {ATTEMPTS} times: {_reasons(outcomes)}")
-        elif [o for o in outcomes if o.state == "DISK"]:
+        elif any(outcome.state == "DISK" for outcome in outcomes):
             raise UserError(
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
                 "free some, then the same command goes on"

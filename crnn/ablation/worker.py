@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crnn.files import set_aside, trial_file
+
 if TYPE_CHECKING:
     import optuna
 
@@ -28,11 +30,6 @@ if TYPE_CHECKING:
 
 STORAGE_VARIABLE = "CRNN_STUDY_WORKER_STORAGE"
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
-
-
-def checkpoint_name(number: int) -> str:
-    """The name of a trial's checkpoint; trials trained as one network have the first one's."""
-    return f"trial-{number}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,8 @@ class Workplace:
     weights: Path | None = None
 
     def checkpoint(self, tasks: list[Task]) -> Path | None:
-        """The file for tasks that are trained as one network, or for one."""
-        return self.checkpoints and self.checkpoints / checkpoint_name(tasks[0].number)
+        """The file for one task, or for tasks that are trained as one network: the first's."""
+        return self.checkpoints and self.checkpoints / trial_file(tasks[0].number)
 
 
 @dataclass(frozen=True)
@@ -252,7 +249,6 @@ def _marks(tasks: list[Task], device: str) -> dict[str, str]:
 def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
     """What an earlier worker left of this training."""
     from crnn.checkpoint import DamagedError, read_checkpoint
-    from crnn.files import set_aside
 
     if path is None:
         return None
@@ -272,12 +268,12 @@ def _check_claim(tasks: list[Task], token: str) -> None:
 
 def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path) -> None:
     """Keep the final weights: before a trial is told complete, so that a complete one has them."""
-    from crnn.weights import file_name, marks, save_weights
+    from crnn.weights import marks, save_weights
 
     for task, result in zip(tasks, results, strict=True):
         if not isinstance(result, Exception):
             own = marks(task.setting, task.seed)
-            save_weights(result.model, folder / file_name(task.number), own)
+            save_weights(result.model, folder / trial_file(task.number), own)
 
 
 def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> Outcome:
