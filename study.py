@@ -342,11 +342,14 @@ def _walk(subject: Subject, results: Path, data: Path | None) -> Walk:
 def dashboard(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port, or the next free one.")] = 8080,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let its pages change and delete studies.")
+    ] = False,
     open_page: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Serve optuna-dashboard on the storage, also while a study runs."""
+    """Serve optuna-dashboard on the storage, also while a study runs; it can change nothing."""
     from crnn.ablation.storage import sqlite_file, storage_url
 
     file = sqlite_file(storage_url(storage, results))
@@ -354,20 +357,26 @@ def dashboard(
     if file == own and not own.exists() and REFERENCE.exists():
         _say("No study of your own yet, so these are the ones that come with the project (a copy).")
         with TemporaryDirectory() as folder:
-            _serve(_open(shutil.copy(REFERENCE, folder), results), host, port, open_page)
+            _serve(_open(shutil.copy(REFERENCE, folder), results), host, port, writable, open_page)
     else:
-        _serve(_open(storage, results), host, port, open_page)
+        _serve(_open(storage, results), host, port, writable, open_page)
 
 
-def _serve(opened: RDBStorage, host: str, port: int, open_page: bool) -> None:
-    from crnn.dashboard import serve
+def _serve(opened: RDBStorage, host: str, port: int, writable: bool, open_page: bool) -> None:
+    from crnn.dashboard import only_this_machine, serve
 
     def ready(address: str) -> None:
         _print(f"optuna-dashboard: {address}  (Ctrl-C ends it)")
+        if not only_this_machine(host):
+            can = "see, change and delete" if writable else "see"
+            _say(
+                f"Whoever reaches {host} can {can} every study of this storage: "
+                "optuna-dashboard asks for no password."
+            )
         if open_page:
             webbrowser.open(address)
 
-    serve(opened, host, port, ready)
+    serve(opened, host, port, ready, writable=writable)
 
 
 @app.command()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.storages import RDBStorage
@@ -12,7 +14,13 @@ from optuna_dashboard import wsgi
 
 from crnn.errors import UserError
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 TRIES = 100  # ports looked at, from the one asked for on
+READING = ("GET", "HEAD")
+REFUSED = b"Nothing can be changed here; start the dashboard with --writable for that.\n"
+BODY = 1 << 20  # bytes of a refused request that are taken in, so that its sender hears the answer
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -25,7 +33,14 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing for each request."""
 
 
-def serve(storage: RDBStorage, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(
+    storage: RDBStorage,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    *,
+    writable: bool = False,
+) -> None:
     """Serve until Ctrl-C.
 
     Args:
@@ -33,15 +48,40 @@ def serve(storage: RDBStorage, host: str, port: int, ready: Callable[[str], None
         host: the address to listen on.
         port: the port, or the next free one after it where it is taken.
         ready: told the page's address once it can be opened.
+        writable: let visitors change and delete, which optuna-dashboard asks no password for.
 
     Raises:
         UserError: the address cannot be listened on.
     """
     free = free_port(host, port)
-    server = make_server(host, free, wsgi(storage), _Server, _QuietHandler)
-    with server:
+    app = wsgi(storage) if writable else read_only(wsgi(storage))
+    with make_server(host, free, app, _Server, _QuietHandler) as server:
         ready(f"http://{host}:{free}/")
         server.serve_forever()
+
+
+def read_only(app: WSGIApplication) -> WSGIApplication:
+    """The same pages, but a request that could change anything is answered by 405."""
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in READING:
+            return app(environ, start_response)
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length.isdigit():
+            environ["wsgi.input"].read(min(int(length), BODY))
+        headers = [("Allow", ", ".join(READING)), ("Content-Type", "text/plain; charset=utf-8")]
+        start_response("405 Method Not Allowed", headers)
+        return [REFUSED]
+
+    return guarded
+
+
+def only_this_machine(host: str) -> bool:
+    """Whether no other machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def free_port(host: str, port: int) -> int:

@@ -100,8 +100,10 @@ NOW = {
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
     "crnn.report.table": (
-        "optuna pandas crnn.ablation.design crnn.ablation.record crnn.ablation.storage crnn.config"
+        "optuna pandas crnn.ablation.design crnn.ablation.record crnn.ablation.storage crnn.config "
+        "crnn.report.csv_file"
     ),
+    "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
@@ -129,8 +131,8 @@ NOW = {
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (
-        "numpy pandas crnn.config crnn.files crnn.report.page crnn.report.stages crnn.report.style "
-        "crnn.report.tables crnn.report.write"
+        "numpy pandas crnn.config crnn.files crnn.report.csv_file crnn.report.page "
+        "crnn.report.stages crnn.report.style crnn.report.tables"
     ),
     "crnn.report.gallery": (
         "matplotlib pandas crnn.report.classes crnn.report.cost crnn.report.curves "
@@ -141,9 +143,9 @@ NOW = {
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
     "crnn.report.write": (
-        "pandas crnn.files crnn.report.answer crnn.report.contrasts crnn.report.effects "
-        "crnn.report.gallery crnn.report.page crnn.report.paste crnn.report.style "
-        "crnn.report.table crnn.report.tables"
+        "pandas crnn.files crnn.report.answer crnn.report.contrasts crnn.report.csv_file "
+        "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.paste "
+        "crnn.report.style crnn.report.table crnn.report.tables"
     ),
 }
 LATE = {

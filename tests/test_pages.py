@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -39,9 +40,10 @@ def finished(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def dashboard(folder: Path) -> Iterator[str]:
+def dashboard(folder: Path, *words: str) -> Iterator[str]:
     """The address of a dashboard on the storage in `folder`."""
-    process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=folder)
+    port = str(free_port("127.0.0.1", 18080))
+    process = cli.start("dashboard", "--port", port, *words, cwd=folder)
     try:
         assert process.stdout
         printed = iter(process.stdout.readline, "")
@@ -74,6 +76,46 @@ def test_the_dashboard_shows_a_finished_study(finished: Path, browser: Browser) 
         page.wait_for_url("**/studies/*")
         page.get_by_text("hidden_size").first.wait_for()
         page.close()
+
+
+REMOVE = """async () => {
+    const answer = await fetch("/api/studies/1", { method: "DELETE" });
+    return [answer.status, await answer.text()];
+}"""
+
+
+def test_a_page_can_remove_a_study_only_where_it_may(
+    finished: Path, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    shutil.copy(finished / "results" / "studies.db", tmp_path / "results")
+    left = {}
+    for words in ((), ("--writable",)):
+        with dashboard(tmp_path, *words) as address:
+            page = browser.new_page()
+            page.goto(address)
+            status, text = page.evaluate(REMOVE)
+            studies = fetch(f"{address}api/studies")["study_summaries"]
+            left[status] = [study["study_name"] for study in studies]
+            assert ("--writable" in text) is (status == 405)
+            page.close()
+    assert left == {405: ["smoke"], 204: []}
+
+
+def test_listening_to_other_machines_is_told_with_its_price(finished: Path) -> None:
+    port = str(free_port("0.0.0.0", 18080))
+    process = cli.start("dashboard", "--host", "0.0.0.0", "--port", port, cwd=finished)
+    try:
+        assert process.stdout
+        assert f"http://0.0.0.0:{port}/" in process.stdout.readline()
+        told = process.stdout.readline()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert told == (
+        "Whoever reaches 0.0.0.0 can see every study of this storage: "
+        "optuna-dashboard asks for no password.\n"
+    )
 
 
 def test_the_dashboard_follows_a_study_that_runs(full_data: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from crnn.ablation.record import Record
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import StorageError, finish_trial, url_of
 from crnn.config import CLASSES
+from crnn.report.csv_file import csv_text
 from crnn.report.table import load_study, load_trials
 from tests.studies import (
     ONE_FACTOR,
@@ -216,7 +217,23 @@ def test_trials_are_loaded_by_file_or_url(storage: RDBStorage, tmp_path: Path) -
     expected = load_study(storage, STUDY).trials
     for where in (path, str(path), url_of(storage)):
         pd.testing.assert_frame_equal(load_trials(where, STUDY), expected)
+        pd.testing.assert_frame_equal(load_trials(where), expected)
     assert expected["val_accuracy"].tolist() == [accuracy(task) for task in tasks]
+
+
+def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -> None:
+    source = designed(storage)
+    failed = source.next()
+    assert failed is not None
+    source.finish(failed, "FAIL", None, {"failure": "=1+1"})
+    run_all(source)
+    expected = load_study(storage, STUDY).trials
+    path = tmp_path / "trials.csv"
+    path.write_text(csv_text(expected), encoding="utf-8")
+    assert ",'=1+1\n" in path.read_text(encoding="utf-8")
+    loaded = load_trials(path)
+    assert loaded.loc[0, "failure"] == "=1+1"
+    pd.testing.assert_frame_equal(loaded, expected, check_dtype=False)
 
 
 def test_what_cannot_be_loaded_says_why(storage: RDBStorage, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from crnn.report.csv_file import read_csv
 from crnn.report.page import breakable, code_span, escape_markdown
 from crnn.report.table import StudyTable
 from crnn.report.write import write_report
@@ -76,13 +77,11 @@ def test_built_twice_it_is_the_same_byte_for_byte(
 
 
 def test_tables_read_back_as_they_were(table: StudyTable, folder: Path) -> None:
-    text = dict.fromkeys(["filter_sizes", "hidden_size", "dropout"], str)
-    text |= dict.fromkeys(["conv_layers", "pooling_count", "learning_rate"], str)
-    trials = pd.read_csv(folder / "trials.csv", dtype=text, keep_default_na=True)
+    text = ["filter_sizes", "hidden_size", "dropout", "conv_layers", "pooling_count"]
+    trials = read_csv(folder / "trials.csv", [*text, "learning_rate"])
     trials["failure"] = trials["failure"].fillna("")
     assert_frame_equal(trials, table.trials, check_exact=True)
-    epochs = pd.read_csv(folder / "epochs.csv")
-    assert_frame_equal(epochs, table.epochs, check_exact=True)
+    assert_frame_equal(read_csv(folder / "epochs.csv"), table.epochs, check_exact=True)
     assert b"\r" not in (folder / "effects.csv").read_bytes()
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 from optuna.storages import RDBStorage
 
 from crnn.ablation.design import Arm, Plan, arm_name, make_arm
-from crnn.ablation.record import Record, load_record
+from crnn.ablation.record import Record, latest_study, load_record
 from crnn.ablation.storage import TrialRow, opened_storage, read_trials, storage_url
 from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
+from crnn.report.csv_file import read_csv
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
 
@@ -73,18 +74,21 @@ class StudyTable:
     looks: tuple[int, ...] = ()
 
 
-def load_trials(storage: str | Path, study: str) -> pd.DataFrame:
+def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
     """The trials of a study, as in ``trials.csv``.
 
     Args:
-        storage: the storage's URL, or its SQLite file.
-        study: the study's name.
+        source: the storage's URL, or its SQLite file; or a study's ``trials.csv`` itself.
+        study: the study's name; None for the latest, or for that of the CSV.
 
     Raises:
         StorageError: there is no such storage, or no such study in it.
+        OSError: the CSV cannot be read.
     """
-    with opened_storage(storage_url(str(storage), Path())) as opened:
-        return load_study(opened, study).trials
+    if str(source).endswith(".csv"):
+        return read_csv(Path(source), TEXT_COLUMNS)
+    with opened_storage(storage_url(str(source), Path())) as opened:
+        return load_study(opened, study or latest_study(opened)).trials
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
@@ -129,6 +133,10 @@ TRIAL_COLUMNS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss"),
     *("best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs"),
     *("seconds", "device", "precision", "threads", "fused", "started", "finished", "failure"),
+]
+TEXT_COLUMNS = [
+    *("stage", "state", "arm", "device", "precision", "started", "finished", "failure"),
+    *(name for name, value in Setting().values().items() if isinstance(value, str | tuple)),
 ]
 EPOCH_COLUMNS = [
     *("stage", "number", "arm", "seed", "epoch"),

@@ -13,9 +13,9 @@ import pandas as pd
 from crnn.config import CLASSES, ModelConfig
 from crnn.files import write_atomic
 from crnn.report import stages, style
+from crnn.report.csv_file import csv_text
 from crnn.report.page import Picture, trace_html
 from crnn.report.tables import TextTable
-from crnn.report.write import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,6 +17,7 @@ from crnn.files import write_atomic
 from crnn.report import page, style
 from crnn.report.answer import answer
 from crnn.report.contrasts import contrasts as contrasts_of
+from crnn.report.csv_file import csv_text
 from crnn.report.effects import effects as effects_of
 from crnn.report.gallery import gallery
 from crnn.report.paste import as_latex
@@ -72,11 +73,6 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
     return Report(folder, answer(table, effects, contrasts), brief_table(table, effects), files)
-
-
-def csv_text(rows: pd.DataFrame) -> str:
-    """CSV with a point in numbers, every digit, and line feeds: it reads back as it was."""
-    return rows.to_csv(index=False, lineterminator="\n")
 
 
 def _texts(

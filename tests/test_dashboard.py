@@ -1,0 +1,80 @@
+"""The served optuna-dashboard: what it lets through, and where it listens."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+from optuna.storages import RDBStorage
+from optuna_dashboard import wsgi
+
+from crnn.ablation.storage import save_study, study_names
+from crnn.dashboard import BODY, only_this_machine, read_only
+
+
+def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[str, dict[str, str], bytes]:
+    """Status, headers and content of an answer."""
+    environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path}
+    setup_testing_defaults(environ)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = io.BytesIO(body)
+    said: list[Any] = []
+    content = b"".join(app(environ, lambda *words: said.extend(words)))
+    return said[0], dict(said[1]), content
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PUT", "PATCH", "OPTIONS", "delete", "TRACE"])
+def test_nothing_can_be_changed_through_it(method: str, storage: RDBStorage) -> None:
+    save_study(storage, "tiny", {"question": "?"})
+    app = read_only(wsgi(storage))
+    status, headers, content = ask(app, method, "/api/studies/1", b"{}")
+    assert status.startswith("405")
+    assert headers["Allow"] == "GET, HEAD"
+    assert b"--writable" in content
+    assert study_names(storage) == ["tiny"]
+
+
+def test_it_can_be_read(storage: RDBStorage) -> None:
+    save_study(storage, "tiny", {"question": "?"})
+    app = read_only(wsgi(storage))
+    status, _, content = ask(app, "GET", "/api/studies")
+    assert status.startswith("200")
+    assert b'"tiny"' in content
+    assert ask(app, "HEAD", "/api/studies")[0].startswith("200")
+
+
+def test_without_the_guard_a_request_removes_a_study(storage: RDBStorage) -> None:
+    """What the guard is for; where this fails, optuna-dashboard has changed: look at it anew."""
+    save_study(storage, "tiny", {"question": "?"})
+    assert ask(wsgi(storage), "DELETE", "/api/studies/1")[0].startswith("204")
+    assert study_names(storage) == []
+
+
+@pytest.mark.parametrize("length", ["", "many", "-1", str(10**12)])
+def test_a_refused_body_is_taken_in_up_to_a_size(length: str, storage: RDBStorage) -> None:
+    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": length}
+    body = io.BytesIO(bytes(2 * BODY))
+    environ["wsgi.input"] = body
+    said: list[Any] = []
+    app: Any = read_only(wsgi(storage))
+    list(app(environ, lambda *words: said.extend(words)))
+    assert said[0].startswith("405")
+    assert body.tell() == (BODY if length.isdigit() else 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("192.168.1.4", False),
+        ("a-machine.example", False),
+    ],
+)
+def test_who_can_reach_it(host: str, alone: bool) -> None:
+    assert only_this_machine(host) is alone
