@@ -13,11 +13,13 @@ import shutil
 import signal
 import sys
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -287,6 +289,7 @@ def trace(
 ) -> None:
     """Show two images on their way through the network, stage by stage."""
     from crnn.ablation import traced
+    from crnn.ablation.folders import study_folder
     from crnn.report import walk
 
     if trial and (space or arm != "baseline"):
@@ -298,13 +301,9 @@ def trace(
             _say(f"No space given: {traced.WRITE_UP}, the write-up's own")
         subject = traced.untrained(space or traced.WRITE_UP, arm)
     walked = _walk(subject, results, data)
-    folder = results / subject.study / "trace" / subject.name
-    try:
+    folder = study_folder(results, subject.study) / "trace" / subject.name
+    with _told_where():
         page = walk.write_walk(walked, folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror}; mend that, or name another --results"
-        ) from None
     _say(walked.title)
     for line in walked.notes:
         _say(line)
@@ -407,8 +406,10 @@ def _finish(
     study: str, progress: Any, storage: str | None, results: Path, open_report: bool
 ) -> None:
     """What a run ends with: the answer, the paths, how to go on."""
+    from crnn.ablation.folders import study_folder
+
     left = progress.wanted - progress.complete - progress.failed
-    page = results / study / "report.html"
+    page = study_folder(results, study) / "report.html"
     if progress.idle and page.exists():
         _say(f"Nothing to do: {progress.complete} of {progress.wanted} trials are complete.")
         _print(f"Report: {escape(str(page))}")
@@ -464,14 +465,29 @@ def _latest(storage: RDBStorage) -> str:
 
 
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
+    from crnn.ablation.folders import study_folder
     from crnn.ablation.record import note_look
     from crnn.report.effects import most_pairs
     from crnn.report.table import load_study
     from crnn.report.write import write_report
 
     table = load_study(storage, study)
+    folder = study_folder(results, study)
     looks = note_look(storage, study, most_pairs(table.trials, table.arms))
-    return write_report(replace(table, looks=looks), results / study)
+    with _told_where():
+        return write_report(replace(table, looks=looks), folder)
+
+
+@contextmanager
+def _told_where() -> Iterator[None]:
+    """What cannot be written is the user's to mend, and nothing of the study is lost with it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}; mend that and try again, or name another "
+            "--results"
+        ) from None
 
 
 def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
@@ -582,9 +598,20 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        for line in str(error).splitlines():
-            errors.print(f"[red]error:[/] {escape(line)}", soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        from crnn.ablation.storage import out_of_space
+
+        if not out_of_space(error):
+            raise
+        where = error.filename or "the results folder or the storage"
+        _refuse(f"{where}: no space left on its disk; free some, then the same command goes on")
+
+
+def _refuse(lines: str) -> NoReturn:
+    for line in lines.splitlines():
+        errors.print(f"[red]error:[/] {escape(line)}", soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

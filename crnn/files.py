@@ -26,7 +26,7 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
         content: bytes, or text for UTF-8.
 
     Raises:
-        OSError: it cannot be written; what was there before is unharmed.
+        OSError: it cannot be written, with the path; what was there before is unharmed.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -36,6 +36,8 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a write names no path
     finally:
         temporary.unlink(missing_ok=True)
     return path

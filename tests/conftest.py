@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
+from tests import cli, tiny
 from tests.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
@@ -77,3 +78,22 @@ def packed(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         content = gzip.compress((published / name).read_bytes(), 1)
         (folder / f"{name}.gz").write_bytes(content)
     return folder
+
+
+@pytest.fixture(scope="session")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The space of a small real study."""
+    path = tmp_path_factory.mktemp("space") / "tiny.toml"
+    path.write_text(tiny.SPACE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of that study, run through, one training at a time; not to be changed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    words = ["run", str(space), *tiny.options(full_data), "--jobs", "1"]
+    answer = cli.run(*words, cwd=folder)
+    assert answer.code == 0, answer.err
+    assert not (folder / "results" / "tiny" / "checkpoints").exists()
+    return folder / "results"

@@ -6,11 +6,12 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,28 +32,9 @@ study.main()
 """
 
 
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("space") / "tiny.toml"
-    path.write_text(SPACE, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    """The tables of a study that ran through."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    answer = cli.run("run", str(space), *options(full_data), "--jobs", "2", cwd=folder)
-    assert answer.code == 0, answer.err
-    assert not (folder / "results" / "tiny" / "checkpoints").exists()
-    return tables(folder / "results")
-
-
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """The process numbers of a run's workers."""
-    words = ["pgrep", "-f", "loky.backend.popen", "-g", str(process.pid)]
+    words = ["pgrep", "-f", "multiprocessing.spawn", "-g", str(process.pid)]
     listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     return [int(word) for word in listed.split()]
 
@@ -69,7 +51,7 @@ def states(folder: Path) -> list[str]:
 
 
 def test_a_killed_coordinator_costs_an_epoch_at_most(
-    undisturbed: dict[str, str], space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
     words = ["run", str(space), *options(full_data), "--jobs", "1"]
     process = cli.start(*words, cwd=tmp_path)
@@ -83,13 +65,13 @@ def test_a_killed_coordinator_costs_an_epoch_at_most(
     trained = epochs_of(again.out)
     assert ("baseline seed 0", 1) not in trained
     assert ("baseline seed 0", 4) in trained
-    assert tables(tmp_path / "results") == undisturbed
+    assert tables(tmp_path / "results") == tables(undisturbed)
     assert states(tmp_path) == ["COMPLETE"] * 6
     assert not (tmp_path / "results" / "tiny" / "checkpoints").exists()
 
 
 def test_killed_at_random_moments_it_ends_the_same(
-    undisturbed: dict[str, str], space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
     draw = random.Random(5)
     words = ["run", str(space), *options(full_data), "--jobs", "2"]
@@ -106,11 +88,11 @@ def test_killed_at_random_moments_it_ends_the_same(
         assert_gone(process.pid, seconds=5)
     answer = cli.run(*words, cwd=tmp_path)
     assert answer.code == 0, answer.err
-    assert tables(tmp_path / "results") == undisturbed
+    assert tables(tmp_path / "results") == tables(undisturbed)
 
 
 def test_a_killed_worker_goes_on_from_its_last_epoch(
-    undisturbed: dict[str, str], space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
     process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     wait_for_epoch(process, 2)
@@ -119,11 +101,11 @@ def test_a_killed_worker_goes_on_from_its_last_epoch(
     assert answer.code == 0, answer.err
     # Read on from the third line: nothing that was told before the kill is trained again.
     assert not {("baseline seed 0", 1), ("baseline seed 0", 2)} & set(epochs_of(answer.out))
-    assert tables(tmp_path / "results") == undisturbed
+    assert tables(tmp_path / "results") == tables(undisturbed)
 
 
 def test_a_worker_that_says_nothing_is_replaced(
-    undisturbed: dict[str, str], space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
     words = ["run", str(space), *options(full_data), "--jobs", "1"]
     process = subprocess.Popen(
@@ -140,7 +122,7 @@ def test_a_worker_that_says_nothing_is_replaced(
     os.kill(stopped, signal.SIGSTOP)
     answer = cli.finish(process)
     assert answer.code == 0, answer.err
-    assert tables(tmp_path / "results") == undisturbed
+    assert tables(tmp_path / "results") == tables(undisturbed)
 
 
 def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
@@ -180,33 +162,91 @@ def test_when_all_fail_alike_nothing_more_is_begun(full_data: Path, tmp_path: Pa
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("needs to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def small_disk(tmp_path: Path) -> Iterator[Callable[[Path, int], None]]:
+    """Puts a file system of so many kB on a folder; on the same one again, resizes it."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, kilobytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        size = f"remount,size={kilobytes}k" if folder in mounted else f"size={kilobytes}k"
+        words = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            pytest.skip("needs to mount a small file system")
+        mounted.append(folder)
+
+    yield mount
+    for folder in dict.fromkeys(mounted):
+        subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.parametrize(
+    ("full", "kilobytes"),
+    [("results/tiny", 100), ("results", 200), ("results", 500), ("storage", 200), ("storage", 400)],
+)
 def test_a_full_disk_loses_nothing(
-    undisturbed: dict[str, str], space: Path, full_data: Path, tmp_path: Path, small_disk: Path
+    full: str,
+    kilobytes: int,
+    undisturbed: Path,
+    space: Path,
+    full_data: Path,
+    tmp_path: Path,
+    small_disk: Callable[[Path, int], None],
 ) -> None:
-    (tmp_path / "results").mkdir()
-    study = small_disk / "tiny"
-    study.mkdir()
-    (tmp_path / "results" / "tiny").symlink_to(study)
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1_900_000))
-    words = ["run", str(space), *options(full_data), "--jobs", "2"]
-    full = cli.run(*words, cwd=tmp_path)
-    assert full.code == 2, full.out + full.err
-    assert "no space left on the disk" in full.err
-    assert "Traceback" not in full.err
-    assert "FAIL" not in states(tmp_path)
-    subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
+    small_disk(tmp_path / full, kilobytes)
+    (tmp_path / "storage").mkdir(exist_ok=True)
+    words = ["run", str(space), *options(full_data), "--jobs", "2", "--storage", "storage/a.db"]
+    if full == "results":
+        words = words[:-2]
+    stopped = cli.run(*words, cwd=tmp_path)
+    assert stopped.code == 2, stopped.out + stopped.err
+    assert "no space left on" in stopped.err.lower()
+    assert full in stopped.err
+    assert "Traceback" not in stopped.err
+    small_disk(tmp_path / full, 40_000)
     again = cli.run(*words, cwd=tmp_path)
     assert again.code == 0, again.err
-    assert tables(tmp_path / "results") == undisturbed
+    assert tables(tmp_path / "results") == tables(undisturbed)
+
+
+def test_a_report_for_which_there_is_no_room_damages_none(
+    undisturbed: Path, tmp_path: Path, small_disk: Callable[[Path, int], None]
+) -> None:
+    shutil.copytree(undisturbed, tmp_path / "results")
+    before = cli.files(tmp_path / "results" / "tiny")
+    shutil.rmtree(tmp_path / "results" / "tiny")
+    folder = tmp_path / "results" / "tiny"
+    small_disk(folder, 100)
+    words = ["report", "tiny", "--results", "results"]
+    stopped = cli.run(*words, cwd=tmp_path)
+    assert stopped.code == 2, stopped.out + stopped.err
+    assert "results/tiny/" in stopped.err
+    assert "No space left on device; mend that and try again" in stopped.err
+    assert cli.files(folder).items() <= before.items()  # what there is, is whole
+    small_disk(folder, 40_000)
+    assert cli.run(*words, cwd=tmp_path).code == 0
+    assert cli.files(folder) == before
+
+
+FULL_SHARED_MEMORY = """
+mount -t tmpfs -o size=4k tmpfs /dev/shm && head -c 4096 /dev/zero > /dev/shm/full || exit 77
+exec "$@"
+"""
+
+
+def test_full_shared_memory_and_a_folder_of_any_name_make_no_difference(
+    undisturbed: Path,
+    space: Path,
+    full_data: Path,
+    tmp_path: Path,
+    small_disk: Callable[[Path, int], None],
+) -> None:
+    results = tmp_path / "Ergebnisse für Zoë" / "結果"
+    small_disk(results, 40_000)  # another file system than the data's and the temporary files'
+    run = [sys.executable, str(cli.ROOT / "study.py"), "run", str(space), "--jobs", "2"]
+    run += ["--data", str(full_data), "--results", str(results)]
+    words = ["unshare", "--mount", "bash", "-c", FULL_SHARED_MEMORY, "bash", *run]
+    answer = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    if answer.returncode in (1, 77) and not answer.stdout:
+        pytest.skip(f"needs to mount a small /dev/shm: {answer.stderr}")
+    assert answer.returncode == 0, answer.stderr
+    assert tables(results) == tables(undisturbed)

@@ -62,7 +62,10 @@ NOW = {
         "joblib crnn.ablation.design crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
-    "crnn.ablation.storage": "optuna sqlalchemy filelock crnn.ablation.space_file crnn.errors",
+    "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
+    "crnn.ablation.storage": (
+        "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors"
+    ),
     "crnn.ablation.record": (
         "optuna crnn.ablation.design crnn.ablation.space_file crnn.ablation.storage"
     ),
@@ -91,8 +94,8 @@ NOW = {
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
-        "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.record "
-        "crnn.ablation.runner crnn.ablation.search crnn.ablation.space_file "
+        "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.folders "
+        "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
         "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",

@@ -20,22 +20,6 @@ from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("space") / "tiny.toml"
-    path.write_text(SPACE, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of a study that ran through, one training at a time."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder / "results"
-
-
 def test_what_a_run_leaves(undisturbed: Path, space: Path) -> None:
     folder = undisturbed / "tiny"
     trials = pd.read_csv(folder / "trials.csv")

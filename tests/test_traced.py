@@ -144,4 +144,4 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(full_data: Path, tmp_
     answer = cli.call("trace", "--results", str(tmp_path / "file"), "--data", str(full_data))
     assert answer.code == 2
     assert "error: " in answer.err
-    assert "Not a directory; mend that, or name another --results" in answer.err
+    assert "Not a directory; mend that and try again, or name another --results" in answer.err

@@ -13,10 +13,10 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
+from crnn.ablation.folders import study_folder
 from crnn.ablation.record import Record, find_record, merge
 from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, default_jobs, run
 from crnn.ablation.search import SearchSource
-from crnn.ablation.space_file import NAME
 from crnn.ablation.storage import (
     StorageError,
     lock,
@@ -30,8 +30,6 @@ from crnn.ablation.tasks import DesignedSource, Progress
 from crnn.ablation.worker import Workplace
 from crnn.errors import UserError
 from crnn.files import DAMAGED, trial_file
-
-RESERVED = ("reference",)
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def launch(
         UserError: the request cannot be met; nothing has been changed.
         InterruptedRunError: Ctrl-C or SIGTERM.
     """
-    _check_names(request)
+    _check_folder(request)
     stored = _stored(request)
     asked = _asked(request)
     if stored and (progress := _unless_lacking(request, stored, asked)):
@@ -144,14 +142,8 @@ def _tidy(storage: RDBStorage, request: Request) -> None:
         folder.rmdir()
 
 
-def _check_names(request: Request) -> None:
-    name = request.study
-    if not NAME.fullmatch(name) or name in RESERVED or name.endswith(".confirm"):
-        raise UserError(
-            f"study name {name!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
-            "first, at most 100; 'reference' and names ending in '.confirm' are taken"
-        )
-    folder = request.results / name
+def _check_folder(request: Request) -> None:
+    folder = study_folder(request.results, request.study)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{there}: cannot be written; choose another folder with --results")

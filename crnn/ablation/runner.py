@@ -1,7 +1,8 @@
 """The loop: a slot is free -> the next task -> a worker trains it -> its end is recorded.
 
-The coordinator (this process) alone creates and finishes trials. Each slot is an executor of one
-worker process: a worker that is killed then fails its own trial only, and its slot is made anew.
+The coordinator (this process) alone creates and finishes trials. Each slot has one worker process
+and a pipe each way, and nothing else: no semaphore, no shared memory, no queue that a killed worker
+could leave locked. It loses its own trial only, and its slot is made anew.
 """
 
 from __future__ import annotations
@@ -9,28 +10,26 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing import get_context
+from multiprocessing.connection import wait
 
 from joblib import cpu_count
-from joblib.externals.loky import ProcessPoolExecutor
-from joblib.externals.loky.backend import get_context
 
 from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
 from crnn.ablation.tasks import Progress, Source, Task
 from crnn.ablation.worker import (
     STORAGE_VARIABLE,
     Batches,
+    Ended,
     Outcome,
     SetAside,
     Split,
     Told,
     Workplace,
-    start,
-    work,
+    serve,
 )
 from crnn.errors import UserError
 
@@ -116,8 +115,7 @@ def run(
             next run takes them up again.
         UserError: the disk is full; likewise.
     """
-    ended, bell = get_context("loky").Pipe(duplex=False)
-    slots = [_Slot(number, storage_url, machine, bell) for number in range(machine.jobs)]
+    slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
     dispatcher = _Dispatcher(source, place, on_event)
     looked = time.monotonic()
     try:
@@ -130,9 +128,7 @@ def run(
                 busy = [slot for slot in slots if slot.tasks]
                 if not busy:
                     return dispatcher.reasons[-1] if dispatcher.hopeless else ""
-                wait([ended, *(slot.inbox for slot in busy)], timeout=LOOK)
-                while ended.poll():
-                    ended.recv_bytes()
+                wait([slot.inbox for slot in busy], timeout=LOOK)
                 if time.monotonic() - looked > ASLEEP:
                     for slot in slots:  # its workers may have been stopped with this process
                         slot.heard = time.monotonic()
@@ -143,8 +139,6 @@ def run(
     finally:
         for slot in slots:
             slot.close()
-        ended.close()
-        bell.close()
 
 
 class _Dispatcher:
@@ -178,21 +172,17 @@ class _Dispatcher:
 
     def attend(self, slot: _Slot) -> None:
         """Pass on what a worker said; record its tasks' ends where they have ended."""
-        future = slot.future
-        if future is None:
-            return
-        ended = future.done()  # before the messages are read: the last ones precede the end
+        outcomes: list[Outcome] | None = None
         for message in slot.messages():
-            self._pass_on(slot, message)
+            if isinstance(message, Ended):
+                outcomes = message.outcomes
+            else:
+                self._pass_on(slot, message)
         patience = max(SILENCE, PATIENCE * self.usual) if slot.spoken else STARTING
-        if not ended and slot.silence() < patience:
+        if outcomes is None and not slot.dead and slot.silence() < patience:
             return
-        try:
-            outcomes = future.result() if ended else None
-        except BrokenProcessPool:
-            outcomes = None
-        reason = "killed, or out of memory" if ended else "it said nothing any more"
         if outcomes is None:
+            reason = "killed, or out of memory" if slot.dead else "it said nothing any more"
             self._again(slot, f"lost its worker process {ATTEMPTS} times ({reason})")
         elif any(outcome.state == "MEMORY" for outcome in outcomes):
             self._again(slot, f"out of memory {ATTEMPTS} times: {_reasons(outcomes)}")
@@ -244,51 +234,58 @@ def _reasons(outcomes: list[Outcome]) -> str:
 
 
 class _Slot:
-    """A place for trainings: one worker process and the pipe it talks through.
+    """A place for trainings: one worker process, and a pipe to it and from it.
 
-    It trains one task at a time, or several as one network. `losses` counts the workers that
-    these tasks have lost since an epoch of them ended.
+    It trains one task at a time, or several as one network.
+
+    Attributes:
+        number: its own, from 0.
+        machine: what it takes of the machine.
+        tasks: what it trains; none where it is free.
+        losses: how many workers these tasks have lost since an epoch of them ended.
+        spoken: whether this worker has said anything yet.
+        dead: whether its pipe has ended, as it does with the worker.
     """
 
-    def __init__(self, number: int, storage_url: str, machine: Machine, bell: Connection) -> None:
-        self.number, self.machine, self.bell = number, machine, bell
+    def __init__(self, number: int, storage_url: str, machine: Machine) -> None:
+        self.number, self.machine = number, machine
         self.tasks: list[Task] = []
-        self.future: Future[list[Outcome]] | None = None
         self.losses = 0
-        self.heard = 0.0
         self.environment = _environment(number, storage_url, machine)
         self._open()
 
     def _open(self) -> None:
-        self.spoken = False
-        self.inbox, outbox = get_context("loky").Pipe(duplex=False)
-        self.executor = ProcessPoolExecutor(
-            max_workers=1,
-            timeout=None,
-            initializer=start,
-            initargs=(outbox, os.getpid(), self.machine.threads),
-            env=self.environment,
-        )
-        self.outbox = outbox  # kept open here, so that an empty pipe is never at its end
+        """Two pipes and a worker at their other ends, which starts with its first tasks."""
+        self.spoken = self.dead = False
+        self.heard = time.monotonic()
+        spawn = get_context("spawn")
+        orders, self.orders = spawn.Pipe(duplex=False)
+        self.inbox, channel = spawn.Pipe(duplex=False)
+        words = (orders, channel, os.getpid(), self.machine.threads)
+        self.worker = spawn.Process(target=serve, args=words, daemon=True)
+        self.ends = (orders, channel)
 
     def begin(self, place: Workplace, token: str) -> None:
         """Hand its tasks to the worker."""
         self.heard = time.monotonic()
-        with ctrl_c_ignored():  # the first tasks start the process
-            self.future = self.executor.submit(work, self.tasks, place, token)
-        # Else the worker would be idle until the next look.
-        self.future.add_done_callback(self._ring)
-
-    def _ring(self, _: object) -> None:
-        """Say that the tasks have ended; not once the run is over, which closes the bell."""
-        if not self.bell.closed:
-            self.bell.send_bytes(b".")
+        if self.worker.pid is None:
+            with ctrl_c_ignored(), _set(self.environment):
+                self.worker.start()
+            for end in self.ends:  # the worker's alone from now on: they close when it dies
+                end.close()
+        with suppress(BrokenPipeError):  # dead already, as its own pipe will tell
+            self.orders.send((self.tasks, place, token))
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
-        while self.inbox.poll():
+        while not self.dead and self.inbox.poll():
+            try:
+                message = self.inbox.recv()
+            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+                self.dead = True
+                return
             self.heard, self.spoken = time.monotonic(), True
-            yield self.inbox.recv()
+            yield message
 
     def silence(self) -> float:
         """Seconds since the worker was last heard."""
@@ -296,18 +293,35 @@ class _Slot:
 
     def free(self) -> None:
         """The tasks have ended."""
-        self.tasks, self.future = [], None
+        self.tasks = []
 
     def close(self) -> None:
         """End the worker, whatever it does."""
-        self.executor.shutdown(wait=True, kill_workers=True)
-        self.inbox.close()
-        self.outbox.close()
+        if self.worker.pid is not None:
+            self.worker.kill()
+            self.worker.join()
+        for end in (*self.ends, self.inbox, self.orders):
+            end.close()
 
     def renew(self) -> None:
-        """A new worker and a new pipe: the old one may hold half a message."""
+        """A new worker with new pipes: the old ones may hold half a message."""
         self.close()
         self._open()
+
+
+@contextmanager
+def _set(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for processes started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def worker_environment(threads: int, visible: str = "") -> dict[str, str]:

@@ -24,17 +24,47 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from crnn.ablation.folders import check_name
 from crnn.ablation.space_file import nearest
 from crnn.errors import UserError
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
+PATIENCE = 30  # seconds that SQLite waits for another program's lock
 CLAIM = "claim"  # a trial's system attribute: the token of the worker that it was handed to
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class StorageError(UserError):
     """A storage or study that cannot be used; one line with the fix."""
+
+
+class FullError(StorageError):
+    """The disk that the storage is on is full."""
+
+
+_FULL = "no space left on its disk; free some, then the same command goes on"
+_OUTSIDE: list[tuple[str, type[StorageError], str]] = [
+    ("database or disk is full", FullError, _FULL),  # SQLite
+    ("No space left on device", FullError, _FULL),  # PostgreSQL
+    (
+        "database is locked",
+        StorageError,
+        f"another program has kept it locked for {PATIENCE} seconds; end that, then the same "
+        "command goes on",
+    ),
+    (
+        "readonly database",
+        StorageError,
+        "it cannot be written; mend its permissions, or copy it and give the copy",
+    ),
+    (
+        "disk image is malformed",
+        StorageError,
+        "the file is damaged; put a copy of it back, or start with another --storage",
+    ),
+]
+"""What a database says, and what a person is told: the storage, then this."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +129,12 @@ def open_storage(url: str, *, create: bool = False) -> RDBStorage:
             raise StorageError(f"{path}: no such storage; start with: python study.py run quick")
         if path and create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        options = {"connect_args": {"timeout": 30}} if path else {"pool_pre_ping": True}
+        options = {"connect_args": {"timeout": PATIENCE}} if path else {"pool_pre_ping": True}
         storage = RDBStorage(url, engine_kwargs=options)
         if path:
             sqlalchemy.event.listen(storage.engine, "connect", _set_pragmas)
             storage.engine.dispose()
+        sqlalchemy.event.listen(storage.engine, "handle_error", _explain)
         return storage
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = str(getattr(error, "orig", None) or error.__cause__ or error).strip().split("\n")[0]
@@ -132,6 +163,15 @@ def _safe(url: str) -> str:
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _explain(context: sqlalchemy.ExceptionContext) -> None:
+    """Put into a line what a person must mend outside, where that is all there is to be said."""
+    found = str(context.original_exception)
+    where = shown(context.engine.url.render_as_string()) if context.engine else "the storage"
+    for sign, error, line in _OUTSIDE:
+        if sign in found:
+            raise error(f"{where}: {line}") from context.original_exception
 
 
 def study_names(storage: RDBStorage) -> list[str]:
@@ -259,7 +299,7 @@ def holds_claim(storage: RDBStorage, trial_ids: Sequence[int], token: str) -> bo
 
 
 def out_of_space(error: BaseException) -> bool:
-    """Whether an error says that a disk is full, in a file or in the database."""
+    """Whether an error says that a disk is full, a file's or the storage's."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in causes:
@@ -267,8 +307,7 @@ def out_of_space(error: BaseException) -> bool:
         cause = cause.__cause__ or cause.__context__
     full = (errno.ENOSPC, errno.EDQUOT)
     return any(
-        (isinstance(each, OSError) and each.errno in full)
-        or (isinstance(each, sqlalchemy.exc.OperationalError) and "disk is full" in str(each))
+        (isinstance(each, OSError) and each.errno in full) or isinstance(each, FullError)
         for each in causes
     )
 
@@ -296,9 +335,10 @@ def copy_study(study: str, source: str, target: str, *, replace: bool = False) -
     """Copy a study into another storage, whole or not at all.
 
     Raises:
-        StorageError: no such study, the target has one of that name and `replace` is off, or
-            another process runs that one.
+        UserError: the name is none, no such study, the target has one of that name and `replace`
+            is off, or another process runs that one.
     """
+    check_name(study)
     with opened_storage(source) as read:
         if study not in (names := study_names(read)):
             raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")

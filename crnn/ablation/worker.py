@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing.connection import Connection
@@ -102,6 +103,13 @@ class Outcome:
     attributes: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Ended:
+    """Word from a worker: what came of all its tasks (see `work`); it waits for the next ones."""
+
+    outcomes: list[Outcome]
+
+
 class _PrunedError(Exception):
     """The pruner stops this training."""
 
@@ -113,8 +121,17 @@ class _SupersededError(Exception):
 _channel: Connection | None = None
 
 
-def start(channel: Connection, parent: int, threads: int) -> None:
-    """Begin a worker's life: leave Ctrl-C to the coordinator, and never outlive it."""
+def serve(orders: Connection, channel: Connection, parent: int, threads: int) -> None:
+    """A worker's life: do what is ordered until the coordinator is gone or hangs up.
+
+    Ctrl-C is left to the coordinator.
+
+    Args:
+        orders: where the arguments of `work` come from, one order after another.
+        channel: where words on it go, an `Ended` at the end of each order.
+        parent: the coordinator's process number.
+        threads: for PyTorch.
+    """
     global _channel
     _channel = channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -122,6 +139,9 @@ def start(channel: Connection, parent: int, threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+    with suppress(EOFError):  # the coordinator has hung up
+        while True:
+            _send(Ended(work(*orders.recv())))
 
 
 def _die_with(parent: int) -> None:

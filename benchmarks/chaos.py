@@ -1,0 +1,202 @@
+"""Kill a real study at random moments until it has had enough; are its tables what they should be?
+
+    python benchmarks/chaos.py --kills 100
+    python benchmarks/chaos.py --kills 5 --seed 1     # a short one
+
+`chaos.toml` is run once undisturbed, then again and again with coordinator and workers killed,
+stopped and interrupted, at moments drawn anew from start-up to report. After each blow the same
+command is given again, until it ends by itself; then the study's tables are compared, byte for
+byte but for the columns of time, with the undisturbed ones, and the next study begins. Exit status
+1 where a trial was lost or doubled, a process was left behind or a table differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import machine
+import pandas as pd
+
+from crnn.report.table import load_trials
+
+ROOT = Path(__file__).parents[1]
+STUDY = "chaos"
+OF_TIME = ["seconds", "started", "finished"]
+LATEST = 25.0  # seconds into a run: about as long as an undisturbed one takes
+GONE = 5.0  # seconds within which nothing may be left of a run
+STRUCK = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)  # exit status after a blow
+WORKER_LOSSES = 2  # in a run: a third without an epoch between would rightly fail a trial
+
+
+class Run:
+    """The study's command, going on in a process group of its own."""
+
+    def __init__(self, results: Path, jobs: int) -> None:
+        command = [sys.executable, str(ROOT / "study.py"), "run"]
+        command += [str(Path(__file__).with_name("chaos.toml")), "--jobs", str(jobs)]
+        with (results.parent / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--results", str(results)],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.losses = 0
+
+    def over(self, seconds: float) -> bool:
+        """Whether it has ended by itself, waited for at most so long."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def workers(self) -> list[int]:
+        """The numbers of its worker processes."""
+        return [pid for pid, _, words in self.left() if "multiprocessing.spawn" in words]
+
+    def left(self) -> list[tuple[int, str, str]]:
+        """What there is of its group: number, state, command; the dead left out."""
+        words = ["ps", "-o", "pid=,stat=,args=", "-g", str(self.process.pid)]
+        listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        rows = (line.split(maxsplit=2) for line in listed.splitlines())
+        return [(int(pid), state, args) for pid, state, args in rows if state[0] != "Z"]
+
+    def is_gone(self) -> bool:
+        """Whether nothing is left of it, soon."""
+        deadline = time.monotonic() + GONE
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return not self.left()
+
+
+def strike(run: Run, draw: random.Random) -> str:
+    """One blow to a run, drawn; what it was. Some end the run, some it must get over."""
+    kinds = ["coordinator SIGKILL", "coordinator SIGTERM", "coordinator SIGINT", "all SIGKILL",
+             "all SIGSTOP, SIGCONT"]  # fmt: skip
+    workers = run.workers()
+    if workers and run.losses < WORKER_LOSSES:
+        kinds += ["worker SIGKILL", "worker SIGTERM", "worker SIGSTOP, SIGCONT"] * 2
+    kind = draw.choice(kinds)
+    whom, *names = kind.replace(",", "").split()
+    number = draw.choice(workers) if whom == "worker" else run.process.pid
+    send = os.killpg if whom == "all" else os.kill
+    run.losses += whom == "worker" and len(names) == 1
+    for name in names:
+        try:
+            send(number, signal.Signals[name])
+        except ProcessLookupError:  # it has just ended by itself
+            break
+        if name == "SIGSTOP":
+            time.sleep(draw.uniform(0.5, 4.0))
+    return kind
+
+
+def tables(results: Path) -> dict[str, str]:
+    """The study's tables as text, without the columns of time."""
+    frames = {
+        path.name: pd.read_csv(path, dtype=str, keep_default_na=False)
+        for path in sorted((results / STUDY).glob("*.csv"))
+    }
+    return {name: f.drop(columns=OF_TIME, errors="ignore").to_csv() for name, f in frames.items()}
+
+
+def disturbed(results: Path, jobs: int, kills: int, draw: random.Random) -> Iterator[str]:
+    """Run a study to its end with at most `kills` blows on the way; each blow, as it falls.
+
+    ``left behind`` where a process outlives its coordinator; an ``exit status`` other than 0 of
+    a run that ended by itself.
+    """
+    given = 0
+    while True:
+        run = Run(results, jobs)
+        while given < kills and not run.over(draw.uniform(0.0, LATEST / 2)):
+            given += 1
+            blow = strike(run, draw)
+            yield blow
+            if not blow.startswith("worker") and "SIGCONT" not in blow:
+                break
+        by_itself = run.over(600.0) and run.process.returncode == 0
+        if not run.is_gone():
+            yield "left behind"
+            os.killpg(run.process.pid, signal.SIGKILL)
+        if by_itself:
+            return
+        if run.process.returncode not in (
+            -signal.SIGKILL,
+            -signal.SIGTERM,
+            -signal.SIGINT,
+            130,
+            143,
+        ):
+            yield f"exit status {run.process.returncode}"
+            return
+
+
+def main() -> None:
+    """Strike, go on, compare."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100, help="blows in all")
+    parser.add_argument("--a-study", type=int, default=10, help="blows that a study gets at most")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and the blows")
+    options = parser.parse_args()
+    about = machine.describe(threads=1)
+    draw = random.Random(options.seed)
+    start = time.monotonic()
+    blows: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
+    found = {"studies": 0, "trials": 0, "lost": 0, "doubled": 0}
+    equal = True
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "undisturbed" / "results"
+        whole.mkdir(parents=True)
+        if not Run(whole, options.jobs).over(600.0):
+            sys.exit("the undisturbed study did not end")
+        wanted = tables(whole)
+        arms = load_trials(whole / "studies.db", STUDY)[["arm", "seed"]]
+        while blows.total() < options.kills:
+            results = Path(folder) / f"study-{found['studies']}" / "results"
+            results.mkdir(parents=True)
+            most = min(options.a_study, options.kills - blows.total())
+            for what in disturbed(results, options.jobs, most, draw):
+                (troubles if what.startswith(("left", "exit")) else blows)[what] += 1
+            trials = load_trials(results / "studies.db", STUDY)
+            done = trials.loc[trials["state"] == "COMPLETE", ["arm", "seed"]]
+            found["studies"] += 1
+            found["trials"] += len(arms)
+            found["lost"] += len(arms) - len(done.drop_duplicates())
+            found["doubled"] += len(trials) - len(trials[["arm", "seed"]].drop_duplicates())
+            same = tables(results) == wanted
+            equal = equal and same
+            print(f"{blows.total():4} blows, {found['studies']} studies: tables "
+                  f"{'equal' if same else 'DIFFER'}", flush=True)  # fmt: skip
+            if not same or troubles:
+                print((results.parent / "log.txt").read_text(encoding="utf-8"), file=sys.stderr)
+    print()
+    for kind, count in sorted(blows.items()):
+        print(f"{count:4}  {kind}")
+    print(f"\n{found['studies']} studies of {len(arms)} trials each, {options.jobs} at a time, "
+          f"{time.monotonic() - start:.0f} s")  # fmt: skip
+    for trouble, count in troubles.items():
+        print(f"{trouble}: {count}")
+    print(f"kills {blows.total()}, trials lost {found['lost']}, trials doubled {found['doubled']}, "
+          f"tables equal {'yes' if equal else 'NO'}")  # fmt: skip
+    results_line = {"kills": blows.total(), "blows": dict(blows), **found, "equal": equal}
+    machine.finish("chaos", about, **results_line, troubles=dict(troubles))
+    if found["lost"] or found["doubled"] or troubles or not equal:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Where a study's files are: one folder below the results folder, and nothing outside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crnn.ablation.space_file import NAME
+from crnn.errors import UserError
+
+RESERVED = "reference"
+
+
+def check_name(study: str) -> None:
+    """Refuse a name that no study may have: it becomes a folder's and a file's.
+
+    Raises:
+        UserError: what a name takes.
+    """
+    if not NAME.fullmatch(study) or study == RESERVED or study.endswith(".confirm"):
+        raise UserError(
+            f"study name {study!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
+            "first, at most 100; 'reference' and names ending in '.confirm' are taken"
+        )
+
+
+def study_folder(results: Path, study: str) -> Path:
+    """The folder of a study; the results folder itself may be a link to wherever it likes.
+
+    Raises:
+        UserError: the name is none, or a link in it leads out of the results folder.
+    """
+    check_name(study)
+    folder, home = results / study, results.resolve()
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink() and not path.is_file() and not path.resolve().is_relative_to(home):
+            raise UserError(
+                f"{path}: a link that leads out of {results}; remove it, or name the folder that "
+                "it leads to with --results"
+            )
+    return folder

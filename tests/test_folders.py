@@ -1,0 +1,78 @@
+"""A study's files stay in its folder, whatever it is called and wherever links lead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crnn.ablation.folders import study_folder
+from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url
+from crnn.errors import UserError
+from tests import cli
+from tests.studies import STUDY, begin, record
+
+NAMES = [
+    *("..", ".", "", "../out", "a/b", "/etc/x", "a\0b", ".hidden", "-x", "ä", "a b", "a\n"),
+    *("reference", "x.confirm", "a" * 101),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_none_may_have(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="takes letters, digits"):
+        study_folder(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 100, "0.9_x-Y", "source-epochs1", "a..b"])
+def test_a_name_that_one_may_have(name: str, tmp_path: Path) -> None:
+    assert study_folder(tmp_path, name) == tmp_path / name
+
+
+@pytest.mark.parametrize("link", ["tiny", "tiny/plots", "tiny/trace/baseline", "tiny/weights"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_out_of_the_results_is_refused(link: str, there: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+    path = tmp_path / "results" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(out)
+    with pytest.raises(UserError, match=f"{link}: a link that leads out of .*results; remove it"):
+        study_folder(tmp_path / "results", "tiny")
+
+
+def test_links_within_the_results_and_the_results_as_a_link_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "kept").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "tiny").mkdir()
+    (tmp_path / "disk" / "tiny" / "plots").symlink_to("../kept")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "disk" / "tiny" / "notes.txt").symlink_to(tmp_path / "notes.txt")
+    assert study_folder(tmp_path / "results", "tiny") == tmp_path / "results" / "tiny"
+
+
+@pytest.mark.parametrize(
+    ("command", "study"), [("run", "smoke"), ("trace", "smoke"), ("report", STUDY)]
+)
+def test_no_command_writes_through_a_link(command: str, study: str, tmp_path: Path) -> None:
+    out, results = tmp_path / "out", tmp_path / "results"
+    out.mkdir()
+    results.mkdir()
+    (results / study).symlink_to(out)
+    with opened_storage(storage_url(None, results), create=True) as storage:
+        begin(storage, record())
+    answer = cli.call(command, study, "--results", str(results))
+    assert answer.code == 2
+    assert "a link that leads out" in answer.err
+    assert not list(out.iterdir())
+
+
+def test_a_study_of_another_program_is_not_copied_over_the_edge(tmp_path: Path) -> None:
+    """Its name would be a part of the lock's file name."""
+    source, target = (storage_url(str(tmp_path / name), tmp_path) for name in ("a.db", "b.db"))
+    with opened_storage(source, create=True) as storage:
+        save_study(storage, "../../evil", {})
+    with pytest.raises(UserError, match="takes letters, digits"):
+        copy_study("../../evil", source, target)
+    assert not (tmp_path / "b.db").exists()
