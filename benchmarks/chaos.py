@@ -32,8 +32,8 @@ from crnn.report.table import load_trials
 ROOT = Path(__file__).parents[1]
 STUDY = "chaos"
 OF_TIME = ["seconds", "started", "finished"]
-LATEST = 25.0  # seconds into a run: about as long as an undisturbed one takes
 GONE = 5.0  # seconds within which nothing may be left of a run
+LONGEST = 0.6  # of the time that an undisturbed run takes: the longest wait for a blow
 STRUCK = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)  # exit status after a blow
 WORKER_LOSSES = 2  # in a run: a third without an epoch between would rightly fail a trial
 
@@ -111,16 +111,26 @@ def tables(results: Path) -> dict[str, str]:
     return {name: f.drop(columns=OF_TIME, errors="ignore").to_csv() for name, f in frames.items()}
 
 
-def disturbed(results: Path, jobs: int, kills: int, draw: random.Random) -> Iterator[str]:
-    """Run a study to its end with at most `kills` blows on the way; each blow, as it falls.
+def disturbed(
+    results: Path, jobs: int, kills: int, longest: float, draw: random.Random
+) -> Iterator[str]:
+    """Run a study to its end with some blows on the way; each blow, as it falls.
 
-    ``left behind`` where a process outlives its coordinator; an ``exit status`` other than 0 of
-    a run that ended by itself.
+    Args:
+        results: the results folder.
+        jobs: trainings at a time.
+        kills: blows at most.
+        longest: seconds until a blow, at most.
+        draw: draws moments and blows.
+
+    Yields:
+        A blow; ``left behind`` where a process outlives its coordinator; an ``exit status``
+        other than 0 of a run that ended by itself.
     """
     given = 0
     while True:
         run = Run(results, jobs)
-        while given < kills and not run.over(draw.uniform(0.0, LATEST / 2)):
+        while given < kills and not run.over(draw.uniform(0.0, longest)):
             given += 1
             blow = strike(run, draw)
             yield blow
@@ -163,13 +173,14 @@ def main() -> None:
         whole.mkdir(parents=True)
         if not Run(whole, options.jobs).over(600.0):
             sys.exit("the undisturbed study did not end")
+        longest = LONGEST * (time.monotonic() - start)
         wanted = tables(whole)
         arms = load_trials(whole / "studies.db", STUDY)[["arm", "seed"]]
         while blows.total() < options.kills:
             results = Path(folder) / f"study-{found['studies']}" / "results"
             results.mkdir(parents=True)
             most = min(options.a_study, options.kills - blows.total())
-            for what in disturbed(results, options.jobs, most, draw):
+            for what in disturbed(results, options.jobs, most, longest, draw):
                 (troubles if what.startswith(("left", "exit")) else blows)[what] += 1
             trials = load_trials(results / "studies.db", STUDY)
             done = trials.loc[trials["state"] == "COMPLETE", ["arm", "seed"]]
