@@ -554,7 +554,17 @@ def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
 def _again(*words: str) -> str:
     """A command to go on with, called as this one was, with the caller's own options."""
     own = [] if words == tuple(sys.argv[1:]) else _own_options(sys.argv[1:])
-    return escape(shlex.join([*_program(), *words, *own]))
+    return escape(shlex.join([*_program(), *map(_without_password, (*words, *own))]))
+
+
+def _without_password(word: str) -> str:
+    """A word of a command, a storage's URL without its password: logs keep what is printed."""
+    if "://" not in word:
+        return word
+    from crnn.ablation.storage import shown
+
+    option, url = ("--storage=", word[10:]) if word.startswith("--storage=") else ("", word)
+    return option + shown(url)
 
 
 def _own_options(words: list[str]) -> list[str]:

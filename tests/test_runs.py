@@ -14,7 +14,7 @@ import pytest
 
 from crnn.ablation.storage import open_storage, read_trials, storage_url
 from crnn.report.table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
-from tests import cli
+from tests import cli, postgres
 from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
 
 pytestmark = pytest.mark.slow
@@ -220,3 +220,33 @@ def test_kept_weights_and_the_walk_through_a_trial(
     theirs = load_trials(undisturbed / "studies.db", "tiny")
     theirs = theirs[theirs["seed"] == 0]
     assert mine["val_accuracy"].tolist() == theirs["val_accuracy"].tolist()
+
+
+def words_of_processes(group: int) -> str:
+    """The command lines of all processes of a started command."""
+    listed = ["ps", "-o", "args=", "-g", str(group)]
+    return subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_storages_password_is_nowhere(full_data: Path, tmp_path: Path) -> None:
+    with postgres.server() as url:
+        assert postgres.PASSWORD in url
+        words = ["run", "smoke", "--train-size", "300", *options(full_data)]
+        process = cli.start(*words, cwd=tmp_path, CRNN_STUDY_STORAGE=url)
+        wait_for_epoch(process, 1)
+        listed = words_of_processes(process.pid)
+        process.send_signal(signal.SIGINT)
+        stopped = cli.finish(process)
+        assert stopped.code == 130
+        again = cli.run(*words, "--storage", url, cwd=tmp_path)
+        assert again.code == 0, again.err
+        status = cli.run("status", "smoke-images300", "--json", "--storage", url, cwd=tmp_path)
+    assert "spawn_main" in listed
+    assert (
+        "--storage 'postgresql+psycopg://crnn:***@/" in again.out
+    )  # of the commands to go on with
+    said = [answer.out + answer.err for answer in (stopped, again, status)]
+    files = cli.files(tmp_path)
+    assert "results/smoke-images300/environment.json" in files
+    texts = [listed, *said, *(content.decode("latin-1") for content in files.values())]
+    assert not [text for text in texts if postgres.PASSWORD in text]
