@@ -149,6 +149,23 @@ def test_one_that_does_not_fit_alone_says_that_memory_is_out(
     assert all("OutOfMemoryError" in outcome.attributes["failure"] for outcome in outcomes)
 
 
+def test_a_half_that_goes_wrong_takes_nothing_from_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = bench.tasks()
+    really = training.train_together
+
+    def limited(group: list[Any], *data: Any, **options: Any) -> Any:
+        if (tasks[3].setting, tasks[3].seed) in group:
+            raise torch.OutOfMemoryError("made up")
+        return really(group, *data, **options)
+
+    monkeypatch.setattr(training, "train_together", limited)
+    outcomes = bench.work(tasks)
+    assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 3 + ["MEMORY"]
+    assert [outcome.attributes["fused"] for outcome in outcomes] == [2, 2, 1, 1]
+
+
 def test_a_member_that_diverges_fails_alone(bench: Bench) -> None:
     tasks = bench.tasks("learning_rate = [10.0]", optimizer="sgd", lstm_layers=0)
     outcomes = bench.work(tasks)

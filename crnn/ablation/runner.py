@@ -36,6 +36,7 @@ from crnn.errors import UserError
 LOOK = 0.2  # seconds between two looks at workers that say nothing
 ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished between
 ALIKE = 5  # failures in a row for the same reason, after which nothing more is begun
+NUMBER = re.compile(r"-?\d[\d.]*(e[+-]?\d+)?|-?\b(nan|inf)\b")  # in a failure's reason
 PATIENCE = 10  # usual epochs that a worker may say nothing
 SILENCE = 120.0  # seconds that it may at least
 ASLEEP = 3.0  # seconds between two looks from which on this process has been stopped itself
@@ -152,7 +153,7 @@ class _Dispatcher:
     @property
     def hopeless(self) -> bool:
         """Whether the last trainings all failed alike, but for numbers in the reason."""
-        last = [re.sub(r"\d+", "", reason) for reason in self.reasons[-ALIKE:]]
+        last = [NUMBER.sub("#", reason) for reason in self.reasons[-ALIKE:]]
         return len(last) == ALIKE and len(set(last)) == 1
 
     def hand_out(self, slot: _Slot) -> None:
@@ -184,17 +185,15 @@ class _Dispatcher:
         if outcomes is None:
             reason = "killed, or out of memory" if slot.dead else "it said nothing any more"
             self._again(slot, f"lost its worker process {ATTEMPTS} times ({reason})")
-        elif any(outcome.state == "MEMORY" for outcome in outcomes):
-            self._again(slot, f"out of memory {ATTEMPTS} times: {_reasons(outcomes)}")
         elif any(outcome.state == "DISK" for outcome in outcomes):
             raise UserError(
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
                 "free some, then the same command goes on"
             )
         elif outcomes:
-            self._end(slot, outcomes)
+            self._end_or_again(slot, outcomes)
         else:  # another coordinator's by now: it alone records how they end
-            slot.free()
+            slot.tasks = []
 
     def _pass_on(self, slot: _Slot, message: object) -> None:
         if isinstance(message, Told):
@@ -205,6 +204,16 @@ class _Dispatcher:
         else:
             self._tell(slot, WORDS[type(message)], slot.tasks[0], message)
 
+    def _end_or_again(self, slot: _Slot, outcomes: list[Outcome]) -> None:
+        """Record the ends of its tasks; those that memory was short for are tried again."""
+        ends = list(zip(slot.tasks, outcomes, strict=True))
+        short = [(task, outcome) for task, outcome in ends if outcome.state == "MEMORY"]
+        self._end(slot, [end for end in ends if end[1].state != "MEMORY"])
+        if short:
+            slot.tasks = [task for task, _ in short]
+            reasons = _reasons([outcome for _, outcome in short])
+            self._again(slot, f"out of memory {ATTEMPTS} times: {reasons}")
+
     def _again(self, slot: _Slot, reason: str) -> None:
         """A new worker goes on with the tasks, unless too many have been lost."""
         slot.losses += 1
@@ -212,21 +221,20 @@ class _Dispatcher:
         if slot.losses < ATTEMPTS:
             self._begin(slot)
             return
-        found = {"failure": reason, "fused": len(slot.tasks)}
-        self._end(slot, [Outcome("FAIL", None, found) for _ in slot.tasks])
+        failed = Outcome("FAIL", None, {"failure": reason, "fused": len(slot.tasks)})
+        self._end(slot, [(task, failed) for task in slot.tasks])
 
-    def _end(self, slot: _Slot, outcomes: list[Outcome]) -> None:
-        tasks, checkpoint = slot.tasks, self.place.checkpoint(slot.tasks)
-        slot.free()
+    def _end(self, slot: _Slot, ends: list[tuple[Task, Outcome]]) -> None:
+        slot.tasks = []
         machine = {"device": slot.machine.device, "threads": slot.machine.threads}
-        for task, outcome in zip(tasks, outcomes, strict=True):
+        for task, outcome in ends:
             found = {**machine, **outcome.attributes}
             self.source.finish(task, outcome.state, outcome.value, found)
             failed = outcome.state == "FAIL"
             self.reasons = [*self.reasons, str(found["failure"])] if failed else []
             self._tell(slot, "ended", task, outcome)
-        if checkpoint:
-            checkpoint.unlink(missing_ok=True)
+            if checkpoint := self.place.checkpoint([task]):
+                checkpoint.unlink(missing_ok=True)
 
 
 def _reasons(outcomes: list[Outcome]) -> str:
@@ -290,10 +298,6 @@ class _Slot:
     def silence(self) -> float:
         """Seconds since the worker was last heard."""
         return time.monotonic() - self.heard
-
-    def free(self) -> None:
-        """The tasks have ended."""
-        self.tasks = []
 
     def close(self) -> None:
         """End the worker, whatever it does."""

@@ -56,7 +56,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Split:
-    """Word from a worker: so many replicates do not fit the GPU's memory as one network."""
+    """Word from a worker: so many replicates do not fit into memory as one network."""
 
     members: int
 
@@ -191,7 +191,9 @@ def _train(
     token: str,
     on_epoch: Callable[[int, Epoch, bool], None],
 ) -> list[Outcome]:
-    """Train as one network, or in halves where that does not fit into the GPU's memory.
+    """Train as one network, or in halves where that does not fit into memory.
+
+    What goes wrong in a half is the outcome of that half alone.
 
     Args:
         tasks: what is trained.
@@ -240,9 +242,11 @@ def _train(
             begin=begin,
             on_state=on_state,
         )
-    except torch.OutOfMemoryError:
-        if len(tasks) == 1:
-            raise
+    except (_PrunedError, _SupersededError):
+        raise
+    except Exception as error:
+        if len(tasks) == 1 or not _out_of_memory(error):
+            return [_failed(error, seen, len(tasks)) for seen in epochs]
     else:
         if place.weights:
             _keep(tasks, results, place.weights)

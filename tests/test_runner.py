@@ -1,0 +1,197 @@
+"""What the coordinator makes of what workers say, without a worker: the slot is played here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crnn.ablation.runner import ATTEMPTS, Machine, _Dispatcher
+from crnn.ablation.tasks import Task
+from crnn.ablation.worker import Ended, Outcome, Told, Workplace
+from crnn.config import Setting
+from crnn.errors import UserError
+from crnn.training import Epoch
+
+EPOCH = Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 1.0))
+
+
+class PlayedSlot:
+    """A slot whose worker is played by the test: what it says, and whether it is alive."""
+
+    def __init__(self) -> None:
+        self.number, self.machine, self.tasks = 0, Machine(), [task(k) for k in range(4)]
+        self.losses, self.spoken, self.dead, self.quiet = 0, False, False, 0.0
+        self.said: list[object] = []
+        self.begun: list[list[int]] = []
+        self.renewed = 0
+
+    def begin(self, _place: Workplace, _token: str) -> None:
+        self.begun.append([task.number for task in self.tasks])
+
+    def messages(self) -> list[object]:
+        said, self.said = self.said, []
+        return said
+
+    def silence(self) -> float:
+        return self.quiet
+
+    def renew(self) -> None:
+        self.dead, self.spoken, self.quiet = False, False, 0.0
+        self.renewed += 1
+
+
+class PlayedSource:
+    """Has nothing to give, and notes how tasks end."""
+
+    progress: Any = None
+
+    def __init__(self) -> None:
+        self.ended: dict[int, tuple[str, str]] = {}
+
+    def claim(self, _tasks: list[Task]) -> str:
+        return "token"
+
+    def finish(self, task: Task, state: str, _value: object, found: dict[str, Any]) -> None:
+        assert task.number not in self.ended, "ended twice"
+        self.ended[task.number] = (state, found.get("failure", ""))
+
+
+def task(number: int) -> Task:
+    return Task(number, number, "baseline", number, Setting())
+
+
+def outcome(state: str, failure: str = "") -> Outcome:
+    return Outcome(state, None, {"failure": failure} if failure else {})
+
+
+@pytest.fixture
+def source() -> PlayedSource:
+    return PlayedSource()
+
+
+@pytest.fixture
+def slot() -> Any:
+    return PlayedSlot()
+
+
+@pytest.fixture
+def dispatcher(source: Any, tmp_path: Path) -> _Dispatcher:
+    return _Dispatcher(source, Workplace("tiny", tmp_path, "cpu", tmp_path), lambda event: None)
+
+
+def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource, tmp_path: Path
+) -> None:
+    short = outcome("MEMORY", "OutOfMemoryError: made up")
+    for number in range(4):
+        (tmp_path / f"trial-{number}.safetensors").touch()
+    slot.said = [EPOCH, Ended([outcome("COMPLETE"), short, outcome("FAIL", "x"), short])]
+    dispatcher.attend(slot)
+    assert source.ended == {0: ("COMPLETE", ""), 2: ("FAIL", "x")}
+    assert slot.begun == [[1, 3]]
+    assert slot.renewed == 1  # which gives the memory back
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["trial-1.safetensors", "trial-3.safetensors"]
+    for _ in range(ATTEMPTS - 1):
+        slot.said = [Ended([short, short])]
+        dispatcher.attend(slot)
+    reason = f"out of memory {ATTEMPTS} times: OutOfMemoryError: made up"
+    assert (source.ended[1], source.ended[3]) == (("FAIL", reason), ("FAIL", reason))
+    assert slot.tasks == []
+    assert slot.renewed == ATTEMPTS  # the next trial starts clean
+
+
+@pytest.mark.parametrize("fault", ["dead", "quiet"])
+def test_a_lost_worker_is_replaced_until_it_has_been_too_often(
+    fault: str, dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    def lose() -> None:
+        slot.dead, slot.quiet = fault == "dead", 1e6 if fault == "quiet" else 0.0
+        dispatcher.attend(slot)
+
+    lose()
+    lose()
+    slot.said, slot.spoken = [EPOCH], True
+    dispatcher.attend(slot)  # an epoch: the count begins anew
+    lose()
+    lose()
+    assert source.ended == {}
+    assert slot.begun == [[0, 1, 2, 3]] * 4
+    lose()
+    assert {state for state, _ in source.ended.values()} == {"FAIL"}
+    why = "killed, or out of memory" if fault == "dead" else "it said nothing any more"
+    assert source.ended[0][1] == f"lost its worker process 3 times ({why})"
+
+
+def test_what_a_worker_said_before_it_died_counts(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    slot.said, slot.dead = [Ended([outcome("COMPLETE")] * 4)], True
+    dispatcher.attend(slot)
+    assert [state for state, _ in source.ended.values()] == ["COMPLETE"] * 4
+    assert slot.begun == []
+
+
+def test_a_worker_that_is_at_work_is_left_alone(dispatcher: _Dispatcher, slot: Any) -> None:
+    for quiet, spoken in ((100.0, True), (500.0, False)):
+        slot.quiet, slot.spoken = quiet, spoken
+        dispatcher.attend(slot)
+    assert (slot.renewed, len(slot.tasks)) == (0, 4)
+
+
+def test_a_slow_study_has_more_patience(dispatcher: _Dispatcher, slot: Any) -> None:
+    slot.tasks, slot.spoken = slot.tasks[:1], True
+    slot.said = [Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 60.0))]
+    dispatcher.attend(slot)
+    slot.quiet = 599.0
+    dispatcher.attend(slot)
+    assert slot.renewed == 0
+    slot.quiet = 601.0
+    dispatcher.attend(slot)
+    assert slot.renewed == 1
+
+
+def test_a_full_disk_stops_the_run_and_ends_no_trial(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    slot.said = [Ended([outcome("DISK", "OSError: no space: '/x/trial-0'")] * 4)]
+    with pytest.raises(UserError, match=r"no space left on the disk .*/x/trial-0.*free some"):
+        dispatcher.attend(slot)
+    assert source.ended == {}
+
+
+def test_tasks_that_are_another_workers_are_let_go(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    slot.said = [Ended([])]
+    dispatcher.attend(slot)
+    assert (slot.tasks, source.ended) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("failures", "hopeless"),
+    [
+        (
+            [
+                "loss is 1e+9 in epoch 1",
+                "loss is nan in epoch 12",
+                *["loss is -0.5 in epoch 3"] * 3,
+            ],
+            True,
+        ),
+        (["the same"] * 4, False),
+        ([*["the same"] * 4, "another"], False),
+        ([*["the same"] * 4, "", "the same"], False),
+        (["another", *["the same"] * 5], True),
+    ],
+)
+def test_five_failures_in_a_row_for_one_reason_are_enough(
+    failures: list[str], hopeless: bool, dispatcher: _Dispatcher, slot: Any
+) -> None:
+    for number, failure in enumerate(failures):
+        slot.tasks = [task(number)]
+        slot.said = [Ended([outcome("FAIL", failure) if failure else outcome("COMPLETE")])]
+        dispatcher.attend(slot)
+    assert dispatcher.hopeless is hopeless
