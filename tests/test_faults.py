@@ -181,7 +181,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[Path, int], None]]:
 
 @pytest.mark.parametrize(
     ("full", "kilobytes"),
-    [("results/tiny", 100), ("results", 200), ("results", 500), ("storage", 200), ("storage", 400)],
+    [("results/tiny", 100), ("results", 500), ("storage", 200)],
 )
 def test_a_full_disk_loses_nothing(
     full: str,
@@ -250,3 +250,41 @@ def test_full_shared_memory_and_a_folder_of_any_name_make_no_difference(
         pytest.skip(f"needs to mount a small /dev/shm: {answer.stderr}")
     assert answer.returncode == 0, answer.stderr
     assert tables(results) == tables(undisturbed)
+
+
+def test_memory_that_does_not_suffice_fails_its_trial_alone(
+    full_data: Path, tmp_path: Path
+) -> None:
+    space = tmp_path / "large.toml"
+    text = SPACE.replace("dropout     = [0.1]", "").replace("seeds    = 2", "seeds    = 1")
+    text = text.replace("epochs      = 4", "epochs      = 1")
+    huge = "channels = [1024, 1024, 1024], batch_size = 60000, train_size = 60000"  # 30 TB
+    text += f"[arms]\nhuge = {{ set = {{ {huge}, padding = 'matched' }} }}\n"
+    space.write_text(text, encoding="utf-8")
+    answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
+    assert answer.code == 3, answer.err
+    found = json.loads(cli.run("status", "large", "--json", cwd=tmp_path).out)
+    assert (found["complete"], found["failed"]) == (2, 1)
+    assert found["failures"][0]["arm"] == "huge"
+    assert "out of memory 3 times" in found["failures"][0]["reason"]
+    assert "can't allocate memory" in found["failures"][0]["reason"]
+
+
+def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
+    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+) -> None:
+    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+    process = cli.start(*words, cwd=tmp_path)
+    wait_for_epoch(process, 1)
+    second = cli.run(*words, cwd=tmp_path)
+    assert second.code == 2
+    assert f"study tiny is being run by process {process.pid} on " in second.err
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    stopped = cli.finish(process, timeout=10)
+    assert stopped.code == 130
+    assert "Traceback" not in stopped.err
+    assert_gone(process.pid, seconds=5)
+    assert cli.run(*words, cwd=tmp_path).code == 0
+    assert tables(tmp_path / "results") == tables(undisturbed)
