@@ -28,10 +28,11 @@ test: setup ## run every test, the slow ones too
 test-fast: setup ## run the fast tests
 	$(RUN) -m pytest -n 2 -m "not slow"
 
-check: setup ## check lint, format and types
+check: setup ## check lint, format, types and known vulnerabilities
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy crnn study.py tests $(wildcard benchmarks/*.py)
+	$(RUN) -m tests.audit
 
 clean: ## remove the environment and caches; results and data stay
 	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
