@@ -279,6 +279,9 @@ def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
     second = cli.run(*words, cwd=tmp_path)
     assert second.code == 2
     assert f"study tiny is being run by process {process.pid} on " in second.err
+    early = cli.run("report", "tiny", cwd=tmp_path)
+    assert early.code == 0, early.err
+    assert "Preliminary: " in early.out
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 
+from crnn.ablation import storage as storage_module
 from crnn.ablation.storage import (
     ENVIRONMENT_VARIABLE,
     StorageError,
@@ -29,6 +31,7 @@ from crnn.ablation.storage import (
     lock,
     may_be_running,
     open_storage,
+    opened_storage,
     read_trials,
     reported_steps,
     save_study,
@@ -434,6 +437,43 @@ def test_a_copy_of_no_study_makes_nothing(storage: RDBStorage, tmp_path: Path) -
     with pytest.raises(StorageError, match="no such storage"):
         copy_study("a", storage_url(str(tmp_path / "none.db"), tmp_path), f"sqlite:///{target}")
     assert not target.parent.exists()
+
+
+# What must be mended outside
+
+
+def test_a_storage_that_another_program_keeps_locked_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "PATIENCE", 0.2)
+    path = tmp_path / "studies.db"
+    with opened_storage(storage_url(str(path), tmp_path), create=True) as storage:
+        save_study(storage, "a", {})
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match=r"studies\.db: another program has kept it locked"):
+            save_study(storage, "b", {})
+        assert study_names(storage) == ["a"]  # a writer locks no reader out
+        other.rollback()
+        other.close()
+        save_study(storage, "b", {})
+        assert study_names(storage) == ["a", "b"]
+
+
+def test_a_damaged_storage_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    with opened_storage(storage_url(str(path), tmp_path), create=True) as storage:
+        save_study(storage, "a", {"question": "x" * 20_000})
+        with storage.engine.connect() as connection:
+            connection.execute(sqlalchemy.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    content = bytearray(path.read_bytes())
+    content[8192:] = bytes([255]) * (len(content) - 8192)  # all but the first pages
+    path.write_bytes(content)
+    with (
+        pytest.raises(StorageError, match=r"studies\.db: .*(malformed|damaged)"),
+        opened_storage(storage_url(str(path), tmp_path)) as storage,
+    ):
+        study_attributes(storage, "a")
 
 
 # PostgreSQL
