@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from crnn.ablation.signals import ctrl_c_ignored
 from crnn.ablation.storage import open_storage, read_trials, storage_url
 from tests import cli
 from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
@@ -252,6 +253,42 @@ def test_full_shared_memory_and_a_folder_of_any_name_make_no_difference(
     assert tables(results) == tables(undisturbed)
 
 
+SEARCH = """
+format   = 1
+question = "What does a search look like?"
+design   = "search"
+[baseline]
+hidden_size = 16
+lstm_layers = 1
+[factors]
+hidden_size = { low = 8, high = 32, step = 8 }
+dropout     = { low = 0.0, high = 0.4 }
+[search]
+trials   = 5
+seed     = 3
+sampler  = { name = "tpe", n_startup_trials = 2 }
+pruner   = { name = "median", n_warmup_steps = 1 }
+training = { epochs = 3, train_size = 2000 }
+"""
+
+
+def test_a_killed_search_goes_on_with_the_same_trials(full_data: Path, tmp_path: Path) -> None:
+    space = tmp_path / "look.toml"
+    space.write_text(SEARCH, encoding="utf-8")
+    words = ["run", str(space), "--data", str(full_data), "--jobs", "1", "--results"]
+    assert cli.run(*words, "whole", cwd=tmp_path).code == 0
+    for epochs in (2, 5):
+        process = cli.start(*words, "results", cwd=tmp_path)
+        wait_for_epoch(process, epochs)
+        os.killpg(process.pid, signal.SIGKILL)
+        cli.finish(process, timeout=20)
+    assert cli.run(*words, "results", cwd=tmp_path).code == 0
+    names = ("trials.csv", "epochs.csv")
+    whole = tables(tmp_path / "whole", "look", names)
+    assert tables(tmp_path / "results", "look", names) == whole
+    assert whole["trials.csv"].count("COMPLETE") + whole["trials.csv"].count("PRUNED") == 5
+
+
 def test_memory_that_does_not_suffice_fails_its_trial_alone(
     full_data: Path, tmp_path: Path
 ) -> None:
@@ -274,7 +311,8 @@ def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
     undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
 ) -> None:
     words = ["run", str(space), *options(full_data), "--jobs", "1"]
-    process = cli.start(*words, cwd=tmp_path)
+    with ctrl_c_ignored():  # as a script hands it on to what it starts with &
+        process = cli.start(*words, cwd=tmp_path)
     wait_for_epoch(process, 1)
     second = cli.run(*words, cwd=tmp_path)
     assert second.code == 2

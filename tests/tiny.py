@@ -29,10 +29,13 @@ def options(data: Path) -> list[str]:
     return ["--data", str(data), "--results", "results"]
 
 
-def tables(results: Path, study: str = "tiny") -> dict[str, str]:
+TABLES = ("trials.csv", "epochs.csv", "effects.csv", "confusion.csv")
+
+
+def tables(results: Path, study: str = "tiny", names: tuple[str, ...] = TABLES) -> dict[str, str]:
     """The study's tables as text, without the columns of time."""
     found = {}
-    for name in ("trials.csv", "epochs.csv", "effects.csv", "confusion.csv"):
+    for name in names:
         frame = pd.read_csv(results / study / name, dtype=str, keep_default_na=False)
         found[name] = frame.drop(columns=OF_TIME_AND_MACHINE, errors="ignore").to_csv()
     return found
