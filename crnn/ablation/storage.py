@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,14 +195,33 @@ def study_attributes(storage: RDBStorage, study: str) -> dict[str, Any]:
 
 def save_study(storage: RDBStorage, study: str, attributes: Mapping[str, Any]) -> None:
     """Create the study where it does not exist, and set its user attributes (what differs)."""
-    if study in study_names(storage):
-        study_id = storage.get_study_id_from_name(study)
-    else:
-        study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], study)
+    if study not in study_names(storage):
+        _create_study(storage, study, dict(islice(attributes.items(), 1)))
+    study_id = storage.get_study_id_from_name(study)
     present = study_attributes(storage, study)
     for key, value in attributes.items():
         if key not in present or present[key] != value:
             storage.set_study_user_attr(study_id, key, value)
+
+
+def _create_study(storage: RDBStorage, study: str, first: dict[str, Any]) -> None:
+    """Create it under a name that no study can have, until it has an attribute.
+
+    A kill in between would leave a study without one, which may be anybody's.
+    """
+    part = f"{study} (being begun)"
+    if part in study_names(storage):
+        delete_study(storage, part)
+    study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], part)
+    for key, value in first.items():
+        storage.set_study_user_attr(study_id, key, value)
+    _rename(storage, part, study)
+
+
+def _rename(storage: RDBStorage, old: str, new: str) -> None:
+    renamed = sqlalchemy.text("UPDATE studies SET study_name = :new WHERE study_name = :old")
+    with storage.engine.begin() as connection:
+        connection.execute(renamed, {"old": old, "new": new})
 
 
 def read_trials(
@@ -369,9 +389,7 @@ def _copy(read: RDBStorage, written: RDBStorage, study: str) -> None:
     )
     if study in study_names(written):
         delete_study(written, study)
-    renamed = sqlalchemy.text("UPDATE studies SET study_name = :study WHERE study_name = :part")
-    with written.engine.begin() as connection:
-        connection.execute(renamed, {"study": study, "part": part})
+    _rename(written, part, study)
 
 
 @contextmanager
