@@ -7,8 +7,10 @@ from a model that is kept here: a list of trials, and what is left of the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,33 +18,25 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
-from optuna.trial import FrozenTrial
 
 from crnn.ablation.design import build, cost
 from crnn.ablation.record import Record, find_record, merge
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import holds_claim, open_storage, save_study, url_of
+from crnn.ablation.storage import holds_claim, save_study
 from crnn.ablation.tasks import DesignedSource, Source, Task
 from crnn.config import Setting
+from tests.fuzzing import examples
 from tests.studies import HEAD, SEARCH, STUDY, document, new_storage, outcome
 
-SHORT = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=20,
-    stateful_step_count=25,
-    phases=(Phase.generate,),  # a shorter example is minutes of work
-)
+STEPS = examples(5, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 
 BASELINE = {"epochs": 2, "train_size": 100}
 FACTORS: list[dict[str, Any]] = [  # of the space as it grows
@@ -64,8 +58,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "both": {"hidden_size": 64, "dropout": 0.1},
 }
 NARROW = ("hidden_size=64", "both")  # the arms that cannot be one network with the others
-SEEDS = [(0,), (0, 1), (0, 1, 2), (2, 0)]
-KILLS = st.none() | st.integers(0, 60)
+LONG = ("confusion", "test_accuracy", "test_loss", "device", "threads", "traceback")
+SEEDS = [(0,), (0, 1), (1, 0)]
+
+
+def kills(most: int) -> st.SearchStrategy[int | None]:
+    """No kill, for the most part; else after so many statements, or once all is done."""
+    return st.one_of(st.none(), st.none(), st.none(), st.none(), st.integers(0, most))
 
 
 def space(size: int) -> str:
@@ -83,6 +82,10 @@ class KilledError(BaseException):
     """The coordinator's end: nothing in it may catch this, as nothing catches a SIGKILL."""
 
 
+Row = tuple[str, float | None, dict[str, Any]]
+"""A trial in the storage: its state, its value, its attributes."""
+
+
 @dataclass
 class Trial:
     """What the model knows of a trial; `ended` is the whole of it, once it has ended."""
@@ -91,7 +94,7 @@ class Trial:
     seed: int
     state: str = "RUNNING"
     claims: list[str] = field(default_factory=list)
-    ended: FrozenTrial | None = None
+    ended: Row | None = None
 
     @property
     def replicate(self) -> tuple[str, int]:
@@ -107,21 +110,22 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.storage = new_storage(Path(self.folder.name))
+        self.file = sqlite3.connect(f"{self.folder.name}/studies.db")
+        for event in ("before_cursor_execute", "commit"):
+            sqlalchemy.event.listen(self.storage.engine, event, self._count)
         self.trials: list[Trial] = []
         self.groups: list[list[Task]] = []  # handed to a worker each
         self.alive = False
         self.left: int | None = None  # statements and commits until the kill
 
     def teardown(self) -> None:
+        self.file.close()
         self.storage.engine.dispose()
         self.folder.cleanup()
 
     def come_back(self) -> None:
         """A new process; whatever the one before had not written is lost."""
         self.storage.engine.dispose()
-        self.storage = open_storage(url_of(self.storage))
-        for event in ("before_cursor_execute", "commit"):
-            sqlalchemy.event.listen(self.storage.engine, event, self._count)
         self.groups, self.alive = [], True
 
     def _count(self, *_: object) -> None:
@@ -132,25 +136,23 @@ class Machine(RuleBasedStateMachine):
 
     @contextmanager
     def killed(self, after: int | None) -> Iterator[None]:
-        """The coordinator is killed after so many statements, unless it is done before."""
+        """The coordinator is killed after so many statements, at the latest when it is done."""
         self.left = after
-        try:
+        with suppress(KilledError):
             yield
-        except KilledError:
-            self.alive = False
-        finally:
-            self.left = None
+        self.left, self.alive = None, after is None
 
-    def stored(self) -> list[FrozenTrial]:
-        """The study's trials, read by Optuna."""
-        names = {s.study_name: s._study_id for s in self.storage.get_all_studies()}
-        return self.storage.get_all_trials(names[STUDY]) if STUDY in names else []
-
-    @precondition(lambda self: self.groups)
-    @rule(which=st.integers(0, 9), kill=KILLS)
-    def claim_anew(self, which: int, kill: int | None) -> None:
-        """A worker was lost: another gets its trainings."""
-        self.claim(self.groups[which % len(self.groups)], kill)
+    def stored(self) -> list[Row]:
+        """The storage's trials, by number."""
+        rows = self.file.execute(
+            "SELECT t.trial_id, t.state, v.value FROM trials t"
+            " LEFT JOIN trial_values v ON v.trial_id = t.trial_id ORDER BY t.number"
+        ).fetchall()
+        found: dict[int, dict[str, Any]] = {trial_id: {} for trial_id, _, _ in rows}
+        query = "SELECT trial_id, key, value_json FROM trial_user_attributes"
+        for trial_id, key, value in self.file.execute(query):
+            found[trial_id][key] = json.loads(value)
+        return [(state, value, found[trial_id]) for trial_id, state, value in rows]
 
     def claim(self, group: list[Task], kill: int | None = None) -> None:
         token = ""
@@ -165,25 +167,19 @@ class Machine(RuleBasedStateMachine):
         if token:
             assert holds_claim(self.storage, [task.trial_id for task in group], token)
 
-    @precondition(lambda self: self.alive)
-    @rule()
-    def die(self) -> None:
-        """Between two statements, with workers at work."""
-        self.alive = False
-
     def end(self, which: int, state: str, kill: int | None) -> None:
         """The end of a worker's trainings is recorded, or of some of them until the kill."""
         for task in self.groups.pop(which % len(self.groups)):
             if not self.alive:
                 break
-            told = outcome(task, state)
+            _, value, attributes = outcome(task, state)
+            told = {key: attributes[key] for key in attributes if key not in LONG}
             with self.killed(kill):
-                self.source.finish(task, *told)
+                self.source.finish(task, state, value, told)
             found, trial = self.stored()[task.number], self.trials[task.number]
-            if self.alive or found.state.name != "RUNNING":
-                assert found.state.name == state
-                assert found.value == told[1]
-                assert told[2].items() <= found.user_attrs.items()
+            if self.alive or found[0] != "RUNNING":
+                assert found[:2] == (state, value)
+                assert told.items() <= found[2].items()
                 trial.state, trial.ended = state, found
                 assert not any(
                     holds_claim(self.storage, [task.trial_id], token) for token in trial.claims
@@ -192,12 +188,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_storage_has_what_the_model_has(self) -> None:
         found = self.stored()
-        assert [row.state.name for row in found] == [trial.state for trial in self.trials]
+        assert [state for state, _, _ in found] == [trial.state for trial in self.trials]
         for row, trial in zip(found, self.trials, strict=True):
             assert trial.ended in (None, row)  # what has ended is never touched again
-
-    def complete(self, *states: str) -> int:
-        return sum(trial.state in states for trial in self.trials)
 
 
 class Designed(Machine):
@@ -208,12 +201,42 @@ class Designed(Machine):
     def __init__(self) -> None:
         super().__init__()
         self.size = 0
+        self.seeds: set[int] = set()
         self.todo: list[tuple[str, int]] = []
         self.wanted: list[tuple[str, int]] = []
         self.failed: set[tuple[str, int]] = set()  # as the run counts them
 
-    @precondition(lambda self: not self.alive)
-    @rule(seeds=st.sampled_from(SEEDS), more=st.booleans(), retry=st.booleans(), kill=KILLS)
+    @rule(
+        what=st.sampled_from(["hand out", "hand out", "finish", "finish", "fail", "lose"]),
+        seeds=st.sampled_from(SEEDS),
+        more=st.booleans(),
+        retry=st.booleans(),
+        most=st.integers(0, 3),
+        which=st.integers(0, 9),
+        late=kills(60),
+        soon=kills(8),
+    )
+    def go_on(
+        self,
+        what: str,
+        seeds: tuple[int, ...],
+        more: bool,
+        retry: bool,
+        most: int,
+        which: int,
+        late: int | None,
+        soon: int | None,
+    ) -> None:
+        """One rule for all: of several, Hypothesis would leave some out, and come to nothing."""
+        if not self.alive or not (self.todo or self.groups):
+            self.begin(seeds, more, retry, late)
+        elif what == "hand out" or not self.groups:
+            self.hand_out(most, late)
+        elif what == "lose":  # a worker: another gets its trainings
+            self.claim(self.groups[which % len(self.groups)], soon)
+        else:
+            self.finish(which, "FAIL" if what == "fail" else "COMPLETE", soon)
+
     def begin(self, seeds: tuple[int, ...], more: bool, retry: bool, kill: int | None) -> None:
         """A run starts, as `launch` starts it."""
         self.size = min(2, self.size + more)
@@ -221,9 +244,10 @@ class Designed(Machine):
         asked = Record(build("tiny", space(self.size)), seeds=seeds)
         with self.killed(kill):
             record = merge(STUDY, find_record(self.storage, STUDY), asked)
-            assert set(record.seeds) >= set(seeds)
+            assert set(record.seeds) >= self.seeds | set(seeds)
             save_study(self.storage, STUDY, record.attributes())
             self.source = DesignedSource(self.storage, STUDY, record, seeds, retry)
+        self.seeds |= set(seeds) if self.alive else set()
         self.wanted = [(arm, seed) for seed in seeds for arm in ARMS[self.size]]
         states = self.states()
         closed = ("COMPLETE",) if retry else ("COMPLETE", "FAIL")
@@ -234,8 +258,6 @@ class Designed(Machine):
         """The state of each replicate: of its last trial."""
         return {trial.replicate: trial.state for trial in self.trials}
 
-    @precondition(lambda self: self.alive)
-    @rule(most=st.integers(0, 3), kill=KILLS)
     def hand_out(self, most: int, kill: int | None) -> None:
         """A slot is free: trainings that make one network are created, and claimed."""
         expected = self.todo[:1]
@@ -275,12 +297,6 @@ class Designed(Machine):
                 self.trials.append(Trial(*each))
         return numbers
 
-    @precondition(lambda self: self.alive and self.groups)
-    @rule(
-        which=st.integers(0, 9),
-        state=st.sampled_from(["COMPLETE", "COMPLETE", "FAIL"]),
-        kill=KILLS,
-    )
     def finish(self, which: int, state: str, kill: int | None) -> None:
         self.end(which, state, kill)
         self.failed |= {
@@ -292,8 +308,7 @@ class Designed(Machine):
         rows = self.stored()
         sound = [trial.replicate for trial in self.trials if trial.state != "FAIL"]
         assert len(sound) == len(set(sound))
-        for row, trial in zip(rows, self.trials, strict=True):
-            found = row.user_attrs
+        for (_, _, found), trial in zip(rows, self.trials, strict=True):
             assert (found["arm"], found["seed"]) == trial.replicate
             assert found["digest"] == setting(trial.arm).digest
             assert Setting.of(found["setting"]) == setting(trial.arm).replace(precision="fp32")
@@ -314,24 +329,23 @@ class Designed(Machine):
     def teardown(self) -> None:
         """A run to the end leaves what the design wants, and nothing to do."""
         try:
-            for retry in (False, True):
-                self.alive = False
-                self.begin((0, 1, 2), True, retry, None)
-                self.run_to_the_end()
+            self.alive = False
+            self.begin((0, 1), False, True, None)
+            self.run_to_the_end()
             assert sorted(self.states()) == sorted(self.wanted)
             assert set(self.states().values()) == {"COMPLETE"}
             assert {trial.state for trial in self.trials} <= {"COMPLETE", "FAIL"}
             before = self.stored()
-            self.begin((0, 1, 2), True, True, None)
+            self.begin((0, 1), False, True, None)
             assert self.source.next() is None
-            assert self.source.progress.complete == self.source.progress.wanted == 18
+            assert self.source.progress.complete == self.source.progress.wanted
             assert self.stored() == before
         finally:
             super().teardown()
 
     def run_to_the_end(self) -> None:
         while self.todo:
-            self.hand_out(0, None)
+            self.hand_out(3, None)
         while self.groups:
             self.finish(0, "COMPLETE", None)
         self.the_storage_has_what_the_model_has()
@@ -340,4 +354,121 @@ class Designed(Machine):
 
 
 def test_a_design_is_trained_whole_and_once() -> None:
-    run_state_machine_as_test(Designed, settings=SHORT)
+    run_state_machine_as_test(Designed, settings=STEPS)
+
+
+class Searching(Machine):
+    """The coordinators of a search, whose trials are raised."""
+
+    source: SearchSource
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = 2
+        self.orphans: list[int] = []
+
+    @rule(
+        what=st.sampled_from(["hand out", "hand out", "finish", "prune", "fail", "lose"]),
+        more=st.integers(0, 2),
+        which=st.integers(0, 9),
+        late=kills(120),
+        soon=kills(8),
+    )
+    def go_on(self, what: str, more: int, which: int, late: int | None, soon: int | None) -> None:
+        if not self.alive or (self.tried() == self.wanted and not self.groups):
+            self.begin(more, late)
+        elif what == "hand out" or not self.groups:
+            self.hand_out(late)
+        elif what == "lose":
+            self.claim(self.groups[which % len(self.groups)], soon)
+        else:
+            self.end(which, {"fail": "FAIL", "prune": "PRUNED"}.get(what, "COMPLETE"), soon)
+
+    def begin(self, more: int, kill: int | None) -> None:
+        """A run starts, as `launch` starts it, with more trials than before."""
+        self.wanted += more
+        self.come_back()
+        asked = Record(build("tiny", SEARCH), trials=self.wanted)
+        with self.killed(kill):
+            record = merge(STUDY, find_record(self.storage, STUDY), asked)
+            save_study(self.storage, STUDY, record.attributes())
+            self.source = SearchSource(self.storage, STUDY, record)
+        self.orphans = [n for n, trial in enumerate(self.trials) if trial.state == "RUNNING"]
+
+    def hand_out(self, kill: int | None) -> None:
+        """An orphan, an arm that is tried first, or a draw, while trials are wanted."""
+        begun = [number for number in self.orphans if self.trials[number].arm]
+        under_way = sum(len(group) for group in self.groups)
+        first = [arm for arm in ("baseline", "wide") if arm not in self.arms()]
+        task = None
+        with self.killed(kill):
+            task = self.source.next()
+        before = len(self.trials)
+        self.note_what_was_drawn(task)
+        if not self.alive:
+            return
+        if begun:
+            assert task is not None
+            assert task.number == begun[0]
+            self.orphans = [number for number in self.orphans if number > begun[0]]
+        elif self.tried() + under_way < self.wanted:
+            assert task is not None
+            assert before <= task.number == len(self.trials) - 1
+            assert task.arm in first[:1] or not first
+            self.orphans = []
+        else:
+            assert task is None
+        if task:
+            assert task.arm == self.trials[task.number].arm
+            assert task.setting.train.epochs == 2
+            self.claim([task])
+            self.groups.append([task])
+
+    def note_what_was_drawn(self, task: Task | None) -> None:
+        """Draws may come to nothing: those that cannot exist, and those that a kill cut short."""
+        for number, found in enumerate(self.stored()):
+            state, _, attributes = found
+            if number == len(self.trials):
+                self.trials.append(Trial(attributes.get("arm", ""), 0))
+            trial = self.trials[number]
+            assert "arm" not in attributes or {"seed", "digest", "setting"} <= attributes.keys()
+            if state == "PRUNED" and trial.state == "RUNNING":
+                assert not trial.arm
+                assert "failure" in attributes
+                trial.state, trial.ended = state, found
+        assert task is None or self.trials[task.number].state == "RUNNING"
+
+    def arms(self) -> list[str]:
+        return [trial.arm for trial in self.trials]
+
+    def tried(self) -> int:
+        return sum(trial.state != "RUNNING" and bool(trial.arm) for trial in self.trials)
+
+    @invariant()
+    def no_more_is_trained_than_wanted(self) -> None:
+        assert sum(bool(arm) for arm in self.arms()) <= self.wanted
+        assert self.arms().count("baseline") <= 1
+        assert self.arms().count("wide") <= 1
+        if self.alive:
+            progress = self.source.progress
+            failed = sum(trial.state == "FAIL" for trial in self.trials)
+            assert (progress.wanted, progress.failed) == (self.wanted, failed)
+            assert progress.complete == self.tried() - failed
+
+    def teardown(self) -> None:
+        """A run to the end tries as many as are wanted."""
+        try:
+            self.begin(0, None)
+            while self.tried() < self.wanted:
+                self.hand_out(None)
+                self.end(0, "COMPLETE", None)
+            self.the_storage_has_what_the_model_has()
+            self.no_more_is_trained_than_wanted()
+            assert "RUNNING" not in {trial.state for trial in self.trials}
+            assert self.source.next() is None
+        finally:
+            super().teardown()
+
+
+def test_a_search_tries_as_many_as_are_wanted() -> None:
+    run_state_machine_as_test(Searching, settings=STEPS)

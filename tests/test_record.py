@@ -21,7 +21,7 @@ from crnn.ablation.record import (
     note_look,
     own_studies,
 )
-from crnn.ablation.storage import StorageError, save_study, study_attributes
+from crnn.ablation.storage import StorageError, save_study, study_attributes, study_names
 from tests.studies import ONE_FACTOR, SEARCH, begin, document, record
 
 
@@ -66,6 +66,30 @@ def test_no_record_of_what_was_never_begun(storage: RDBStorage) -> None:
     save_study(storage, "tiny", begun)
     assert find_record(storage, "tiny") is None
     assert own_studies(storage) == []
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_a_study_killed_while_it_was_begun_is_begun_again(
+    written: int, storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_attribute, left = storage.set_study_user_attr, written
+
+    def killed(study_id: int, key: str, value: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InterruptedError
+        set_attribute(study_id, key, value)
+
+    monkeypatch.setattr(storage, "set_study_user_attr", killed)
+    with pytest.raises(InterruptedError):
+        begin(storage, record())
+    monkeypatch.undo()
+    assert find_record(storage, "tiny") is None
+    assert own_studies(storage) == []
+    begin(storage, record())
+    assert find_record(storage, "tiny") == record()
+    assert study_names(storage) == ["tiny"]
 
 
 def test_a_study_of_another_program_is_left_alone(storage: RDBStorage) -> None:

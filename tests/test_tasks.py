@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import optuna
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 from optuna.storages import RDBStorage
 
 from crnn.ablation.design import cost
 from crnn.ablation.storage import read_trials
-from crnn.ablation.tasks import DesignedSource, Task
-from tests.studies import ONE_FACTOR, STUDY, designed, document, end, new_storage, record, run_all
+from crnn.ablation.tasks import Task
+from tests.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
 
@@ -190,59 +178,3 @@ def test_progress_counts_what_remains(storage: RDBStorage) -> None:
     again = designed(storage)
     assert again.progress.complete == 1
     assert again.progress.remaining_cost == pytest.approx(2 * sum(costs) - costs[0])
-
-
-class Coordinators(RuleBasedStateMachine):
-    """Coordinators that start, train, fail, die and come back, in any order, with more seeds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = TemporaryDirectory()
-        self.storage = new_storage(Path(self.folder.name))
-        self.seeds, self.running = 1, list[Task]()
-
-    def teardown(self) -> None:
-        self.storage.engine.dispose()
-        self.folder.cleanup()
-
-    @initialize()
-    def start(self) -> None:
-        self.start_anew(retry=False, more=False)
-
-    @rule(retry=st.booleans(), more=st.booleans())
-    def start_anew(self, retry: bool, more: bool) -> None:
-        """The old coordinator, if any, has died: its trials are orphans."""
-        self.seeds = min(3, self.seeds + more)
-        wanted = record(seeds=tuple(range(self.seeds)))
-        self.source: DesignedSource = designed(self.storage, wanted, retry_failed=retry)
-        self.running.clear()
-
-    @rule()
-    def begin(self) -> None:
-        if task := self.source.next():
-            self.running.append(task)
-
-    @precondition(lambda self: self.running)
-    @rule(state=st.sampled_from(["COMPLETE", "COMPLETE", "FAIL"]), which=st.integers(0, 9))
-    def finish(self, state: str, which: int) -> None:
-        end(self.source, self.running.pop(which % len(self.running)), state)
-
-    @invariant()
-    def no_replicate_is_trained_twice(self) -> None:
-        open_or_done = [row[:2] for row in stored(self.storage) if row[2] != "FAIL"]
-        assert len(open_or_done) == len(set(open_or_done))
-
-    @invariant()
-    def progress_is_what_the_storage_has(self) -> None:
-        complete = [row for row in stored(self.storage) if row[2] == "COMPLETE"]
-        assert self.source.progress.complete == len(complete)
-        assert self.source.progress.remaining_cost >= -1e-3
-
-
-def test_no_coordinator_trains_what_another_has() -> None:
-    run_state_machine_as_test(
-        Coordinators,
-        settings=settings(
-            derandomize=True, deadline=None, max_examples=8, stateful_step_count=20
-        ),
-    )  # fmt: skip
