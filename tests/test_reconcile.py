@@ -36,7 +36,7 @@ from crnn.config import Setting
 from tests.fuzzing import examples
 from tests.studies import HEAD, SEARCH, STUDY, document, new_storage, outcome
 
-STEPS = examples(5, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
+STEPS = examples(4, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 
 BASELINE = {"epochs": 2, "train_size": 100}
 FACTORS: list[dict[str, Any]] = [  # of the space as it grows
