@@ -83,7 +83,7 @@ StudyName = Annotated[
     str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
 ]
 Seeds = Annotated[
-    int | None, typer.Option(min=1, help="Seeds 0 to N-1 in place of the space's own.")
+    int | None, typer.Option(min=1, max=10_000, help="Seeds 0 to N-1 in place of the space's own.")
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
 TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]

@@ -238,6 +238,7 @@ def check(name: str, value: Any) -> Value:
     except ValidationError:
         # Not `text_of`, which shows 3.0 as 3, 0.9500001 as 0.95 and an empty list as nothing.
         shown = json.dumps(value, default=str, ensure_ascii=False)
+        shown = shown if len(shown) <= 100 else f"{shown[:100]} …"
         raise ValueError(f"{shown} is not {takes(name)}") from None
 
 

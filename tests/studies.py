@@ -60,7 +60,7 @@ def toml(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """A string as TOML has it: as JSON, where DEL need not be escaped."""
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def document(values: dict[str, Any]) -> str:

@@ -245,6 +245,7 @@ def test_conditions_that_a_study_was_not_begun_with(
         (["--epochs", "0"], "--epochs: 0 is not an integer from 1"),
         (["--train-size", "5"], "--train-size: 5 is not an integer from 10"),
         (["--trials", "3"], "--trials: belongs to a search"),
+        (["--epochs", "9" * 500], "999 … is not an integer from 1 to 10000"),
     ],
 )
 def test_options_that_do_not_fit(

@@ -144,6 +144,10 @@ def test_options_that_do_not_fit_a_design() -> None:
         plan_of(SEARCH, seeds=3)
     with pytest.raises(UserError, match=r"--trials: belongs to a search"):
         plan_of(ONE_FACTOR, trials=3)
+    with pytest.raises(UserError, match=r"--seeds: 3 arms x 50,000 seeds are more than 100,000 t"):
+        plan_of(ONE_FACTOR, seeds=50_000)
+    with pytest.raises(UserError, match=r"--trials: at most 100,000"):
+        plan_of(SEARCH, trials=10**400)
 
 
 # What the seeds cannot show

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crnn.ablation.space import BASELINE, Space
-from crnn.ablation.space_file import SHIPPED, SpaceError, nearest, parse, shipped
+from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_TRAININGS, Space
+from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import Setting, check, text_of
 from crnn.errors import UserError
 from crnn.shapes import Shapes, infeasible_because, shapes
@@ -105,11 +106,15 @@ def load(source: str, epochs: int | None = None, train_size: int | None = None) 
         SpaceError: no such space, or it cannot be run; all errors together.
     """
     path = SHIPPED / f"{source}.toml" if source in shipped() else Path(source)
-    if not path.is_file():
-        hint = "no such file" if path.suffix == ".toml" else "no such space"
-        raise SpaceError(source, [f"{hint}; {nearest(source, shipped())}, or a path to a .toml"])
     try:
-        text = path.read_text(encoding="utf-8")
+        if not path.is_file():
+            hint = "no such file" if path.suffix == ".toml" else "no such space"
+            valid = f"{nearest(source, shipped())}, or a path to a .toml"
+            raise SpaceError(source, [f"{hint}; {valid}"])
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise SpaceError(source, [f"{error.strerror}; give another path"]) from None
     except UnicodeDecodeError as error:
         raise SpaceError(source, [f"not UTF-8 text: {error}"]) from None
     return build(path.stem, text, str(source), epochs, train_size)
@@ -128,6 +133,8 @@ def build(
     space, errors = parse(name, text, source)
     space, more = _override(space, overrides)
     arms, collapsed, rest = enumerate_arms(space)
+    if why := _too_many(len(arms), len(space.seeds)):
+        more.append(why)
     if errors + more + rest:
         raise SpaceError(source or name, errors + more + rest)
     return Plan(space, tuple(arms), tuple(collapsed), overrides)
@@ -155,20 +162,34 @@ def _option(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
-def check_counts(plan: Plan, *, seeds: bool, trials: bool) -> None:
-    """Refuse a number of seeds for a search, and of trials for what is none, where given.
+def check_counts(plan: Plan, seeds: int | None, trials: int | None) -> None:
+    """Refuse a number of seeds for a search, of trials for what is none, and too many of either.
 
     Raises:
-        UserError: one of them was given and does not belong to the plan's design.
+        UserError: one of them was given and does not belong to the plan's design, or is too large.
     """
-    if trials and not plan.space.search:
+    if trials is not None and not plan.space.search:
         raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
-    if seeds and plan.space.search:
+    if seeds is not None and plan.space.search:
         raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    if trials is not None and trials > MAX_TRAININGS:
+        raise UserError(f"--trials: at most {MAX_TRAININGS:,}")
+    if seeds is not None and (why := _too_many(len(plan.arms), seeds)):
+        raise UserError(f"--{why}")
+
+
+def _too_many(arms: int, seeds: int) -> str:
+    """What to say of more trainings than a study can have; empty where it can."""
+    if arms * seeds <= MAX_TRAININGS:
+        return ""
+    return f"seeds: {arms:,} arms x {seeds:,} seeds are more than {MAX_TRAININGS:,} trainings"
 
 
 def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list[str]]:
     """The arms of a space, the cells that collapsed into another, and every error."""
+    if (count := _count(space)) > MAX_ARMS:
+        fix = "take levels out, or let a search draw" if space.factors else "take some out"
+        return [], [], [f"{count:,} arms; at most {MAX_ARMS:,}: {fix}"]
     first = {space.baseline.digest: Arm(BASELINE, space.baseline)}
     collapsed, errors = list[tuple[str, str]](), list[str]()
     for arm in [*_cells(space), *_named(space)]:
@@ -241,6 +262,13 @@ def _difference(old: Setting, new: Setting) -> str:
     return ", ".join(
         f"{k} was {text_of(was[k])}, is {text_of(now[k])}" for k in was if was[k] != now[k]
     )
+
+
+def _count(space: Space) -> int:
+    """The arms that a space comes to, those that collapse counted too."""
+    levels = [len(factor.levels) for factor in space.factors if factor.levels]
+    cells = {"one-factor": 1 + sum(levels) - len(levels), "factorial": math.prod(levels)}
+    return cells.get(space.design, 1) + len(space.arms)
 
 
 def _cells(space: Space) -> list[Arm]:

@@ -160,7 +160,8 @@ def _stored(request: Request) -> Record | None:
 def _asked(request: Request) -> Record:
     search = request.plan.space.search
     fuse = _fuse(request.fuse, "cpu")
-    check_counts(request.plan, seeds=request.seeds is not None, trials=request.trials is not None)
+    seeds = None if request.seeds is None else len(request.seeds)
+    check_counts(request.plan, seeds, request.trials)
     if search is not None and request.retry_failed:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
     if search is not None and fuse > 1:

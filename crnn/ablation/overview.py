@@ -83,7 +83,7 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
 def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
     """Every arm with its shapes, cost and time, and what else a person should know."""
     space = found.space
-    check_counts(found, seeds=seeds is not None, trials=trials is not None)
+    check_counts(found, seeds, trials)
     runs, work = _work(found, seeds, trials)
     return {
         "study": found.study_name,

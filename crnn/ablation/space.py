@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import unicodedata
 from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 
 from crnn.config import Setting, Value, text_of
 
 BASELINE = "baseline"
+MAX_SEEDS = 10_000
+MAX_SEED = 2**32 - 1
+MAX_ARMS = 1_000
+MAX_TRAININGS = 100_000
 Design = Literal["one-factor", "factorial", "search"]
 
 
@@ -28,7 +40,16 @@ def _number(value: Any) -> int | float:
     return value
 
 
+def _printable(text: str) -> str:
+    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
+        raise ValueError("has a control character; take it out")
+    return text
+
+
 Number = Annotated[int | float, PlainValidator(_number)]
+Text = Annotated[str, AfterValidator(_printable)]
+Natural = Annotated[int, Field(ge=0, le=MAX_TRAININGS)]
+Count = Annotated[int, Field(ge=1, le=MAX_TRAININGS)]
 
 
 def _own_options(part: P, **options: tuple[str, ...]) -> P:
@@ -108,7 +129,7 @@ class NamedArm(Part):
 
     set: dict[str, Any]
     against: str = BASELINE
-    note: str = ""
+    note: Text = ""
 
 
 class Reported(Part):
@@ -116,7 +137,7 @@ class Reported(Part):
 
     test_accuracy: float | None = Field(None, ge=0, le=1)
     test_loss: float | None = Field(None, ge=0)
-    note: str = ""
+    note: Text = ""
 
 
 Figures = Annotated[tuple[Annotated[Number, Field(ge=0)], ...], Field(strict=False)]
@@ -148,7 +169,7 @@ class ReportedCurves(Part):
 class Settle(Part):
     """Looks declared before the first: numbers of seeds at which arms with a verdict may stop."""
 
-    n_max: int = Field(ge=2)
+    n_max: int = Field(ge=2, le=MAX_SEEDS)
     looks: list[int]
 
     @model_validator(mode="after")
@@ -171,8 +192,8 @@ class Sampler(Part):
     """A sampler by name, with its options (None: the sampler's own default, but scrambled)."""
 
     name: Literal["tpe", "random", "qmc"] = "tpe"
-    n_startup_trials: int | None = Field(None, ge=1)
-    n_ei_candidates: int | None = Field(None, ge=1)
+    n_startup_trials: Count | None = None
+    n_ei_candidates: Count | None = None
     qmc_type: Literal["sobol", "halton"] | None = None
     scramble: bool | None = None
 
@@ -186,11 +207,11 @@ class Pruner(Part):
     """A pruner by name, with its options (None: the pruner's own default)."""
 
     name: Literal["none", "median", "hyperband"] = "none"
-    n_startup_trials: int | None = Field(None, ge=0)
-    n_warmup_steps: int | None = Field(None, ge=0)
-    interval_steps: int | None = Field(None, ge=1)
-    min_resource: int | None = Field(None, ge=1)
-    reduction_factor: int | None = Field(None, ge=2)
+    n_startup_trials: Natural | None = None
+    n_warmup_steps: Natural | None = None
+    interval_steps: Count | None = None
+    min_resource: Count | None = None
+    reduction_factor: int | None = Field(None, ge=2, le=MAX_TRAININGS)
 
     @model_validator(mode="after")
     def _own_options(self) -> Pruner:
@@ -202,8 +223,8 @@ class Pruner(Part):
 class Search(Part):
     """The search stage: how many trials, drawn how, trained how."""
 
-    trials: int = Field(ge=1)
-    seed: int = Field(0, ge=0)
+    trials: Count
+    seed: int = Field(0, ge=0, le=MAX_SEED)
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     training: dict[str, Any] = {}
@@ -212,8 +233,8 @@ class Search(Part):
 class Confirm(Part):
     """The confirmation: the best `top` of the search over `seeds` fresh seeds."""
 
-    top: int = Field(ge=1)
-    seeds: int = Field(ge=2)
+    top: Count
+    seeds: int = Field(ge=2, le=MAX_SEEDS)
 
 
 class Space(Part):
@@ -221,8 +242,8 @@ class Space(Part):
 
     name: str
     text: str
-    question: str = ""
-    note: str = ""
+    question: Text = ""
+    note: Text = ""
     design: Design = "one-factor"
     seeds: tuple[int, ...] = ()
     margin: float = Field(0.005, gt=0, lt=1)

@@ -14,6 +14,9 @@ from pydantic_core import ErrorDetails
 
 from crnn.ablation.space import (
     BASELINE,
+    MAX_ARMS,
+    MAX_SEED,
+    MAX_SEEDS,
     Condition,
     Confirm,
     Factor,
@@ -34,7 +37,11 @@ from crnn.errors import UserError
 
 SHIPPED = Path(__file__).parents[2] / "search_spaces"
 FORMAT = 1
-MAX_SEEDS = 10_000
+MAX_BYTES = 100_000  # of a file; the shipped ones have some thousands
+MAX_ERRORS = 100  # that are told
+MAX_LINE = 1_000  # characters of one
+MAX_COLUMNS = 10_000  # of a file: a key of thousands of parts takes a parser minutes
+MAX_DEPTH = 20
 MAX_STEPS = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -47,8 +54,18 @@ class SpaceError(UserError):
     """A space that cannot be run. `errors` holds one line each: where, what, the fix."""
 
     def __init__(self, source: str, errors: list[str]) -> None:
-        self.errors = [" ".join(error.splitlines()) for error in errors]  # a key may hold a break
+        self.errors = [_line(error) for error in errors[:MAX_ERRORS]]
+        if len(errors) > MAX_ERRORS:
+            self.errors.append(f"{len(errors) - MAX_ERRORS:,} errors more")
         super().__init__("\n".join(f"{source}: {error}" for error in self.errors))
+
+
+def _line(error: str) -> str:
+    """An error as one line that a terminal can show: a key, or a value, may hold anything."""
+    line = " ".join(error.splitlines())
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def shipped() -> list[str]:
@@ -84,15 +101,18 @@ def seeds_of(value: int | list[int]) -> tuple[int, ...]:
     """The seeds that a count or a list means.
 
     Raises:
-        ValueError: none, a negative one, the same one twice, or more than `MAX_SEEDS`.
+        ValueError: none, a negative one, one beyond `MAX_SEED`, the same one twice, or more than
+            `MAX_SEEDS`.
     """
-    if isinstance(value, int) and value > MAX_SEEDS:
+    if (value if isinstance(value, int) else len(value)) > MAX_SEEDS:
         raise ValueError(f"at most {MAX_SEEDS:,} seeds")
     seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
     if not seeds:
         raise ValueError("no seeds; give a count from 1 on, or a list of seeds")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ValueError("seeds must be 0 or more and all different")
+    if max(seeds) > MAX_SEED:
+        raise ValueError(f"a seed is at most {MAX_SEED:,}")
     return seeds
 
 
@@ -102,14 +122,35 @@ def parse(name: str, text: str, source: str = "") -> tuple[Space, list[str]]:
     `source` is what errors call the file, its name unless given.
 
     Raises:
-        SpaceError: the text is not TOML at all.
+        SpaceError: the text is not TOML at all, or longer than a space can be.
     """
+    if len(text.encode()) > MAX_BYTES:
+        raise SpaceError(source or name, [f"a space has at most {MAX_BYTES:,} bytes; shorten it"])
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_COLUMNS:
+            why = f"line {number} has more than {MAX_COLUMNS:,} characters; break it"
+            raise SpaceError(source or name, [why])
     try:
         document = tomllib.loads(text)
+        _check_size(document)
     except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's
         raise SpaceError(source or name, [f"not valid TOML: {error}"]) from None
     reader = _Reader(document)
     return Space(name=name, text=text, **reader.fields), reader.errors
+
+
+def _check_size(document: dict[str, Any]) -> None:
+    """Refuse integers beyond TOML's, and nesting that no key has."""
+    waiting: list[tuple[Any, int]] = [(document, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("an integer has more than 64 bits")
+        inside = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            waiting += [(each, depth + 1) for each in inside]
 
 
 class _Reader:
@@ -242,6 +283,9 @@ class _Reader:
     def _levels(self, where: str, factor: Factor) -> Factor:
         if any(value is not None for value in (factor.low, factor.high, factor.step)):
             self._error(where, "has levels and a range; keep one of them")
+        if len(factor.levels) > MAX_ARMS:
+            self._error(where, f"{len(factor.levels):,} levels; at most {MAX_ARMS:,}")
+            return factor.model_copy(update={"levels": (self.baseline_of(factor.name),)})
         levels: list[Value] = []
         for given in factor.levels:
             try:

@@ -1,0 +1,236 @@
+"""Whatever is in a file or a storage: it is read, or refused in lines that say what and where.
+
+Nothing but the project's own errors may come out: a test here fails with any other exception.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.ablation.space import Space
+from crnn.ablation.space_file import MAX_ERRORS, MAX_LINE, SHIPPED, shipped
+from crnn.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
+from tests import cli
+from tests.fuzzing import examples
+from tests.studies import document
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def told(answer: cli.Answer) -> None:
+    """A command has done what it does, or refused in lines that a terminal can show."""
+    assert answer.code in (0, 2), answer
+    if answer.code == 0:
+        assert answer.out
+        assert not answer.err
+        return
+    lines = answer.err.split("\n")[:-1]
+    assert 1 <= len(lines) <= MAX_ERRORS + 1
+    for line in lines:
+        assert line.startswith("error: ")
+        assert line.isprintable()
+        assert len(line) < 2 * MAX_LINE
+
+
+# Space files, as `plan` reads them
+
+LEAVES = (
+    st.booleans()
+    | st.integers(-3, 300)
+    | st.integers()
+    | st.floats(-1, 1)
+    | st.floats()
+    | st.sampled_from(["", "search", "matched", "baseline", "dropout=0.1", "tpe", "none", "a\nb"])
+    | st.text(max_size=5)
+)
+WORDS = sorted({
+    *SETTING_KEYS, *Space.model_fields, "format", "role", "levels", "low", "high", "step", "log",
+    "when", "above", "below", "is", "set", "against", "n_max", "looks", "trials", "seed",
+    "sampler", "pruner", "training", "top", "parameters", "macs", "test_accuracy", "x y",
+})  # fmt: skip
+SAFE = ("hidden_size", "dropout", "batch_norm", "lstm_layers", *TRAIN_KEYS[:-1])  # with any other
+KEYS = st.sampled_from(WORDS) | st.text(max_size=4)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
+)
+PROSE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+TOKEN = re.compile(r'"[^"\n]*"|[A-Za-z_][\w-]*|[-+]?\d[\w.+-]*|\s+|.')
+TOKENS = [
+    "true", "false", "-1", "0", "1e308", "5e-324", "inf", "-nan", "9" * 19, "9" * 5000,
+    "0x" + "f" * 5000, '""', '"\\u0000"', '"\\u001b[2J"', '"\u202e\U0001f600"', "1979-05-27",
+    "[]", "{}", "[[1, 2], 3]", "[" + "1, " * 1500 + "]", "[" * 400, "{a = " * 400, "a." * 4000,
+    '"' + "x" * 9000 + '"', "'''\n'''", "\n[baseline]\n", "\n[[arms]]\n", "\0", "\ufeff", "\r", "é",
+    "=", ",", ".", "#", "[", "]", "{", "}", "\n",
+]  # fmt: skip
+
+
+def planned(folder: Path, text: str | bytes) -> None:
+    """`plan` shows the space, or refuses it."""
+    path = folder / "mine.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    told(cli.call("plan", str(path), "--jobs", "2", "--results", str(folder)))
+
+
+@examples(20)
+@given(st.text() | st.binary())
+def test_anything_is_a_plan_or_errors(folder: Path, text: str | bytes) -> None:
+    planned(folder, text)
+
+
+@examples(40)
+@given(st.dictionaries(KEYS, VALUES, max_size=8))
+def test_any_document_is_a_plan_or_errors(folder: Path, values: Document) -> None:
+    planned(folder, document(values))
+
+
+def change(draw: st.DrawFn, values: Document, times: int) -> Document:
+    """Replace, take out or add a value somewhere, so many times."""
+    for _ in range(times):
+        inside: Any = values
+        while isinstance(inside, dict) and inside:
+            key = draw(st.sampled_from(sorted(inside)))
+            deeper = inside[key]
+            if not (isinstance(deeper, dict) and deeper and draw(st.booleans())):
+                break
+            inside = deeper
+        how = draw(st.sampled_from(["replace", "remove", "add"]))
+        if how == "remove":
+            inside.pop(key)
+        else:
+            inside[key if how == "replace" else draw(KEYS)] = draw(VALUES)
+    return values
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> Document:
+    """A shipped space with some values changed."""
+    return change(draw, tomllib.loads(shipped_text(draw)), draw(st.integers(1, 3)))
+
+
+def shipped_text(draw: st.DrawFn) -> str:
+    name = draw(st.sampled_from(shipped()))
+    return (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+
+
+@examples(40)
+@given(changed())
+def test_a_changed_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
+    planned(folder, document(values))
+
+
+@st.composite
+def garbled(draw: st.DrawFn) -> str:
+    """A shipped space with some of its tokens taken out, doubled, exchanged or replaced."""
+    tokens = TOKEN.findall(shipped_text(draw))
+    for _ in range(draw(st.integers(1, 4))):
+        place, other = (draw(st.integers(0, len(tokens) - 1)) for _ in range(2))
+        change = draw(st.sampled_from(["out", "double", "exchange", "replace", "replace"]))
+        if change == "out":
+            del tokens[place]
+        elif change == "double":
+            tokens.insert(other, tokens[place])
+        elif change == "exchange":
+            tokens[place], tokens[other] = tokens[other], tokens[place]
+        else:
+            tokens[place] = draw(st.sampled_from(TOKENS) | st.sampled_from(tokens))
+    return "".join(tokens)
+
+
+@examples(40)
+@given(garbled())
+def test_a_garbled_space_is_a_plan_or_errors(folder: Path, text: str) -> None:
+    planned(folder, text)
+
+
+def valid(name: str) -> st.SearchStrategy[Any]:
+    """Values that a setting can have."""
+    kind, default = FIELDS[name].annotation, Setting().values()[name]
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
+    if isinstance(default, bool):
+        return st.booleans()
+    if isinstance(default, tuple):
+        return st.lists(st.integers(1, 4), min_size=3, max_size=3)
+    low, high = bounds(FIELDS[name].metadata)
+    if isinstance(default, int):
+        return st.integers(int(low), int(high)) | st.integers(int(low), int(low) + 3)
+    return st.floats(low, high, exclude_min=True, exclude_max=True)
+
+
+def valid_settings(*names: str) -> st.SearchStrategy[Document]:
+    return st.fixed_dictionaries({}, optional={name: valid(name) for name in names})
+
+
+def factor(name: str, earlier: list[str], design: str) -> st.SearchStrategy[Any]:
+    """Levels of a setting; in a search also a range, a role and a condition."""
+    levels = st.lists(valid(name), min_size=1, max_size=4, unique_by=text_of)
+    if design != "search":
+        return levels
+    ends = {key: valid(name) for key in ("low", "high")}
+    role = st.sampled_from(["scientific", "nuisance"])
+    condition = st.fixed_dictionaries({"is": st.lists(LEAVES, min_size=1, max_size=2)})
+    bound = st.fixed_dictionaries({}, optional={"above": st.floats(-1, 9), "below": st.integers()})
+    when = st.dictionaries(st.sampled_from(earlier or ["x"]), condition | bound, max_size=1)
+    more = {"role": role, "log": st.booleans(), "when": when}
+    return st.one_of(
+        levels,
+        st.fixed_dictionaries({"levels": levels}, optional=more),
+        st.fixed_dictionaries(ends, optional={**more, "step": valid(name)}),
+    )
+
+
+@st.composite
+def likely(draw: st.DrawFn) -> Document:
+    """A space that could be one: its keys and types are right, and a value or two may be wrong."""
+    design = draw(st.sampled_from(["one-factor", "factorial", "search"]))
+    settings = st.sampled_from(SAFE) if draw(st.booleans()) else st.sampled_from(SETTING_KEYS[:-1])
+    names = draw(st.lists(settings, min_size=1, max_size=4, unique=True))
+    arm = st.fixed_dictionaries({"set": valid_settings(*names[:2])}, optional={"note": PROSE})
+    figures = st.fixed_dictionaries({"test_loss": st.floats(0, 9), "note": PROSE})
+    curves = st.fixed_dictionaries({"val_loss": st.lists(st.floats(0, 3), min_size=1, max_size=3)})
+    values: Document = {
+        "format": 1,
+        "question": draw(PROSE),
+        "design": design,
+        "margin": draw(st.floats(0.0001, 0.9)),
+        "baseline": draw(valid_settings(*SAFE)),
+        "factors": {
+            name: draw(factor(name, names[:place], design)) for place, name in enumerate(names)
+        },
+        "arms": draw(st.dictionaries(st.sampled_from(["a", "b"]), arm, max_size=1)),
+        "reported": draw(st.dictionaries(st.just("baseline"), figures)),
+        "reported_curves": draw(st.dictionaries(st.just("baseline"), curves)),
+    }
+    if design == "search":
+        sampler = st.fixed_dictionaries({"name": st.sampled_from(["tpe", "random", "qmc"])})
+        training = valid_settings("epochs", "train_size", "batch_size")
+        options = {"seed": st.integers(0, 2**33), "training": training, "sampler": sampler}
+        trials = {"trials": st.integers(1, 100_001)}
+        values["search"] = draw(st.fixed_dictionaries(trials, optional=options))
+        counts = {name: st.integers(1) for name in ("macs", "parameters")}
+        values["limits"] = draw(st.fixed_dictionaries({}, optional=counts))
+    else:
+        values["seeds"] = draw(
+            st.integers(1, 10_001) | st.lists(st.integers(0, 9), min_size=1, unique=True)
+        )
+    return change(draw, values, draw(st.sampled_from([0, 0, 0, 1, 2])))
+
+
+@examples(50)
+@given(likely())
+def test_a_likely_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
+    planned(folder, document(values))
