@@ -1,5 +1,7 @@
 """What a person can mend."""
 
+MAX_LINE = 1_000
+
 
 class UserError(Exception):
     """Wrong input, or something outside that must be mended first.
@@ -7,3 +9,11 @@ class UserError(Exception):
     The message is for people: one line (or more, one a fault) with what, where and the fix. The
     command line prints it without a traceback and ends with status 2.
     """
+
+
+def one_line(text: str) -> str:
+    """A text as one line that a terminal can show, its middle left out if need be."""
+    line = " ".join(text.splitlines())
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -5,21 +5,35 @@ Nothing but the project's own errors may come out: a test here fails with any ot
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.storages import RDBStorage
 
+from crnn.ablation.record import load_record, note_look
+from crnn.ablation.search import SearchSource
 from crnn.ablation.space import Space
-from crnn.ablation.space_file import MAX_ERRORS, MAX_LINE, SHIPPED, shipped
+from crnn.ablation.space_file import MAX_ERRORS, SHIPPED, shipped
+from crnn.ablation.status import status, studies
+from crnn.ablation.tasks import DesignedSource, Source
+from crnn.ablation.timing import measured_rate, measured_spreads
+from crnn.ablation.traced import finished
 from crnn.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
+from crnn.errors import MAX_LINE, UserError
+from crnn.report.effects import effects
+from crnn.report.paste import as_latex, as_markdown
+from crnn.report.table import load_study
 from tests import cli
 from tests.fuzzing import examples
-from tests.studies import document
+from tests.studies import ONE_FACTOR, SEARCH, STUDY, begin, document, end, new_storage, record
 
 Document = dict[str, Any]
 
@@ -234,3 +248,126 @@ def likely(draw: st.DrawFn) -> Document:
 @given(likely())
 def test_a_likely_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
     planned(folder, document(values))
+
+
+# Studies and their trials in a storage
+
+
+@pytest.fixture(scope="module", params=["one-factor", "search"])
+def study(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Written]:
+    """A study with a trial of each state."""
+    storage = new_storage(tmp_path_factory.mktemp("study"))
+    wanted = begin(storage, record(ONE_FACTOR if request.param == "one-factor" else SEARCH))
+    source: Source = DesignedSource(storage, STUDY, wanted, wanted.seeds)
+    if request.param == "search":
+        source = SearchSource(storage, STUDY, wanted)
+    for state in ("COMPLETE", "COMPLETE", "FAIL", "PRUNED", "COMPLETE"):
+        task = source.next()
+        assert task is not None
+        end(source, task, state)
+    source.next()
+    yield Written(storage)
+    storage.engine.dispose()
+
+
+class Written:
+    """A storage's attributes as they were written, and with some of them changed."""
+
+    def __init__(self, storage: RDBStorage) -> None:
+        self.storage = storage
+        self.rows = {table: self._read(table) for table in ("study", "trial")}
+
+    def _read(self, table: str) -> list[tuple[int, str, str]]:
+        query = f"SELECT {table}_id, key, value_json FROM {table}_user_attributes"
+        with self.storage.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sqlalchemy.text(query))]
+
+    def put(self, table: str, rows: list[tuple[int, str, str]]) -> None:
+        """Put attributes in place of those that there are."""
+        insert = f"INSERT INTO {table}_user_attributes ({table}_id, key, value_json)"
+        words = [{"id": row[0], "key": row[1], "text": row[2]} for row in rows]
+        with self.storage.engine.begin() as connection:
+            connection.execute(sqlalchemy.text(f"DELETE FROM {table}_user_attributes"))
+            connection.execute(sqlalchemy.text(f"{insert} VALUES (:id, :key, :text)"), words)
+
+
+def inside(draw: st.DrawFn, value: Any) -> Any:
+    """The value, or something in it, replaced, taken out or doubled."""
+    if isinstance(value, dict | list) and value and draw(st.booleans()):
+        places = sorted(value) if isinstance(value, dict) else list(range(len(value)))
+        place = draw(st.sampled_from(places))
+        how = draw(st.sampled_from(["deeper", "deeper", "out", "double"]))
+        if how == "deeper":
+            value[place] = inside(draw, value[place])
+        elif how == "out":
+            del value[place]
+        elif isinstance(value, list):
+            value.append(value[place])
+        else:
+            value[draw(KEYS)] = value[place]
+        return value
+    near = [value + 1, -value, str(value), 1.5 * value] if type(value) in (int, float) else ["", {}]
+    return draw(st.sampled_from(near) | VALUES | st.none())
+
+
+@st.composite
+def otherwise(draw: st.DrawFn, rows: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Attributes of which some are changed, taken out, or no JSON."""
+    left, found = list(rows), []
+    for _ in range(draw(st.integers(1, 3))):
+        whose, key, text = left.pop(draw(st.integers(0, len(left) - 1)))
+        how = draw(st.sampled_from(["change", "change", "change", "out", "garble", "name"]))
+        if how == "name":
+            found.append((whose, f"{key} once", text))
+        elif how == "garble":
+            cut = draw(st.integers(0, len(text) - 1))
+            found.append((whose, key, text[:cut] + draw(st.sampled_from(["", "]", "[" * 9999]))))
+        elif how == "change":
+            found.append((whose, key, json.dumps(inside(draw, json.loads(text)))))
+    return left + found
+
+
+@examples(60)
+@given(data=st.data())
+def test_any_attributes_are_read_or_refused(study: Written, data: st.DataObject) -> None:
+    table = data.draw(st.sampled_from(["study", "trial", "trial"]))
+    study.put(table, data.draw(otherwise(study.rows[table])))
+    try:
+        for read in READERS:
+            try:
+                read(study.storage)
+            except UserError as error:
+                lines = str(error).split("\n")
+                assert all(line.isprintable() and len(line) < 2 * MAX_LINE for line in lines)
+                assert all(STUDY in line for line in lines)
+    finally:
+        study.put(table, study.rows[table])
+
+
+def taken_up(storage: RDBStorage) -> Source:
+    """A study as a run goes on with it."""
+    found = load_record(storage, STUDY)
+    if found.plan.space.search:
+        return SearchSource(storage, STUDY, found)
+    return DesignedSource(storage, STUDY, found, found.seeds, retry_failed=True)
+
+
+def reported(storage: RDBStorage) -> str:
+    """A study's report as text."""
+    table = load_study(storage, STUDY)
+    found = effects(table.trials, table.arms, table.margin)
+    return as_markdown(table, found) + as_latex(table, found)
+
+
+READERS: list[Callable[[RDBStorage], object]] = [
+    lambda storage: status(storage, STUDY),
+    studies,
+    taken_up,
+    reported,
+    measured_rate,
+    measured_spreads,
+    lambda storage: note_look(storage, STUDY, 1),
+    lambda storage: finished(storage, f"{STUDY}:0"),
+]

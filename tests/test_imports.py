@@ -66,23 +66,31 @@ NOW = {
     "crnn.ablation.storage": (
         "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors"
     ),
+    "crnn.ablation.attributes": (
+        "optuna pydantic pydantic_core crnn.ablation.space crnn.ablation.storage crnn.config "
+        "crnn.errors crnn.shapes"
+    ),
     "crnn.ablation.record": (
-        "optuna crnn.ablation.design crnn.ablation.space_file crnn.ablation.storage"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.space_file "
+        "crnn.ablation.storage crnn.errors"
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
-    "crnn.ablation.status": "optuna crnn.ablation.record crnn.ablation.storage",
+    "crnn.ablation.status": (
+        "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
+    ),
     "crnn.ablation.traced": (
-        "optuna crnn.ablation.design crnn.ablation.record crnn.ablation.space_file "
-        "crnn.ablation.storage crnn.config crnn.errors"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.record "
+        "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
     ),
     # Running them: torch is the workers' affair.
     "crnn.ablation.tasks": (
-        "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
-        "crnn.ablation.space crnn.ablation.storage crnn.config"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
+        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config"
     ),
     "crnn.ablation.search": (
-        "optuna crnn.ablation.design crnn.ablation.parameters crnn.ablation.record "
-        "crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks crnn.config crnn.shapes"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
+        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks "
+        "crnn.config crnn.shapes"
     ),
     "crnn.ablation.worker": "crnn.files",
     "crnn.ablation.signals": "",
@@ -103,8 +111,8 @@ NOW = {
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
     "crnn.report.table": (
-        "optuna pandas crnn.ablation.design crnn.ablation.record crnn.ablation.storage crnn.config "
-        "crnn.report.csv_file"
+        "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.record "
+        "crnn.ablation.storage crnn.config crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
@@ -154,7 +162,9 @@ NOW = {
 LATE = {
     "study": "crnn.* optuna",
     "crnn.fetch": "torchvision",
-    "crnn.ablation.timing": "optuna crnn.ablation.storage",
+    "crnn.ablation.timing": (
+        "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
+    ),
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
         "optuna torch crnn.ablation.search crnn.ablation.storage crnn.ablation.tasks crnn.data "

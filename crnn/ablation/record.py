@@ -8,16 +8,20 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import StudyAttributes, checked_study
 from crnn.ablation.design import Plan, build, changes
-from crnn.ablation.space_file import nearest
+from crnn.ablation.space_file import SpaceError, nearest
 from crnn.ablation.storage import (
     StorageError,
+    UnreadableError,
     save_study,
     shown,
+    studies_with,
     study_attributes,
     study_names,
     url_of,
 )
+from crnn.errors import one_line
 
 FORMAT = 1
 
@@ -76,7 +80,8 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
     """The record of a study; None where the storage has no such study (or only begun one).
 
     Raises:
-        StorageError: the study is not one of this program's, or of another format.
+        StorageError: the study is not one of this program's.
+        UnreadableError: it is of another format, or not as this version writes it.
     """
     found = study_attributes(storage, study)
     if "format" not in found:
@@ -84,20 +89,35 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
             raise StorageError(f"study {study}: not one of this program's; choose --study NAME")
         return None
     if found["format"] != FORMAT:
-        raise StorageError(
-            f"study {study}: its format is {found['format']}, this version reads {FORMAT}"
-        )
-    source = f"the space of study {study}"
+        fault = f"its format is {one_line(str(found['format']))}, this version reads {FORMAT}"
+        raise UnreadableError(f"study {study}", fault)
+    stored = checked_study(study, found)
+    plan = _plan(study, stored)
+    if bool(stored.trials) != bool(plan.space.search) or bool(stored.seeds) == bool(stored.trials):
+        wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
+        raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
     return Record(
-        plan=build(found["space_name"], found["space"], source, **found["overrides"]),
-        seeds=tuple(found["seeds"]),
-        trials=found["trials"],
-        device=found["device"],
-        precision=found["precision"],
-        threads=found["threads"],
-        environments=tuple(found["environments"]),
-        looks=tuple(found.get("looks", [])),
+        plan=plan,
+        seeds=tuple(stored.seeds),
+        trials=stored.trials,
+        device=stored.device,
+        precision=stored.precision,
+        threads=stored.threads,
+        environments=tuple(stored.environments),
+        looks=tuple(stored.looks),
     )
+
+
+def _plan(study: str, stored: StudyAttributes) -> Plan:
+    given = stored.overrides
+    try:
+        return build(
+            stored.space_name, stored.space, "", given.get("epochs"), given.get("train_size")
+        )
+    except SpaceError as error:
+        first, *others = error.errors
+        more = f" (and {len(others)} errors more)" if others else ""
+        raise UnreadableError(f"study {study}", f"its space: {first}{more}") from None
 
 
 def note_look(storage: RDBStorage, study: str, pairs: int) -> tuple[int, ...]:
@@ -127,8 +147,7 @@ def load_record(storage: RDBStorage, study: str) -> Record:
 
 def own_studies(storage: RDBStorage) -> list[str]:
     """The names of this program's studies, the latest last: a storage may have others."""
-    names = study_names(storage)
-    return [name for name in names if "format" in study_attributes(storage, name)]
+    return studies_with(storage, "format")
 
 
 def latest_study(storage: RDBStorage) -> str:

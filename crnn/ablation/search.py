@@ -16,11 +16,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import Arm, arm_name, cost, make_arm, why_not
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.space import Factor, Pruner, Sampler, Search, Space
-from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_trial, read_trials
+from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_trial
 from crnn.ablation.tasks import Progress, Task, claim, trial_attributes
 from crnn.config import Setting, Value
 
@@ -69,7 +70,7 @@ class SearchSource:
         self.space: Space = record.plan.space
         self.search: Search = self.space.search or Search(trials=1)
         self.study_object = optuna.load_study(study_name=study, storage=storage)
-        rows = read_trials(storage, study)
+        rows = checked_trials(storage, study)
         self.orphans = [row for row in rows if row.state == "RUNNING"]
         first = {row.attributes.get("arm") for row in rows}
         self.fixed = [arm for arm in record.plan.arms if arm.name not in first]

@@ -33,13 +33,12 @@ from crnn.ablation.space import (
     on_grid,
 )
 from crnn.config import SETTING_KEYS, TRAIN_KEYS, Setting, Value, check, text_of
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 
 SHIPPED = Path(__file__).parents[2] / "search_spaces"
 FORMAT = 1
 MAX_BYTES = 100_000  # of a file; the shipped ones have some thousands
 MAX_ERRORS = 100  # that are told
-MAX_LINE = 1_000  # characters of one
 MAX_COLUMNS = 10_000  # of a file: a key of thousands of parts takes a parser minutes
 MAX_DEPTH = 20
 MAX_STEPS = 1_000_000
@@ -54,18 +53,10 @@ class SpaceError(UserError):
     """A space that cannot be run. `errors` holds one line each: where, what, the fix."""
 
     def __init__(self, source: str, errors: list[str]) -> None:
-        self.errors = [_line(error) for error in errors[:MAX_ERRORS]]
+        self.errors = [one_line(error) for error in errors[:MAX_ERRORS]]
         if len(errors) > MAX_ERRORS:
             self.errors.append(f"{len(errors) - MAX_ERRORS:,} errors more")
         super().__init__("\n".join(f"{source}: {error}" for error in self.errors))
-
-
-def _line(error: str) -> str:
-    """An error as one line that a terminal can show: a key, or a value, may hold anything."""
-    line = " ".join(error.splitlines())
-    if len(line) > MAX_LINE:
-        line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def shipped() -> list[str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.record import Record, load_record, own_studies
-from crnn.ablation.storage import TrialRow, may_be_running, read_trials
+from crnn.ablation.storage import TrialRow, may_be_running
 
 KEYS = ("arm", "seed", "digest", "failure")
 STATES = ("complete", "running", "waiting", "failed")
@@ -71,10 +72,10 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
 
 def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
-    rows = [row for row in read_trials(storage, study, KEYS) if "arm" in row.attributes]
+    rows = [row for row in checked_trials(storage, study, KEYS) if "arm" in row.attributes]
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     names = {"COMPLETE": "complete", "PRUNED": "complete", "FAIL": "failed"}
     alive = may_be_running(storage, study)
-    names["RUNNING"] = "running" if alive else "waiting"
+    names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
     return [(row.attributes["arm"], names[row.state], row) for row in rows]

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from crnn.ablation.folders import check_name
 from crnn.ablation.space_file import nearest
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
@@ -42,6 +42,16 @@ class StorageError(UserError):
 
 class FullError(StorageError):
     """The disk that the storage is on is full."""
+
+
+class UnreadableError(StorageError):
+    """A study or a trial that this version did not write so."""
+
+    def __init__(self, whose: str, fault: str) -> None:
+        super().__init__(
+            f"{whose}: {fault}; another version wrote it, or somebody changed it: go on with that "
+            "version, or run its space as a study of its own with --study NAME"
+        )
 
 
 _FULL = "no space left on its disk; free some, then the same command goes on"
@@ -182,6 +192,16 @@ def study_names(storage: RDBStorage) -> list[str]:
         return [row[0] for row in connection.execute(sqlalchemy.text(query))]
 
 
+def studies_with(storage: RDBStorage, attribute: str) -> list[str]:
+    """The studies that have a user attribute of this name, the latest last."""
+    query = (
+        "SELECT s.study_name FROM studies s JOIN study_user_attributes a"
+        " ON a.study_id = s.study_id WHERE a.key = :key ORDER BY s.study_id"
+    )
+    with storage.engine.connect() as connection:
+        return list(connection.execute(sqlalchemy.text(query), {"key": attribute}).scalars())
+
+
 def study_attributes(storage: RDBStorage, study: str) -> dict[str, Any]:
     """A study's user attributes; empty where there is no such study."""
     query = (
@@ -190,7 +210,14 @@ def study_attributes(storage: RDBStorage, study: str) -> dict[str, Any]:
     )
     with storage.engine.connect() as connection:
         rows = connection.execute(sqlalchemy.text(query), {"study": study})
-        return {key: json.loads(value) for key, value in rows}
+        return {key: _decoded(value, f"study {study}", key) for key, value in rows}
+
+
+def _decoded(value: str, whose: str, key: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise UnreadableError(whose, one_line(f"attribute {key}: no JSON")) from None
 
 
 def save_study(storage: RDBStorage, study: str, attributes: Mapping[str, Any]) -> None:
@@ -254,7 +281,7 @@ def _trial_attributes(
     connection: sqlalchemy.Connection, study: str, keys: tuple[str, ...] | None
 ) -> dict[int, dict[str, Any]]:
     query = (
-        "SELECT a.trial_id, a.key, a.value_json FROM trial_user_attributes a"
+        "SELECT a.trial_id, t.number, a.key, a.value_json FROM trial_user_attributes a"
         " JOIN trials t ON t.trial_id = a.trial_id JOIN studies s ON s.study_id = t.study_id"
         " WHERE s.study_name = :study"
     )
@@ -265,8 +292,9 @@ def _trial_attributes(
         statement = statement.bindparams(sqlalchemy.bindparam("keys", expanding=True))
         values["keys"] = keys
     found: dict[int, dict[str, Any]] = {}
-    for trial_id, key, value in connection.execute(statement, values):
-        found.setdefault(trial_id, {})[key] = json.loads(value)
+    for trial_id, number, key, value in connection.execute(statement, values):
+        whose = f"study {study}: trial {number}"
+        found.setdefault(trial_id, {})[key] = _decoded(value, whose, key)
     return found
 
 

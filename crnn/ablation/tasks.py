@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import Arm, Plan, Replicate, cost
 from crnn.ablation.parameters import designed
 from crnn.ablation.record import Record
@@ -18,7 +19,6 @@ from crnn.ablation.storage import (
     claim_trial,
     create_trial,
     finish_trial,
-    read_trials,
 )
 from crnn.config import Setting
 
@@ -129,8 +129,9 @@ class DesignedSource:
         )
 
     def _latest(self) -> dict[tuple[str, int], TrialRow]:
-        rows = read_trials(self.storage, self.study, ("digest", "seed"))
-        return {(r.attributes["digest"], r.attributes["seed"]): r for r in rows if r.attributes}
+        rows = checked_trials(self.storage, self.study, ("arm", "seed", "digest", "setting"))
+        ours = [row for row in rows if "arm" in row.attributes]
+        return {(row.attributes["digest"], row.attributes["seed"]): row for row in ours}
 
     def next(self) -> Task | None:
         """The next replicate that is neither complete nor being trained."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from crnn.config import Setting
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+
+    from crnn.ablation.storage import TrialRow
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,10 @@ REFERENCE = Rate(2.2e11, "2 cores of an Intel Xeon with AMX, in bf16, one worker
 
 def measured_rate(storage: RDBStorage) -> Rate:
     """The rate of the trainings in `storage`, or the reference machine's where there is none."""
-    from crnn.ablation.storage import read_trials, study_names
-
     total, seconds, count = 0.0, 0.0, 0
-    for study in study_names(storage):
-        for row in read_trials(storage, study, ("setting", "seconds")):
-            if row.state == "COMPLETE" and len(row.attributes) == 2:
+    for rows in _complete(storage, ("arm", "setting", "seconds")).values():
+        for row in rows:
+            if row.attributes["seconds"]:
                 total += cost(Setting.of(row.attributes["setting"]))
                 seconds += row.attributes["seconds"]
                 count += 1
@@ -45,13 +46,11 @@ def measured_spreads(storage: RDBStorage) -> dict[str, float]:
     The root of the mean variance of (arm - first arm) by seed; studies without two pairs of an
     arm are left out.
     """
-    from crnn.ablation.storage import read_trials, study_names
-
     found = {}
-    for study in study_names(storage):
+    for study, rows in _complete(storage, ("arm", "seed")).items():
         by_arm: dict[str, dict[int, float]] = {}
-        for row in read_trials(storage, study, ("arm", "seed")):
-            if row.state == "COMPLETE" and row.value is not None and len(row.attributes) == 2:
+        for row in rows:
+            if row.value is not None:
                 arm = by_arm.setdefault(row.attributes["arm"], {})
                 arm[row.attributes["seed"]] = row.value
         base = by_arm.pop("baseline", {})
@@ -59,6 +58,21 @@ def measured_spreads(storage: RDBStorage) -> dict[str, float]:
         variances = [variance(d) for d in pairs if len(d) > 1]
         if any(variances):
             found[study] = math.sqrt(fmean(variances))
+    return found
+
+
+def _complete(storage: RDBStorage, keys: tuple[str, ...]) -> dict[str, list[TrialRow]]:
+    """The complete trials of each study; what this version cannot read says nothing of times."""
+    from crnn.ablation.attributes import checked_trials
+    from crnn.ablation.record import own_studies
+    from crnn.ablation.storage import UnreadableError
+
+    found = {}
+    for study in own_studies(storage):
+        with suppress(UnreadableError):
+            rows = checked_trials(storage, study, keys)
+            ours = [row for row in rows if row.state == "COMPLETE" and "arm" in row.attributes]
+            found[study] = ours
     return found
 
 

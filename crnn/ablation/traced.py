@@ -9,10 +9,11 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import load
 from crnn.ablation.record import load_record
 from crnn.ablation.space_file import nearest
-from crnn.ablation.storage import TrialRow, read_trials
+from crnn.ablation.storage import TrialRow
 from crnn.config import Setting
 from crnn.errors import UserError
 
@@ -80,7 +81,7 @@ def finished(storage: RDBStorage, trial: str) -> Subject:
     """
     study, number = _parsed(trial)
     load_record(storage, study)
-    row = _row(read_trials(storage, study), study, number)
+    row = _row(checked_trials(storage, study), study, number)
     found: dict[str, Any] = row.attributes
     state = (
         f"Trained: trial {number} of study {study}, arm {found['arm']}, seed {found['seed']}, "
@@ -104,6 +105,8 @@ def _row(rows: list[TrialRow], study: str, number: int) -> TrialRow:
     if row is None:
         numbers = f"0 to {len(rows) - 1}" if rows else "none yet"
         raise UserError(f"--trial {study}:{number}: no such trial; there are {numbers}")
+    if "arm" not in row.attributes:
+        raise UserError(f"--trial {study}:{number}: no trial of this program's; choose another")
     if row.state != "COMPLETE":
         again = " --retry-failed" if row.state == "FAIL" else ""
         raise UserError(

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import Arm, Plan, arm_name, make_arm
 from crnn.ablation.record import Record, latest_study, load_record
-from crnn.ablation.storage import TrialRow, opened_storage, read_trials, storage_url
+from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
 from crnn.report.csv_file import read_csv
 
@@ -99,9 +100,15 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     """
     record = load_record(storage, study)
     plan, space = record.plan, record.plan.space
-    rows = read_trials(storage, study)
-    if not space.search:  # where any tool may have added a trial of its own
-        rows = [row for row in rows if "arm" in row.attributes]
+    seeds = record.seeds or (space.search.seed if space.search else 0,)
+    rows = []
+    for row in checked_trials(storage, study):
+        # Any tool may have added a trial of its own; a draw of a search may have no arm.
+        if "arm" in row.attributes or (space.search and "stage" in row.attributes):
+            rows.append(row)
+            if (seed := row.attributes.get("seed", seeds[0])) not in seeds:
+                fault = f"attribute seed: the study has no seed {seed}"
+                raise UnreadableError(f"study {study}: trial {row.number}", fault)
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
     rows.sort(key=lambda row: _place(record, places, row))

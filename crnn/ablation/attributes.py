@@ -1,0 +1,179 @@
+"""The user attributes of studies and trials: their types, checked whenever they are read.
+
+Another version may have written them, and in optuna-dashboard anybody can change them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from optuna.storages import RDBStorage
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from crnn.ablation.space import MAX_SEED, MAX_TRAININGS, Design
+from crnn.ablation.storage import TrialRow, UnreadableError, read_trials
+from crnn.config import CLASSES, Setting
+from crnn.errors import one_line
+from crnn.shapes import infeasible_because
+
+CREATED = (
+    *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
+    "setting",
+)  # what a trial of ours has from the moment that it has an arm
+ENDED = ("history", "seconds")  # what a complete one has besides
+
+
+def _setting(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Setting.of(values)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from None
+    except ValidationError as error:
+        raise ValueError(_said(error.errors()[0])) from None
+    return values
+
+
+def _all_different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("must be all different")
+    return seeds
+
+
+def _not_empty(counts: list[int]) -> list[int]:
+    if not sum(counts):
+        raise ValueError("must count an image")
+    return counts
+
+
+Count = Annotated[int, Field(ge=0)]
+Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Line = Annotated[
+    list[Count], Field(min_length=len(CLASSES), max_length=len(CLASSES)), AfterValidator(_not_empty)
+]
+
+
+class _Attributes(BaseModel):
+    """Strict; what has other names is nobody's business here. Defaults stand for what is absent."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Epoch(_Attributes):
+    epoch: int = Field(ge=1)
+    train_loss: float
+    train_accuracy: Share
+    val_loss: float
+    val_accuracy: Share
+    seconds: Figure
+
+
+class TrialAttributes(_Attributes):
+    """A trial's: of its creation, then of its end."""
+
+    stage: Literal["ablation", "search"] = "ablation"
+    factor: str = ""
+    level: str = ""
+    seed: Seed = 0
+    digest: str = ""
+    sequence_length: Count = 0
+    parameters: Count = 0
+    macs: Count = 0
+    setting: Annotated[dict[str, Any], AfterValidator(_setting)] = {}
+    arm: str = Field("", min_length=1)
+    device: str = ""
+    threads: Count = 0
+    fused: Count = 0
+    seconds: Figure = 0
+    history: list[_Epoch] = Field([], min_length=1)
+    test_accuracy: Share = 0
+    test_loss: float = 0
+    confusion: list[Line] = Field([], min_length=len(CLASSES), max_length=len(CLASSES))
+    failure: str = ""
+    traceback: str = ""
+
+
+class StudyAttributes(_Attributes):
+    """A study's, its format aside."""
+
+    question: str
+    design: Design
+    space_name: str
+    space: str
+    overrides: dict[Literal["epochs", "train_size"], int]
+    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
+    trials: int = Field(ge=0, le=MAX_TRAININGS)
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
+    threads: int = Field(ge=1, le=10_000)
+    environments: list[dict[str, str]]
+    looks: list[Count] = []
+
+
+def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
+    """A study's attributes.
+
+    Raises:
+        UnreadableError: one is missing, or has another type than this version gives it.
+    """
+    try:
+        return StudyAttributes.model_validate(found)
+    except ValidationError as error:
+        raise UnreadableError(f"study {study}", _fault(error)) from None
+
+
+def checked_trials(
+    storage: RDBStorage, study: str, keys: tuple[str, ...] | None = None
+) -> list[TrialRow]:
+    """The study's trials by number (see `storage.read_trials`), their attributes checked.
+
+    Any tool may have added trials of its own: they have no attribute ``arm``.
+
+    Raises:
+        UnreadableError: an attribute is missing, or has another type than this version gives it.
+    """
+    rows = read_trials(storage, study, keys)
+    for row in rows:
+        if fault := _fault_of_trial(row, keys):
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
+    return rows
+
+
+def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
+    found = row.attributes
+    try:
+        TrialAttributes.model_validate(found)
+    except ValidationError as error:
+        return _fault(error)
+    if "arm" not in found:
+        return ""
+    needed = CREATED + (ENDED if row.state == "COMPLETE" else ())
+    lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
+    if lacking:
+        return f"attribute {lacking[0]}: missing"
+    return _fault_of_setting(found) if "setting" in found else ""
+
+
+def _fault_of_setting(found: dict[str, Any]) -> str:
+    setting = Setting.of(found["setting"])
+    if found.get("digest", setting.digest) != setting.digest:
+        return "attribute digest: not that of its setting"
+    why = infeasible_because(setting.model)
+    return f"attribute setting: infeasible, {why}" if why else ""
+
+
+def _fault(error: ValidationError) -> str:
+    first, *others = error.errors()
+    more = f" (and {len(others)} faults more)" if others else ""
+    return one_line(f"attribute {_said(first)}{more}")
+
+
+def _said(error: ErrorDetails) -> str:
+    """Where and what, in the tone of the errors in a space."""
+    if error["type"] == "missing":
+        text = "missing"
+    else:
+        text = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return ".".join(map(str, error["loc"])) + f": {text}"
