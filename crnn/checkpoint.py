@@ -6,19 +6,17 @@ digest of all that, and whose training it is. Nothing in it is code.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
 from crnn.files import write_atomic
 from crnn.training import Epoch, State
+from crnn.weights import digest
 
 
 class DamagedError(Exception):
@@ -44,7 +42,7 @@ def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None
         "epochs": json.dumps([[asdict(epoch) for epoch in seen] for seen in state.epochs]),
         "failures": json.dumps({str(k): why for k, why in state.failures.items()}),
     }
-    notes["digest"] = _digest(tensors, notes)
+    notes["digest"] = digest(tensors, notes)
     write_atomic(path, save(tensors, notes))
 
 
@@ -65,7 +63,7 @@ def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
         return None
     try:
         tensors, notes = load(data), _notes(data)
-        whole = notes.pop("digest") == _digest(tensors, notes)
+        whole = notes.pop("digest") == digest(tensors, notes)
         theirs = json.loads(notes["marks"])
         epochs = tuple(tuple(Epoch(**e) for e in seen) for seen in json.loads(notes["epochs"]))
         failures = {int(k): str(why) for k, why in json.loads(notes["failures"]).items()}
@@ -80,12 +78,3 @@ def _notes(data: bytes) -> dict[str, str]:
     """The text in a safetensors file: a JSON header, whose length are the first 8 bytes."""
     length = int.from_bytes(data[:8], "little")
     return dict(json.loads(data[8 : 8 + length])["__metadata__"])
-
-
-def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
-    """SHA-256 over texts and tensors, in the order of their names."""
-    digest = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from crnn.config import ModelConfig, Setting
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 from crnn.files import write_atomic
 from crnn.model import CRNN
 
@@ -39,7 +43,17 @@ def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    write_atomic(path, save(tensors, dict(metadata)))
+    notes = dict(metadata)
+    write_atomic(path, save(tensors, {**notes, "digest": digest(tensors, notes)}))
+
+
+def digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """SHA-256 over texts and tensors, in the order of their names."""
+    found = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -> CRNN:
@@ -62,8 +76,10 @@ def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights") from None
     except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = one_line(str(error).partition("\n")[0])
         raise WeightsError(f"{path}: damaged, or not this network's: {reason}") from None
+    if found.pop("digest", "") != digest(tensors, found):
+        raise WeightsError(f"{path}: damaged: its digest is not that of what is in it; delete it")
     if differs := [key for key, value in metadata.items() if found.get(key) != value]:
         raise WeightsError(f"{path}: of another training (its {', '.join(differs)}); delete it")
     return model.eval()

@@ -28,14 +28,18 @@ from crnn.ablation.timing import measured_rate, measured_spreads
 from crnn.ablation.traced import finished
 from crnn.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
 from crnn.errors import MAX_LINE, UserError
+from crnn.model import CRNN
 from crnn.report.effects import effects
 from crnn.report.paste import as_latex, as_markdown
 from crnn.report.table import load_study
+from crnn.weights import WeightsError, load_weights, marks, save_weights
 from tests import cli
 from tests.fuzzing import examples
+from tests.networks import small
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, begin, document, end, new_storage, record
 
 Document = dict[str, Any]
+TINY = small(channels=(1, 1, 1), hidden_size=1, embedding_dim=1, lstm_layers=1)
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +252,48 @@ def likely(draw: st.DrawFn) -> Document:
 @given(likely())
 def test_a_likely_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
     planned(folder, document(values))
+
+
+# Kept weights; checkpoints are tested where they are written
+
+
+@pytest.fixture(scope="module")
+def kept(folder: Path) -> bytes:
+    save_weights(CRNN(TINY.model), folder / "kept", marks(TINY, 0))
+    return (folder / "kept").read_bytes()
+
+
+def never_loaded(folder: Path, content: bytes) -> None:
+    path = folder / "garbled"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError) as caught:
+        load_weights(path, TINY.model, marks(TINY, 0))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).isprintable()
+
+
+@examples(40)
+@given(data=st.data())
+def test_weights_with_a_byte_changed_are_never_loaded(
+    folder: Path, kept: bytes, data: st.DataObject
+) -> None:
+    header = 8 + int.from_bytes(kept[:8], "little")
+    place = data.draw(st.integers(0, header - 1) | st.integers(0, len(kept) - 1))
+    flipped = kept[place] ^ data.draw(st.integers(1, 255))
+    never_loaded(folder, kept[:place] + bytes([flipped]) + kept[place + 1 :])
+
+
+@examples(40)
+@given(data=st.data())
+def test_weights_cut_short_are_never_loaded(folder: Path, kept: bytes, data: st.DataObject) -> None:
+    never_loaded(folder, kept[: data.draw(st.integers(0, len(kept) - 1))])
+
+
+@examples(40)
+@given(data=st.binary(max_size=200))
+def test_anything_else_is_never_loaded(folder: Path, data: bytes) -> None:
+    never_loaded(folder, data)
+    never_loaded(folder, len(data).to_bytes(8, "little") + data)
 
 
 # Studies and their trials in a storage

@@ -43,8 +43,8 @@ NOW = {
     "crnn.fused": "torch crnn.config crnn.model",
     "crnn.training": ("torch crnn.config crnn.data crnn.errors crnn.fused crnn.model crnn.streams"),
     "crnn.files": "",
-    "crnn.weights": "safetensors crnn.config crnn.errors crnn.files crnn.model",
-    "crnn.checkpoint": "safetensors torch crnn.files crnn.training",
+    "crnn.weights": "safetensors torch crnn.config crnn.errors crnn.files crnn.model",
+    "crnn.checkpoint": "safetensors crnn.files crnn.training crnn.weights",
     "crnn.trace": (
         "numpy torch crnn.config crnn.data crnn.files crnn.model crnn.training crnn.weights"
     ),
