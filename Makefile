@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study dashboard test test-fast check clean
+.PHONY: help setup study dashboard test test-fast fuzz check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: setup ## run every test, the slow ones too
 
 test-fast: setup ## run the fast tests
 	$(RUN) -m pytest -n 2 -m "not slow"
+
+fuzz: setup ## look for inputs that break it, at random, for about ten minutes
+	CRNN_STUDY_FUZZ=20 $(RUN) -m pytest -n 2 --timeout 3600 tests/test_fuzz.py tests/test_reconcile.py
 
 check: setup ## check lint, format, types and known vulnerabilities
 	$(RUN) -m ruff check .

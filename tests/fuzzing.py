@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-LONGER = int(os.environ.get("CRNN_STUDY_FUZZ", "0"))  # how many times as many examples; at random
+LONGER = int(os.environ.get("CRNN_STUDY_FUZZ", "0"))  # times as many examples, and at random
 
 
 def examples(count: int, **options: Any) -> settings:
