@@ -342,13 +342,13 @@ def dashboard(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port, or the next free one.")] = 8080,
     writable: Annotated[
-        bool, typer.Option("--writable", help="Let its pages change and delete studies.")
+        bool, typer.Option("--writable", help="Let its pages change and delete.")
     ] = False,
     open_page: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Serve optuna-dashboard on the storage, also while a study runs; it can change nothing."""
+    """Serve optuna-dashboard on the storage, read-only unless --writable; also while a study runs."""
     from crnn.ablation.storage import sqlite_file, storage_url
 
     file = sqlite_file(storage_url(storage, results))

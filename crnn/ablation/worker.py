@@ -139,7 +139,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     import torch
 
     torch.set_num_threads(threads)
-    with suppress(EOFError):  # the coordinator has hung up
+    with suppress(EOFError, BrokenPipeError):  # the coordinator has hung up
         while True:
             _send(Ended(work(*orders.recv())))
 
