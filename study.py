@@ -348,7 +348,7 @@ def dashboard(
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Serve optuna-dashboard on the storage, read-only unless --writable; also while a study runs."""
+    """Serve optuna-dashboard, read-only unless --writable, also while a study runs."""
     from crnn.ablation.storage import sqlite_file, storage_url
 
     file = sqlite_file(storage_url(storage, results))
