@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -620,7 +620,7 @@ def main() -> None:
 
 def _refuse(lines: str) -> NoReturn:
     for line in lines.splitlines():
-        errors.print(f"[red]error:[/] {escape(line)}", soft_wrap=True)
+        errors.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
     sys.exit(2)
 
 

@@ -104,6 +104,13 @@ def test_a_study_of_another_format_is_refused(storage: RDBStorage) -> None:
         find_record(storage, "tiny")
 
 
+def test_half_a_copy_is_no_study(storage: RDBStorage) -> None:
+    begin(storage, record())
+    begin(storage, record(), "tiny (being copied)")
+    assert own_studies(storage) == ["tiny"]
+    assert latest_study(storage) == "tiny"
+
+
 def test_an_unknown_study_gets_the_nearest_names(storage: RDBStorage) -> None:
     begin(storage, record(), "source")
     begin(storage, record(), "joint")

@@ -659,6 +659,17 @@ def test_a_space_that_is_not_there(name: str, expected: str) -> None:
     assert caught.value.errors[0].endswith("or a path to a .toml")
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m\nb.toml", "\udcff.toml"])
+def test_a_name_of_any_characters(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(document(one_factor()))
+    assert len(load(str(path)).arms) == 3
+    path.write_text("?")
+    with pytest.raises(SpaceError) as caught:
+        load(str(path))
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "a.toml"])
 def test_a_path_that_cannot_be_one(name: str) -> None:
     with pytest.raises(SpaceError, match="File name too long; give another path"):

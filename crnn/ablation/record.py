@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import StudyAttributes, checked_study
 from crnn.ablation.design import Plan, build, changes
-from crnn.ablation.space_file import SpaceError, nearest
+from crnn.ablation.space_file import NAME, SpaceError, nearest
 from crnn.ablation.storage import (
     StorageError,
     UnreadableError,
@@ -138,16 +138,19 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     Raises:
         StorageError: it does not; the message has the nearest names.
     """
-    record = find_record(storage, study)
+    record = find_record(storage, study) if NAME.fullmatch(study) else None
     if record is None:
-        where = shown(url_of(storage))
-        raise StorageError(f"no study {study} in {where}; {nearest(study, own_studies(storage))}")
+        where, others = shown(url_of(storage)), own_studies(storage)
+        raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
     return record
 
 
 def own_studies(storage: RDBStorage) -> list[str]:
-    """The names of this program's studies, the latest last: a storage may have others."""
-    return studies_with(storage, "format")
+    """The names of this program's studies, the latest last: a storage may have others.
+
+    It may have half a copy, too, which has no name that a study can have.
+    """
+    return [name for name in studies_with(storage, "format") if NAME.fullmatch(name)]
 
 
 def latest_study(storage: RDBStorage) -> str:

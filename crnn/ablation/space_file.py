@@ -56,7 +56,7 @@ class SpaceError(UserError):
         self.errors = [one_line(error) for error in errors[:MAX_ERRORS]]
         if len(errors) > MAX_ERRORS:
             self.errors.append(f"{len(errors) - MAX_ERRORS:,} errors more")
-        super().__init__("\n".join(f"{source}: {error}" for error in self.errors))
+        super().__init__("\n".join(f"{one_line(source)}: {error}" for error in self.errors))
 
 
 def shipped() -> list[str]:
