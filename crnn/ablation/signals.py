@@ -16,6 +16,14 @@ class InterruptedRunError(Exception):
         self.signum = signum
 
 
+class StoppedAtOnceError(KeyboardInterrupt):
+    """A second signal, which no library takes for an error of its own; `signum` is the first."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
     """Ignore SIGINT here and, for good, in processes started meanwhile.
@@ -32,7 +40,7 @@ def ctrl_c_ignored() -> Iterator[None]:
 
 @contextmanager
 def caught_signals() -> Iterator[list[int]]:
-    """The signals caught so far; a second Ctrl-C goes the usual way and stops at once.
+    """The signals caught so far; a second one stops at once, as `StoppedAtOnceError`.
 
     Handlers are set even where SIGINT is ignored, as in a script's background jobs.
     """
@@ -40,7 +48,7 @@ def caught_signals() -> Iterator[list[int]]:
 
     def note(signum: int, _frame: FrameType | None) -> None:
         if caught:
-            raise KeyboardInterrupt
+            raise StoppedAtOnceError(caught[0])
         caught.append(signum)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
