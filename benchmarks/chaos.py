@@ -67,7 +67,7 @@ class Run:
 
     def left(self) -> list[tuple[int, str, str]]:
         """What there is of its group: number, state, command; the dead left out."""
-        words = ["ps", "-o", "pid=,stat=,args=", "-g", str(self.process.pid)]
+        words = ["ps", "-ww", "-o", "pid=,stat=,args=", "-g", str(self.process.pid)]
         listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         rows = (line.split(maxsplit=2) for line in listed.splitlines())
         return [(int(pid), state, args) for pid, state, args in rows if state[0] != "Z"]

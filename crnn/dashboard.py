@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -55,6 +56,8 @@ def serve(
     """
     free = free_port(host, port)
     app = wsgi(storage) if writable else read_only(wsgi(storage))
+    # A script that starts it with & hands on an ignored Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with make_server(host, free, app, _Server, _QuietHandler) as server:
         ready(f"http://{host}:{free}/")
         server.serve_forever()

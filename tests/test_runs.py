@@ -224,7 +224,7 @@ def test_kept_weights_and_the_walk_through_a_trial(
 
 def words_of_processes(group: int) -> str:
     """The command lines of all processes of a started command."""
-    listed = ["ps", "-o", "args=", "-g", str(group)]
+    listed = ["ps", "-ww", "-o", "args=", "-g", str(group)]
     return subprocess.run(listed, capture_output=True, text=True, check=True).stdout
 
 

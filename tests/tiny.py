@@ -54,7 +54,7 @@ def wait_for_epoch(process: subprocess.Popen[str], count: int) -> None:
 def assert_gone(group: int, seconds: float = 10) -> None:
     """Nothing of a started command's group is left, soon after it has ended."""
     deadline = time.monotonic() + seconds
-    words = ["ps", "-o", "pid=,stat=,args=", "-g", str(group)]
+    words = ["ps", "-ww", "-o", "pid=,stat=,args=", "-g", str(group)]
     while True:
         listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         left = [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
