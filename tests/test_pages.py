@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from crnn.ablation.signals import ctrl_c_ignored
 from crnn.dashboard import free_port
 from tests import cli
 from tests.browser import chromium, watch
@@ -179,7 +180,8 @@ def test_the_report_opens_alone_and_fits(
 
 
 def test_the_dashboard_ends_with_ctrl_c(finished: Path) -> None:
-    process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=finished)
+    with ctrl_c_ignored():  # as a script hands it on to what it starts with &
+        process = cli.start("dashboard", "--port", str(free_port("127.0.0.1", 18080)), cwd=finished)
     assert process.stdout
     process.stdout.readline()
     subprocess.run(["kill", "-INT", str(process.pid)], check=True)
