@@ -610,12 +610,11 @@ def main() -> None:
     except UserError as error:
         _refuse(str(error))
     except OSError as error:
-        from crnn.ablation.storage import out_of_space
+        from crnn.ablation.storage import NO_SPACE, out_of_space
 
         if not out_of_space(error):
             raise
-        where = error.filename or "the results folder or the storage"
-        _refuse(f"{where}: no space left on its disk; free some, then the same command goes on")
+        _refuse(f"{error.filename or 'the results folder or the storage'}: {NO_SPACE}")
 
 
 def _refuse(lines: str) -> NoReturn:

@@ -22,6 +22,7 @@ from crnn.checkpoint import write_checkpoint
 from crnn.data import load
 from crnn.training import Epoch, State, train_together
 
+RESULTS = Path(__file__).parents[1] / "results"  # the disk that they are on, and out of git
 ARMS = ["baseline", "conv_layers=2", "hidden_size=256"]
 
 
@@ -56,7 +57,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     about = machine.describe(threads=1)
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # a disk, as results are on
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
         found = [
             measure(arm, options.epochs, Path(folder) / f"{number}.safetensors")
             for number, arm in enumerate(options.arm)

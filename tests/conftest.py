@@ -88,6 +88,12 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def command(space: Path, full_data: Path) -> list[str]:
+    """The words that run that study, its results in the folder that they are given in."""
+    return ["run", str(space), *tiny.options(full_data)]
+
+
 @pytest.fixture(scope="session")
 def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of that study, run through, one training at a time; not to be changed."""

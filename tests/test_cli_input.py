@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import cli
+from tests import cli, tiny
 
 SPACE = """
 format   = 1
@@ -26,11 +26,7 @@ hidden_size = [32]
 
 
 def edited(*changes: tuple[str, str]) -> str:
-    text = SPACE
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    return text
+    return tiny.edited(SPACE, *changes)
 
 
 BAD_SPACES = {

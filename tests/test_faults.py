@@ -19,10 +19,16 @@ import pytest
 from crnn.ablation.signals import ctrl_c_ignored
 from crnn.ablation.storage import open_storage, read_trials, storage_url
 from tests import cli
-from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
+from tests.tiny import SPACE, assert_gone, edited, options, processes, tables, wait_for_epoch
 
 pytestmark = pytest.mark.slow
 
+SHORT = edited(
+    SPACE,
+    ("dropout     = [0.1]", ""),
+    ("seeds    = 2", "seeds    = 1"),
+    ("epochs      = 4", "epochs      = 1"),
+)
 IMPATIENT = """
 import sys
 import crnn.ablation.runner as runner
@@ -35,9 +41,7 @@ study.main()
 
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """The process numbers of a run's workers."""
-    words = ["pgrep", "-f", "multiprocessing.spawn", "-g", str(process.pid)]
-    listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-    return [int(word) for word in listed.split()]
+    return [pid for pid, words in processes(process.pid).items() if "spawn_main" in words]
 
 
 def epochs_of(text: str) -> list[tuple[str, int]]:
@@ -52,9 +56,9 @@ def states(folder: Path) -> list[str]:
 
 
 def test_a_killed_coordinator_costs_an_epoch_at_most(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+    words = [*command, "--jobs", "1"]
     process = cli.start(*words, cwd=tmp_path)
     wait_for_epoch(process, 2)
     process.kill()
@@ -72,10 +76,10 @@ def test_a_killed_coordinator_costs_an_epoch_at_most(
 
 
 def test_killed_at_random_moments_it_ends_the_same(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
     draw = random.Random(5)
-    words = ["run", str(space), *options(full_data), "--jobs", "2"]
+    words = [*command, "--jobs", "2"]
     for _ in range(4):
         process = cli.start(*words, cwd=tmp_path)
         wait_for_epoch(process, draw.randint(1, 2))
@@ -93,9 +97,9 @@ def test_killed_at_random_moments_it_ends_the_same(
 
 
 def test_a_killed_worker_goes_on_from_its_last_epoch(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
+    process = cli.start(*command, "--jobs", "1", cwd=tmp_path)
     wait_for_epoch(process, 2)
     os.kill(workers(process)[0], signal.SIGKILL)
     answer = cli.finish(process)
@@ -106,9 +110,9 @@ def test_a_killed_worker_goes_on_from_its_last_epoch(
 
 
 def test_a_worker_that_says_nothing_is_replaced(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+    words = [*command, "--jobs", "1"]
     process = subprocess.Popen(
         [sys.executable, "-c", IMPATIENT, *words], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -130,9 +134,8 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
     full_data: Path, tmp_path: Path
 ) -> None:
     space = tmp_path / "long.toml"
-    text = SPACE.replace("dropout     = [0.1]", "").replace("seeds    = 2", "seeds    = 1")
-    text = text.replace("train_size  = 2000", "train_size  = 30000")
-    space.write_text(text.replace("epochs      = 4", "epochs      = 1"), encoding="utf-8")
+    text = edited(SHORT, ("train_size  = 2000", "train_size  = 30000"))
+    space.write_text(text, encoding="utf-8")
     process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     killed: set[int] = set()
     deadline = time.monotonic() + 120
@@ -154,16 +157,20 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
 def test_when_all_fail_alike_nothing_more_is_begun(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
     wild = "learning_rate = 10.0\nweight_decay = 10.0\noptimizer = 'sgd'\n[factors]"
-    text = SPACE.replace("epochs      = 4", "epochs      = 1").replace("[factors]", wild)
-    space.write_text(text.replace("seeds    = 2", "seeds    = 5"), encoding="utf-8")
+    changes = (("epochs      = 4", "epochs      = 1"), ("[factors]", wild))
+    text = edited(SPACE, *changes, ("seeds    = 2", "seeds    = 5"))
+    space.write_text(text, encoding="utf-8")
     answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     assert answer.code == 3, answer.err
     assert "Stopped, because 5 trainings in a row failed alike: DivergedError" in answer.out
     assert "10 trials are left" in answer.out
 
 
+Mount = Callable[[Path, int], None]
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[Path, int], None]]:
+def small_disk(tmp_path: Path) -> Iterator[Mount]:
     """Puts a file system of so many kB on a folder; on the same one again, resizes it."""
     mounted: list[Path] = []
 
@@ -188,16 +195,14 @@ def test_a_full_disk_loses_nothing(
     full: str,
     kilobytes: int,
     undisturbed: Path,
-    space: Path,
-    full_data: Path,
+    command: list[str],
     tmp_path: Path,
-    small_disk: Callable[[Path, int], None],
+    small_disk: Mount,
 ) -> None:
     small_disk(tmp_path / full, kilobytes)
     (tmp_path / "storage").mkdir(exist_ok=True)
-    words = ["run", str(space), *options(full_data), "--jobs", "2", "--storage", "storage/a.db"]
-    if full == "results":
-        words = words[:-2]
+    own = [] if full == "results" else ["--storage", "storage/a.db"]
+    words = [*command, "--jobs", "2", *own]
     stopped = cli.run(*words, cwd=tmp_path)
     assert stopped.code == 2, stopped.out + stopped.err
     assert "no space left on" in stopped.err.lower()
@@ -210,7 +215,7 @@ def test_a_full_disk_loses_nothing(
 
 
 def test_a_report_for_which_there_is_no_room_damages_none(
-    undisturbed: Path, tmp_path: Path, small_disk: Callable[[Path, int], None]
+    undisturbed: Path, tmp_path: Path, small_disk: Mount
 ) -> None:
     shutil.copytree(undisturbed, tmp_path / "results")
     before = cli.files(tmp_path / "results" / "tiny")
@@ -235,16 +240,12 @@ exec "$@"
 
 
 def test_full_shared_memory_and_a_folder_of_any_name_make_no_difference(
-    undisturbed: Path,
-    space: Path,
-    full_data: Path,
-    tmp_path: Path,
-    small_disk: Callable[[Path, int], None],
+    undisturbed: Path, command: list[str], tmp_path: Path, small_disk: Mount
 ) -> None:
     results = tmp_path / "Ergebnisse für Zoë" / "結果"
     small_disk(results, 40_000)  # another file system than the data's and the temporary files'
-    run = [sys.executable, str(cli.ROOT / "study.py"), "run", str(space), "--jobs", "2"]
-    run += ["--data", str(full_data), "--results", str(results)]
+    run = [sys.executable, str(cli.ROOT / "study.py"), *command, "--jobs", "2"]
+    run += ["--results", str(results)]  # the last one counts
     words = ["unshare", "--mount", "bash", "-c", FULL_SHARED_MEMORY, "bash", *run]
     answer = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
     if answer.returncode in (1, 77) and not answer.stdout:
@@ -293,11 +294,9 @@ def test_memory_that_does_not_suffice_fails_its_trial_alone(
     full_data: Path, tmp_path: Path
 ) -> None:
     space = tmp_path / "large.toml"
-    text = SPACE.replace("dropout     = [0.1]", "").replace("seeds    = 2", "seeds    = 1")
-    text = text.replace("epochs      = 4", "epochs      = 1")
     huge = "channels = [1024, 1024, 1024], batch_size = 60000, train_size = 60000"  # 30 TB
-    text += f"[arms]\nhuge = {{ set = {{ {huge}, padding = 'matched' }} }}\n"
-    space.write_text(text, encoding="utf-8")
+    arm = f"[arms]\nhuge = {{ set = {{ {huge}, padding = 'matched' }} }}\n"
+    space.write_text(SHORT + arm, encoding="utf-8")
     answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     assert answer.code == 3, answer.err
     found = json.loads(cli.run("status", "large", "--json", cwd=tmp_path).out)
@@ -308,9 +307,9 @@ def test_memory_that_does_not_suffice_fails_its_trial_alone(
 
 
 def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+    words = [*command, "--jobs", "1"]
     with ctrl_c_ignored():  # as a script hands it on to what it starts with &
         process = cli.start(*words, cwd=tmp_path)
     wait_for_epoch(process, 1)

@@ -15,7 +15,15 @@ import pytest
 from crnn.ablation.storage import open_storage, read_trials, storage_url
 from crnn.report.table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
 from tests import cli, postgres
-from tests.tiny import SPACE, assert_gone, options, tables, wait_for_epoch
+from tests.tiny import (
+    SPACE,
+    assert_gone,
+    edited,
+    options,
+    processes,
+    tables,
+    wait_for_epoch,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +54,9 @@ def test_a_notebook_gets_the_same_table(undisturbed: Path) -> None:
     assert list(loaded["filter_sizes"]) == list(from_file["filter_sizes"])
 
 
-def test_a_finished_study_trains_nothing(undisturbed: Path, space: Path, full_data: Path) -> None:
+def test_a_finished_study_trains_nothing(undisturbed: Path, command: list[str]) -> None:
     before = cli.files(undisturbed)
-    again = cli.run("run", str(space), *options(full_data), cwd=undisturbed.parent)
+    again = cli.run(*command, cwd=undisturbed.parent)
     assert again.code == 0
     assert "Nothing to do: 6 of 6 trials are complete." in again.out
     assert cli.files(undisturbed) == before
@@ -60,18 +68,16 @@ def test_a_report_is_a_function_of_the_storage(undisturbed: Path) -> None:
     assert cli.files(undisturbed / "tiny") == before
 
 
-def test_two_at_a_time_give_the_same(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
-) -> None:
-    answer = cli.run("run", str(space), *options(full_data), "--jobs", "2", cwd=tmp_path)
+def test_two_at_a_time_give_the_same(undisturbed: Path, command: list[str], tmp_path: Path) -> None:
+    answer = cli.run(*command, "--jobs", "2", cwd=tmp_path)
     assert answer.code == 0, answer.err
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
 def test_replicates_trained_as_one_network_end_as_alone(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    answer = cli.run("run", str(space), *options(full_data), "--fuse", "3", cwd=tmp_path)
+    answer = cli.run(*command, "--fuse", "3", cwd=tmp_path)
     assert answer.code == 0, answer.err
     together = pd.read_csv(tmp_path / "results" / "tiny" / "trials.csv")
     alone = pd.read_csv(undisturbed / "tiny" / "trials.csv")
@@ -89,11 +95,10 @@ def test_stopped_and_gone_on_with_it_ends_the_same(
     signum: signal.Signals,
     code: int,
     undisturbed: Path,
-    space: Path,
-    full_data: Path,
+    command: list[str],
     tmp_path: Path,
 ) -> None:
-    words = ["run", str(space), *options(full_data), "--jobs", "2"]
+    words = [*command, "--jobs", "2"]
     process = cli.start(*words, cwd=tmp_path)
     wait_for_epoch(process, 3)
     process.send_signal(signum)
@@ -109,12 +114,12 @@ def test_stopped_and_gone_on_with_it_ends_the_same(
 
 
 def test_more_seeds_add_only_the_new_ones(
-    undisturbed: Path, space: Path, full_data: Path, tmp_path: Path
+    undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
     copied = cli.run("copy", "tiny", str(tmp_path / "results" / "studies.db"),
                      cwd=undisturbed.parent)  # fmt: skip
     assert copied.code == 0, copied.err
-    words = ["run", str(space), *options(full_data), "--seeds", "3", "--jobs", "2"]
+    words = [*command, "--seeds", "3", "--jobs", "2"]
     assert cli.run(*words, cwd=tmp_path).code == 0
     before = load_trials(undisturbed / "studies.db", "tiny")
     after = load_trials(tmp_path / "results" / "studies.db", "tiny")
@@ -124,7 +129,7 @@ def test_more_seeds_add_only_the_new_ones(
 
 def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
-    text = SPACE.replace("dropout     = [0.1]", "").replace("epochs      = 4", "epochs      = 1")
+    text = edited(SPACE, ("dropout     = [0.1]", ""), ("epochs      = 4", "epochs      = 1"))
     values = "learning_rate = 10.0, weight_decay = 10.0, optimizer = 'sgd'"  # weights x -99 a step
     space.write_text(f"{text}[arms]\nwild = {{ set = {{ {values} }} }}\n", encoding="utf-8")
     words = ["run", str(space), *options(full_data), "--seeds", "1"]
@@ -148,8 +153,8 @@ def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: 
     assert len(read_trials(storage, "bad")) == 4
 
 
-def test_a_timeout_starts_nothing_new(space: Path, full_data: Path, tmp_path: Path) -> None:
-    words = ["run", str(space), *options(full_data), "--jobs", "1"]
+def test_a_timeout_starts_nothing_new(command: list[str], tmp_path: Path) -> None:
+    words = [*command, "--jobs", "1"]
     answer = cli.run(*words, "--timeout", "1s", cwd=tmp_path)
     assert answer.code == 0
     assert "5 trials are left; the same command goes on with them." in answer.out
@@ -183,8 +188,8 @@ def test_a_shortened_study_has_its_own_name(full_data: Path, tmp_path: Path) -> 
     assert (tmp_path / "results" / "smoke-images300" / "report.html").exists()
 
 
-def test_printed_commands_work_when_pasted(undisturbed: Path, space: Path, full_data: Path) -> None:
-    again = cli.run("run", str(space), *options(full_data), cwd=undisturbed.parent)
+def test_printed_commands_work_when_pasted(undisturbed: Path, command: list[str]) -> None:
+    again = cli.run(*command, cwd=undisturbed.parent)
     (printed,) = re.findall(r"optuna-dashboard: (.*)", again.out)
     words = shlex.split(printed)  # quoted where the project's own path needs it
     assert words[1].endswith("study.py")
@@ -194,9 +199,9 @@ def test_printed_commands_work_when_pasted(undisturbed: Path, space: Path, full_
 
 
 def test_kept_weights_and_the_walk_through_a_trial(
-    space: Path, undisturbed: Path, full_data: Path, tmp_path: Path
+    command: list[str], undisturbed: Path, full_data: Path, tmp_path: Path
 ) -> None:
-    words = ["run", str(space), *options(full_data), "--seeds", "1", "--jobs", "2"]
+    words = [*command, "--seeds", "1", "--jobs", "2"]
     first = cli.run(*words, "--timeout", "1s", cwd=tmp_path)
     assert first.code == 0, first.err
     unkept = cli.run("trace", "--trial", "tiny:0", *options(full_data), cwd=tmp_path)
@@ -222,19 +227,13 @@ def test_kept_weights_and_the_walk_through_a_trial(
     assert mine["val_accuracy"].tolist() == theirs["val_accuracy"].tolist()
 
 
-def words_of_processes(group: int) -> str:
-    """The command lines of all processes of a started command."""
-    listed = ["ps", "-ww", "-o", "args=", "-g", str(group)]
-    return subprocess.run(listed, capture_output=True, text=True, check=True).stdout
-
-
 def test_a_storages_password_is_nowhere(full_data: Path, tmp_path: Path) -> None:
     with postgres.server() as url:
         assert postgres.PASSWORD in url
         words = ["run", "smoke", "--train-size", "300", *options(full_data)]
         process = cli.start(*words, cwd=tmp_path, CRNN_STUDY_STORAGE=url)
         wait_for_epoch(process, 1)
-        listed = words_of_processes(process.pid)
+        listed = "\n".join(processes(process.pid).values())
         process.send_signal(signal.SIGINT)
         stopped = cli.finish(process)
         assert stopped.code == 130

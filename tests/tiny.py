@@ -25,6 +25,14 @@ dropout     = [0.1]
 """
 
 
+def edited(text: str, *changes: tuple[str, str]) -> str:
+    """A text with some parts replaced, each of which it has."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
 def options(data: Path) -> list[str]:
     return ["--data", str(data), "--results", "results"]
 
@@ -51,14 +59,17 @@ def wait_for_epoch(process: subprocess.Popen[str], count: int) -> None:
     raise AssertionError("the run ended before its epochs")
 
 
+def processes(group: int) -> dict[int, str]:
+    """The command lines of a started command's processes by their number, the dead left out."""
+    words = ["ps", "-ww", "-o", "pid=,stat=,args=", "-g", str(group)]
+    listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return {int(number): words for number, state, words in rows if state[0] != "Z"}
+
+
 def assert_gone(group: int, seconds: float = 10) -> None:
     """Nothing of a started command's group is left, soon after it has ended."""
     deadline = time.monotonic() + seconds
-    words = ["ps", "-ww", "-o", "pid=,stat=,args=", "-g", str(group)]
-    while True:
-        listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-        left = [line for line in listed.splitlines() if line.split()[1][0] != "Z"]
-        if not left:
-            return
+    while left := processes(group):
         assert time.monotonic() < deadline, left
         time.sleep(0.2)

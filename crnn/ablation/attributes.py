@@ -5,6 +5,9 @@ Another version may have written them, and in optuna-dashboard anybody can chang
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from optuna.storages import RDBStorage
@@ -24,13 +27,30 @@ CREATED = (
 ENDED = ("history", "seconds")  # what a complete one has besides
 
 
-def _setting(values: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Judged:
+    """A setting: its digest and why it is infeasible (else empty), or what it lacks to be one."""
+
+    digest: str = ""
+    infeasible: str = ""
+    fault: str = ""
+
+
+@lru_cache(maxsize=10_000)
+def _judge(text: str) -> _Judged:
+    """Judge a setting, given as JSON; once for all replicates of an arm."""
     try:
-        Setting.of(values)
+        setting = Setting.of(json.loads(text))
     except KeyError as error:
-        raise ValueError(str(error.args[0])) from None
+        return _Judged(fault=str(error.args[0]))
     except ValidationError as error:
-        raise ValueError(_said(error.errors()[0])) from None
+        return _Judged(fault=_said(error.errors()[0]))
+    return _Judged(setting.digest, infeasible_because(setting.model) or "")
+
+
+def _setting(values: dict[str, Any]) -> dict[str, Any]:
+    if fault := _judge(json.dumps(values)).fault:
+        raise ValueError(fault)
     return values
 
 
@@ -157,11 +177,10 @@ def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
 
 
 def _fault_of_setting(found: dict[str, Any]) -> str:
-    setting = Setting.of(found["setting"])
-    if found.get("digest", setting.digest) != setting.digest:
+    judged = _judge(json.dumps(found["setting"]))
+    if found.get("digest", judged.digest) != judged.digest:
         return "attribute digest: not that of its setting"
-    why = infeasible_because(setting.model)
-    return f"attribute setting: infeasible, {why}" if why else ""
+    return f"attribute setting: infeasible, {judged.infeasible}" if judged.infeasible else ""
 
 
 def _fault(error: ValidationError) -> str:

@@ -54,10 +54,10 @@ class UnreadableError(StorageError):
         )
 
 
-_FULL = "no space left on its disk; free some, then the same command goes on"
+NO_SPACE = "no space left on its disk; free some, then the same command goes on"
 _OUTSIDE: list[tuple[str, type[StorageError], str]] = [
-    ("database or disk is full", FullError, _FULL),  # SQLite
-    ("No space left on device", FullError, _FULL),  # PostgreSQL
+    ("database or disk is full", FullError, NO_SPACE),  # SQLite
+    ("No space left on device", FullError, NO_SPACE),  # PostgreSQL
     (
         "database is locked",
         StorageError,
@@ -237,12 +237,17 @@ def _create_study(storage: RDBStorage, study: str, first: dict[str, Any]) -> Non
     A kill in between would leave a study without one, which may be anybody's.
     """
     part = f"{study} (being begun)"
-    if part in study_names(storage):
-        delete_study(storage, part)
+    _remove(storage, part)
     study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], part)
     for key, value in first.items():
         storage.set_study_user_attr(study_id, key, value)
     _rename(storage, part, study)
+
+
+def _remove(storage: RDBStorage, study: str) -> None:
+    """Remove a study where there is one of that name."""
+    if study in study_names(storage):
+        delete_study(storage, study)
 
 
 def _rename(storage: RDBStorage, old: str, new: str) -> None:
@@ -410,13 +415,11 @@ def opened_storage(url: str, *, create: bool = False) -> Iterator[RDBStorage]:
 def _copy(read: RDBStorage, written: RDBStorage, study: str) -> None:
     """Copy under a name that no study can have; only the whole copy takes the study's place."""
     part = f"{study} (being copied)"
-    if part in study_names(written):
-        delete_study(written, part)
+    _remove(written, part)
     optuna.copy_study(
         from_study_name=study, from_storage=read, to_storage=written, to_study_name=part
     )
-    if study in study_names(written):
-        delete_study(written, study)
+    _remove(written, study)
     _rename(written, part, study)
 
 
