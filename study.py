@@ -173,6 +173,9 @@ def run(
         str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Train failed replicates again.")] = False,
+    no_confirm: Annotated[
+        bool, typer.Option("--no-confirm", help="Of a search: stop after it, confirm nothing.")
+    ] = False,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep the final weights of what is trained.")
     ] = False,
@@ -195,8 +198,9 @@ def run(
         url=storage_url(storage, results),
         results=results,
         data=data,
-        seeds=None if seeds is None else tuple(range(seeds)),
+        seeds=seeds,
         trials=trials,
+        confirm=not no_confirm,
         device=device,
         precision=precision.value,
         threads=threads,
@@ -208,10 +212,10 @@ def run(
     )
     _say_what_is_left_out(found)
     try:
-        progress = launch(request, lambda: Display(console, request.study), _say)
+        progress = launch(request, lambda name: Display(console, name), _say)
         _finish(request.study, progress, storage, results, open_report)
-        if request.weights:
-            _say_whose_weights_lack(request.weights, _open(storage, results), request.study)
+        if keep_weights:
+            _say_whose_weights_lack(_open(storage, results), request.study, results)
     except (InterruptedRunError, KeyboardInterrupt) as interrupted:
         again = _again(*sys.argv[1:])
         _print(f"{str(interrupted) or 'SIGINT'}: stopped; nothing is lost. Go on with: {again}")
@@ -262,7 +266,7 @@ def report(
 ) -> None:
     """Rebuild everything under results/STUDY/ from the storage."""
     opened = _open(storage, results)
-    name = study or _latest(opened)
+    name = _reported(study) if study else _latest(opened)
     if table:
         sys.stdout.write(_pasted(opened, name, table))
         return
@@ -429,13 +433,19 @@ def _finish(
         _print(f"                               {_again('run', 'source')}")
 
 
-def _say_whose_weights_lack(folder: Path, opened: RDBStorage, study: str) -> None:
+def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> None:
+    from crnn.ablation.folders import confirm_name, study_folder
     from crnn.ablation.storage import read_trials
 
-    kept = {path.stem for path in folder.glob("trial-*.safetensors")}
-    rows = read_trials(opened, study, ("arm",))
-    lacking = sum(row.state == "COMPLETE" and f"trial-{row.number}" not in kept for row in rows)
-    _print(f"Weights: {escape(_short(str(folder)))}")
+    lacking = 0
+    for name in (study, confirm_name(study)):
+        folder = study_folder(results, name).absolute() / "weights"
+        kept = {path.stem for path in folder.glob("trial-*.safetensors")}
+        rows = read_trials(opened, name, ("arm", "duplicate_of"))
+        own = [r for r in rows if r.state == "COMPLETE" and "duplicate_of" not in r.attributes]
+        lacking += sum(f"trial-{row.number}" not in kept for row in own)
+        if kept or name == study:
+            _print(f"Weights: {escape(_short(str(folder)))}")
     if lacking:
         _say(
             f"Without weights, because trained before --keep-weights: {lacking} trials. They are "
@@ -446,8 +456,6 @@ def _say_whose_weights_lack(folder: Path, opened: RDBStorage, study: str) -> Non
 def _say_what_is_left_out(plan: Plan) -> None:
     if plan.space.settle:
         _say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
-    if plan.space.confirm:
-        _say("Note: [confirm] is not run yet: what the search finds is not confirmed.")
 
 
 def _open(storage: str | None, results: Path) -> RDBStorage:
@@ -464,6 +472,16 @@ def _latest(storage: RDBStorage) -> str:
     return name
 
 
+def _reported(study: str) -> str:
+    """The study whose report tells of this one."""
+    from crnn.ablation.folders import search_of
+
+    search = search_of(study)
+    if search != study:
+        _say(f"{study} confirms what {search} found; one report tells of both")
+    return search
+
+
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
     from crnn.ablation.folders import study_folder
     from crnn.ablation.record import note_look
@@ -473,9 +491,14 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 
     table = load_study(storage, study)
     folder = study_folder(results, study)
-    looks = note_look(storage, study, most_pairs(table.trials, table.arms))
+    tested = table.confirmation or table
+    looks = note_look(storage, tested.name, most_pairs(tested.trials, tested.arms))
+    if table.confirmation:
+        table = replace(table, confirmation=replace(table.confirmation, looks=looks))
+    else:
+        table = replace(table, looks=looks)
     with _told_where():
-        return write_report(replace(table, looks=looks), folder)
+        return write_report(table, folder)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
     names, found, made = varied(plan), [], 0
     for size in sizes:
         created, finished = [], []
-        for replicate in plan.replicates(record.seeds)[made:size]:
+        for replicate in record.stages[0].replicates()[made:size]:
             setting = replicate.arm.setting
             start = time.perf_counter()
             attributes = trial_attributes(replicate.arm, setting, replicate.seed, "ablation")
@@ -95,7 +95,7 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
             finished.append(1e3 * (time.perf_counter() - middle))
         made = size
         start = time.perf_counter()
-        DesignedSource(opened, "source", record, record.seeds)
+        DesignedSource(opened, "source", record, record.stages)
         reconciled = time.perf_counter() - start
         start = time.perf_counter()
         load_trials(folder / "studies.db", "source")

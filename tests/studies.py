@@ -102,7 +102,7 @@ def designed(
 ) -> DesignedSource:
     """The source of a designed study's trainings, the study begun."""
     wanted = begin(storage, wanted or record(), study)
-    return DesignedSource(storage, study, wanted, wanted.seeds, **options)
+    return DesignedSource(storage, study, wanted, wanted.stages, **options)
 
 
 def accuracy(task: Task) -> float:

@@ -39,7 +39,7 @@ LACKING = object()
 def taken_up(storage: RDBStorage) -> DesignedSource:
     """A study as a run goes on with it."""
     found = load_record(storage, STUDY)
-    return DesignedSource(storage, STUDY, found, found.seeds)
+    return DesignedSource(storage, STUDY, found, found.stages)
 
 
 def put(storage: RDBStorage, table: str, key: str, value: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.folders import study_folder
+from crnn.ablation.folders import check_name, study_folder
 from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url
 from crnn.errors import UserError
 from tests import cli
@@ -21,12 +21,19 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_none_may_have(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="takes letters, digits"):
-        study_folder(tmp_path, name)
+        check_name(name)
+    if name != "x.confirm":  # which a search's confirmation has
+        with pytest.raises(UserError, match="takes letters, digits"):
+            study_folder(tmp_path, name)
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 100, "0.9_x-Y", "source-epochs1", "a..b"])
 def test_a_name_that_one_may_have(name: str, tmp_path: Path) -> None:
     assert study_folder(tmp_path, name) == tmp_path / name
+
+
+def test_a_confirmation_is_in_the_folder_of_its_search(tmp_path: Path) -> None:
+    assert study_folder(tmp_path, "joint.confirm") == tmp_path / "joint" / "confirm"
 
 
 @pytest.mark.parametrize("link", ["tiny", "tiny/plots", "tiny/trace/baseline", "tiny/weights"])

@@ -306,7 +306,7 @@ def study(
     """A study with a trial of each state."""
     storage = new_storage(tmp_path_factory.mktemp("study"))
     wanted = begin(storage, record(ONE_FACTOR if request.param == "one-factor" else SEARCH))
-    source: Source = DesignedSource(storage, STUDY, wanted, wanted.seeds)
+    source: Source = DesignedSource(storage, STUDY, wanted, wanted.stages)
     if request.param == "search":
         source = SearchSource(storage, STUDY, wanted)
     for state in ("COMPLETE", "COMPLETE", "FAIL", "PRUNED", "COMPLETE"):
@@ -397,7 +397,7 @@ def taken_up(storage: RDBStorage) -> Source:
     found = load_record(storage, STUDY)
     if found.plan.space.search:
         return SearchSource(storage, STUDY, found)
-    return DesignedSource(storage, STUDY, found, found.seeds, retry_failed=True)
+    return DesignedSource(storage, STUDY, found, found.stages, retry_failed=True)
 
 
 def reported(storage: RDBStorage) -> str:

@@ -59,7 +59,8 @@ NOW = {
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.space_file crnn.ablation.timing crnn.config"
+        "joblib crnn.ablation.design crnn.ablation.space crnn.ablation.space_file "
+        "crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
@@ -71,8 +72,14 @@ NOW = {
         "crnn.errors crnn.shapes"
     ),
     "crnn.ablation.record": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.space_file "
-        "crnn.ablation.storage crnn.errors"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
+    ),
+    "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
+    "crnn.ablation.confirm": (
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
+        "crnn.config"
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
     "crnn.ablation.status": (
@@ -87,10 +94,11 @@ NOW = {
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
         "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config"
     ),
+    "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
-        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.ablation.tasks "
-        "crnn.config crnn.shapes"
+        "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
+        "crnn.ablation.tasks crnn.config"
     ),
     "crnn.ablation.worker": "crnn.files",
     "crnn.ablation.signals": "",
@@ -102,7 +110,8 @@ NOW = {
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
-        "optuna crnn.ablation.design crnn.ablation.environment crnn.ablation.folders "
+        "optuna crnn.ablation crnn.ablation.confirm crnn.ablation.design "
+        "crnn.ablation.environment crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
         "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
@@ -111,8 +120,8 @@ NOW = {
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
     "crnn.report.table": (
-        "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.record "
-        "crnn.ablation.storage crnn.config crnn.report.csv_file"
+        "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "crnn.ablation.record crnn.ablation.storage crnn.config crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
@@ -160,6 +169,7 @@ NOW = {
     ),
 }
 LATE = {
+    "crnn.ablation.path": "sklearn",
     "study": "crnn.* optuna",
     "crnn.fetch": "torchvision",
     "crnn.ablation.timing": (
@@ -167,7 +177,7 @@ LATE = {
     ),
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
-        "optuna torch crnn.ablation.search crnn.ablation.storage crnn.ablation.tasks crnn.data "
+        "optuna torch crnn.ablation.samplers crnn.ablation.storage crnn.ablation.tasks crnn.data "
         "crnn.checkpoint crnn.files crnn.training crnn.weights"
     ),
     "crnn.ablation.display": "crnn.training",

@@ -74,7 +74,7 @@ def test_every_shipped_space_is_listed() -> None:
     rows = {row["name"]: row for row in overview.spaces(PACE)}
     assert list(rows) == shipped()
     assert (rows["source"]["runs"], rows["source"]["design"]) == (100, "one-factor")
-    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 120)
+    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 120 + 5 * 10 + 12 * 10)
     assert all(row["question"].endswith("?") and row["time"] for row in rows.values())
 
 
@@ -139,9 +139,28 @@ def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
     assert found["seconds"] == pytest.approx(9 * sum(short) / 2 / 2, abs=0.6)
 
 
+def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
+    """Six factors in five changes at most: the nuisance is not changed alone."""
+    text = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
+    found = plan_of(text)
+    assert found["runs"] == 6 + 4 * 3 + 2 * 5 * 3
+    lines = "\n".join(found["lines"])
+    assert "(the best 2 with those above) x 3 fresh seeds = 12 trainings, about" in lines
+    assert "5 changes at most: up to 10 arms x 3 seeds = 30 trainings, about" in lines
+    plan = build("tiny", text)
+    short = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 2e9
+    full = sum(cost(arm.setting) for arm in plan.arms) / 2e9
+    assert found["seconds"] == pytest.approx((6 * short + (12 + 30) * full) / 2, abs=1.5)
+    assert plan_of(text, seeds=5)["runs"] == 6 + 4 * 5 + 2 * 5 * 5
+    assert plan_of(f"{text}path_seeds = 0\n")["runs"] == 6 + 12
+    assert plan_of(f"{text}path_seeds = 2\n", seeds=5)["runs"] == 6 + 20 + 20
+
+
 def test_options_that_do_not_fit_a_design() -> None:
-    with pytest.raises(UserError, match=r"--seeds: a search has one seed"):
+    with pytest.raises(UserError, match=r"--seeds: they are those of a search's confirmation"):
         plan_of(SEARCH, seeds=3)
+    with pytest.raises(UserError, match=r"--seeds: a confirmation takes 2 or more"):
+        plan_of(f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n", seeds=1)
     with pytest.raises(UserError, match=r"--trials: belongs to a search"):
         plan_of(ONE_FACTOR, trials=3)
     with pytest.raises(UserError, match=r"--seeds: 3 arms x 50,000 seeds are more than 100,000 t"):

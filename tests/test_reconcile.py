@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -246,7 +246,8 @@ class Designed(Machine):
             record = merge(STUDY, find_record(self.storage, STUDY), asked)
             assert set(record.seeds) >= self.seeds | set(seeds)
             save_study(self.storage, STUDY, record.attributes())
-            self.source = DesignedSource(self.storage, STUDY, record, seeds, retry)
+            stage = replace(record.stages[0], seeds=seeds)
+            self.source = DesignedSource(self.storage, STUDY, record, (stage,), retry)
         self.seeds |= set(seeds) if self.alive else set()
         self.wanted = [(arm, seed) for seed in seeds for arm in ARMS[self.size]]
         states = self.states()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -10,10 +11,11 @@ import pytest
 from optuna.storages import RDBStorage
 
 from crnn.ablation import search
-from crnn.ablation.record import Record
-from crnn.ablation.search import SearchSource, make_pruner, make_sampler
+from crnn.ablation.record import Record, find_record
+from crnn.ablation.samplers import make_pruner, make_sampler
+from crnn.ablation.search import SAME, SearchSource
 from crnn.ablation.space import Pruner, Sampler
-from crnn.ablation.storage import StorageError, TrialRow, read_trials
+from crnn.ablation.storage import StorageError, read_trials
 from crnn.ablation.tasks import Task
 from tests.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
@@ -22,6 +24,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "random": {"name": "random"},
     "qmc": {"name": "qmc"},
     "halton": {"name": "qmc", "qmc_type": "halton"},
+    "gp": {"name": "gp", "n_startup_trials": 4},
 }
 
 
@@ -134,11 +137,131 @@ def test_a_fixed_arm_has_no_parameter_that_is_not_active(storage: RDBStorage) ->
     assert baseline["filter_sizes"] == "3,3,2"
 
 
-def test_a_draw_of_a_known_network_goes_by_its_name(storage: RDBStorage) -> None:
-    factors = {"hidden_size": {"levels": [128, 256]}}
-    arms = {"wide": {"set": {"hidden_size": 256}}}
-    tasks = run_all(source_of(storage, wanted(factors=factors, arms=arms)))
-    assert {task.arm for task in tasks[2:]} == {"baseline", "wide"}
+# What was tried before
+
+FEW: dict[str, Any] = {
+    "factors": {"hidden_size": {"levels": [128, 256]}, "dropout": {"levels": [0.1, 0.25]}},
+    "arms": {"wide": {"set": {"hidden_size": 256}}},
+}
+
+
+def few(duplicates: str, trials: int = 6, **section: Any) -> Record:
+    """A search of four settings."""
+    asked = {"duplicates": duplicates, "trials": trials, "sampler": {"name": "random"}, **section}
+    return wanted(**FEW, search=asked)
+
+
+def test_a_setting_drawn_again_counts_with_the_value_that_it_had(storage: RDBStorage) -> None:
+    source = source_of(storage, few("reuse", 12))
+    tasks = run_all(source)
+    rows = read_trials(storage, STUDY)
+    assert len(rows) == 12
+    assert (source.progress.complete, source.progress.wanted) == (12, 12)
+    assert len({task.setting.digest for task in tasks}) == len(tasks) <= 4
+    trained = {task.number: rows[task.number] for task in tasks}
+    again = [row for row in rows if SAME in row.attributes]
+    assert len(again) == 12 - len(tasks)
+    trials = optuna.load_study(study_name=STUDY, storage=storage).trials
+    for row in again:
+        first = trained[row.attributes[SAME]]
+        assert row.state == "COMPLETE"
+        assert (row.value, row.attributes["arm"]) == (first.value, first.attributes["arm"])
+        assert row.attributes["history"] == first.attributes["history"]
+        assert row.attributes["seconds"] == 0
+        curve = {epoch["epoch"]: epoch["val_accuracy"] for epoch in first.attributes["history"]}
+        assert trials[row.number].intermediate_values == curve
+        assert trials[row.number].params == trials[first.number].params
+    later = source_of(storage, few("reuse", 12))
+    assert (later.progress.complete, later.next()) == (12, None)
+
+
+def test_a_setting_drawn_again_is_replaced_by_another(storage: RDBStorage) -> None:
+    source = source_of(storage, few("redraw", 4))
+    tasks = run_all(source)
+    assert len({task.setting.digest for task in tasks}) == len(tasks) == 4
+    rows = read_trials(storage, STUDY)
+    again = [row for row in rows if SAME in row.attributes]
+    assert again
+    assert len(rows) == 4 + len(again)
+    assert all(row.state == "COMPLETE" for row in rows)
+    assert (source.progress.complete, source.progress.wanted) == (4, 4)
+    later = source_of(storage, few("redraw", 4))
+    assert (later.progress.complete, later.next()) == (4, None)
+
+
+def test_a_search_ends_when_nothing_new_can_be_drawn(
+    storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_REFUSED", 30)
+    source = source_of(storage, few("redraw", 9))
+    assert len(run_all(source)) == 4
+    assert (source.progress.wanted, source.progress.all_ended) == (4, True)
+    count = len(read_trials(storage, STUDY))
+    stored = find_record(storage, STUDY)
+    assert stored is not None
+    assert (stored.trials, stored.exhausted, stored.wanted) == (9, 4, 4)
+    later = SearchSource(storage, STUDY, stored)
+    assert (later.next(), later.progress.all_ended) == (None, True)
+    assert len(read_trials(storage, STUDY)) == count
+
+
+@pytest.mark.parametrize("duplicates", ["reuse", "redraw"])
+@pytest.mark.parametrize(("state", "expected"), [("PRUNED", "PRUNED"), ("FAIL", "PRUNED")])
+def test_a_setting_that_failed_or_was_stopped_is_not_tried_again(
+    state: str, expected: str, duplicates: str, storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_REFUSED", 30)
+    source = source_of(storage, few(duplicates, 20))
+    end(source, started(source), state)
+    run_all(source)
+    rows = read_trials(storage, STUDY)
+    again = [row for row in rows if row.attributes.get(SAME) == 0]
+    assert again
+    for row in again:
+        assert row.state == expected
+        assert ("history" in row.attributes) is (state == "PRUNED")
+        assert ("which failed" in row.attributes.get("failure", "")) is (state == "FAIL")
+    stored = find_record(storage, STUDY)
+    assert stored is not None
+    later = SearchSource(storage, STUDY, stored)
+    assert (later.progress.complete, later.progress.failed) == (
+        source.progress.complete,
+        source.progress.failed,
+    )
+    assert later.progress.all_ended
+
+
+def test_a_setting_drawn_while_it_is_trained_waits_for_its_end(storage: RDBStorage) -> None:
+    source = source_of(storage, few("reuse", 12))
+    tasks = []
+    while task := source.next():  # as many at once as there are settings
+        tasks.append(task)
+    rows = read_trials(storage, STUDY)
+    assert [row.state for row in rows] == ["RUNNING"] * 12
+    for task in tasks:
+        end(source, task)
+    values = {row.number: row.value for row in read_trials(storage, STUDY)}
+    for row in rows:
+        assert values[row.number] == values[row.attributes.get(SAME, row.number)] is not None
+    assert source.progress.complete == 12
+
+
+def test_what_waited_for_a_training_still_does_after_a_kill(storage: RDBStorage) -> None:
+    dead = source_of(storage, few("reuse", 12))
+    count = 0
+    while dead.next():
+        count += 1
+    source = source_of(storage, few("reuse", 12))
+    assert len(run_all(source)) == count < 12
+    assert states(storage) == ["COMPLETE"] * 12
+    assert source.progress.complete == 12
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_sampler_that_insists_is_overruled(name: str, storage: RDBStorage) -> None:
+    sampler = {"name": name, "n_startup_trials": 2}
+    source = source_of(storage, few("redraw", 4, sampler=sampler))
+    assert len({task.setting.digest for task in run_all(source)}) == 4
 
 
 # What cannot be trained
@@ -164,7 +287,8 @@ def test_a_draw_of_a_known_network_goes_by_its_name(storage: RDBStorage) -> None
 def test_what_cannot_be_trained_is_pruned_with_the_reason_and_not_counted(
     changed: dict[str, Any], reason: str, storage: RDBStorage
 ) -> None:
-    section = {"sampler": {"name": "random"}, **changed.pop("search", {})}
+    random = {"sampler": {"name": "random"}, "duplicates": "reuse"}
+    section = {**random, **changed.pop("search", {})}
     source = source_of(storage, wanted(**changed, arms=None, search=section))
     run_all(source)
     rows = read_trials(storage, STUDY)
@@ -183,7 +307,7 @@ def test_what_cannot_be_trained_is_pruned_with_the_reason_and_not_counted(
 def test_a_space_of_nothing_feasible_is_given_up(
     storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MAX_INFEASIBLE", 3)
+    monkeypatch.setattr(search, "MAX_REFUSED", 3)
     factors = {"hidden_size": [256, 257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267]}
     record = wanted(factors=factors, arms=None, limits={"parameters": 800_000})
     source = source_of(storage, record)
@@ -210,28 +334,42 @@ def test_an_orphan_is_taken_up_with_its_own_parameters(storage: RDBStorage) -> N
     assert states(storage) == ["COMPLETE"] * 6
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"stage": "search", "seed": 0},
-        {"stage": "search", "failure": "infeasible: too large", "setting": {}},
-    ],
-)
-def test_a_trial_left_half_drawn_is_closed(attributes: dict[str, Any], storage: RDBStorage) -> None:
-    run_all(source_of(storage), 2)
-    half = optuna.load_study(study_name=STUDY, storage=storage).ask()
-    half.suggest_int("hidden_size", 64, 384, step=64)
-    for key, value in attributes.items():
-        half.set_user_attr(key, value)
-    source = source_of(storage)
-    tasks = run_all(source)
-    assert half._trial_id not in [task.trial_id for task in tasks]
-    rows: dict[int, TrialRow] = {row.trial_id: row for row in read_trials(storage, STUDY)}
-    assert rows[half._trial_id].state == "PRUNED"
-    assert rows[half._trial_id].attributes["failure"] == "interrupted while it was drawn"
-    assert source.progress.complete == 6
-    assert sum(row.state == "COMPLETE" for row in rows.values()) == 6
+@pytest.mark.parametrize("calls", [0, 1, 3, 5, 6, 9])
+@pytest.mark.parametrize("name", ["tpe", "random", "gp"])
+def test_a_draw_that_was_cut_off_is_made_again(
+    name: str, calls: int, storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = {"name": name} | ({} if name == "random" else {"n_startup_trials": 2})
+    record = wanted(search={"trials": 5, "sampler": sampler}, limits={"macs": 10**10})
+    run_all(source_of(storage, record, "through"))
+    dying = source_of(storage, record)
+    run_all(dying, 3)
+    left = calls
+
+    def kill(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        for method in ("set_trial_param", "set_trial_user_attr", "set_trial_system_attr"):
+            patched.setattr(storage, method, before(kill, getattr(storage, method)))
+        with pytest.raises(KeyboardInterrupt):
+            dying.next()
+    run_all(source_of(storage, record))
+    assert drawn(storage) == drawn(storage, "through")
+    assert states(storage) == ["COMPLETE"] * 5
+
+
+def before(first: Callable[..., None], then: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that calls another one first."""
+
+    def both(*words: Any, **named: Any) -> Any:
+        first()
+        return then(*words, **named)
+
+    return both
 
 
 def test_fixed_arms_that_failed_are_not_drawn_again(storage: RDBStorage) -> None:
@@ -301,7 +439,9 @@ def test_with_two_trainings_at_once_nothing_doubles(
         (Sampler(), optuna.samplers.TPESampler),
         (Sampler(name="tpe", n_startup_trials=3, n_ei_candidates=9), optuna.samplers.TPESampler),
         (Sampler(name="random"), optuna.samplers.RandomSampler),
+        (Sampler(name="tpe", multivariate=False, constant_liar=False), optuna.samplers.TPESampler),
         (Sampler(name="qmc", qmc_type="halton", scramble=True), optuna.samplers.QMCSampler),
+        (Sampler(name="gp", deterministic_objective=True), optuna.samplers.GPSampler),
     ],
 )
 def test_samplers_by_name(given: Sampler, kind: type) -> None:

@@ -93,7 +93,7 @@ class _Epoch(_Attributes):
 class TrialAttributes(_Attributes):
     """A trial's: of its creation, then of its end."""
 
-    stage: Literal["ablation", "search"] = "ablation"
+    stage: Literal["ablation", "search", "confirm", "path"] = "ablation"
     factor: str = ""
     level: str = ""
     seed: Seed = 0
@@ -113,13 +113,31 @@ class TrialAttributes(_Attributes):
     confusion: list[Line] = Field([], min_length=len(CLASSES), max_length=len(CLASSES))
     failure: str = ""
     traceback: str = ""
+    duplicate_of: Count = 0
+
+
+class StoredArm(_Attributes):
+    """An arm of a confirmation: no space file names it."""
+
+    name: str = Field(min_length=1)
+    setting: Annotated[dict[str, Any], AfterValidator(_setting)]
+    against: str
+    note: str
+
+
+class StoredPath(_Attributes):
+    """The path of a confirmation, from the baseline to the arm that was chosen."""
+
+    chosen: str
+    arms: list[StoredArm]
+    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
 
 
 class StudyAttributes(_Attributes):
     """A study's, its format aside."""
 
     question: str
-    design: Design
+    design: Design | Literal["confirmation"]
     space_name: str
     space: str
     overrides: dict[Literal["epochs", "train_size"], int]
@@ -130,6 +148,9 @@ class StudyAttributes(_Attributes):
     threads: int = Field(ge=1, le=10_000)
     environments: list[dict[str, str]]
     looks: list[Count] = []
+    exhausted: Count = 0
+    arms: list[StoredArm] = []
+    path: StoredPath | None = None
 
 
 def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:

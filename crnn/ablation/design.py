@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_TRAININGS, Space
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
-from crnn.config import Setting, check, text_of
+from crnn.config import TRAIN_KEYS, Setting, check, text_of
 from crnn.errors import UserError
 from crnn.shapes import Shapes, infeasible_because, shapes
 
@@ -59,6 +58,25 @@ class Replicate:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Arms and the seeds that each of them is trained with.
+
+    Attributes:
+        name: ``ablation``, or in a search's confirmation ``confirm`` and ``path``.
+        arms: the arms, the baseline first.
+        seeds: the seeds, in the order of training.
+    """
+
+    name: str
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+
+    def replicates(self) -> list[Replicate]:
+        """Seed by seed, all arms of one before the next."""
+        return [Replicate(arm, seed) for seed in self.seeds for arm in self.arms]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A valid space and its arms, the baseline first.
 
@@ -88,10 +106,6 @@ class Plan:
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
         return next(arm for arm in self.arms if arm.name == name)
-
-    def replicates(self, seeds: Sequence[int]) -> list[Replicate]:
-        """Seed by seed, all arms of one before the next."""
-        return [Replicate(arm, seed) for seed in seeds for arm in self.arms]
 
 
 def load(source: str, epochs: int | None = None, train_size: int | None = None) -> Plan:
@@ -133,7 +147,9 @@ def build(
     space, errors = parse(name, text, source)
     space, more = _override(space, overrides)
     arms, collapsed, rest = enumerate_arms(space)
-    if why := _too_many(len(arms), len(space.seeds)):
+    confirm = space.confirm
+    count, seeds = len(arms) + (confirm.top if confirm else 0), len(space.seeds)
+    if why := _too_many(count, confirm.seeds if confirm else seeds):
         more.append(why)
     if errors + more + rest:
         raise SpaceError(source or name, errors + more + rest)
@@ -163,18 +179,27 @@ def _option(key: str) -> str:
 
 
 def check_counts(plan: Plan, seeds: int | None, trials: int | None) -> None:
-    """Refuse a number of seeds for a search, of trials for what is none, and too many of either.
+    """Refuse a number of seeds or trials that the design has no use for, or that is too large.
+
+    The seeds of a search are those of its confirmation.
 
     Raises:
-        UserError: one of them was given and does not belong to the plan's design, or is too large.
+        UserError: what was given does not belong to the plan's design, or is too large or small.
     """
-    if trials is not None and not plan.space.search:
+    space = plan.space
+    if trials is not None and not space.search:
         raise UserError("--trials: belongs to a search; this space's runs are arms x seeds")
-    if seeds is not None and plan.space.search:
-        raise UserError("--seeds: a search has one seed, [search] seed in the space file")
+    if seeds is not None and space.search and not space.confirm:
+        raise UserError(
+            "--seeds: they are those of a search's confirmation, and this one has no [confirm]; "
+            "its own is [search] seed in the space file"
+        )
+    if seeds is not None and space.search and seeds < 2:
+        raise UserError("--seeds: a confirmation takes 2 or more, else nothing can be tested")
     if trials is not None and trials > MAX_TRAININGS:
         raise UserError(f"--trials: at most {MAX_TRAININGS:,}")
-    if seeds is not None and (why := _too_many(len(plan.arms), seeds)):
+    arms = len(plan.arms) + (space.confirm.top if space.confirm else 0)
+    if seeds is not None and (why := _too_many(arms, seeds)):
         raise UserError(f"--{why}")
 
 
@@ -220,6 +245,13 @@ def arm_name(space: Space, setting: Setting) -> str:
     return "+".join(f"{name}={text_of(value)}" for name, value in changed.items()) or BASELINE
 
 
+def full_length(space: Space, values: dict[str, Any]) -> Setting:
+    """A search trial's setting as an arm's: its training was the search's own, not the arm's."""
+    own = {factor.name for factor in space.factors}
+    kept = {k: getattr(space.baseline.train, k) for k in TRAIN_KEYS if k not in own}
+    return Setting.of({**values, **kept})
+
+
 def cost(setting: Setting) -> float:
     """What one training costs, in multiply-accumulates; a backward pass is two forward ones."""
     train, validate = setting.train.images()
@@ -231,9 +263,10 @@ def changes(old: Space, new: Space) -> list[str]:
     """What makes `new` another study than `old`; empty where it only adds arms or seeds."""
     found = [
         f"{key}: was {getattr(old, key)}, is {getattr(new, key)}"
-        for key in ("design", "margin", "settle", "limits", "confirm")
+        for key in ("design", "margin", "settle", "limits")
         if getattr(old, key) != getattr(new, key)
     ]
+    found += _confirm_changes(old, new)
     if gone := sorted(set(old.seeds) - set(new.seeds)):
         found.append(f"seeds: {text_of(gone)} gone")
     if old.design == "search":
@@ -249,10 +282,18 @@ def changes(old: Space, new: Space) -> list[str]:
     return found
 
 
+def _confirm_changes(old: Space, new: Space) -> list[str]:
+    """More seeds only add to a confirmation, and a search without one may get it."""
+    was, now = old.confirm, new.confirm
+    same = was is None or (now and now.seeds >= was.seeds and now.top == was.top
+                           and now.path_seeds == was.path_seeds)  # fmt: skip
+    return [] if same else [f"confirm: was {was}, is {now}"]
+
+
 def _search_changes(old: Space, new: Space) -> list[str]:
     parts = {"factors": (old.factors, new.factors)}
     if old.search and new.search:
-        for key in ("seed", "sampler", "pruner", "training"):
+        for key in ("seed", "sampler", "pruner", "duplicates", "training"):
             parts[f"search.{key}"] = (getattr(old.search, key), getattr(new.search, key))
     return [f"{key}: changed" for key, (was, now) in parts.items() if was != now]
 
@@ -317,11 +358,22 @@ def why_not(space: Space, setting: Setting) -> str | None:
 
 def _beyond(space: Space, setting: Setting) -> str | None:
     counted = shapes(setting.model)
-    for key in ("parameters", "macs"):
+    for key in excesses(space, setting):
         limit, value = getattr(space.limits, key), getattr(counted, key)
-        if limit is not None and value > limit:
+        if value > limit:
             return f"{key}: {value:,} is beyond the limit of {limit:,}"
     return None
+
+
+def excesses(space: Space, setting: Setting) -> dict[str, float]:
+    """By limit of the space: how far beyond a setting goes, as a part of it; else 0 or below.
+
+    Raises:
+        ValueError: the network cannot exist.
+    """
+    counted = shapes(setting.model)
+    limits = {key: limit for key, limit in space.limits if limit is not None}
+    return {key: getattr(counted, key) / limit - 1 for key, limit in limits.items()}
 
 
 def _unknown_names(space: Space, valid: list[str]) -> list[str]:

@@ -8,6 +8,22 @@ from crnn.ablation.space_file import NAME
 from crnn.errors import UserError
 
 RESERVED = "reference"
+CONFIRM = ".confirm"
+
+
+def is_name(study: str) -> bool:
+    """Whether a study, or the confirmation of one, can have this name."""
+    return bool(NAME.fullmatch(search_of(study)))
+
+
+def confirm_name(study: str) -> str:
+    """The name of a search's confirmation, a study of its own in the storage."""
+    return study + CONFIRM
+
+
+def search_of(study: str) -> str:
+    """The search that a study confirms; any other is its own."""
+    return study.removesuffix(CONFIRM)
 
 
 def check_name(study: str) -> None:
@@ -16,7 +32,7 @@ def check_name(study: str) -> None:
     Raises:
         UserError: what a name takes.
     """
-    if not NAME.fullmatch(study) or study == RESERVED or study.endswith(".confirm"):
+    if not NAME.fullmatch(study) or study == RESERVED or study.endswith(CONFIRM):
         raise UserError(
             f"study name {study!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
             "first, at most 100; 'reference' and names ending in '.confirm' are taken"
@@ -26,11 +42,17 @@ def check_name(study: str) -> None:
 def study_folder(results: Path, study: str) -> Path:
     """The folder of a study; the results folder itself may be a link to wherever it likes.
 
+    A search and its confirmation have one report; what else the confirmation keeps (checkpoints,
+    weights) is in ``confirm`` inside.
+
     Raises:
         UserError: the name is none, or a link in it leads out of the results folder.
     """
-    check_name(study)
-    folder, home = results / study, results.resolve()
+    search = search_of(study)
+    check_name(search)
+    folder, home = results / search, results.resolve()
+    if study != search:
+        folder /= CONFIRM.removeprefix(".")
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink() and not path.is_file() and not path.resolve().is_relative_to(home):
             raise UserError(

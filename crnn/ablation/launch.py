@@ -11,10 +11,11 @@ from pathlib import Path
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation import confirm
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
-from crnn.ablation.folders import study_folder
-from crnn.ablation.record import Record, find_record, merge
+from crnn.ablation.folders import check_name, confirm_name, study_folder
+from crnn.ablation.record import Record, find_record, load_record, merge
 from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, default_jobs, run
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import (
@@ -42,8 +43,9 @@ class Request:
         url: the storage's URL.
         results: the folder that results go to.
         data: the data folder.
-        seeds: seeds in place of the space's own.
+        seeds: a number of seeds in place of the space's own (a search's: of its confirmation).
         trials: a search's trials in place of the space's own.
+        confirm: confirm what a search finds, where its space says how.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: threads of a worker.
@@ -59,8 +61,9 @@ class Request:
     url: str
     results: Path
     data: Path | None = None
-    seeds: tuple[int, ...] | None = None
+    seeds: int | None = None
     trials: int | None = None
+    confirm: bool = True
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -71,35 +74,30 @@ class Request:
     keep_weights: bool = False
 
     @property
-    def checkpoints(self) -> Path:
-        """The folder of trainings under way, from anywhere."""
-        return self.results.absolute() / self.study / "checkpoints"
-
-    @property
-    def weights(self) -> Path | None:
-        """The folder for the weights, from anywhere; None where they are not kept."""
-        return self.results.absolute() / self.study / "weights" if self.keep_weights else None
-
-    @property
     def wanted_seeds(self) -> tuple[int, ...]:
         """The seeds of this run."""
-        return self.plan.space.seeds if self.seeds is None else self.seeds
+        return self.plan.space.seeds if self.seeds is None else tuple(range(self.seeds))
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a search is to be confirmed in this run."""
+        return self.confirm and self.plan.space.confirm is not None
 
 
 OnEvent = Callable[[Event], None]
+Display = Callable[[str], AbstractContextManager[OnEvent]]
 
 
-def launch(
-    request: Request,
-    display: Callable[[], AbstractContextManager[OnEvent]],
-    say: Callable[[str], None],
-) -> Progress:
-    """Train what the study lacks.
+def launch(request: Request, display: Display, say: Callable[[str], None]) -> Progress:
+    """Train what the study lacks; of a search, then what confirms it.
 
     Args:
         request: what was asked for.
-        display: makes the context that a run's events are shown in.
-        say: told of what happens before the training.
+        display: makes the context that the events of a stage are shown in, given its name.
+        say: told of what happens before and between the trainings.
+
+    Returns:
+        How far the study is, all its stages together.
 
     Raises:
         UserError: the request cannot be met; nothing has been changed.
@@ -114,35 +112,74 @@ def launch(
     data = _prepare_data(request, say)
     storage = open_storage(request.url, create=True)
     with lock(storage, request.study):
-        record = merge(request.study, find_record(storage, request.study), record)
+        record = _merged(storage, request, record)
         save_study(storage, request.study, record.attributes())
-        _tidy(storage, request)
-        source = _source(storage, request, record)
-        deadline = None if request.timeout is None else time.monotonic() + request.timeout
-        with display() as on_event:
-            place = Workplace(
-                request.study, data, machine.device, request.checkpoints, request.weights
-            )
-            why = run(source, place, request.url, machine, on_event, deadline)
-        _tidy(storage, request)
-    if why:
-        say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
-    return source.progress
+        training = _Training(request, storage, machine, data, display, say)
+        total = training.run(request.study, record)
+        if request.confirms and total.all_ended:
+            return total + _confirm(training, request)
+    return total
 
 
-def _tidy(storage: RDBStorage, request: Request) -> None:
-    """Remove checkpoints that nothing goes on from, and what a kill left half written."""
-    folder = request.checkpoints
-    rows = read_trials(storage, request.study, ()) if folder.exists() else []
-    kept = {trial_file(row.number) for row in rows if row.state == "RUNNING"}
-    for path in folder.glob("*trial-*"):
-        if path.name not in kept and not path.name.endswith(DAMAGED):
-            path.unlink()
-    with suppress(OSError):  # there is none, or it is still needed
-        folder.rmdir()
+def _confirm(training: _Training, request: Request) -> Progress:
+    """Train the confirmation of a search that has ended, then the path that it leads to."""
+    storage, study, last = training.storage, request.study, None
+    progress = Progress(0)
+    while progress.all_ended:
+        search = load_record(storage, study)  # which may have found nothing new to draw
+        wanted = confirm.confirmation(storage, study, search, request.seeds)
+        if wanted is None or wanted == last:
+            break
+        training.say(confirm.sentence(wanted))
+        save_study(storage, confirm_name(study), wanted.attributes())
+        progress, last = training.run(confirm_name(study), wanted), wanted
+    return progress
+
+
+class _Training:
+    """Trains what a study of the storage lacks, under the conditions of this run."""
+
+    def __init__(
+        self,
+        request: Request,
+        storage: RDBStorage,
+        machine: Machine,
+        data: Path,
+        display: Display,
+        say: Callable[[str], None],
+    ) -> None:
+        self.request, self.storage, self.machine, self.data = request, storage, machine, data
+        self.display, self.say = display, say
+        self.deadline = None if request.timeout is None else time.monotonic() + request.timeout
+
+    def run(self, study: str, record: Record) -> Progress:
+        """Train what `study` lacks."""
+        folder = study_folder(self.request.results, study).absolute()
+        checkpoints = folder / "checkpoints"
+        weights = folder / "weights" if self.request.keep_weights else None
+        place = Workplace(study, self.data, self.machine.device, checkpoints, weights)
+        self._tidy(study, checkpoints)
+        source = _source(self.storage, self.request, study, record)
+        with self.display(study) as on_event:
+            why = run(source, place, self.request.url, self.machine, on_event, self.deadline)
+        self._tidy(study, checkpoints)
+        if why:
+            self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
+        return source.progress
+
+    def _tidy(self, study: str, folder: Path) -> None:
+        """Remove checkpoints that nothing goes on from, and what a kill left half written."""
+        rows = read_trials(self.storage, study, ()) if folder.exists() else []
+        kept = {trial_file(row.number) for row in rows if row.state == "RUNNING"}
+        for path in folder.glob("*trial-*"):
+            if path.name not in kept and not path.name.endswith(DAMAGED):
+                path.unlink()
+        with suppress(OSError):  # there is none, or it is still needed
+            folder.rmdir()
 
 
 def _check_folder(request: Request) -> None:
+    check_name(request.study)
     folder = study_folder(request.results, request.study)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -160,32 +197,52 @@ def _stored(request: Request) -> Record | None:
 def _asked(request: Request) -> Record:
     search = request.plan.space.search
     fuse = _fuse(request.fuse, "cpu")
-    seeds = None if request.seeds is None else len(request.seeds)
-    check_counts(request.plan, seeds, request.trials)
-    if search is not None and request.retry_failed:
+    check_counts(request.plan, request.seeds, request.trials)
+    if search is not None and request.retry_failed and not request.confirms:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
-    if search is not None and fuse > 1:
+    if search is not None and fuse > 1 and not request.confirms:
         raise UserError("--fuse: a search draws and trains one at a time; leave it out")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)
     return Record(request.plan, seeds=request.wanted_seeds)
 
 
-def _source(storage: RDBStorage, request: Request, record: Record) -> DesignedSource | SearchSource:
-    if record.plan.space.search:
-        return SearchSource(storage, request.study, record)
-    seeds = request.wanted_seeds
-    return DesignedSource(storage, request.study, record, seeds, request.retry_failed)
+def _merged(storage: RDBStorage, request: Request, record: Record) -> Record:
+    stored = find_record(storage, request.study)
+    merged = merge(request.study, stored, record)
+    if stored and stored.trials:
+        confirm.check_extension(storage, request.study, stored, merged)
+    return merged
+
+
+def _source(
+    storage: RDBStorage, request: Request, study: str, record: Record
+) -> DesignedSource | SearchSource:
+    if record.trials:
+        return SearchSource(storage, study, record)
+    stages = record.stages
+    if study == request.study:
+        stages = (replace(stages[0], seeds=request.wanted_seeds),)
+    return DesignedSource(storage, study, record, stages, request.retry_failed)
 
 
 def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress | None:
     """The progress of a study that lacks nothing, else None; asked before torch is imported."""
-    record = merge(request.study, stored, asked)
-    if record.attributes() != stored.attributes():
-        return None
     with opened_storage(request.url) as storage:
-        progress = _source(storage, request, record).progress
-    progress.idle = progress.complete + progress.failed >= progress.wanted
+        record = _merged(storage, request, asked)
+        if record.attributes() != stored.attributes():
+            return None
+        progress = _source(storage, request, request.study, record).progress
+        if progress.all_ended and request.confirms:
+            study = confirm_name(request.study)
+            confirmation = confirm.confirmation(storage, request.study, record, request.seeds)
+            kept = find_record(storage, study)
+            if kept is None or confirmation is None:
+                return None
+            if confirmation.attributes() != kept.attributes():
+                return None
+            progress += _source(storage, request, study, kept).progress
+    progress.idle = progress.all_ended
     return progress if progress.idle else None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from joblib import cpu_count
 
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
+from crnn.ablation.space import Confirm
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.config import text_of
@@ -67,7 +69,8 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     rows = []
     for name in shipped():
         found = load(name)
-        runs, work = _work(found, None, None)
+        parts = _parts(found, None, None)
+        runs, work = sum(part.trainings for part in parts), sum(part.work for part in parts)
         rows.append(
             {
                 "name": name,
@@ -84,16 +87,16 @@ def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict
     """Every arm with its shapes, cost and time, and what else a person should know."""
     space = found.space
     check_counts(found, seeds, trials)
-    runs, work = _work(found, seeds, trials)
+    parts = _parts(found, seeds, trials)
     return {
         "study": found.study_name,
         "question": space.question,
         "design": space.design,
-        "runs": runs,
-        "seconds": round(pace.seconds(work)),
+        "runs": sum(part.trainings for part in parts),
+        "seconds": round(sum(pace.seconds(part.work) for part in parts)),
         "arms": [_arm(found, arm, pace) for arm in found.arms],
         "fixed": {name: text_of(value) for name, value in space.fixed().items()},
-        "lines": _lines(found, pace, runs, work, seeds),
+        "lines": _lines(found, pace, parts, seeds),
     }
 
 
@@ -123,35 +126,71 @@ def _named(found: Plan, arm: Arm) -> str:
     return f"{arm.name}: {_changes(found, arm)}" + (f" ({arm.note})" if arm.note else "")
 
 
-def _work(found: Plan, seeds: int | None, trials: int | None) -> tuple[int, float]:
-    """Runs and their cost; a search's draws are taken to cost what its first arms do."""
-    costs = [cost(found.space.trained(arm.setting)) for arm in found.arms]
-    if search := found.space.search:
-        runs = trials or search.trials
-        return runs, runs * sum(costs) / len(costs)
-    count = seeds or len(found.space.seeds)
-    return len(costs) * count, count * sum(costs)
+@dataclass(frozen=True)
+class _Part:
+    """A part of a study: what it is, its trainings (at most) and their cost."""
+
+    what: str
+    trainings: int
+    work: float
 
 
-def _lines(found: Plan, pace: Pace, runs: int, work: float, seeds: int | None) -> list[str]:
+def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
+    """The parts of a study; what a search draws is taken to cost what its first arms do."""
+    space = found.space
+    costs = [cost(space.trained(arm.setting)) for arm in found.arms]
+    if not (search := space.search):
+        count = seeds or len(space.seeds)
+        runs = len(costs) * count
+        what = f"{len(costs)} arms x {count} seeds = {runs} trainings"
+        return [_Part(what, runs, count * sum(costs))]
+    runs = trials or search.trials
+    what = f"{runs} trials: the arms above first, then draws of {search.sampler.name}"
+    parts = [_Part(what, runs, runs * fmean(costs))]
+    if confirm := space.confirm:
+        parts += _confirmed(found, confirm, seeds or confirm.seeds)
+    return parts
+
+
+def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
+    """What confirms a search: its best at full length, and the path, which may be shorter."""
+    full = fmean(cost(arm.setting) for arm in found.arms)
+    arms = len(found.arms) + confirm.top
+    runs = arms * count
+    what = f"Then {arms} arms at full length (the best {confirm.top} with those above)"
+    parts = [_Part(f"{what} x {count} fresh seeds = {runs} trainings", runs, runs * full)]
+    count = count if confirm.path_seeds is None else confirm.path_seeds
+    roles = [factor.role for factor in found.space.factors]
+    changes = roles.count("scientific") + ("nuisance" in roles)
+    if runs := 2 * changes * count:
+        what = f"Then the path to the best, {changes} changes at most: up to {2 * changes} arms"
+        parts.append(_Part(f"{what} x {count} seeds = {runs} trainings", runs, runs * full))
+    return parts
+
+
+def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> list[str]:
     space = found.space
     named = [_named(found, arm) for arm in found.arms if arm.name in space.arms]
     if space.search:
         factors = "; ".join(f"{f.name}: {', '.join(f.texts())}" for f in space.factors)
-        what = f"{runs} trials: the arms above first, then draws of {space.search.sampler.name}"
         lines = [f"Drawn from {factors}"]
     else:
-        count = seeds or len(space.seeds)
-        what = f"{len(found.arms)} arms x {count} seeds = {runs} trainings"
         lines = [
             f"{cell}: the same network as {twin}, not run twice" for cell, twin in found.collapsed
         ]
-    lines.append(f"{what}, about {clock(pace.seconds(work))} with {pace.jobs} at a time")
+    lines += [f"{part.what}, {_about(part, pace)}" for part in parts]
+    if len(parts) > 1:
+        work = sum(part.work for part in parts)
+        lines.append(f"All together at most {clock(pace.seconds(work))}.")
     lines.append(f"Times from {pace.source}; time in the table is one training's.")
     if not space.search:
         lines += _detectable(found, pace, seeds or len(space.seeds))
     held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
+
+
+def _about(part: _Part, pace: Pace) -> str:
+    return f"about {clock(pace.seconds(part.work))} with {pace.jobs} at a time"
 
 
 def _detectable(found: Plan, pace: Pace, seeds: int) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import StudyAttributes, checked_study
-from crnn.ablation.design import Plan, build, changes
-from crnn.ablation.space_file import NAME, SpaceError, nearest
+from crnn.ablation.attributes import StoredArm, StudyAttributes, checked_study
+from crnn.ablation.design import Arm, Plan, Stage, build, changes, make_arm
+from crnn.ablation.folders import is_name, search_of
+from crnn.ablation.space_file import SpaceError, nearest
 from crnn.ablation.storage import (
     StorageError,
     UnreadableError,
@@ -21,6 +22,7 @@ from crnn.ablation.storage import (
     study_names,
     url_of,
 )
+from crnn.config import Setting
 from crnn.errors import one_line
 
 FORMAT = 1
@@ -31,9 +33,13 @@ class Record:
     """A study's plan, what it wants, and what every one of its trials has in common.
 
     Attributes:
-        plan: the space and its arms, overrides applied.
-        seeds: the seeds wanted (one-factor and factorial).
+        plan: the space and its arms, overrides applied. Of a confirmation the search's space, but
+            with the arms that are confirmed.
+        seeds: the seeds wanted (all but a search).
         trials: the trials wanted (search).
+        exhausted: the trials after which a search found nothing new to draw; 0 while it does.
+        chosen: the arm that a confirmation's path leads to; empty before that is known.
+        path: that path, as a stage; none before it is known.
         device: ``cpu`` or ``cuda``.
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
@@ -49,11 +55,29 @@ class Record:
     threads: int = 1
     environments: tuple[dict[str, str], ...] = ()
     looks: tuple[int, ...] = ()
+    exhausted: int = 0
+    chosen: str = ""
+    path: Stage | None = None
 
     @property
     def wanted(self) -> int:
         """How many trials the study wants."""
-        return self.trials or len(self.plan.arms) * len(self.seeds)
+        designed = sum(len(stage.arms) * len(stage.seeds) for stage in self.stages)
+        return self.exhausted or self.trials or designed
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is trained by design: nothing of a search, two stages of a confirmation."""
+        if self.trials:
+            return ()
+        name = "confirm" if self.plan.space.design == "confirmation" else "ablation"
+        first = Stage(name, self.plan.arms, self.seeds)
+        return (first, self.path) if self.path else (first,)
+
+    def of(self, stage: Stage) -> Record:
+        """The record of one of its stages alone."""
+        plan = replace(self.plan, arms=stage.arms)
+        return replace(self, plan=plan, seeds=stage.seeds, path=None)
 
     def attributes(self) -> dict[str, Any]:
         """As the study's user attributes."""
@@ -72,8 +96,25 @@ class Record:
             "threads": self.threads,
             "environments": list(self.environments),
             "looks": list(self.looks),
+            **({"exhausted": self.exhausted} if self.exhausted else {}),
+            **self._confirmed(),
             "format": FORMAT,  # last: a study without it was never begun
         }
+
+    def _confirmed(self) -> dict[str, Any]:
+        """Of a confirmation what no space file says: its arms and, once it is known, the path."""
+        if self.plan.space.design != "confirmation":
+            return {}
+        found: dict[str, Any] = {"arms": list(map(_stored_arm, self.plan.arms))}
+        if self.path:
+            arms = list(map(_stored_arm, self.path.arms))
+            found["path"] = {"chosen": self.chosen, "arms": arms, "seeds": list(self.path.seeds)}
+        return found
+
+
+def _stored_arm(arm: Arm) -> dict[str, Any]:
+    values = arm.setting.values()
+    return {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
 
 
 def find_record(storage: RDBStorage, study: str) -> Record | None:
@@ -96,6 +137,8 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
     if bool(stored.trials) != bool(plan.space.search) or bool(stored.seeds) == bool(stored.trials):
         wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
         raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
+    path = stored.path
+    stage = Stage("path", _arms(plan, path.arms), tuple(path.seeds)) if path else None
     return Record(
         plan=plan,
         seeds=tuple(stored.seeds),
@@ -105,19 +148,38 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         threads=stored.threads,
         environments=tuple(stored.environments),
         looks=tuple(stored.looks),
+        exhausted=stored.exhausted,
+        chosen=path.chosen if path else "",
+        path=stage,
     )
 
 
 def _plan(study: str, stored: StudyAttributes) -> Plan:
     given = stored.overrides
     try:
-        return build(
+        plan = build(
             stored.space_name, stored.space, "", given.get("epochs"), given.get("train_size")
         )
     except SpaceError as error:
         first, *others = error.errors
         more = f" (and {len(others)} errors more)" if others else ""
         raise UnreadableError(f"study {study}", f"its space: {first}{more}") from None
+    if stored.design != "confirmation":
+        return plan
+    if not stored.arms:
+        raise UnreadableError(f"study {study}", "a confirmation has arms")
+    return confirmation_plan(plan, _arms(plan, stored.arms))
+
+
+def confirmation_plan(plan: Plan, arms: tuple[Arm, ...]) -> Plan:
+    """The plan of a confirmation: the search's space, which is searched no more, and its arms."""
+    space = plan.space.model_copy(update={"search": None, "design": "confirmation"})
+    return replace(plan, space=space, arms=arms)
+
+
+def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
+    made = [(arm, Setting.of(arm.setting)) for arm in stored]
+    return tuple(make_arm(plan.space, s, arm.name, arm.against, arm.note) for arm, s in made)
 
 
 def note_look(storage: RDBStorage, study: str, pairs: int) -> tuple[int, ...]:
@@ -138,7 +200,7 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     Raises:
         StorageError: it does not; the message has the nearest names.
     """
-    record = find_record(storage, study) if NAME.fullmatch(study) else None
+    record = find_record(storage, study) if is_name(study) else None
     if record is None:
         where, others = shown(url_of(storage)), own_studies(storage)
         raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
@@ -150,11 +212,11 @@ def own_studies(storage: RDBStorage) -> list[str]:
 
     It may have half a copy, too, which has no name that a study can have.
     """
-    return [name for name in studies_with(storage, "format") if NAME.fullmatch(name)]
+    return [name for name in studies_with(storage, "format") if is_name(name)]
 
 
 def latest_study(storage: RDBStorage) -> str:
-    """The name of the study begun last.
+    """The name of the study begun last; of a search where that is its confirmation.
 
     Raises:
         StorageError: there is none.
@@ -164,7 +226,7 @@ def latest_study(storage: RDBStorage) -> str:
         raise StorageError(
             f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"
         )
-    return names[-1]
+    return search_of(names[-1])
 
 
 def merge(study: str, stored: Record | None, wanted: Record) -> Record:

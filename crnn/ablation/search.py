@@ -1,65 +1,36 @@
-"""The search design: Optuna's samplers draw the arms.
+"""The search design: a sampler draws the arms, one whenever a slot is free.
 
-A sampler is built anew for each draw, seeded by a hash of (the search's seed, the trial's number):
-the same space and seed then draw the same trials however often the search was stopped between. A
-quasi-random sampler has a fixed seed instead; its position in the sequence is in the storage.
+A draw may come to nothing: a network that cannot exist or goes beyond the limits is PRUNED with
+the reason; a setting that was tried before is not trained again, its trial ends as the earlier one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials
-from crnn.ablation.design import Arm, arm_name, cost, make_arm, why_not
+from crnn.ablation.design import Arm, arm_name, cost, excesses, make_arm, why_not
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
-from crnn.ablation.space import Factor, Pruner, Sampler, Search, Space
-from crnn.ablation.storage import StorageError, TrialRow, create_trial, finish_trial
+from crnn.ablation.samplers import make_sampler
+from crnn.ablation.space import Factor, Sampler, Search, Space
+from crnn.ablation.storage import (
+    StorageError,
+    TrialRow,
+    create_trial,
+    finish_trial,
+    report_steps,
+    save_study,
+)
 from crnn.ablation.tasks import Progress, Task, claim, trial_attributes
 from crnn.config import Setting, Value
 
-MAX_INFEASIBLE = 200
-
-
-def make_sampler(sampler: Sampler, seed: int, number: int) -> BaseSampler:
-    """The sampler for trial `number` of a search with `seed`."""
-    options = sampler.model_dump(exclude={"name"}, exclude_none=True)
-    digest = hashlib.sha256(f"{seed}/sampler/{number}".encode()).digest()
-    draw = int.from_bytes(digest[:4], "big")
-    if sampler.name == "qmc":
-        return _quasi_random(seed, RandomSampler(seed=draw), options)
-    return (
-        RandomSampler(seed=draw) if sampler.name == "random" else TPESampler(seed=draw, **options)
-    )
-
-
-def _quasi_random(seed: int, independent: BaseSampler, options: dict[str, Any]) -> QMCSampler:
-    with warnings.catch_warnings():  # that it may change: Optuna's version is pinned
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return QMCSampler(
-            seed=seed,
-            independent_sampler=independent,
-            warn_independent_sampling=False,
-            warn_asynchronous_seeding=False,
-            **{"scramble": True, **options},  # else the seed has no effect
-        )
-
-
-def make_pruner(pruner: Pruner, epochs: int) -> optuna.pruners.BasePruner:
-    """The pruner of a search whose trainings take `epochs`."""
-    options = pruner.model_dump(exclude={"name"}, exclude_none=True)
-    if pruner.name == "median":
-        return optuna.pruners.MedianPruner(**options)
-    if pruner.name == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=epochs, **options)
-    return optuna.pruners.NopPruner()
+MAX_REFUSED = 200  # draws in a row that come to nothing
+SAME = "duplicate_of"  # a trial's attribute: the number of the trial that had its setting first
 
 
 class SearchSource:
@@ -74,13 +45,21 @@ class SearchSource:
         self.orphans = [row for row in rows if row.state == "RUNNING"]
         first = {row.attributes.get("arm") for row in rows}
         self.fixed = [arm for arm in record.plan.arms if arm.name not in first]
-        counted = [row for row in rows if row.state in ("COMPLETE", "FAIL") or _pruned(row)]
-        self.progress = Progress(record.trials, len(counted))
+        own = [row for row in rows if "arm" in row.attributes and SAME not in row.attributes]
+        self.known = {row.attributes["digest"]: row for row in reversed(own)}
+        self.waiting: dict[int, list[int]] = {}  # by trial under way: those of the same setting
+        counted = [row for row in rows if self._counts(row)]
+        self.progress = Progress(record.wanted, len(counted))
         self.progress.failed = sum(row.state == "FAIL" for row in counted)
         self.progress.complete -= self.progress.failed
         self.started = len(counted)
-        self._drawing = {"stage": "search", "seed": self.search.seed}
         self._update_cost()
+
+    def _counts(self, row: TrialRow) -> bool:
+        """Whether a trial that has ended is one of those wanted."""
+        if SAME in row.attributes and self.search.duplicates == "redraw":
+            return False
+        return row.state in ("COMPLETE", "FAIL") or stopped_early(row)
 
     def _update_cost(self) -> None:
         typical = cost(self._short(self.record.plan.arms[0].setting))
@@ -90,16 +69,34 @@ class SearchSource:
     def next(self) -> Task | None:
         """An orphan, a fixed arm, or a fresh draw, while trials are wanted."""
         while self.orphans:
-            row = self.orphans.pop(0)
-            if "arm" in row.attributes:
+            if task := self._taken_up(self.orphans.pop(0)):
                 self.started += 1
-                return self._task(row.trial_id, row.attributes["arm"], row.attributes["setting"])
-            found = {**self._drawing, "failure": "interrupted while it was drawn"}
-            finish_trial(self.storage, row.trial_id, "PRUNED", attributes=found)
-        if self.started >= self.record.trials:
-            return None
-        self.started += 1
-        return self._fix(self.fixed.pop(0)) if self.fixed else self._draw()
+                return task
+        for _ in range(MAX_REFUSED):
+            if self.started >= self.progress.wanted:
+                return None
+            task = self._fix(self.fixed.pop(0)) if self.fixed else self._drawn(self._ask())
+            if task:
+                self.started += 1
+                return task
+        self._give_up()
+        return None
+
+    def _give_up(self) -> None:
+        """Nothing new can be drawn, it seems: the search ends with what it has.
+
+        Raises:
+            StorageError: not one draw could be trained.
+        """
+        last = self.study_object.get_trials(deepcopy=False)[-MAX_REFUSED:]
+        if not any(SAME in trial.user_attrs for trial in last):
+            raise StorageError(
+                f"study {self.study}: {MAX_REFUSED} draws in a row were infeasible; "
+                "narrow the factors or widen [limits]"
+            )
+        self.progress.wanted = self.started
+        save_study(self.storage, self.study, {"exhausted": self.started})
+        self._update_cost()
 
     def companions(self, task: Task, most: int) -> list[Task]:
         """None: what is drawn next depends on what has ended."""
@@ -112,11 +109,34 @@ class SearchSource:
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:
-        """Record a trial's end; a pruned one counts as tried."""
+        """Record a trial's end, and of those that wait for it; a pruned one counts as tried."""
         finish_trial(self.storage, task.trial_id, state, value, attributes)
+        self._count(state)
+        row = TrialRow(task.trial_id, task.number, state, None, None, value, attributes)
+        self.known[task.setting.digest] = row
+        for trial_id in self.waiting.pop(task.trial_id, []):
+            self._repeat(trial_id, row)
+
+    def _count(self, state: str) -> None:
         self.progress.complete += state != "FAIL"
         self.progress.failed += state == "FAIL"
         self._update_cost()
+
+    def _repeat(self, trial_id: int, first: TrialRow) -> None:
+        """End a trial as the first of its setting did, which took no time."""
+        reuse = self.search.duplicates == "reuse"
+        if first.state == "FAIL":
+            self.started -= reuse
+            why = f"the same setting as trial {first.number}, which failed"
+            finish_trial(self.storage, trial_id, "PRUNED", attributes={"failure": why})
+            return
+        history = first.attributes["history"]
+        steps = {epoch["epoch"]: epoch["val_accuracy"] for epoch in history}
+        report_steps(self.storage, trial_id, steps)
+        found = {"history": history, "seconds": 0.0}
+        finish_trial(self.storage, trial_id, first.state, first.value, found)
+        if reuse:
+            self._count(first.state)
 
     def _short(self, setting: Setting) -> Setting:
         return self.space.trained(setting).replace(precision=self.record.precision)
@@ -126,6 +146,16 @@ class SearchSource:
         number, seed = self.storage.get_trial_number_from_id(trial_id), self.search.seed
         return Task(trial_id, number, arm, seed, setting, False, self.search.pruner)
 
+    def _taken_up(self, row: TrialRow) -> Task | None:
+        """Go on with a trial that a dead coordinator left: train it, or draw it once more."""
+        found = row.attributes
+        if SAME in found and (first := self.known.get(found.get("digest", ""))):
+            self._same(row.trial_id, first)
+            return None
+        if "arm" in found:
+            return self._task(row.trial_id, found["arm"], found["setting"])
+        return self._drawn(self._ask(row))
+
     def _fix(self, arm: Arm) -> Task:
         """The trial of an arm that is tried first, with the search's own parameters."""
         values = arm.setting.values()
@@ -134,30 +164,67 @@ class SearchSource:
         distributions: dict[str, BaseDistribution] = {f.name: searched(f) for f in active}
         setting = self._short(arm.setting)
         attributes = trial_attributes(arm, setting, self.search.seed, "search")
-        trial_id = create_trial(self.storage, self.study, params, distributions, attributes)
-        return self._task(trial_id, arm.name, setting.values())
+        limits = excesses(self.space, arm.setting)
+        trial_id = create_trial(self.storage, self.study, params, distributions, attributes, limits)
+        return self._begun(trial_id, arm.name, setting)
 
-    def _draw(self) -> Task:
-        """Draw until a setting can exist and keeps to the limits; PRUNED are those that do not."""
-        for _ in range(MAX_INFEASIBLE):
-            trial = self._ask()
-            changed = self._suggest(trial)
-            setting = self.space.baseline.replace(**changed)
-            why = why_not(self.space, setting)
-            if why is None:
-                return self._drawn(trial, setting)
-            found = {**self._drawing, "setting": self._short(setting).values()}
+    def _begun(self, trial_id: int, arm: str, setting: Setting) -> Task:
+        task = self._task(trial_id, arm, setting.values())
+        row = TrialRow(trial_id, task.number, "RUNNING", None, None, None, {})
+        self.known[setting.digest] = row
+        return task
+
+    def _ask(self, half_drawn: TrialRow | None = None) -> optuna.Trial:
+        """A new trial, or one whose draw was cut off: the same seed then draws the same."""
+        trials = self.study_object.get_trials(deepcopy=False)
+        number = half_drawn.number if half_drawn else len(trials)
+        sampler = self.search.sampler
+        if sampler.name in ("tpe", "gp") and number and _refused(trials[number - 1]):
+            sampler = Sampler(name="random")  # else it may insist
+        self.study_object.sampler = make_sampler(sampler, self.search.seed, number)
+        if half_drawn:
+            return optuna.Trial(self.study_object, half_drawn.trial_id)
+        return self.study_object.ask()
+
+    def _drawn(self, trial: optuna.Trial) -> Task | None:
+        """What a draw comes to: a training, or nothing and the reason in its trial."""
+        setting = self.space.baseline.replace(**self._suggest(trial))
+        short, why = self._short(setting), why_not(self.space, setting)
+        self._constrain(trial, setting)
+        if why:
+            found = {"stage": "search", "seed": self.search.seed, "setting": short.values()}
             found["failure"] = f"infeasible: {why}"
             finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=found)
-        raise StorageError(
-            f"study {self.study}: {MAX_INFEASIBLE} draws in a row were infeasible; "
-            "narrow the factors or widen [limits]"
-        )
+            return None
+        known = {arm.setting.digest: arm for arm in self.record.plan.arms}
+        name = arm_name(self.space, setting)
+        arm = known.get(setting.digest) or make_arm(self.space, setting, name)
+        first = self.known.get(short.digest)
+        attributes = trial_attributes(arm, short, self.search.seed, "search")
+        for key, value in {**({SAME: first.number} if first else {}), **attributes}.items():
+            trial.set_user_attr(key, value)
+        if first is None:
+            return self._begun(trial._trial_id, arm.name, short)
+        self._same(trial._trial_id, first)
+        return None
 
-    def _ask(self) -> optuna.Trial:
-        number = len(self.study_object.get_trials(deepcopy=False))
-        self.study_object.sampler = make_sampler(self.search.sampler, self.search.seed, number)
-        return self.study_object.ask()
+    def _same(self, trial_id: int, first: TrialRow) -> None:
+        """A trial of a setting that has one: it ends as that does, or did."""
+        self.started += self.search.duplicates == "reuse"
+        if first.state == "RUNNING":
+            self.waiting.setdefault(first.trial_id, []).append(trial_id)
+        else:
+            self._repeat(trial_id, first)
+
+    def _constrain(self, trial: optuna.Trial, setting: Setting) -> None:
+        """Tell the sampler how far a draw goes beyond the limits, whether it is trained or not."""
+        try:
+            found = excesses(self.space, setting)
+        except ValueError:
+            found = {"shape": 1.0}
+        for key, value in found.items():
+            if key not in trial.constraints:  # of a draw that was cut off
+                trial.set_constraint(key, value)
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, Value]:
         values, changed = self.space.baseline.values(), dict[str, Value]()
@@ -166,21 +233,15 @@ class SearchSource:
                 changed[factor.name] = drawn(factor, suggest(trial, factor))
         return changed
 
-    def _drawn(self, trial: optuna.Trial, setting: Setting) -> Task:
-        known = {arm.setting.digest: arm for arm in self.record.plan.arms}
-        arm = known.get(setting.digest) or make_arm(
-            self.space, setting, arm_name(self.space, setting)
-        )
-        short = self._short(setting)
-        attributes = trial_attributes(arm, short, self.search.seed, "search")
-        for key, value in attributes.items():
-            trial.set_user_attr(key, value)
-        return self._task(trial._trial_id, arm.name, short.values())
-
     def _active(self, factor: Factor, values: dict[str, Value]) -> bool:
         return all(condition.holds(values[name]) for name, condition in factor.when.items())
 
 
-def _pruned(row: TrialRow) -> bool:
+def stopped_early(row: TrialRow) -> bool:
     """Whether a trial was begun and stopped by the pruner, rather than never trained."""
     return row.state == "PRUNED" and "history" in row.attributes
+
+
+def _refused(trial: optuna.trial.FrozenTrial) -> bool:
+    found = trial.user_attrs
+    return SAME in found or str(found.get("failure", "")).startswith("infeasible")

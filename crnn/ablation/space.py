@@ -191,16 +191,20 @@ class Limits(Part):
 class Sampler(Part):
     """A sampler by name, with its options (None: the sampler's own default, but scrambled)."""
 
-    name: Literal["tpe", "random", "qmc"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp"] = "tpe"
     n_startup_trials: Count | None = None
     n_ei_candidates: Count | None = None
+    multivariate: bool | None = None
+    constant_liar: bool | None = None
     qmc_type: Literal["sobol", "halton"] | None = None
     scramble: bool | None = None
+    deterministic_objective: bool | None = None
 
     @model_validator(mode="after")
     def _own_options(self) -> Sampler:
-        tpe, qmc = ("n_startup_trials", "n_ei_candidates"), ("qmc_type", "scramble")
-        return _own_options(self, tpe=tpe, random=(), qmc=qmc)
+        tpe = ("n_startup_trials", "n_ei_candidates", "multivariate", "constant_liar")
+        gp = ("n_startup_trials", "deterministic_objective")
+        return _own_options(self, tpe=tpe, random=(), qmc=("qmc_type", "scramble"), gp=gp)
 
 
 class Pruner(Part):
@@ -221,20 +225,46 @@ class Pruner(Part):
 
 
 class Search(Part):
-    """The search stage: how many trials, drawn how, trained how."""
+    """The search stage: how many trials, drawn how, trained how.
+
+    Attributes:
+        trials: settings tried, those of the space's own arms among them.
+        seed: of the sampler and of every training.
+        sampler: draws the settings.
+        pruner: stops trainings that do badly.
+        duplicates: what a draw of a setting that was tried before comes to, which is never trained
+            again: ``redraw`` draws another in its place, ``reuse`` lets it count as a trial, with
+            the earlier one's value.
+        training: settings of the trainings (epochs, images) in place of the arms' own.
+    """
 
     trials: Count
     seed: int = Field(0, ge=0, le=MAX_SEED)
+    duplicates: Literal["redraw", "reuse"] = "redraw"
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     training: dict[str, Any] = {}
 
 
 class Confirm(Part):
-    """The confirmation: the best `top` of the search over `seeds` fresh seeds."""
+    """The confirmation: what the search found best, at full length over fresh seeds.
 
-    top: Count
+    Attributes:
+        top: how many of the settings drawn, beside the baseline and the named arms.
+        seeds: how many each is trained with.
+        path_seeds: how many the steps of the path are trained with, other ones again; 0 leaves
+            the path out, None takes as many as `seeds`.
+    """
+
+    top: int = Field(ge=1, le=100)
     seeds: int = Field(ge=2, le=MAX_SEEDS)
+    path_seeds: int | None = Field(None, ge=0, le=MAX_SEEDS)
+
+    @model_validator(mode="after")
+    def _testable(self) -> Confirm:
+        if self.path_seeds == 1:
+            raise ValueError("path_seeds must be 2 or more to test a step, or 0 for no path")
+        return self
 
 
 class Space(Part):
@@ -244,7 +274,7 @@ class Space(Part):
     text: str
     question: Text = ""
     note: Text = ""
-    design: Design = "one-factor"
+    design: Design | Literal["confirmation"] = "one-factor"
     seeds: tuple[int, ...] = ()
     margin: float = Field(0.005, gt=0, lt=1)
     settle: Settle | None = None

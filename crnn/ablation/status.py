@@ -57,10 +57,13 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
 
 def _by_arm(record: Record, trials: list[tuple[str, str, TrialRow]]) -> list[dict[str, Any]]:
     names = dict.fromkeys([*(a.name for a in record.plan.arms), *(arm for arm, _, _ in trials)])
+    replicates = [replicate for stage in record.stages for replicate in stage.replicates()]
+    each = Counter(replicate.arm.name for replicate in replicates)
+    names |= dict.fromkeys(each)
     rows = []
     for name in names:
         counts = Counter(state for arm, state, _ in trials if arm == name)
-        wanted = sum(counts.values()) if record.trials else len(record.seeds)
+        wanted = sum(counts.values()) if record.trials else each[name]
         rows.append({"arm": name, **_counted(counts, wanted)})
     return rows
 

@@ -25,7 +25,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from crnn.ablation.folders import check_name
+from crnn.ablation.folders import check_name, confirm_name, search_of
 from crnn.ablation.space_file import nearest
 from crnn.errors import UserError, one_line
 
@@ -310,14 +310,26 @@ def reported_steps(storage: RDBStorage, trial_id: int) -> set[int]:
         return {row[0] for row in connection.execute(sqlalchemy.text(query), {"trial": trial_id})}
 
 
+def report_steps(storage: RDBStorage, trial_id: int, values: Mapping[int, float]) -> None:
+    """Report a trial's intermediate values, by step: those that the storage lacks."""
+    present = reported_steps(storage, trial_id)
+    for step, value in values.items():
+        if step not in present:
+            storage.set_trial_intermediate_value(trial_id, step, value)
+
+
 def create_trial(
     storage: RDBStorage,
     study: str,
     params: dict[str, Any],
     distributions: dict[str, BaseDistribution],
     attributes: dict[str, Any],
+    constraints: Mapping[str, float] | None = None,
 ) -> int:
-    """A new RUNNING trial, whole in one transaction; its id."""
+    """A new RUNNING trial, whole in one transaction; its id.
+
+    `constraints` are what a sampler is told of it: 0 or below where it keeps to one.
+    """
     template = FrozenTrial(
         number=-1,  # the storage gives the number
         trial_id=-1,
@@ -331,6 +343,8 @@ def create_trial(
         system_attrs={},
         intermediate_values={},
     )
+    for key, value in (constraints or {}).items():
+        template.set_constraint(key, value)
     return storage.create_new_trial(storage.get_study_id_from_name(study), template)
 
 
@@ -385,7 +399,7 @@ def delete_study(storage: RDBStorage, study: str) -> None:
 
 
 def copy_study(study: str, source: str, target: str, *, replace: bool = False) -> None:
-    """Copy a study into another storage, whole or not at all.
+    """Copy a study into another storage, whole or not at all; a search with its confirmation.
 
     Raises:
         UserError: the name is none, no such study, the target has one of that name and `replace`
@@ -399,7 +413,10 @@ def copy_study(study: str, source: str, target: str, *, replace: bool = False) -
             if study in study_names(written) and not replace:
                 raise StorageError(f"{shown(target)} has a study {study} already; --replace it")
             with lock(written, study):
-                _copy(read, written, study)
+                both = [study, confirm_name(study)]
+                _copy(read, written, [name for name in both if name in names])
+                if both[1] not in names:
+                    _remove(written, both[1])  # of the one that was replaced
 
 
 @contextmanager
@@ -412,31 +429,36 @@ def opened_storage(url: str, *, create: bool = False) -> Iterator[RDBStorage]:
         storage.engine.dispose()
 
 
-def _copy(read: RDBStorage, written: RDBStorage, study: str) -> None:
-    """Copy under a name that no study can have; only the whole copy takes the study's place."""
-    part = f"{study} (being copied)"
-    _remove(written, part)
-    optuna.copy_study(
-        from_study_name=study, from_storage=read, to_storage=written, to_study_name=part
-    )
-    _remove(written, study)
-    _rename(written, part, study)
+def _copy(read: RDBStorage, written: RDBStorage, studies: list[str]) -> None:
+    """Copy under names that no study can have; only whole copies take the studies' places."""
+    parts = {study: f"{study} (being copied)" for study in studies}
+    for study, part in parts.items():
+        _remove(written, part)
+        optuna.copy_study(
+            from_study_name=study, from_storage=read, to_storage=written, to_study_name=part
+        )
+    for study, part in parts.items():
+        _remove(written, study)
+        _rename(written, part, study)
 
 
 @contextmanager
 def lock(storage: RDBStorage, study: str) -> Iterator[None]:
     """Hold the study for this process; free at once when the process ends, however it ends.
 
+    A search and its confirmation have one lock.
+
     Raises:
         StorageError: another process holds it; the message names that process.
     """
-    path = sqlite_file(url_of(storage))
-    with _file_lock(path, study) if path else _advisory_lock(storage, study):
+    path, held = sqlite_file(url_of(storage)), search_of(study)
+    with _file_lock(path, held) if path else _advisory_lock(storage, held):
         yield
 
 
 def may_be_running(storage: RDBStorage, study: str) -> bool:
     """Whether a coordinator may hold the study: False only where it certainly does not."""
+    study = search_of(study)
     database = sqlite_file(url_of(storage))
     if database is None:
         with storage.engine.connect() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials
-from crnn.ablation.design import Arm, Plan, Replicate, cost
+from crnn.ablation.design import Arm, Plan, Replicate, Stage, cost
 from crnn.ablation.parameters import designed
 from crnn.ablation.record import Record
 from crnn.ablation.space import Pruner
@@ -48,6 +49,19 @@ class Progress:
     failed: int = 0
     idle: bool = False
     remaining_cost: float = 0.0
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether every trial that is wanted has ended, well or not."""
+        return self.complete + self.failed >= self.wanted
+
+    def __add__(self, other: Progress) -> Progress:
+        return Progress(
+            self.wanted + other.wanted,
+            self.complete + other.complete,
+            self.failed + other.failed,
+            remaining_cost=self.remaining_cost + other.remaining_cost,
+        )
 
 
 class Source(Protocol):
@@ -108,12 +122,14 @@ class DesignedSource:
         storage: RDBStorage,
         study: str,
         record: Record,
-        seeds: tuple[int, ...],
+        stages: Sequence[Stage],
         retry_failed: bool = False,
     ) -> None:
         self.storage, self.study, self.precision = storage, study, record.precision
         self.names = varied(record.plan)
-        wanted = record.plan.replicates(seeds)
+        replicates = {r: stage.name for stage in stages for r in stage.replicates()}
+        self.stage = {r.identity: name for r, name in replicates.items()}
+        wanted = list(replicates)
         latest = self._latest()
         states = {r.identity: latest[r.identity].state for r in wanted if r.identity in latest}
         closed = ("COMPLETE",) if retry_failed else ("COMPLETE", "FAIL")
@@ -153,7 +169,8 @@ class DesignedSource:
 
     def _create(self, replicate: Replicate, setting: Setting) -> int:
         params, distributions = designed(setting, self.names)
-        attributes = trial_attributes(replicate.arm, setting, replicate.seed, "ablation")
+        stage = self.stage[replicate.identity]
+        attributes = trial_attributes(replicate.arm, setting, replicate.seed, stage)
         return create_trial(self.storage, self.study, params, distributions, attributes)
 
     def claim(self, tasks: list[Task]) -> str:

@@ -394,7 +394,7 @@ class _Reports:
 def _trial(task: Task, study: str) -> tuple[optuna.Trial, set[int]]:
     import optuna
 
-    from crnn.ablation.search import make_pruner
+    from crnn.ablation.samplers import make_pruner
     from crnn.ablation.storage import reported_steps
 
     storage = _storage()

@@ -24,6 +24,7 @@ DESIGNS = {
     "and named arms",
     "factorial": "factorial: every level of each factor with every level of the others",
     "search": "search: a sampler draws the settings, one training each",
+    "confirmation": "confirmation: what a search found best, over fresh seeds",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pandas as pd
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials
-from crnn.ablation.design import Arm, Plan, arm_name, make_arm
-from crnn.ablation.record import Record, latest_study, load_record
+from crnn.ablation.design import Arm, Plan, arm_name, full_length, make_arm
+from crnn.ablation.folders import confirm_name, search_of
+from crnn.ablation.record import Record, find_record, latest_study, load_record
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
 from crnn.report.csv_file import read_csv
@@ -27,7 +28,7 @@ class StudyTable:
     Attributes:
         name: the study's name.
         question: the space's question, plain text.
-        design: ``one-factor``, ``factorial`` or ``search``.
+        design: ``one-factor``, ``factorial``, ``search`` or ``confirmation``.
         margin: the smallest difference of validation accuracy that matters, a fraction.
         notes: sentences of the space's author that the report repeats (may be empty).
         seeds: the seeds that the study wants, in order.
@@ -52,6 +53,12 @@ class StudyTable:
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what `python study.py` is given to go on with the study.
+        reuses: whether a search counts a setting drawn again as one of its trials.
+        chosen: of a confirmation, the arm that was best in it; empty before that is known.
+        confirmation: of a search, the study that confirms what it found; None before it has begun.
+        path: of a confirmation, the way from the baseline to the chosen arm: each arm is compared
+            with the step before it, or, taken back from the chosen one, with that; None before it
+            is known, or where there is none.
     """
 
     name: str
@@ -73,6 +80,10 @@ class StudyTable:
     space_text: str = ""
     command: str = ""
     looks: tuple[int, ...] = ()
+    reuses: bool = False
+    chosen: str = ""
+    confirmation: StudyTable | None = None
+    path: StudyTable | None = None
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
@@ -89,29 +100,64 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
     if str(source).endswith(".csv"):
         return read_csv(Path(source), TEXT_COLUMNS)
     with opened_storage(storage_url(str(source), Path())) as opened:
-        return load_study(opened, study or latest_study(opened)).trials
+        return all_trials(load_study(opened, study or latest_study(opened)))
+
+
+def all_trials(table: StudyTable) -> pd.DataFrame:
+    """The trials of all stages of a study, those of a search first."""
+    return pd.concat([stage.trials for stage in stages(table)], ignore_index=True)
+
+
+def stages(table: StudyTable) -> list[StudyTable]:
+    """A study stage by stage: itself, what confirms it, and the path."""
+    later = (table.confirmation, table.path)
+    return [table, *(stage for part in later if part for stage in stages(part))]
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
-    """Everything that a report needs of one study.
+    """Everything that a report needs of one study; of a search with its confirmation.
 
     Raises:
         StorageError: there is no such study.
     """
     record = load_record(storage, study)
-    plan, space = record.plan, record.plan.space
-    seeds = record.seeds or (space.search.seed if space.search else 0,)
-    rows = []
+    rows = _rows(storage, study, record)
+    if record.trials and find_record(storage, confirm_name(study)):
+        return replace(
+            _table(study, record, rows), confirmation=load_study(storage, confirm_name(study))
+        )
+    if not record.path:
+        return _table(study, record, rows)
+    first, second = (
+        _table(study, record.of(stage), [r for r in rows if r.attributes["stage"] == stage.name])
+        for stage in record.stages
+    )
+    return replace(first, path=second if record.path.arms else None)
+
+
+def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
+    """The study's own trials."""
+    search, rows = record.plan.space.search, []
+    seeds = {stage.name: stage.seeds for stage in record.stages}
+    seeds |= {"search": (search.seed,)} if search else {}
     for row in checked_trials(storage, study):
+        found = row.attributes
         # Any tool may have added a trial of its own; a draw of a search may have no arm.
-        if "arm" in row.attributes or (space.search and "stage" in row.attributes):
-            rows.append(row)
-            if (seed := row.attributes.get("seed", seeds[0])) not in seeds:
-                fault = f"attribute seed: the study has no seed {seed}"
-                raise UnreadableError(f"study {study}: trial {row.number}", fault)
+        if "arm" not in found and not (search and "stage" in found):
+            continue
+        rows.append(row)
+        own = seeds.get(found["stage"], ())
+        if "seed" in found and found["seed"] not in own:
+            fault = f"attribute seed: the study has no seed {found['seed']}"
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
+    return rows
+
+
+def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
+    plan, space = record.plan, record.plan.space
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
-    rows.sort(key=lambda row: _place(record, places, row))
+    rows = sorted(rows, key=lambda row: _place(record, places, row))
     return StudyTable(
         name=study,
         question=space.question,
@@ -132,6 +178,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         space_text=space.text,
         command=_command(record, study),
         looks=record.looks,
+        reuses=bool(space.search and space.search.duplicates == "reuse"),
+        chosen=record.chosen,
     )
 
 
@@ -140,6 +188,7 @@ TRIAL_COLUMNS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss"),
     *("best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs"),
     *("seconds", "device", "precision", "threads", "fused", "started", "finished", "failure"),
+    "duplicate_of",
 ]
 TEXT_COLUMNS = [
     *("stage", "state", "arm", "device", "precision", "started", "finished", "failure"),
@@ -157,15 +206,10 @@ def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
     for row in rows:
         name = row.attributes.get("arm")
         if name and name not in arms:
-            arms[name] = make_arm(plan.space, _as_drawn(plan, row.attributes["setting"]), name)
+            arms[name] = make_arm(
+                plan.space, full_length(plan.space, row.attributes["setting"]), name
+            )
     return list(arms.values())
-
-
-def _as_drawn(plan: Plan, values: dict[str, Any]) -> Setting:
-    """A search trial's setting at full length: its training was the search's, not the arm's."""
-    own = {factor.name for factor in plan.space.factors}
-    kept = {k: getattr(plan.space.baseline.train, k) for k in TRAIN_KEYS if k not in own}
-    return Setting.of({**values, **kept})
 
 
 def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
@@ -213,7 +257,9 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
     found = row.attributes
     plan, values = record.plan, found.get("setting", {})
     seeds = record.seeds or (plan.space.search.seed if plan.space.search else 0,)
-    arm = found.get("arm") or (arm_name(plan.space, _as_drawn(plan, values)) if values else "")
+    arm = found.get("arm") or (
+        arm_name(plan.space, full_length(plan.space, values)) if values else ""
+    )
     return {
         **{name: found.get(name) for name in TRIAL_COLUMNS},
         "stage": found.get("stage", "search"),  # a draw that was never trained has none
@@ -315,12 +361,12 @@ def _texts(values: dict[str, Value]) -> dict[str, str]:
 def _command(record: Record, study: str) -> str:
     """``run source --epochs 1``; a space that is not a shipped one is the study's own copy."""
     plan = record.plan
-    own = f"results/{study}/space.toml"
+    own = f"results/{search_of(study)}/space.toml"
     words = ["run", plan.space.name if plan.is_shipped else own]
     for key, value in plan.overrides.items():
         words += [f"--{key.replace('_', '-')}", str(value)]
-    if study != plan.study_name or not plan.is_shipped:
-        words += ["--study", study]
+    if search_of(study) != plan.study_name or not plan.is_shipped:
+        words += ["--study", search_of(study)]
     return " ".join(words)
 
 

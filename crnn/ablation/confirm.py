@@ -1,0 +1,205 @@
+"""A search's confirmation: what it found best, at full length over seeds that it has not used.
+
+It is a study of its own in the same storage, of two stages: ``confirm`` compares the baseline, the
+named arms and the best settings drawn; ``path`` then leads from the baseline to the arm that was
+best there, one change at a time (`crnn.ablation.path`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from optuna.storages import RDBStorage
+
+from crnn.ablation.attributes import checked_trials
+from crnn.ablation.design import Arm, Stage, arm_name, full_length, make_arm
+from crnn.ablation.folders import confirm_name
+from crnn.ablation.path import forest, path_stage
+from crnn.ablation.record import Record, confirmation_plan, find_record
+from crnn.ablation.space import Confirm
+from crnn.ablation.storage import StorageError, TrialRow
+from crnn.config import Setting
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting that the search has trained to its end, as an arm's, and what came of it."""
+
+    number: int
+    setting: Setting
+    value: float
+
+
+def found(search: Record, rows: Sequence[TrialRow]) -> list[Found]:
+    """The search's completed settings, best first; each as the first trial of it."""
+    first: dict[str, Found] = {}
+    for row in rows:
+        if row.state == "COMPLETE" and "arm" in row.attributes and row.value is not None:
+            setting = full_length(search.plan.space, row.attributes["setting"])
+            first.setdefault(setting.digest, Found(row.number, setting, row.value))
+    return sorted(first.values(), key=lambda each: (-each.value, each.number))
+
+
+def candidates(search: Record, ranked: Sequence[Found], top: int) -> tuple[Arm, ...]:
+    """The arms to confirm: the baseline, the named ones, and the best `top` of the others."""
+    space, fixed = search.plan.space, search.plan.arms
+    own = {arm.setting.digest for arm in fixed}
+    ranks = [(rank, each) for rank, each in enumerate(ranked, 1) if each.setting.digest not in own]
+    drawn = [
+        make_arm(
+            space,
+            each.setting,
+            arm_name(space, each.setting),
+            note=f"trial {each.number} of the search, rank {rank}",
+        )
+        for rank, each in ranks[:top]
+    ]
+    return (*fixed, *drawn)
+
+
+def confirmation(
+    storage: RDBStorage, study: str, search: Record, count: int | None = None
+) -> Record | None:
+    """The confirmation of a search as it should stand now; None for a search that has none.
+
+    It has a path once all of its arms have ended, and keeps its arms and path from then on.
+
+    Args:
+        storage: where both are.
+        study: the search, which has all the trials that it wants.
+        search: its record.
+        count: the number of seeds in place of the space's own.
+
+    Raises:
+        StorageError: it has begun, and what is asked for would change it.
+    """
+    asked = search.plan.space.confirm
+    if asked is None:
+        return None
+    stored = find_record(storage, confirm_name(study))
+    rows = checked_trials(storage, study)
+    if stored is None:
+        return _begun(search, rows, asked, count)
+    stored = _with_conditions(stored, search)
+    if stored.path is None:
+        stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
+    elif count is not None and count > len(stored.seeds):
+        raise StorageError(
+            f"study {study}: its path has begun from what {len(stored.seeds)} seeds confirmed; "
+            "leave --seeds out, or confirm with more in a study of its own with --study NAME"
+        )
+    results = checked_trials(storage, confirm_name(study))
+    if stored.path is None and _ended(stored, results):
+        return _with_path(stored, search, rows, results, asked)
+    return stored
+
+
+def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
+    """Refuse to search on once what was found is being confirmed.
+
+    Args:
+        storage: where both are.
+        study: the search.
+        before: its record so far.
+        wanted: its record as it is wanted now.
+
+    Raises:
+        StorageError: it wants more trials or arms than those that the confirmation rests on.
+    """
+    if find_record(storage, confirm_name(study)) is None:
+        return
+    known = {arm.name for arm in before.plan.arms}
+    more = [f"arm {arm.name}" for arm in wanted.plan.arms if arm.name not in known]
+    if wanted.trials > before.trials:
+        more.append(f"{wanted.trials:,} trials")
+    if more:
+        raise StorageError(
+            f"study {study}: what its {before.wanted:,} trials found is being confirmed, so "
+            f"{more[0]} would come too late; take that back, or run it as a study of its own with "
+            "--study NAME"
+        )
+
+
+def sentence(record: Record) -> str:
+    """What a confirmation, as it stands, is about to train."""
+    first, *rest = record.stages
+    if not rest:
+        arms, seeds = len(first.arms), len(first.seeds)
+        return (
+            f"Confirming what the search found: {arms} arms at full length x {seeds} fresh seeds = "
+            f"{arms * seeds} trainings."
+        )
+    if not rest[0].arms:
+        return f"Chosen by confirmation: {record.chosen}. There is no path to train."
+    arms, seeds = len(rest[0].arms), len(rest[0].seeds)
+    return (
+        f"Chosen by confirmation: {record.chosen}. The path there, and its changes taken back one "
+        f"by one: {arms} arms x {seeds} fresh seeds = {arms * seeds} trainings."
+    )
+
+
+def _begun(search: Record, rows: list[TrialRow], asked: Confirm, count: int | None) -> Record:
+    arms = candidates(search, found(search, rows), asked.top)
+    return _with_conditions(
+        Record(confirmation_plan(search.plan, arms), seeds=_seeds(search, count or asked.seeds)),
+        search,
+    )
+
+
+def _with_conditions(record: Record, search: Record) -> Record:
+    """Both stages run under the same conditions, on the same machines or others."""
+    return replace(
+        record,
+        device=search.device,
+        precision=search.precision,
+        threads=search.threads,
+        environments=search.environments,
+    )
+
+
+def _seeds(search: Record, count: int) -> tuple[int, ...]:
+    """The `count` seeds after the search's own."""
+    first = search.plan.space.search.seed + 1 if search.plan.space.search else 1
+    return tuple(range(first, first + count))
+
+
+def _ended(record: Record, rows: list[TrialRow]) -> bool:
+    ended = {_identity(row) for row in rows if row.state in ("COMPLETE", "FAIL")}
+    return all(r.identity in ended for r in record.stages[0].replicates())
+
+
+def _identity(row: TrialRow) -> tuple[str, int]:
+    return row.attributes.get("digest", ""), row.attributes.get("seed", -1)
+
+
+def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
+    """The arm of the highest mean validation accuracy among those with the most seeds."""
+    by_identity = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+
+    def merit(arm: Arm) -> tuple[int, float]:
+        values = [by_identity.get((arm.setting.digest, seed)) for seed in record.seeds]
+        finite = [value for value in values if value is not None]
+        return len(finite), fmean(finite) if finite else 0.0
+
+    return max(record.plan.arms, key=merit)  # the first of equals
+
+
+def _with_path(
+    record: Record,
+    search: Record,
+    rows: list[TrialRow],
+    results: list[TrialRow],
+    asked: Confirm,
+) -> Record:
+    best = chosen(record, results)
+    count = len(record.seeds) if asked.path_seeds is None else asked.path_seeds
+    path = Stage("path", (), ())
+    tried = [(each.setting, each.value) for each in found(search, rows)]
+    if count and tried:
+        space, seed = search.plan.space, search.plan.space.search.seed  # type: ignore[union-attr]
+        first = record.seeds[-1] + 1
+        seeds = tuple(range(first, first + count))
+        path = path_stage(space, best, forest(space, tried, seed), record.plan.arms, seeds)
+    return replace(record, chosen=best.name, path=path)

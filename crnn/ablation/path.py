@@ -1,0 +1,153 @@
+"""From the baseline to the chosen setting, one change at a time: which of the changes counted?
+
+The order is greedy: of the changes left, always the one after which a random forest, fitted to the
+search's completed trials, expects most. What each step is worth is then measured by training it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from crnn.ablation.design import Arm, Stage, arm_name, differences, make_arm, why_not
+from crnn.ablation.space import BASELINE, Factor, Space
+from crnn.config import Setting, Value, text_of
+
+Change = dict[str, Value]
+Predict = Callable[[Sequence[Setting]], Sequence[float]]
+IDLE = -1.0  # stands for the value of a number that has no effect where it is
+TREES = 200
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change on the way.
+
+    Attributes:
+        change: the new values by setting.
+        setting: the whole setting after it.
+    """
+
+    change: Change
+    setting: Setting
+
+
+def changes(space: Space, best: Setting) -> list[Change]:
+    """What has to change: each scientific factor alone, the nuisances together at the end.
+
+    Nuisances are tuned, not concluded on, so what one of them is worth is not asked.
+    """
+    found = differences(space, best)
+    for name in list(found):  # what would be the same network without it is no change
+        if taken_back(space, best, {name: found[name]}).digest == best.digest:
+            best = taken_back(space, best, {name: found.pop(name)})
+    nuisances = {factor.name for factor in space.factors if factor.role == "nuisance"}
+    alone = [{name: value} for name, value in found.items() if name not in nuisances]
+    tuned = {name: value for name, value in found.items() if name in nuisances}
+    return [*alone, tuned] if tuned else alone
+
+
+def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
+    """The changes from the space's baseline to `best`, in greedy order.
+
+    A change that cannot be made yet (the network would not exist, or go beyond the limits) or would
+    have no effect yet waits; where none of those left can be made alone, they are made together.
+
+    Args:
+        space: whose baseline it starts from.
+        best: where it leads to.
+        predict: settings -> what is expected of each, the more the better.
+    """
+    now, left, made = space.baseline, changes(space, best), list[Step]()
+    while now.digest != best.digest:
+        possible = [change for change in left if _possible(space, now, change)]
+        if not possible:
+            possible = [{name: value for change in left for name, value in change.items()}]
+        expected = list(predict([now.replace(**change) for change in possible]))
+        change = possible[expected.index(max(expected))]
+        now = now.replace(**change)
+        made.append(Step(change, now))
+        left = [other for other in left if not other.keys() <= change.keys()]
+    return made
+
+
+def _possible(space: Space, now: Setting, change: Change) -> bool:
+    changed = now.replace(**change)
+    return changed.digest != now.digest and why_not(space, changed) is None
+
+
+def taken_back(space: Space, best: Setting, change: Change) -> Setting:
+    """`best` with the baseline's values in place of a change's."""
+    values = space.baseline.values()
+    return best.replace(**{name: values[name] for name in change})
+
+
+def path_stage(
+    space: Space, chosen: Arm, predict: Predict, known: Sequence[Arm], seeds: tuple[int, ...]
+) -> Stage:
+    """What the path trains: every step, each compared with the one before, and leave-one-out.
+
+    Args:
+        space: whose baseline it starts from.
+        chosen: the arm that it leads to.
+        predict: see `steps`.
+        known: arms whose names are kept where they are met again.
+        seeds: none of which the search or the confirmation has used.
+
+    Returns:
+        The stage ``path``: the baseline, the steps, the last of which is the chosen arm, then those
+        of its changes taken back alone that are no step. Without arms where nothing changes.
+    """
+    names = {arm.setting.digest: arm.name for arm in [*known, chosen]}
+    made = steps(space, chosen.setting, predict)
+    if not made:
+        return Stage("path", (), ())
+    arms = [Arm(BASELINE, space.baseline)]
+    for place, step in enumerate(made, start=1):
+        name = names.get(step.setting.digest) or arm_name(space, step.setting)
+        arms.append(make_arm(space, step.setting, name, arms[-1].name, f"step {place}"))
+    there = {arm.setting.digest for arm in arms}
+    for step in made:
+        setting = taken_back(space, chosen.setting, step.change)
+        if setting.digest not in there and why_not(space, setting) is None:
+            there.add(setting.digest)
+            name = names.get(setting.digest) or arm_name(space, setting)
+            arms.append(make_arm(space, setting, name, chosen.name, "leave-one-out"))
+    return Stage("path", tuple(arms), seeds)
+
+
+def forest(space: Space, tried: Sequence[tuple[Setting, float]], seed: int) -> Predict:
+    """A random forest of validation accuracy over the space's factors.
+
+    Args:
+        space: whose factors they are.
+        tried: settings with the accuracy that the search found; one at least.
+        seed: of the forest.
+    """
+    from sklearn.ensemble import RandomForestRegressor  # takes a second
+
+    model = RandomForestRegressor(n_estimators=TREES, random_state=seed % 2**32)
+    model.fit([_row(space, setting) for setting, _ in tried], [value for _, value in tried])
+
+    def predict(settings: Sequence[Setting]) -> list[float]:
+        return [float(x) for x in model.predict([_row(space, setting) for setting in settings])]
+
+    return predict
+
+
+def _row(space: Space, setting: Setting) -> list[float]:
+    """A setting as numbers: a number as it is, of a list of other values one column each."""
+    values, idle = setting.values(), setting.model.without_effect()
+    return [x for f in space.factors for x in _columns(f, values[f.name], f.name in idle)]
+
+
+def _columns(factor: Factor, value: Value, idle: bool) -> list[float]:
+    numbers = not factor.levels or all(
+        isinstance(level, int | float) and not isinstance(level, bool) for level in factor.levels
+    )
+    if not numbers:
+        return [float(not idle and text_of(level) == text_of(value)) for level in factor.levels]
+    if idle or not isinstance(value, int | float):
+        return [IDLE]
+    return [math.log10(value) if factor.log else float(value)]

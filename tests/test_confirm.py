@@ -1,0 +1,231 @@
+"""A search's confirmation: which arms and seeds, when the path begins; trainings are made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from optuna.storages import RDBStorage
+
+from crnn.ablation.confirm import check_extension, chosen, confirmation, found
+from crnn.ablation.design import build
+from crnn.ablation.folders import confirm_name
+from crnn.ablation.record import Record, find_record, own_studies
+from crnn.ablation.search import SearchSource
+from crnn.ablation.storage import StorageError, read_trials
+from crnn.ablation.tasks import DesignedSource, Task
+from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
+
+CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
+NAME = confirm_name(STUDY)
+
+
+def searched(storage: RDBStorage, text: str = CONFIRM, **conditions: Any) -> Record:
+    """The record of a search that has run."""
+    wanted = begin(storage, record(text, **conditions))
+    run_all(SearchSource(storage, STUDY, wanted))
+    return wanted
+
+
+def wanted(storage: RDBStorage, search: Record, count: int | None = None) -> Record:
+    made = confirmation(storage, STUDY, search, count)
+    assert made is not None
+    return made
+
+
+def trained(storage: RDBStorage, confirmed: Record, limit: int | None = None) -> None:
+    """Save a confirmation and train (made up) what it lacks."""
+    begin(storage, confirmed, NAME)
+    run_all(DesignedSource(storage, NAME, confirmed, confirmed.stages), limit)
+
+
+# Which arms
+
+
+def test_it_has_the_baseline_the_named_arms_and_the_best_drawn(storage: RDBStorage) -> None:
+    search = searched(storage)
+    rows = read_trials(storage, STUDY)
+    drawn = sorted(rows[2:], key=lambda row: -(row.value or 0))
+    made = wanted(storage, search)
+    names = [arm.name for arm in made.plan.arms]
+    assert names == ["baseline", "wide", *(row.attributes["arm"] for row in drawn[:2])]
+    assert [arm.against for arm in made.plan.arms] == ["", "baseline", "baseline", "baseline"]
+    order = sorted(rows, key=lambda row: -(row.value or 0))
+    for arm, row in zip(made.plan.arms[2:], drawn, strict=False):
+        rank = order.index(row) + 1
+        assert arm.note == f"trial {row.number} of the search, rank {rank}"
+
+
+def test_its_trainings_are_at_full_length_and_score_the_test_set(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    begin(storage, made, NAME)
+    tasks = run_all(DesignedSource(storage, NAME, made, made.stages))
+    assert len(tasks) == 12
+    for task in tasks:
+        assert (task.setting.train.epochs, task.setting.train.train_size) == (3, 200)
+        assert task.score_test
+        assert task.pruner is None
+    assert {row.attributes["stage"] for row in read_trials(storage, NAME)} == {"confirm"}
+
+
+def test_its_seeds_are_those_after_the_searchs(storage: RDBStorage) -> None:
+    text = CONFIRM.replace("trials   = 6", "trials   = 6\nseed = 7")
+    search = searched(storage, text)
+    assert wanted(storage, search).seeds == (8, 9, 10)
+    assert wanted(storage, search, 5).seeds == (8, 9, 10, 11, 12)
+
+
+def test_what_was_pruned_or_failed_is_not_confirmed(storage: RDBStorage) -> None:
+    asked = begin(storage, record(CONFIRM))
+    source = SearchSource(storage, STUDY, asked)
+    ended: list[tuple[Task, str]] = []
+    while task := source.next():
+        state = "COMPLETE" if task.arm in ("baseline", "wide") or len(ended) == 4 else "PRUNED"
+        end(source, task, state)
+        ended.append((task, state))
+    complete = [task.arm for task, state in ended if state == "COMPLETE"]
+    assert [arm.name for arm in wanted(storage, asked).plan.arms] == complete
+    assert len(found(asked, read_trials(storage, STUDY))) == 3
+
+
+def test_a_search_without_confirm_has_none(storage: RDBStorage) -> None:
+    assert confirmation(storage, STUDY, searched(storage, SEARCH)) is None
+
+
+def test_it_is_trained_as_the_search_was(storage: RDBStorage) -> None:
+    search = searched(storage, precision="bf16", threads=3, environments=({"cpu": "a"},))
+    made = wanted(storage, search)
+    assert (made.precision, made.threads, made.environments) == ("bf16", 3, ({"cpu": "a"},))
+
+
+# How it is stored
+
+
+def test_a_stored_confirmation_is_read_back(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    trained(storage, made)
+    with_path = wanted(storage, search)
+    assert with_path.path is not None
+    for each in (made, with_path):
+        begin(storage, each, NAME)
+        stored = find_record(storage, NAME)
+        assert stored == each
+        assert stored.attributes() == each.attributes()
+    assert own_studies(storage) == [STUDY, NAME]
+
+
+def test_it_keeps_its_arms_though_the_search_goes_on(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    begin(storage, made, NAME)
+    more = replace(search, trials=12)
+    begin(storage, more)
+    run_all(SearchSource(storage, STUDY, more))
+    assert wanted(storage, more).plan == made.plan
+
+
+def test_a_search_is_not_extended_once_it_is_confirmed(storage: RDBStorage) -> None:
+    search = searched(storage)
+    more = replace(search, trials=12)
+    wider = CONFIRM.replace("[search]", "narrow = { set = { hidden_size = 64 } }\n[search]")
+    other = replace(search, plan=build("tiny", wider))
+    for wish in (more, other):
+        check_extension(storage, STUDY, search, wish)
+    begin(storage, wanted(storage, search), NAME)
+    check_extension(storage, STUDY, search, search)
+    with pytest.raises(StorageError, match=r"6 trials found is being confirmed, so 12 trials"):
+        check_extension(storage, STUDY, search, more)
+    with pytest.raises(StorageError, match="arm narrow would come too late"):
+        check_extension(storage, STUDY, search, other)
+
+
+# The path
+
+
+def test_the_path_begins_when_all_have_ended(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    trained(storage, made, 11)
+    assert wanted(storage, search).path is None
+    trained(storage, made)
+    assert wanted(storage, search).path is not None
+
+
+def test_it_leads_to_the_best_of_the_confirmation(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    begin(storage, made, NAME)
+    tasks = run_all(DesignedSource(storage, NAME, made, made.stages))
+    means = {arm.name: 0.0 for arm in made.plan.arms}
+    for task in tasks:
+        means[task.arm] += accuracy(task) / 3
+    best = max(means, key=means.__getitem__)
+    assert best != "baseline"
+    with_path = wanted(storage, search)
+    assert with_path.path is not None
+    assert with_path.chosen == best
+    assert with_path.path.arms[0].name == "baseline"
+    assert with_path.path.arms[0].setting == search.plan.space.baseline
+    assert best in [arm.name for arm in with_path.path.arms]
+    assert with_path.path.seeds == (4, 5, 6)
+    assert not set(with_path.path.seeds) & {0, *made.seeds}
+
+
+def test_its_trainings_are_a_stage_of_their_own(storage: RDBStorage) -> None:
+    search = searched(storage)
+    trained(storage, wanted(storage, search))
+    with_path = wanted(storage, search)
+    trained(storage, with_path)
+    assert with_path.path is not None
+    rows = read_trials(storage, NAME)
+    path = [row for row in rows if row.attributes["stage"] == "path"]
+    assert len(rows) == with_path.wanted == 12 + 3 * len(with_path.path.arms)
+    assert {row.attributes["seed"] for row in path} == {4, 5, 6}
+    assert wanted(storage, search) == with_path
+
+
+def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> None:
+    for count, seeds in ((2, (4, 5)), (0, ())):
+        name = f"path{count}"
+        asked = begin(storage, record(f"{CONFIRM}path_seeds = {count}\n"), name)
+        run_all(SearchSource(storage, name, asked))
+        made = confirmation(storage, name, asked)
+        assert made is not None
+        begin(storage, made, confirm_name(name))
+        run_all(DesignedSource(storage, confirm_name(name), made, made.stages))
+        again = confirmation(storage, name, asked)
+        assert again is not None
+        assert again.path is not None
+        assert again.path.seeds == seeds
+        assert bool(again.path.arms) is bool(seeds)
+        assert again.chosen
+
+
+def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
+    search = searched(storage)
+    trained(storage, wanted(storage, search))
+    more = wanted(storage, search, 5)
+    assert (more.seeds, more.path) == ((1, 2, 3, 4, 5), None)
+    trained(storage, more)
+    with_path = wanted(storage, search, 5)
+    assert with_path.path is not None
+    assert with_path.path.seeds == (6, 7, 8, 9, 10)[: len(with_path.path.seeds)]
+    trained(storage, with_path)
+    assert wanted(storage, search) == wanted(storage, search, 4) == with_path
+    with pytest.raises(StorageError, match="its path has begun from what 5 seeds confirmed"):
+        confirmation(storage, STUDY, search, 6)
+
+
+def test_a_failed_training_does_not_keep_the_path_from_beginning(storage: RDBStorage) -> None:
+    search = searched(storage)
+    made = wanted(storage, search)
+    begin(storage, made, NAME)
+    source = DesignedSource(storage, NAME, made, made.stages)
+    while task := source.next():
+        end(source, task, "FAIL" if task.seed == 1 and task.arm != "wide" else "COMPLETE")
+    rows = read_trials(storage, NAME)
+    assert chosen(made, rows).name == "wide"  # it alone has all of its seeds
+    assert wanted(storage, search).chosen == "wide"
