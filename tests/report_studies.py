@@ -27,6 +27,18 @@ ONE_FACTOR = {
     "dropout": ["0.1", "0.0", "0.05", "0.15", "0.2", "0.3", "0.4", "0.5"],
     "learning_rate": ["0.0003", "0.003", "0.0001"],
 }
+SEARCHED = BASELINE | {"dropout_count": "3"}
+RANGES: dict[str, dict[str, Any]] = {
+    "pooling_count": {"low": 1, "high": 3, "step": None, "log": False, "whole": True},
+    "hidden_size": {"low": 64, "high": 384, "step": 64, "log": False, "whole": True},
+    "dropout": {"low": 0.0, "high": 0.4, "step": 0.05, "log": False, "whole": False},
+    "dropout_count": {"low": 1, "high": 3, "step": None, "log": False, "whole": True},
+    "learning_rate": {"low": 3e-5, "high": 6e-3, "step": None, "log": True, "whole": False},
+}
+LIMITS = {
+    "pooling_count": (0, 3), "hidden_size": (1, 4096), "dropout": (0.0, 0.95),
+    "dropout_count": (0, 3), "learning_rate": (0.0, 10.0),
+}  # fmt: skip
 REPORTED = {"baseline": 0.8967, "pooling_count=2": 0.8873, "filter_sizes=2,2,2": 0.8610}
 NASTY = '<script>alert(1)</script> <img src=x onerror="alert(2)"> | `x` *b*\n# title'
 EPOCH_COLUMNS = [
@@ -66,12 +78,9 @@ def study(
     table = _arms(settings, design)
     trials, history = _trials(table, seeds, epochs, set(missing), set(failed), design)
     factors = {
-        name: {
-            "role": "nuisance" if name == "learning_rate" else "scientific",
-            "levels": sorted(set(table[name])),
-        }
-        for name in BASELINE
-        if table[name].nunique() > 1
+        name: _factor(name, table, design)
+        for name in SEARCHED
+        if name in table and table[name].nunique() > 1
     }
     fields: dict[str, Any] = {
         "name": f"made-{design}",
@@ -97,6 +106,7 @@ def study(
         },
         "space_text": f'format = 1\ndesign = "{design}"\n',
         "command": f"run made-{design}",
+        "sampler": "random" if design == "search" else "",
     }  # fmt: skip
     return StudyTable(**(fields | changes))
 
@@ -118,6 +128,14 @@ def nasty(table: StudyTable) -> StudyTable:
         environment={"host": {"name": NASTY}},
         space_text="</pre>" + NASTY,
     )
+
+
+def _factor(name: str, arms: pd.DataFrame, design: str) -> dict[str, Any]:
+    found = {"role": "nuisance" if name == "learning_rate" else "scientific"}
+    shown = {"levels": sorted(set(arms[name]) - {""})}
+    if design != "search":
+        return found | shown
+    return found | shown | {"range": RANGES.get(name), "limits": LIMITS.get(name)}
 
 
 def _one_factor(arms: int) -> dict[str, dict[str, str]]:
@@ -148,17 +166,21 @@ def _search(arms: int) -> dict[str, dict[str, str]]:
             "hidden_size": str(64 * draw.integers(1, 7)),
             "dropout": f"{0.05 * draw.integers(0, 9):.2f}",
             "learning_rate": repr(float(10 ** draw.uniform(-4.5, -2.3))),
+            "dropout_count": str(draw.integers(1, 4)),
         }
         for _ in range(arms - 2)
     ]
-    named = {"baseline": BASELINE, "source-best": BASELINE | {"hidden_size": "256"}}
+    for setting in drawn:
+        if setting["dropout"] == "0.00":
+            setting["dropout_count"] = ""
+    named = {"baseline": SEARCHED, "source-best": SEARCHED | {"hidden_size": "256"}}
     return named | {k: v for k, v in _named(drawn).items() if k != "baseline"}
 
 
 def _named(settings: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     made = {}
     for setting in settings:
-        differs = [f"{name}={x}" for name, x in setting.items() if x != BASELINE[name]]
+        differs = [f"{name}={x}" for name, x in setting.items() if x not in ("", SEARCHED[name])]
         made["+".join(differs) or "baseline"] = BASELINE | setting
     return made
 
@@ -166,7 +188,7 @@ def _named(settings: list[dict[str, str]]) -> dict[str, dict[str, str]]:
 def _arms(settings: dict[str, dict[str, str]], design: str) -> pd.DataFrame:
     rows = []
     for arm, setting in settings.items():
-        changed = [name for name in setting if setting[name] != BASELINE[name]]
+        changed = [name for name in setting if setting[name] not in ("", SEARCHED[name])]
         single = changed[0] if len(changed) == 1 and "=" in arm else ""
         steps = 18 // (1 if setting["filter_sizes"] in ("3,3,2", "2,2,2") else 3)
         steps *= 4 ** (3 - int(setting["pooling_count"]))
@@ -212,7 +234,10 @@ def _trials(
                 continue
             number, dead = len(rows), (name, seed) in failed
             key = {"stage": "search" if design == "search" else "ablation", "number": number}
-            curve = 0.9 + of_arm[name] + of_seed[seed] - 0.15 * np.exp(-np.arange(epochs) / 3)
+            merit = _merit(arm) if design == "search" else 0.0
+            curve = (
+                0.9 + merit + of_arm[name] + of_seed[seed] - 0.15 * np.exp(-np.arange(epochs) / 3)
+            )
             curve = np.clip(curve + noise, 0, 1)
             seconds = 40 + arm["macs"] / 1e6 + place % 3
             rows.append(key | _trial(arm, seed, curve, seconds, epochs, dead, design))
@@ -224,6 +249,12 @@ def _trials(
                     for epoch, x in enumerate(curve.tolist())
                 ]  # fmt: skip
     return pd.DataFrame(rows), pd.DataFrame(history, columns=EPOCH_COLUMNS)
+
+
+def _merit(arm: pd.Series[Any]) -> float:
+    """What the settings of a search's trial do: wide is good, but not where little is pooled."""
+    wide, rate = int(arm["hidden_size"]) / 384, np.log10(float(arm["learning_rate"])) + 3
+    return float(0.02 * wide * (int(arm["pooling_count"]) - 1) - 0.015 * rate**2)
 
 
 def _trial(
@@ -243,7 +274,7 @@ def _trial(
         "is_baseline": arm["arm"] == "baseline",
         "replicate": seed,
         "seed": seed,
-        **{name: arm[name] for name in BASELINE},
+        **{name: arm[name] or "3" for name in SEARCHED if name in arm},
         "val_accuracy": last,
         "val_loss": 3 * (1 - last),
         "test_accuracy": tested,

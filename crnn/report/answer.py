@@ -15,6 +15,7 @@ import pandas as pd
 from crnn.power import ALPHA, MOST_SEEDS
 from crnn.report.contrasts import empty_cells
 from crnn.report.effects import confounded, paired, paired_tests, replicates, verdicts_on_test
+from crnn.report.found import edges, finished
 from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
@@ -253,8 +254,22 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
             f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}, {beyond} "
             f"the margin of {100 * table.margin:.2f} points."
         )
+    yield from _at_the_edge(table)
     yield (
         f"It is one training, and the best of {counted(len(done), 'finished setting')}: not "
         "replicated, and optimistic because it was selected. Take it as exploratory until it has "
         "been repeated on fresh seeds."
     )
+
+
+def _at_the_edge(table: StudyTable) -> Iterable[str]:
+    """Where the best trial lies at an end of what could be drawn, so that better may lie beyond."""
+    rows = finished(table.trials, table.arms, table.factors)
+    for edge in edges(rows, table.factors):
+        kind = "upper" if edge.is_upper else "lower"
+        exact = "is" if edge.value == edge.end else "is close to"
+        yield (
+            f"{edge.name}={edge.value:.6g} of the best trial {exact} the {kind} end of its "
+            f"{'range' if table.factors[edge.name]['range'] else 'levels'} {edge.low:.6g} to "
+            f"{edge.high:.6g}: the best may lie beyond; widen it."
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ BASELINE: dict[str, Any] = {"s": 40, "color": BLACK, "marker": "D"}
 LEADER: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 3}
 CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 MARK: dict[str, Any] = {"textcoords": "offset points", "fontsize": SIZE, **CENTRED}
+NOWHERE: Array = np.empty((0, 2))
 # Around a point, nearest first: sixteen directions on circles ever further out.
 SPOTS: Array = np.array(
     [
@@ -61,7 +63,8 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
     style.key(figure, blank, names)
     absent = len(costs) - len(rows)
     style.footnote(figure, f"Without a finished training, so not shown: {absent}." * (absent > 0))
-    _mark(figure, panels, rows, marks)
+    data = [rows[[column, "val_mean"]].to_numpy(float) for column in COSTS]
+    mark(figure, [Marked(axes, p, marks) for axes, p in zip(panels, data, strict=True)])
     return figure
 
 
@@ -69,43 +72,73 @@ def _panel(axes: Axes, rows: pd.DataFrame, column: str, baseline: str) -> None:
     first = rows["arm"] == baseline
     for part, look in ((~first, OTHERS), (first, BASELINE)):
         axes.scatter(rows[column][part], rows["val_mean"][part], zorder=3, **look)
-    values = rows[column][rows[column] > 0]
-    if len(values) and values.max() / values.min() > 5:
+    scale(axes, rows[column])
+    axes.margins(0.12)
+
+
+def scale(axes: Axes, costs: pd.Series[float]) -> None:
+    """Set up the x axis for costs: logarithmic where they differ more than fivefold."""
+    values = costs[costs > 0]
+    ratio = values.max() / values.min() if len(values) else 1.0
+    if ratio > 5:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if ratio > 30 else (1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    axes.margins(0.12)
 
 
-def _mark(figure: Figure, panels: Sequence[Axes], rows: pd.DataFrame, marks: Sequence[str]) -> None:
-    """Write each arm's mark beside its point, once the layout is known, and then keep it."""
+@dataclass(frozen=True)
+class Marked:
+    """Points of a panel that get marks.
+
+    Attributes:
+        axes: the panel.
+        points: (n, 2), in its units.
+        marks: what is to stand beside each.
+        around: (m, 2), in its units: what else the marks are to keep off.
+    """
+
+    axes: Axes
+    points: Array
+    marks: Sequence[str]
+    around: Array = field(default_factory=lambda: NOWHERE)
+
+
+def mark(figure: Figure, panels: Iterable[Marked]) -> None:
+    """Write marks beside points, once the layout is known, which then stays as it is."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for axes, column in zip(panels, COSTS, strict=True):
-        data = rows[[column, "val_mean"]].to_numpy(float)
-        points = np.asarray(axes.transData.transform(data)) * 72 / figure.dpi
+    for panel in panels:
+        axes, data, marks = panel.axes, panel.points, panel.marks
+        points, around = (
+            np.asarray(axes.transData.transform(found)) * 72 / figure.dpi if len(found) else found
+            for found in (data, panel.around)
+        )
         frame = np.asarray(axes.bbox.extents) * 72 / figure.dpi
-        for place, offset in place_labels(points, marks, frame).items():
+        for place, offset in place_labels(points, marks, frame, around).items():
             line = LEADER if math.hypot(*offset) > LED else None
             axes.annotate(marks[place], data[place], offset, arrowprops=line, **MARK)
 
 
-def place_labels(points: Array, texts: Sequence[str], frame: Array) -> dict[int, Offset]:
+def place_labels(
+    points: Array, texts: Sequence[str], frame: Array, around: Array = NOWHERE
+) -> dict[int, Offset]:
     """For each finite point, the nearest spot for its text that is free and inside the frame.
 
     Args:
         points: (n, 2), in typographic points.
         texts: what is to stand beside each.
         frame: left, bottom, right, top of the panel, likewise.
+        around: (m, 2), likewise: what else a text is to keep off.
 
     Returns:
         Offsets from the point by its place; where all is taken, the spot that covers the least.
     """
     finite = [place for place in range(len(points)) if np.isfinite(points[place]).all()]
     taken = [_boxes(points[place], np.zeros((1, 2)), 5, 5) for place in finite]
+    taken.append(_boxes(np.zeros(2), around, 4, 4))
     chosen = {}
     for place in finite:
         size = 0.65 * SIZE * len(texts[place]) + 1, SIZE + 1

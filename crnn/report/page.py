@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
+from crnn.report.part import Part
 from crnn.report.table import StudyTable
 
 DESIGNS = {
@@ -62,6 +63,7 @@ def content(
     effects: pd.DataFrame,
     contrasts: pd.DataFrame,
     pictures: Sequence[Picture],
+    parts: Sequence[Part] = (),
 ) -> dict[str, Any]:
     """Everything that the templates show: plain text, unescaped, and tables of it."""
     first, *rest = findings(table, effects, contrasts)
@@ -76,6 +78,7 @@ def content(
             section: [picture for picture in pictures if picture.section == section]
             for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
         },
+        "parts": [(part, [p for p in pictures if p.section == part.name]) for part in parts],
         "arms": tables.arms_table(table, effects),
         "all_arms": len(effects),
         "details": tables.details_table(table, effects),

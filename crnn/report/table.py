@@ -14,8 +14,18 @@ from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import Arm, Plan, arm_name, full_length, make_arm
 from crnn.ablation.folders import confirm_name, search_of
 from crnn.ablation.record import Record, find_record, latest_study, load_record
+from crnn.ablation.space import Factor, Space
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
-from crnn.config import CLASSES, MODEL_KEYS, TRAIN_KEYS, Setting, Value, text_of
+from crnn.config import (
+    CLASSES,
+    FIELDS,
+    MODEL_KEYS,
+    TRAIN_KEYS,
+    Setting,
+    Value,
+    bounds,
+    text_of,
+)
 from crnn.report.csv_file import read_csv
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
@@ -33,16 +43,21 @@ class StudyTable:
         notes: sentences of the space's author that the report repeats (may be empty).
         seeds: the seeds that the study wants, in order.
         looks: the numbers of pairs at which verdicts were produced, in order.
+        sampler: of a search, what draws its trials; else empty.
         wanted: the number of trials that the study wants (replicates; for a search, trials).
-        factors: by name of the factor: its role (``scientific`` or ``nuisance``) and its levels
-            as text, the baseline's among them.
+        factors: by name of the factor: its ``role`` (``scientific`` or ``nuisance``), its
+            ``levels`` as text, the baseline's among them; of a search also its ``range`` (None
+            where it has a list: ``low``, ``high``, ``step``, ``log``, and ``whole`` where only
+            whole numbers are drawn) and its ``limits``, the lowest and highest number that the
+            setting may have at all (None where it is no number).
         fixed: what is no factor, by name, as text: what the conclusions are conditional on.
         arms: one row an arm in the order of the design, the baseline first; columns ``arm``,
             ``against`` (the arm it is compared with, empty for the baseline), ``factor`` and
             ``level`` (empty for the baseline and for arms that change several), ``changes``
             (what differs from the baseline, joined by ``+``), ``note``,
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
-            ``sequence_length``, ``parameters``, ``macs``, and one text column a factor.
+            ``sequence_length``, ``parameters``, ``macs``, and one text column a factor (empty
+            where it has no effect, or its condition is not met so that it is not drawn).
         trials: one row a trial, the columns of ``trials.csv``.
         epochs: one row an epoch of a trial, the columns of ``epochs.csv``.
         confusion: one row a pair of classes of an arm: ``arm``, ``true``, ``predicted``, ``count``.
@@ -84,6 +99,7 @@ class StudyTable:
     chosen: str = ""
     confirmation: StudyTable | None = None
     path: StudyTable | None = None
+    sampler: str = ""
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
@@ -166,7 +182,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         notes=_notes(record),
         seeds=[space.search.seed] if space.search else list(record.seeds),
         wanted=record.wanted,
-        factors={f.name: {"role": f.role, "levels": f.texts()} for f in space.factors},
+        factors={factor.name: _factor(space, factor) for factor in space.factors},
         fixed=_texts({**space.fixed(), "precision": record.precision}),
         arms=_arm_frame(plan, arms),
         trials=pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS),
@@ -180,6 +196,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         looks=record.looks,
         reuses=bool(space.search and space.search.duplicates == "reuse"),
         chosen=record.chosen,
+        sampler=space.search.sampler.name if space.search else "",
     )
 
 
@@ -212,6 +229,28 @@ def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
     return list(arms.values())
 
 
+def _factor(space: Space, factor: Factor) -> dict[str, Any]:
+    """What a report needs of a factor; see ``StudyTable.factors``."""
+    form: dict[str, Any] = {"role": factor.role, "levels": factor.texts()}
+    if not space.search:
+        return form
+    kind = FIELDS[factor.name].annotation
+    found = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
+    limits = bounds(FIELDS[factor.name].metadata) if kind in (int, float) else None
+    return form | {"range": None if factor.levels else found, "limits": limits}
+
+
+def _idle(space: Space, setting: Setting) -> set[str]:
+    """The factors that have no effect in a setting, or that a search does not draw there."""
+    values = setting.values()
+    unmet = {
+        factor.name
+        for factor in space.factors
+        if not all(condition.holds(values[name]) for name, condition in factor.when.items())
+    }
+    return unmet | setting.model.without_effect()
+
+
 def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
     rows = []
     for arm in arms:
@@ -220,7 +259,7 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
             arm.shapes,
             arm.setting.values(),
         )
-        idle = arm.setting.model.without_effect()
+        idle = _idle(plan.space, arm.setting)
         rows.append(
             {
                 "arm": arm.name,

@@ -7,8 +7,9 @@ so a folder built twice is the same, byte for byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,9 @@ from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.csv_file import csv_text
 from crnn.report.effects import effects as effects_of
 from crnn.report.gallery import gallery
+from crnn.report.part import Part
 from crnn.report.paste import as_latex
+from crnn.report.search_parts import FILES, parts
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable, brief_table
 
@@ -61,14 +64,16 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    files = [write_atomic(folder / name, text) for name, text in _texts(table, effects, contrasts)]
+    found = parts(table)
+    texts = [*_texts(table, effects, contrasts), *_part_texts(found)]
+    files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(table, effects, tell):
+    for picture in _pictures(table, effects, found, tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
-    content = page.content(table, effects, contrasts, pictures)
+    content = page.content(table, effects, contrasts, pictures, found)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
@@ -91,10 +96,18 @@ def _texts(
     yield "environment.json", environment + "\n"
 
 
-def _pictures(table: StudyTable, effects: pd.DataFrame, tell: Say) -> Iterator[page.Picture]:
+def _part_texts(found: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    for part in found:
+        for name, rows in part.files.items():
+            yield name, csv_text(rows)
+
+
+def _pictures(
+    table: StudyTable, effects: pd.DataFrame, found: Sequence[Part], tell: Say
+) -> Iterator[page.Picture]:
     """Each figure drawn, and let go of before the next: a page of them takes much memory."""
     tell("drawing")
-    for plot in gallery(table, effects):
+    for plot in chain(gallery(table, effects), *(part.plots() for part in found)):
         tell(f"drawing {plot.name}")
         drawn = style.render(plot.figure)
         width = plot.figure.get_figwidth()
@@ -104,7 +117,7 @@ def _pictures(table: StudyTable, effects: pd.DataFrame, tell: Say) -> Iterator[p
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:
     """Remove what only an earlier build could have written."""
-    earlier = [folder / "confusion.csv", folder / "contrasts.csv"]
+    earlier = [folder / name for name in ("confusion.csv", "contrasts.csv", *FILES)]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
     for path in earlier:
         if path not in kept:

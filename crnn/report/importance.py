@@ -1,0 +1,138 @@
+"""How much each hyperparameter of a search mattered, by two methods of Optuna. Exploratory.
+
+The trials are put into a study in memory, with the distributions that they were drawn from, so the
+figures are those of ``optuna.importance`` on the study itself but for settings drawn twice, which
+count once here. Each method's figures add up to 1.
+
+- PED-ANOVA (Watanabe et al. 2023): how far the values of the best tenth of the trials differ from
+  those of all. It judges a hyperparameter that is not always drawn as well.
+- fANOVA (Hutter et al. 2014): how much of the variance a forest lays on each by itself. It needs
+  every hyperparameter in every trial; those that are not are left out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.importance import (
+    BaseImportanceEvaluator,
+    FanovaImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
+from optuna.study import Study
+
+from crnn.report.found import Factors, numeric
+
+COLUMNS = ["parameter", "method", "importance", "trials"]
+PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
+LEAST = 10  # trials: the best tenth is one of them
+STEADY = 50  # trials: Optuna advises five at least in the best tenth
+
+
+def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list[str]]:
+    """The importance of each hyperparameter, and what is left out and why.
+
+    Args:
+        rows: of ``crnn.report.found.finished``.
+        factors: as in ``StudyTable.factors``.
+
+    Returns:
+        Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1) and
+        ``trials`` (how many it rests on: those in which the parameter was drawn), in the order of
+        the factors, and sentences.
+    """
+    none = pd.DataFrame(columns=COLUMNS)
+    if len(rows) < LEAST:
+        return none, [f"Not shown: it takes {LEAST} finished settings, and there are {len(rows)}."]
+    if rows["val_accuracy"].nunique() == 1:
+        return none, ["Not shown: all finished settings have the same accuracy."]
+    varied = [name for name in factors if rows[name].nunique() > 1]
+    notes = [f"{name}: left out, because only one value of it was drawn." for name in factors
+             if name not in varied]  # fmt: skip
+    if not varied:
+        return none, notes
+    always = [name for name in varied if rows[name].notna().all()]
+    notes += [f"{name}: drawn in {rows[name].count()} of {len(rows)} settings; PED-ANOVA judges it "
+              "on these, and fANOVA cannot." for name in varied if name not in always]  # fmt: skip
+    study = _study(rows, {name: factors[name] for name in varied})
+    found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
+    if always:
+        found[FANOVA], trouble = _forest(study, always)
+        notes += trouble
+    cells = [
+        (name, method, values[name], int(rows[name].count()))
+        for method, values in found.items()
+        for name in varied
+        if name in values
+    ]
+    return pd.DataFrame(cells, columns=COLUMNS), notes
+
+
+def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
+    """By parameter the mean over the methods that judge it, the highest first."""
+    means = found.groupby("parameter", sort=False)["importance"].mean()
+    return means.sort_values(ascending=False, kind="stable")
+
+
+def _importances(
+    study: Study, evaluator: BaseImportanceEvaluator, names: list[str]
+) -> dict[str, float]:
+    with warnings.catch_warnings():  # of a parameter that all trials but one have: harmless
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
+        return get_param_importances(study, evaluator=evaluator, params=names)
+
+
+def _forest(study: Study, names: list[str]) -> tuple[dict[str, float], list[str]]:
+    try:
+        return _importances(study, FanovaImportanceEvaluator(seed=0), names), []
+    except RuntimeError:  # no tree found a split: settings that differ in nothing it may judge
+        return {}, ["fANOVA: not shown, because its forest found nothing to tell trials apart by."]
+
+
+def _study(rows: pd.DataFrame, factors: Factors) -> Study:
+    """The trials in a study in memory, as if they had been drawn there."""
+    study = optuna.create_study(direction="maximize")
+    distributions = {name: _distribution(factor) for name, factor in factors.items()}
+    for row in rows.to_dict("records"):
+        drawn = [name for name in factors if not pd.isna(row[name])]
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={name: _value(row[name], factors[name]) for name in drawn},
+                distributions={name: distributions[name] for name in drawn},
+                value=row["val_accuracy"],
+            )
+        )
+    return study
+
+
+def _distribution(factor: Mapping[str, Any]) -> BaseDistribution:
+    """What a factor was drawn from; of a list the levels are categories by their text."""
+    if factor["range"] is None:
+        return CategoricalDistribution(_categories(factor))
+    low, high, step, log = (factor["range"][key] for key in ("low", "high", "step", "log"))
+    if factor["range"]["whole"]:
+        return IntDistribution(int(low), int(high), log=log, step=int(step or 1))
+    return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+def _categories(factor: Mapping[str, Any]) -> list[Any]:
+    return [float(x) for x in factor["levels"]] if numeric(factor) else list(factor["levels"])
+
+
+def _value(value: Any, factor: Mapping[str, Any]) -> Any:
+    if factor["range"] is None:
+        return value
+    low, high, whole = (factor["range"][key] for key in ("low", "high", "whole"))
+    within = min(max(value, low), high)  # a draw is kept to 12 digits, which may lie just beyond
+    return int(within) if whole else within

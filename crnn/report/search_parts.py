@@ -1,0 +1,258 @@
+"""What a report shows of a search, beyond what it shows of any study.
+
+The page lays the parts out in the order of `parts`, so a new one is a function here and its figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pandas as pd
+
+from crnn.report import search_plots
+from crnn.report.answer import counts
+from crnn.report.expected import expected_performance, random_draws
+from crnn.report.found import (
+    finished,
+    isolation,
+    levels,
+    numeric,
+    scientific,
+    spans_a_plane,
+    surface,
+    together,
+)
+from crnn.report.front import pareto
+from crnn.report.gallery import Plot
+from crnn.report.importance import STEADY, importance, mean_importance
+from crnn.report.part import Part
+from crnn.report.selection import floor
+from crnn.report.table import StudyTable
+from crnn.report.tables import TextTable
+from crnn.report.wording import counted, listed, percent, records, whole
+
+PAIRED = 3  # factors whose pairs are shown
+CONTOURED = 30  # settings that a contour takes at least
+FILES = (
+    *("importance.csv", "isolation.csv", "interactions.csv"),
+    *("pareto.csv", "expected_performance.csv"),
+)
+"""Every file that a part may have, for the removal of those that went."""
+
+
+def parts(table: StudyTable) -> list[Part]:
+    """What a search's finished trials show; nothing of another design, or before the first."""
+    if table.design != "search":
+        return []
+    rows = finished(table.trials, table.arms, table.factors)
+    if rows.empty:
+        return []
+    found, notes = importance(rows, table.factors)
+    return [
+        _importance(table, rows, found, notes),
+        _isolation(table, rows),
+        _together(table, rows, found),
+        _pareto(rows),
+        _expected(table),
+    ]
+
+
+def _importance(
+    table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame, notes: list[str]
+) -> Part:
+    lines = [_counted(table, rows)]
+    if found.empty:
+        return Part("importance", "Which hyperparameters mattered", [*lines, *notes])
+    lines.append(
+        f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
+        "of the best tenth differ from those of all. fANOVA: how much of the variance a random "
+        "forest lays on each by itself. Neither says which value is better, or how sure that is."
+    )
+    if len(rows) < STEADY:
+        best = -(-len(rows) // 10)
+        lines.append(
+            f"PED-ANOVA's best tenth is {counted(best, 'setting')} here; Optuna advises five at "
+            f"least, which takes {STEADY} settings."
+        )
+    order = list(mean_importance(found).index)
+    caption = "Each method's figures add up to 100 %; the highest mean of both is at the top."
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.importance(found, order)
+        yield Plot("importance", "importance", "Importance", caption, figure)
+
+    cells = _importance_table(table, found, order)
+    files = {"importance.csv": found}
+    title = "Which hyperparameters mattered"
+    return Part("importance", title, [*lines, *notes], cells, files, plots)
+
+
+def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
+    """What all parts rest on, and what they leave out."""
+    trials = table.trials[table.trials["stage"] == "search"]
+    stopped = counts(table).get("stopped early", 0)
+    again = int((trials["state"] == "COMPLETE").sum()) - len(rows)
+    text = f"What follows rests on {counted(len(rows), 'finished setting')}."
+    if again:
+        text += f" Left out: {counted(again, 'trial')} of a setting drawn before or not finite."
+    if stopped:
+        text += (
+            f" Left out as well: {counted(stopped, 'trial')} that the pruner stopped, "
+            "because they were bad; so poor settings are fewer here than were drawn."
+        )
+    return text
+
+
+def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) -> TextTable:
+    grid = found.pivot(index="parameter", columns="method", values="importance").reindex(order)
+    methods = list(dict.fromkeys(found["method"]))
+    trials = found.groupby("parameter")["trials"].max()
+    cells = [
+        [
+            *(name, str(table.factors[name]["role"])),
+            *(percent(grid.loc[name, method]) for method in methods),
+            str(trials[name]),
+        ]
+        for name in order
+    ]
+    return TextTable(["hyperparameter", "role", *methods, "settings"], cells, words=2)
+
+
+def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
+    title, names = "The best of each level", scientific(table.factors)
+    best = isolation(rows, table.factors)
+    if best.empty:
+        return Part("isolation", title, ["Not shown: no scientific factor was drawn."])
+    line = (
+        "For each level of a scientific factor the best accuracy over everything else that was "
+        "drawn with it. A level drawn more often (n) has had more chances of a high one."
+    )
+    factors = {name: table.factors[name] for name in names if (best["parameter"] == name).any()}
+    points = {
+        name: rows[["number", "val_accuracy"]].assign(level=levels(rows[name], factor)).dropna()
+        for name, factor in factors.items()
+    }
+    caption = "Every finished setting by its level, and the best of each level, joined."
+
+    def plots() -> Iterator[Plot]:
+        lowest = floor(rows["val_accuracy"])
+        figure = search_plots.isolation(points, best, _baseline(table, rows), lowest)
+        yield Plot("isolation", "isolation", title, caption, figure)
+
+    return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
+
+
+def _baseline(table: StudyTable, rows: pd.DataFrame) -> float:
+    """The baseline's accuracy in the search; NaN where it has none."""
+    found = rows.loc[rows["arm"] == table.arms["arm"].iloc[0], "val_accuracy"]
+    return float(found.iloc[0]) if len(found) else float("nan")
+
+
+def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Part:
+    names = [name for name in scientific(table.factors) if rows[name].nunique() > 1]
+    cells = {pair: together(rows, table.factors, *pair) for pair in combinations(names, 2)}
+    cells = {pair: frame for pair, frame in cells.items() if len(frame)}
+    title = "Two factors together"
+    if not cells:
+        return Part("together", title, ["Not shown: no two scientific factors were both varied."])
+    everything = pd.concat(
+        [frame.astype({"level_1": str, "level_2": str}) for frame in cells.values()],
+        ignore_index=True,
+    )
+    order = mean_importance(found).index
+    leading = [name for name in order if name in names][:PAIRED]
+    shown = {p: f for p, f in cells.items() if set(p) <= set(leading)}
+    lines = [
+        f"The pairs of the {PAIRED} most important scientific factors "
+        f"({listed(leading, separator=', ')}); all pairs are in interactions.csv. Other settings "
+        "differ between cells as well, so a cell of few trials says little."
+        if shown
+        else "No pair is drawn without an importance to choose it by; all are in interactions.csv."
+    ]
+    contoured, why = _surface(table, rows, list(order))
+
+    def plots() -> Iterator[Plot]:
+        caption = "The mean accuracy of the trials in each combination, and how many they are."
+        for (one, other), frame in shown.items():
+            name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
+            yield Plot(name, "together", heading, caption, search_plots.together(frame))
+        if contoured:
+            yield _contour(table, *contoured)
+
+    return Part("together", title, [*lines, *why], None, {"interactions.csv": everything}, plots)
+
+
+def _surface(
+    table: StudyTable, rows: pd.DataFrame, order: list[str]
+) -> tuple[tuple[str, str, pd.DataFrame] | None, list[str]]:
+    """The two most important hyperparameters that are numbers, and their points; or why not."""
+    able = [name for name in order if numeric(table.factors[name]) and rows[name].nunique() > 3]
+    points = surface(rows, *able[:2]) if len(rows) >= CONTOURED and len(able) > 1 else None
+    if points is None or not spans_a_plane(points):
+        return None, [
+            f"No contour: it takes {CONTOURED} finished settings, and two hyperparameters of which "
+            "four numbers each at least were drawn."
+        ]
+    return (able[0], able[1], points), []
+
+
+def _contour(table: StudyTable, one: str, other: str, points: pd.DataFrame) -> Plot:
+    ranges = (table.factors[one]["range"], table.factors[other]["range"])
+    figure = search_plots.contour(points, (one, other), tuple(bool(r and r["log"]) for r in ranges))
+    caption = (
+        f"{one} and {other}, the two most important hyperparameters that are numbers. Colours are "
+        "joined between the points, which are what was drawn (larger where several were); where "
+        "there are few they are a guess."
+    )
+    return Plot("contour", "together", f"Contour of {one} and {other}", caption, figure)
+
+
+def _pareto(rows: pd.DataFrame) -> Part:
+    front = pareto(rows)
+    cells = [
+        [
+            *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),
+            *(percent(row["val_accuracy"]), f"{row['macs'] / 1e6:,.1f}"),
+            *(f"{row['seconds']:,.1f}", whole(row["parameters"])),
+        ]
+        for row in records(front)
+    ]
+    titles = ["front", "trial", "arm", "validation accuracy", "MACs (millions)"]
+    titles += ["seconds", "parameters"]
+    line = (
+        "On the front are the settings that no other beats in accuracy at the same cost or less. "
+        "One training each: a step of less than the margin may be chance. Seconds also depend on "
+        "what else the machine did."
+    )
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.pareto(rows, front)
+        caption = "Accuracy against multiply-accumulates (MACs) an image and against time."
+        yield Plot("pareto", "pareto", "The front of accuracy against cost", caption, figure)
+
+    title = "Accuracy against cost: the front"
+    text = TextTable(titles, cells, words=3)
+    return Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
+
+
+def _expected(table: StudyTable) -> Part:
+    title = "What so many trials may be expected to find"
+    trials = table.trials[table.trials["stage"] == "search"]
+    draws, why = random_draws(trials, table.sampler, counts(table).get("stopped early", 0))
+    if why:
+        return Part("expected", title, [f"Not shown: {why}"])
+    curve = expected_performance(draws)
+    line = (
+        f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
+        "without replacement (Tang et al. 2020), which is unbiased. The baseline and named arms, "
+        "which were not drawn, are left out. The right end is the one best trial."
+    )
+    rows = finished(table.trials, table.arms, table.factors)
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.expected(curve, _baseline(table, rows))
+        caption = "The expected best validation accuracy by the number of trials."
+        yield Plot("expected_performance", "expected", "Expected best", caption, figure)
+
+    return Part("expected", title, [line], None, {"expected_performance.csv": curve}, plots)
