@@ -121,7 +121,8 @@ NOW = {
     "crnn.report": "",
     "crnn.report.table": (
         "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.record crnn.ablation.storage crnn.config crnn.report.csv_file"
+        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config "
+        "crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
@@ -132,8 +133,8 @@ NOW = {
     "crnn.report.wording": "pandas",
     "crnn.report.selection": "pandas crnn.report.effects crnn.report.table",
     "crnn.report.answer": (
-        "pandas crnn.report.contrasts crnn.report.effects crnn.report.inference "
-        "crnn.power crnn.report.table crnn.report.wording"
+        "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
+        "crnn.report.inference crnn.power crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
         "pandas crnn.power crnn.report.effects crnn.report.inference crnn.report.selection "
@@ -149,6 +150,21 @@ NOW = {
     ),
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
+    # What a search shows beside that: `importance` alone asks Optuna for statistics.
+    "crnn.report.found": "numpy pandas crnn.report.effects",
+    "crnn.report.edges": "pandas crnn.report.found",
+    "crnn.report.explored": "numpy pandas crnn.report.found",
+    "crnn.report.front": "numpy pandas",
+    "crnn.report.expected": "numpy pandas scipy",
+    "crnn.report.importance": "optuna pandas crnn.report.found",
+    "crnn.report.search_plots": "matplotlib numpy pandas crnn.report.cost crnn.report.style",
+    "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
+    "crnn.report.search_parts": (
+        "pandas crnn.report.answer crnn.report.expected crnn.report.explored crnn.report.found "
+        "crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
+        "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.wording"
+    ),
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (
         "numpy pandas crnn.config crnn.files crnn.report.csv_file crnn.report.page "
@@ -164,8 +180,9 @@ NOW = {
     ),
     "crnn.report.write": (
         "pandas crnn.files crnn.report.answer crnn.report.contrasts crnn.report.csv_file "
-        "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.paste "
-        "crnn.report.style crnn.report.table crnn.report.tables"
+        "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.part "
+        "crnn.report.paste crnn.report.search_parts crnn.report.style crnn.report.table "
+        "crnn.report.tables"
     ),
 }
 LATE = {
@@ -181,6 +198,7 @@ LATE = {
         "crnn.checkpoint crnn.files crnn.training crnn.weights"
     ),
     "crnn.ablation.display": "crnn.training",
+    "crnn.report.page": "crnn.report.part",
     "crnn.report.walk": "matplotlib crnn.trace",
     "crnn.ablation.launch": "torch crnn.data crnn.training",
 }

@@ -312,7 +312,13 @@ def test_a_search_has_the_arms_that_it_drew(storage: RDBStorage) -> None:
     assert set(table.trials["replicate"]) == {0}
     assert table.trials["test_accuracy"].isna().all()
     assert (table.seeds, table.wanted, table.design) == ([0], 6, "search")
-    assert table.factors["learning_rate"] == {"role": "nuisance", "levels": ["0.0003 to 0.003 log"]}
+    assert table.sampler == "tpe"
+    assert table.factors["learning_rate"] == {
+        "role": "nuisance", "levels": ["0.0003 to 0.003 log"], "limits": (0.0, 10.0),
+        "range": {"low": 0.0003, "high": 0.003, "step": None, "log": True, "whole": False},
+    }  # fmt: skip
+    assert table.factors["filter_sizes"]["range"] is None
+    assert table.factors["filter_sizes"]["limits"] is None
     assert table.trials["val_accuracy"].notna().tolist() == [True, True, True, False, False, False]
     assert len(table.epochs) == 3 * 2 + 1
     assert set(table.trials["epochs"]) == {2}

@@ -14,8 +14,9 @@ import pandas as pd
 
 from crnn.power import ALPHA, MOST_SEEDS
 from crnn.report.contrasts import empty_cells
+from crnn.report.edges import edges
 from crnn.report.effects import confounded, paired, paired_tests, replicates, verdicts_on_test
-from crnn.report.found import edges, finished
+from crnn.report.found import finished
 from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
 from crnn.report.wording import (

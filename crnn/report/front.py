@@ -42,4 +42,4 @@ def pareto(rows: pd.DataFrame) -> pd.DataFrame:
         front = known[on_front(known[cost].astype(float), known["val_accuracy"].astype(float))]
         front = front.sort_values([cost, "number"], kind="stable")
         found.append(front[columns].assign(cost=cost)[["cost", *columns]])
-    return pd.concat(found, ignore_index=True)
+    return pd.DataFrame(pd.concat(found, ignore_index=True))

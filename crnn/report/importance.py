@@ -58,18 +58,24 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
     if rows["val_accuracy"].nunique() == 1:
         return none, ["Not shown: all finished settings have the same accuracy."]
     varied = [name for name in factors if rows[name].nunique() > 1]
-    notes = [f"{name}: left out, because only one value of it was drawn." for name in factors
-             if name not in varied]  # fmt: skip
+    notes = [
+        f"{name}: left out, because fewer than two values of it were drawn."
+        for name in factors
+        if name not in varied
+    ]
     if not varied:
         return none, notes
     always = [name for name in varied if rows[name].notna().all()]
-    notes += [f"{name}: drawn in {rows[name].count()} of {len(rows)} settings; PED-ANOVA judges it "
-              "on these, and fANOVA cannot." for name in varied if name not in always]  # fmt: skip
+    notes += [
+        f"{name}: drawn in {rows[name].count()} of {len(rows)} settings; PED-ANOVA judges it on "
+        "these, and fANOVA cannot."
+        for name in varied
+        if name not in always
+    ]
     study = _study(rows, {name: factors[name] for name in varied})
     found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
     if always:
-        found[FANOVA], trouble = _forest(study, always)
-        notes += trouble
+        found[FANOVA] = _importances(study, FanovaImportanceEvaluator(seed=0), always)
     cells = [
         (name, method, values[name], int(rows[name].count()))
         for method, values in found.items()
@@ -91,13 +97,6 @@ def _importances(
     with warnings.catch_warnings():  # of a parameter that all trials but one have: harmless
         warnings.filterwarnings("ignore", message="Some regimes for parameter")
         return get_param_importances(study, evaluator=evaluator, params=names)
-
-
-def _forest(study: Study, names: list[str]) -> tuple[dict[str, float], list[str]]:
-    try:
-        return _importances(study, FanovaImportanceEvaluator(seed=0), names), []
-    except RuntimeError:  # no tree found a split: settings that differ in nothing it may judge
-        return {}, ["fANOVA: not shown, because its forest found nothing to tell trials apart by."]
 
 
 def _study(rows: pd.DataFrame, factors: Factors) -> Study:

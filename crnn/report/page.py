@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,8 +17,10 @@ from markupsafe import Markup, escape
 
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
-from crnn.report.part import Part
 from crnn.report.table import StudyTable
+
+if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
+    from crnn.report.part import Part
 
 DESIGNS = {
     "one-factor": "one factor at a time: the baseline, every level of every factor alone, "

@@ -13,16 +13,8 @@ import pandas as pd
 from crnn.report import search_plots
 from crnn.report.answer import counts
 from crnn.report.expected import expected_performance, random_draws
-from crnn.report.found import (
-    finished,
-    isolation,
-    levels,
-    numeric,
-    scientific,
-    spans_a_plane,
-    surface,
-    together,
-)
+from crnn.report.explored import isolation, spans_a_plane, surface, together
+from crnn.report.found import finished, levels, numeric, scientific
 from crnn.report.front import pareto
 from crnn.report.gallery import Plot
 from crnn.report.importance import STEADY, importance, mean_importance
@@ -30,7 +22,7 @@ from crnn.report.part import Part
 from crnn.report.selection import floor
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
-from crnn.report.wording import counted, listed, percent, records, whole
+from crnn.report.wording import counted, listed, percent, records, tenths, whole
 
 PAIRED = 3  # factors whose pairs are shown
 CONTOURED = 30  # settings that a contour takes at least
@@ -95,11 +87,11 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     again = int((trials["state"] == "COMPLETE").sum()) - len(rows)
     text = f"What follows rests on {counted(len(rows), 'finished setting')}."
     if again:
-        text += f" Left out: {counted(again, 'trial')} of a setting drawn before or not finite."
+        text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
     if stopped:
         text += (
-            f" Left out as well: {counted(stopped, 'trial')} that the pruner stopped, "
-            "because they were bad; so poor settings are fewer here than were drawn."
+            f" Nor do trials that the pruner stopped: {stopped}. They were stopped because they "
+            "were bad, so poor settings are fewer here than were drawn."
         )
     return text
 
@@ -120,23 +112,24 @@ def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) 
 
 
 def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
-    title, names = "The best of each level", scientific(table.factors)
-    best = isolation(rows, table.factors)
-    if best.empty:
-        return Part("isolation", title, ["Not shown: no scientific factor was drawn."])
+    title, best = "The best of each level", isolation(rows, table.factors)
+    names = [name for name in scientific(table.factors) if (best["parameter"] == name).sum() > 1]
+    if not names:
+        line = "Not shown: of no scientific factor have two levels been drawn."
+        return Part("isolation", title, [line])
     line = (
         "For each level of a scientific factor the best accuracy over everything else that was "
         "drawn with it. A level drawn more often (n) has had more chances of a high one."
     )
-    factors = {name: table.factors[name] for name in names if (best["parameter"] == name).any()}
+    seen = {name: levels(rows[name], table.factors[name]) for name in names}
     points = {
-        name: rows[["number", "val_accuracy"]].assign(level=levels(rows[name], factor)).dropna()
-        for name, factor in factors.items()
+        name: rows[["number", "val_accuracy"]].assign(level=level).dropna()
+        for name, level in seen.items()
     }
     caption = "Every finished setting by its level, and the best of each level, joined."
 
     def plots() -> Iterator[Plot]:
-        lowest = floor(rows["val_accuracy"])
+        lowest = min(floor(rows["val_accuracy"]), best["best_val_accuracy"].min() - 0.002)
         figure = search_plots.isolation(points, best, _baseline(table, rows), lowest)
         yield Plot("isolation", "isolation", title, caption, figure)
 
@@ -173,9 +166,9 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
     contoured, why = _surface(table, rows, list(order))
 
     def plots() -> Iterator[Plot]:
-        caption = "The mean accuracy of the trials in each combination, and how many they are."
         for (one, other), frame in shown.items():
             name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
+            caption = f"{heading}: the mean accuracy of each combination, and of how many trials."
             yield Plot(name, "together", heading, caption, search_plots.together(frame))
         if contoured:
             yield _contour(table, *contoured)
@@ -198,8 +191,9 @@ def _surface(
 
 
 def _contour(table: StudyTable, one: str, other: str, points: pd.DataFrame) -> Plot:
-    ranges = (table.factors[one]["range"], table.factors[other]["range"])
-    figure = search_plots.contour(points, (one, other), tuple(bool(r and r["log"]) for r in ranges))
+    across, up = table.factors[one]["range"], table.factors[other]["range"]
+    logs = bool(across and across["log"]), bool(up and up["log"])
+    figure = search_plots.contour(points, (one, other), logs)
     caption = (
         f"{one} and {other}, the two most important hyperparameters that are numbers. Colours are "
         "joined between the points, which are what was drawn (larger where several were); where "
@@ -209,12 +203,14 @@ def _contour(table: StudyTable, one: str, other: str, points: pd.DataFrame) -> P
 
 
 def _pareto(rows: pd.DataFrame) -> Part:
-    front = pareto(rows)
+    title, front = "Accuracy against cost: the front", pareto(rows)
+    if len(rows) < 2:
+        return Part("pareto", title, ["Not shown: it takes two finished settings."])
     cells = [
         [
             *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),
-            *(percent(row["val_accuracy"]), f"{row['macs'] / 1e6:,.1f}"),
-            *(f"{row['seconds']:,.1f}", whole(row["parameters"])),
+            *(percent(row["val_accuracy"]), tenths(row["macs"] / 1e6)),
+            *(tenths(row["seconds"]), whole(row["parameters"])),
         ]
         for row in records(front)
     ]
@@ -231,7 +227,6 @@ def _pareto(rows: pd.DataFrame) -> Part:
         caption = "Accuracy against multiply-accumulates (MACs) an image and against time."
         yield Plot("pareto", "pareto", "The front of accuracy against cost", caption, figure)
 
-    title = "Accuracy against cost: the front"
     text = TextTable(titles, cells, words=3)
     return Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
 

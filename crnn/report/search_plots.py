@@ -6,6 +6,7 @@ Accuracies are fractions in the tables and percent in the figures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from matplotlib.tri import Triangulation
 
 from crnn.report import style
-from crnn.report.cost import COSTS, Marked, mark, scale
+from crnn.report.cost import COSTS, Array, Marked, mark, scale
 from crnn.report.style import BLACK, BLUE, GREY, ORANGE, styled
 
 FEW_COLOURS: dict[str, Any] = {"cmap": "viridis", "alpha": 0.9}
@@ -73,7 +74,7 @@ def isolation(
     figure, panels = style.new_figure(style.PAGE, 0.5 + 2.5 * rows, rows, 2, sharey=True)
     for axes, (name, drawn) in zip(panels, points.items(), strict=False):
         of_factor = best[best["parameter"] == name]
-        _levels(axes, of_factor["level"], of_factor["trials"])
+        _levels(axes, list(of_factor["level"]), list(of_factor["trials"]))
         place = drawn["level"].astype(str).map({x: i for i, x in enumerate(of_factor["level"])})
         # Spread the points of a level by the golden ratio: even, and the same each time.
         spread = (drawn["number"].to_numpy(float) * 0.618034 % 1 - 0.5) * 0.5
@@ -166,6 +167,7 @@ def contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool
     mesh = Triangulation(*columns, triangles)
     heights = points["mean_val_accuracy"].to_numpy(float)
     shown = axes.tricontourf(mesh, heights, levels=10, **FEW_COLOURS)
+    axes.use_sticky_edges = False  # a point at the edge is seen whole
     axes.margins(0.04)
     axes.scatter(*columns, s=9 + 5 * (points["trials"] - 1), color="white", edgecolor=BLACK,
                  linewidth=0.6, zorder=3)  # fmt: skip
@@ -180,8 +182,8 @@ def contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool
     return figure
 
 
-def _unit(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return (values - values.min()) / (values.max() - values.min())
+def _unit(values: Array) -> Array:
+    return np.asarray((values - values.min()) / (values.max() - values.min()))
 
 
 @styled
@@ -213,8 +215,7 @@ def _front(axes: Axes, column: str, rows: pd.DataFrame, front: pd.DataFrame) -> 
     members = front[front["cost"] == column][[column, "val_accuracy", "number"]]
     points = members[[column, "val_accuracy"]].to_numpy(float)
     corners = np.column_stack([np.repeat(points[:, 0], 2)[1:], np.repeat(points[:, 1], 2)[:-1]])
-    ends = zip(corners[:-1], corners[1:], strict=True)
-    line = [np.linspace(one, other, 20) for one, other in ends]
+    line = [np.linspace(one, other, 20) for one, other in pairwise(corners)]
     others = rows[[column, "val_accuracy"]].dropna().to_numpy(float)
     marks = [f"#{number}" for number in members["number"]]
     return Marked(axes, points, marks, np.vstack([others, *line]))

@@ -51,6 +51,11 @@ def whole(number: float) -> str:
     return f"{number:,.0f}" if math.isfinite(number) else MISSING
 
 
+def tenths(number: float) -> str:
+    """``1234.56`` as ``1,234.6``; a dash where there is no number."""
+    return f"{number:,.1f}" if math.isfinite(number) else MISSING
+
+
 CONFOUNDED = "*"
 """Set beside a verdict whose arm also changes the sequence length or the network's size."""
 

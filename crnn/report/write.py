@@ -61,6 +61,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
         OSError: the folder cannot be written.
     """
     tell = say or (lambda text: None)
+    tell("computing")
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
     (folder / "plots").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,90 @@
+"""Importance: Optuna's own figures, and in words what cannot be judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+from crnn.ablation.search import SearchSource
+from crnn.report.found import Factors, finished
+from crnn.report.importance import COLUMNS, importance, mean_importance
+from crnn.report.table import load_study
+from tests.report_studies import study
+from tests.studies import SEARCH, STUDY, begin, new_storage, record, run_all
+
+MADE = study("search", arms=40, epochs=1)
+ROWS = finished(MADE.trials, MADE.arms, MADE.factors)
+
+
+def figures(rows: pd.DataFrame, factors: Factors = MADE.factors) -> dict[str, dict[str, float]]:
+    """By method, the importance of each parameter."""
+    found, _ = importance(rows, factors)
+    return {
+        str(method): dict(zip(group["parameter"], group["importance"], strict=True))
+        for method, group in found.groupby("method")
+    }
+
+
+def test_the_figures_are_those_of_optuna_on_the_study_itself(tmp_path: Path) -> None:
+    storage = new_storage(tmp_path)
+    more = 'trials   = 25\nsampler  = { name = "random" }'
+    source = SearchSource(
+        storage, STUDY, begin(storage, record(SEARCH.replace("trials   = 6", more)))
+    )
+    run_all(source)
+    table = load_study(storage, STUDY)
+    rows = finished(table.trials, table.arms, table.factors)
+    assert len(rows) == 25  # no setting twice, so Optuna sees the same trials
+    found = figures(rows, table.factors)
+    theirs = optuna.load_study(study_name=STUDY, storage=storage)
+    always = [name for name in table.factors if name != "dropout_count"]
+    assert rows["dropout_count"].isna().any()
+    for method, evaluator, names in (
+        ("PED-ANOVA", PedAnovaImportanceEvaluator(), list(table.factors)),
+        ("fANOVA", FanovaImportanceEvaluator(seed=0), always),
+    ):
+        ours = optuna.importance.get_param_importances(theirs, evaluator=evaluator)
+        assert set(found[method]) == set(names) == set(ours)
+        assert found[method] == pytest.approx(ours, rel=1e-6)
+    storage.engine.dispose()
+
+
+def test_a_methods_figures_add_up_and_name_what_matters() -> None:
+    found, notes = importance(ROWS, MADE.factors)
+    assert list(found.columns) == COLUMNS
+    assert found.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0, 1.0])
+    assert mean_importance(found).index[0] in ("hidden_size", "pooling_count", "learning_rate")
+    conditional = found[found["parameter"] == "dropout_count"]
+    assert conditional["method"].tolist() == ["PED-ANOVA"]
+    assert conditional["trials"].tolist() == [ROWS["dropout_count"].count()]
+    assert any(note.startswith("dropout_count: drawn in") for note in notes)
+
+
+def test_twice_it_is_the_same() -> None:
+    pd.testing.assert_frame_equal(
+        importance(ROWS, MADE.factors)[0], importance(ROWS, MADE.factors)[0]
+    )
+
+
+def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
+    found, notes = importance(ROWS.head(9), MADE.factors)
+    assert found.empty
+    assert notes == ["Not shown: it takes 10 finished settings, and there are 9."]
+    found, notes = importance(ROWS.assign(val_accuracy=0.9), MADE.factors)
+    assert found.empty
+    assert notes == ["Not shown: all finished settings have the same accuracy."]
+
+
+def test_a_hyperparameter_of_one_value_is_left_out() -> None:
+    rows = ROWS.assign(hidden_size=128.0, dropout_count=np.nan)
+    found, notes = importance(rows, MADE.factors)
+    assert not {"hidden_size", "dropout_count"} & set(found["parameter"])
+    for name in ("hidden_size", "dropout_count"):
+        assert f"{name}: left out, because fewer than two values of it were drawn." in notes
+    nothing = {name: MADE.factors[name] for name in ("hidden_size", "dropout_count")}
+    assert importance(rows, nothing)[0].empty

@@ -1,0 +1,196 @@
+"""What a report shows of a search: figures, words, files; and where there is too little for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crnn.report import search_plots
+from crnn.report.csv_file import read_csv
+from crnn.report.explored import isolation
+from crnn.report.found import finished, scientific
+from crnn.report.gallery import Plot
+from crnn.report.part import Part
+from crnn.report.search_parts import FILES, parts
+from crnn.report.table import StudyTable
+from crnn.report.write import write_report
+from tests.figures import faults
+from tests.report_studies import study
+
+STUDY = study("search", arms=120, epochs=1)
+
+
+@cache
+def whole() -> tuple[dict[str, Part], dict[str, Plot]]:
+    found = parts(STUDY)
+    return {part.name: part for part in found}, {p.name: p for part in found for p in part.plots()}
+
+
+def few(count: int) -> StudyTable:
+    return replace(STUDY, trials=STUDY.trials.head(count), epochs=STUDY.epochs.head(count))
+
+
+def lines(table: StudyTable, name: str) -> str:
+    return " ".join(next(part for part in parts(table) if part.name == name).lines)
+
+
+# The whole of it
+
+
+def test_every_part_has_its_figures_and_files() -> None:
+    by_name, plots = whole()
+    assert list(by_name) == ["importance", "isolation", "together", "pareto", "expected"]
+    assert {name for part in by_name.values() for name in part.files} == set(FILES)
+    assert {plot.section for plot in plots.values()} == set(by_name)
+    pairs = [name for name in plots if name.startswith("interaction_")]
+    assert len(pairs) == 3
+    assert "contour" in plots
+
+
+def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
+    assert {
+        name: found for name, plot in whole()[1].items() if (found := faults(plot.figure))
+    } == {}
+
+
+def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
+    by_name, _ = whole()
+    table = by_name["importance"].table
+    assert table is not None
+    first = [row[0] for row in table.rows if row[1] == "scientific"][:3]
+    assert f"({', '.join(first)})" in by_name["together"].lines[0]
+    shown = {name.removeprefix("interaction_") for name in whole()[1]}
+    assert f"{first[0]}_{first[1]}" in shown or f"{first[1]}_{first[0]}" in shown
+    every = by_name["together"].files["interactions.csv"]
+    count = len(scientific(STUDY.factors))
+    assert every.groupby(["parameter_1", "parameter_2"]).ngroups == count * (count - 1) // 2
+
+
+def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
+    rows = finished(STUDY.trials, STUDY.arms, STUDY.factors)
+    figure = whole()[1]["isolation"].figure
+    best = isolation(rows, STUDY.factors)
+    for axes, (name, group) in zip(
+        figure.axes, best.groupby("parameter", sort=False), strict=False
+    ):
+        assert axes.get_title(loc="left") == name
+        assert np.asarray(axes.lines[0].get_ydata()).tolist() == group["best_val_accuracy"].tolist()
+        points = np.asarray(axes.collections[0].get_offsets())
+        assert len(points) == rows[str(name)].count()
+
+
+def test_the_front_is_marked_by_trial_numbers() -> None:
+    front = whole()[0]["pareto"].files["pareto.csv"]
+    for axes, cost in zip(whole()[1]["pareto"].figure.axes, ("macs", "seconds"), strict=True):
+        numbers = front.loc[front["cost"] == cost, "number"]
+        assert [text.get_text() for text in axes.texts] == [f"#{number}" for number in numbers]
+
+
+def test_a_cell_without_a_trial_is_empty() -> None:
+    levels = pd.CategoricalDtype(["1", "2"], ordered=True)
+    cells = pd.DataFrame(
+        {
+            "parameter_1": "a", "level_1": pd.Series(["1", "2"], dtype=levels),
+            "parameter_2": "b", "level_2": pd.Series(["1", "2"], dtype=levels),
+            "trials": [1, 3], "mean_val_accuracy": [0.8, 0.9], "best_val_accuracy": [0.8, 0.95],
+        }
+    )  # fmt: skip
+    axes = search_plots.together(cells).axes[0]
+    shown = np.ma.filled(np.ma.asarray(axes.collections[0].get_array()), np.nan)
+    assert np.isnan(shown).tolist() == [[False, True], [True, False]]
+    assert [text.get_text() for text in axes.texts] == ["80.0\nn=1", "90.0\nn=3"]
+
+
+# Where there is too little
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, 30])
+def test_so_few_trials_are_no_trouble(count: int) -> None:
+    found = parts(few(count))
+    assert bool(found) == bool(count)
+    for part in found:
+        assert part.lines
+        for plot in part.plots():
+            assert faults(plot.figure) == []
+        for rows in part.files.values():
+            assert len(rows)
+    shown = {name for part in found for name in part.files}
+    assert ("importance.csv" in shown) == (count >= 10)
+
+
+def test_one_accuracy_for_all_is_no_trouble() -> None:
+    alike = replace(STUDY, trials=STUDY.trials.assign(val_accuracy=0.9))
+    names = [plot.name for part in parts(alike) for plot in part.plots()]
+    assert names == ["isolation", "pareto", "expected_performance"]
+    assert "all finished settings have the same accuracy" in lines(alike, "importance")
+    assert "No pair is drawn without an importance" in lines(alike, "together")
+
+
+def test_one_level_of_everything_is_no_trouble() -> None:
+    same = STUDY.arms.copy()
+    for name in STUDY.factors:
+        same[name] = same[name].iloc[0]
+    trials = STUDY.trials.drop(columns=list(STUDY.factors)).merge(same[["arm", *STUDY.factors]])
+    alike = replace(STUDY, arms=same, trials=trials)
+    assert "of no scientific factor have two levels" in lines(alike, "isolation")
+    assert "no two scientific factors were both varied" in lines(alike, "together")
+    assert "fewer than two values" in lines(alike, "importance")
+
+
+def test_stopped_trials_are_left_out_and_counted() -> None:
+    stopped = STUDY.trials["number"].isin([5, 6])
+    trials = STUDY.trials.assign(state=STUDY.trials["state"].mask(stopped, "PRUNED"))
+    pruned = replace(STUDY, trials=trials)
+    assert "Nor do trials that the pruner stopped: 2." in lines(pruned, "importance")
+    assert "of 2 trials that were stopped early" in lines(pruned, "expected")
+
+
+def test_another_sampler_has_no_expected_best() -> None:
+    assert lines(replace(STUDY, sampler="tpe"), "expected") == (
+        "Not shown: it holds for trials drawn at random, and the sampler is tpe."
+    )
+
+
+def test_other_designs_have_no_such_parts() -> None:
+    assert parts(study(arms=3, seeds=1, epochs=1)) == []
+
+
+# In the folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(few(12), tmp_path_factory.mktemp("search") / "made").folder
+
+
+def test_the_report_has_the_parts(folder: Path) -> None:
+    page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
+    for part in parts(few(12)):
+        assert f"<h3>{part.title}</h3>" in page
+        assert f"### {part.title}\n" in text
+        for name, rows in part.files.items():
+            found = read_csv(folder / name)
+            assert found.columns.tolist() == rows.columns.tolist()
+            assert len(found) == len(rows)
+        for plot in part.plots():
+            assert (folder / "plots" / f"{plot.name}.svg").exists()
+            assert f"plots/{plot.name}.png" in text
+    assert "No contour: it takes 30 finished settings" in page
+
+
+def test_built_twice_it_is_the_same(folder: Path, tmp_path: Path) -> None:
+    again = write_report(few(12), tmp_path / "again").folder
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        assert (again / path.relative_to(folder)).read_bytes() == path.read_bytes()
+
+
+def test_what_no_longer_belongs_goes(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).write_text("")
+    write_report(few(1), tmp_path)
+    assert {name for name in FILES if (tmp_path / name).exists()} == set()
