@@ -40,7 +40,7 @@ def made(kind: str) -> StudyTable:
     if kind == "every part":
         return study(arms=9, seeds=3, epochs=2, failed=failed, notes=["A short study."])
     if kind == "search":
-        return study("search", arms=6, epochs=2)
+        return study("search", arms=12, epochs=2)
     if kind == "preliminary":
         return study(arms=3, seeds=2, epochs=2, failed=failed, missing=(("pooling_count=2", 1),))
     names = study(arms=3, seeds=1).arms["arm"]
