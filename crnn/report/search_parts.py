@@ -241,7 +241,8 @@ def _expected(table: StudyTable) -> Part:
     line = (
         f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
         "without replacement (Tang et al. 2020), which is unbiased. The baseline and named arms, "
-        "which were not drawn, are left out. The right end is the one best trial."
+        "which were not drawn, and draws that failed are left out. The right end is the one best "
+        "trial."
     )
     rows = finished(table.trials, table.arms, table.factors)
 
