@@ -36,7 +36,7 @@ def finished(trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors) -> pd.D
         ``FIGURES``, then a column a factor: numbers where all its values are numbers, else text;
         empty where it has no effect in that trial or was not drawn.
     """
-    done = replicates(trials[trials["stage"] == "search"]).sort_values("number")
+    done = replicates(trials[trials["stage"] == "search"].sort_values("number"))
     texts = done[["arm"]].merge(arms, on="arm", how="left").set_index(done.index)
     columns = {name: _values(done[name], texts[name], factors[name]) for name in factors}
     values = pd.DataFrame(columns, index=done.index)
