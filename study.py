@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from crnn.ablation.design import Plan
     from crnn.ablation.traced import Subject
+    from crnn.live.view import LiveView
     from crnn.report.tables import TextTable
     from crnn.report.walk import Walk
     from crnn.report.write import Report
@@ -187,6 +188,7 @@ def run(
     """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
     from crnn.ablation.design import load
     from crnn.ablation.display import Display
+    from crnn.ablation.folders import artifact_folder
     from crnn.ablation.launch import Request, launch
     from crnn.ablation.signals import InterruptedRunError
     from crnn.ablation.storage import storage_url
@@ -210,9 +212,15 @@ def run(
         timeout=_seconds(timeout),
         keep_weights=keep_weights,
     )
+
+    def live_view(study: str) -> LiveView:
+        from crnn.live.view import LiveView
+
+        return LiveView(request.url, study, artifact_folder(results), _say)
+
     _say_what_is_left_out(found)
     try:
-        progress = launch(request, lambda name: Display(console, name), _say)
+        progress = launch(request, lambda name: Display(console, name), _say, live_view)
         _finish(request.study, progress, storage, results, open_report)
         if keep_weights:
             _say_whose_weights_lack(_open(storage, results), request.study, results)
@@ -360,13 +368,16 @@ def dashboard(
     if file == own and not own.exists() and REFERENCE.exists():
         _say("No study of your own yet, so these are the ones that come with the project (a copy).")
         with TemporaryDirectory() as folder:
-            _serve(_open(shutil.copy(REFERENCE, folder), results), host, port, writable, open_page)
+            shown = storage_url(shutil.copy(REFERENCE, folder), results)
+            _serve(shown, results, host, port, writable, open_page)
     else:
-        _serve(_open(storage, results), host, port, writable, open_page)
+        _serve(storage_url(storage, results), results, host, port, writable, open_page)
 
 
-def _serve(opened: RDBStorage, host: str, port: int, writable: bool, open_page: bool) -> None:
-    from crnn.dashboard import only_this_machine, serve
+def _serve(url: str, results: Path, host: str, port: int, writable: bool, open_page: bool) -> None:
+    from crnn.ablation.folders import artifact_folder
+    from crnn.ablation.storage import open_storage
+    from crnn.dashboard import Shown, only_this_machine, serve
 
     def ready(address: str) -> None:
         _print(f"optuna-dashboard: {address}  (Ctrl-C ends it)")
@@ -379,7 +390,8 @@ def _serve(opened: RDBStorage, host: str, port: int, writable: bool, open_page: 
         if open_page:
             webbrowser.open(address)
 
-    serve(opened, host, port, ready, writable=writable)
+    opened = open_storage(url, kind=Shown)
+    serve(opened, artifact_folder(results), host, port, ready, writable=writable)
 
 
 @app.command()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
+from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import wsgi
 
 from crnn.errors import UserError
@@ -21,7 +27,44 @@ if TYPE_CHECKING:
 TRIES = 100  # ports looked at, from the one asked for on
 READING = ("GET", "HEAD")
 REFUSED = b"Nothing can be changed here; start the dashboard with --writable for that.\n"
+BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
+LACKING = b"""<svg xmlns="http://www.w3.org/2000/svg" width="460" height="60" font-size="14">
+<text x="10" y="25">This picture is not in the results folder here:</text>
+<text x="10" y="45">it is where the trial was trained (--results names that folder).</text></svg>"""
 BODY = 1 << 20  # bytes of a refused request that are taken in, so that its sender hears the answer
+
+
+class Shown(RDBStorage):
+    """A storage as its pages show it: without the attributes that would fill them."""
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The trials; what is left out is in their pictures, parameters and `traceback.txt`."""
+        trials = super().get_all_trials(study_id, deepcopy, states)
+        for trial in trials:
+            found = trial.user_attrs
+            trial.user_attrs = {key: found[key] for key in found if key not in BULKY}
+        return trials
+
+
+class Pictures(FileSystemArtifactStore):
+    """Trials' pictures; a study that was copied here has come without them."""
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The picture, or one that says where it is."""
+        try:
+            return super().open_reader(artifact_id)
+        except ArtifactNotFound:
+            return io.BytesIO(LACKING)
+
+    def remove(self, artifact_id: str) -> None:
+        """Remove the picture where there is one; its study is removed all the same."""
+        with suppress(ArtifactNotFound):
+            super().remove(artifact_id)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -36,6 +79,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 def serve(
     storage: RDBStorage,
+    artifacts: Path,
     host: str,
     port: int,
     ready: Callable[[str], None],
@@ -46,6 +90,7 @@ def serve(
 
     Args:
         storage: what to show; a study may be running in it.
+        artifacts: the folder of its trials' pictures; there may be none yet.
         host: the address to listen on.
         port: the port, or the next free one after it where it is taken.
         ready: told the page's address once it can be opened.
@@ -55,7 +100,11 @@ def serve(
         UserError: the address cannot be listened on.
     """
     free = free_port(host, port)
-    app = wsgi(storage) if writable else read_only(wsgi(storage))
+    app = wsgi(storage, Pictures(artifacts))
+    if writable:
+        artifacts.mkdir(parents=True, exist_ok=True)
+    else:
+        app = read_only(app)
     # A script that starts it with & hands on an ignored Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with make_server(host, free, app, _Server, _QuietHandler) as server:

@@ -116,6 +116,21 @@ NOW = {
         "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
+    # What optuna-dashboard shows of a study that runs. A run imports `view` alone at first.
+    "crnn.live": "",
+    "crnn.live.pictures": "crnn.config",
+    "crnn.live.trial_page": "optuna crnn.live.pictures",
+    "crnn.live.view": "crnn.ablation.storage crnn.errors crnn.live.trial_page",
+    "crnn.live.note": (
+        "pandas crnn.report.answer crnn.report.page crnn.report.selection crnn.report.table "
+        "crnn.report.tables crnn.report.wording"
+    ),
+    "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
+    "crnn.live.study_page": (
+        "optuna optuna_dashboard pandas plotly crnn.ablation.record crnn.live.graphs "
+        "crnn.live.note crnn.report.contrasts crnn.report.effects crnn.report.selection "
+        "crnn.report.table"
+    ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
@@ -201,6 +216,7 @@ LATE = {
     "crnn.report.page": "crnn.report.part",
     "crnn.report.walk": "matplotlib crnn.trace",
     "crnn.ablation.launch": "torch crnn.data crnn.training",
+    "crnn.live.view": "crnn.ablation.tasks crnn.ablation.worker crnn.live.study_page",
 }
 # Modules from which no chain of imports, at the time of import, may lead to these packages.
 CLEAR_OF = {
@@ -217,6 +233,8 @@ CLEAR_OF = {
     "crnn.report.write": "torch torchvision",
     "crnn.report.walk": "torch torchvision",
     "crnn.dashboard": "torch torchvision",
+    "crnn.live.view": "torch torchvision pandas matplotlib seaborn statsmodels plotly",
+    "crnn.live.study_page": "torch torchvision",
 }
 
 

@@ -49,6 +49,11 @@ class PlayedSource:
 
     def __init__(self) -> None:
         self.ended: dict[int, tuple[str, str]] = {}
+        self.told_of: list[int] = []
+
+    def told(self, task: Task, _outcome: Outcome) -> None:
+        assert task.number not in self.ended, "told only after its trial had ended"
+        self.told_of.append(task.number)
 
     def claim(self, _tasks: list[Task]) -> str:
         return "token"
@@ -78,7 +83,9 @@ def slot() -> Any:
 
 @pytest.fixture
 def dispatcher(source: Any, tmp_path: Path) -> _Dispatcher:
-    return _Dispatcher(source, Workplace("tiny", tmp_path, "cpu", tmp_path), lambda event: None)
+    return _Dispatcher(
+        source, Workplace("tiny", tmp_path, "cpu", tmp_path), lambda event: None, source.told
+    )
 
 
 def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(

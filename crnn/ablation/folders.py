@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from crnn.ablation.space_file import NAME
 from crnn.errors import UserError
 
 RESERVED = "reference"
+ARTIFACTS = "_artifacts"  # no study can be called so
 CONFIRM = ".confirm"
 
 
@@ -39,6 +41,17 @@ def check_name(study: str) -> None:
         )
 
 
+def artifact_folder(results: Path) -> Path:
+    """The folder of the artifact store that all studies' trials have in common.
+
+    Raises:
+        UserError: it is a link that leads out of the results folder.
+    """
+    folder = results / ARTIFACTS
+    _check_links([folder], results)
+    return folder
+
+
 def study_folder(results: Path, study: str) -> Path:
     """The folder of a study; the results folder itself may be a link to wherever it likes.
 
@@ -50,13 +63,18 @@ def study_folder(results: Path, study: str) -> Path:
     """
     search = search_of(study)
     check_name(search)
-    folder, home = results / search, results.resolve()
+    folder = results / search
     if study != search:
         folder /= CONFIRM.removeprefix(".")
-    for path in (folder, *folder.rglob("*")):
+    _check_links([folder, *folder.rglob("*")], results)
+    return folder
+
+
+def _check_links(paths: Iterable[Path], results: Path) -> None:
+    home = results.resolve()
+    for path in paths:
         if path.is_symlink() and not path.is_file() and not path.resolve().is_relative_to(home):
             raise UserError(
                 f"{path}: a link that leads out of {results}; remove it, or name the folder that "
                 "it leads to with --results"
             )
-    return folder

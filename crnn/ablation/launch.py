@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.folders import check_name, confirm_name, study_folder
 from crnn.ablation.record import Record, find_record, load_record, merge
-from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, default_jobs, run
+from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, OnTrialEnd, default_jobs, run
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import (
     StorageError,
@@ -86,15 +86,23 @@ class Request:
 
 OnEvent = Callable[[Event], None]
 Display = Callable[[str], AbstractContextManager[OnEvent]]
+View = Callable[[str], AbstractContextManager[OnTrialEnd]]
 
 
-def launch(request: Request, display: Display, say: Callable[[str], None]) -> Progress:
+def launch(
+    request: Request,
+    display: Display,
+    say: Callable[[str], None],
+    view: View = lambda study: nullcontext(lambda task, outcome: None),
+) -> Progress:
     """Train what the study lacks; of a search, then what confirms it.
 
     Args:
         request: what was asked for.
         display: makes the context that the events of a stage are shown in, given its name.
         say: told of what happens before and between the trainings.
+        view: makes the context in which the ends of a stage's trials are told to whoever shows
+            it, given its name; only where there is something to train.
 
     Returns:
         How far the study is, all its stages together.
@@ -114,7 +122,7 @@ def launch(request: Request, display: Display, say: Callable[[str], None]) -> Pr
     with lock(storage, request.study):
         record = _merged(storage, request, record)
         save_study(storage, request.study, record.attributes())
-        training = _Training(request, storage, machine, data, display, say)
+        training = _Training(request, storage, machine, data, display, say, view)
         total = training.run(request.study, record)
         if request.confirms and total.all_ended:
             return total + _confirm(training, request)
@@ -147,9 +155,10 @@ class _Training:
         data: Path,
         display: Display,
         say: Callable[[str], None],
+        view: View,
     ) -> None:
         self.request, self.storage, self.machine, self.data = request, storage, machine, data
-        self.display, self.say = display, say
+        self.display, self.say, self.view = display, say, view
         self.deadline = None if request.timeout is None else time.monotonic() + request.timeout
 
     def run(self, study: str, record: Record) -> Progress:
@@ -160,8 +169,9 @@ class _Training:
         place = Workplace(study, self.data, self.machine.device, checkpoints, weights)
         self._tidy(study, checkpoints)
         source = _source(self.storage, self.request, study, record)
-        with self.display(study) as on_event:
-            why = run(source, place, self.request.url, self.machine, on_event, self.deadline)
+        url, deadline = self.request.url, self.deadline
+        with self.display(study) as on_event, self.view(study) as on_trial_end:
+            why = run(source, place, url, self.machine, on_event, deadline, on_trial_end)
         self._tidy(study, checkpoints)
         if why:
             self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")

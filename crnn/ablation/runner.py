@@ -61,6 +61,7 @@ class Event:
     detail: object = None
 
 
+OnTrialEnd = Callable[[Task, Outcome], None]
 WORDS: dict[type, str] = {Batches: "batches", Split: "split", SetAside: "set aside"}
 
 
@@ -97,6 +98,7 @@ def run(
     machine: Machine,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
+    on_trial_end: OnTrialEnd = lambda task, outcome: None,
 ) -> str:
     """Train what `source` gives until there is nothing left.
 
@@ -107,6 +109,8 @@ def run(
         machine: device, jobs and threads.
         on_event: told of everything that happens.
         deadline: nothing new starts after this (`time.monotonic`).
+        on_trial_end: told how a training ended before its trial does, while things can be added
+            to it.
 
     Returns:
         Why nothing more was begun, where that is because all failed alike; else empty.
@@ -117,7 +121,7 @@ def run(
         UserError: the disk is full; likewise.
     """
     slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
-    dispatcher = _Dispatcher(source, place, on_event)
+    dispatcher = _Dispatcher(source, place, on_event, on_trial_end)
     looked = time.monotonic()
     try:
         with caught_signals() as caught:
@@ -145,8 +149,15 @@ def run(
 class _Dispatcher:
     """Between the source of tasks and the slots: hands out, listens, records how it ended."""
 
-    def __init__(self, source: Source, place: Workplace, on_event: Callable[[Event], None]) -> None:
-        self.source, self.place, self.on_event = source, place, on_event
+    def __init__(
+        self,
+        source: Source,
+        place: Workplace,
+        on_event: Callable[[Event], None],
+        on_trial_end: OnTrialEnd,
+    ) -> None:
+        self.source, self.place = source, place
+        self.on_event, self.on_trial_end = on_event, on_trial_end
         self.usual = 0.0  # seconds of the longest epoch so far
         self.reasons: list[str] = []  # of the failures since the last training that did not fail
 
@@ -229,6 +240,7 @@ class _Dispatcher:
         machine = {"device": slot.machine.device, "threads": slot.machine.threads}
         for task, outcome in ends:
             found = {**machine, **outcome.attributes}
+            self.on_trial_end(task, outcome)
             self.source.finish(task, outcome.state, outcome.value, found)
             failed = outcome.state == "FAIL"
             self.reasons = [*self.reasons, str(found["failure"])] if failed else []

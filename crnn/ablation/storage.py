@@ -120,7 +120,9 @@ def url_of(storage: RDBStorage) -> str:
     return storage.engine.url.render_as_string(hide_password=False)
 
 
-def open_storage(url: str, *, create: bool = False) -> RDBStorage:
+def open_storage(
+    url: str, *, create: bool = False, kind: type[RDBStorage] = RDBStorage
+) -> RDBStorage:
     """Open an Optuna storage.
 
     SQLite is put into WAL mode, where readers and a writer do not lock each other out.
@@ -128,6 +130,7 @@ def open_storage(url: str, *, create: bool = False) -> RDBStorage:
     Args:
         url: an SQLAlchemy URL.
         create: make it (and an SQLite file's folder) where it does not exist yet.
+        kind: the class that it is opened as.
 
     Raises:
         StorageError: it does not exist, or cannot be opened.
@@ -141,7 +144,7 @@ def open_storage(url: str, *, create: bool = False) -> RDBStorage:
         if path and create:
             path.parent.mkdir(parents=True, exist_ok=True)
         options = {"connect_args": {"timeout": PATIENCE}} if path else {"pool_pre_ping": True}
-        storage = RDBStorage(url, engine_kwargs=options)
+        storage = kind(url, engine_kwargs=options)
         if path:
             sqlalchemy.event.listen(storage.engine, "connect", _set_pragmas)
             storage.engine.dispose()

@@ -223,6 +223,15 @@ def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
     return done.assign(best=done["val_accuracy"].cummax()).reset_index(drop=True)
 
 
+def mean_curves(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Validation accuracy over the seeds: ``arm``, ``epoch``, ``val_accuracy``.
+
+    Args:
+        epochs: the columns of ``epochs.csv``.
+    """
+    return epochs.groupby(["arm", "epoch"], sort=False)[["val_accuracy"]].mean().reset_index()
+
+
 def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
     """Class by class: the accuracy of two arms and their difference, paired by seed.
 

@@ -1,0 +1,68 @@
+"""A study's own page in optuna-dashboard: its note and graphs, written into the storage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import optuna
+import pandas as pd
+import plotly.graph_objects as go
+from optuna.storages import RDBStorage
+from optuna_dashboard import get_note, save_note, save_plotly_graph_object
+
+from crnn.ablation.record import note_look
+from crnn.live import graphs
+from crnn.live.note import OURS, note, settled
+from crnn.report.contrasts import contrasts as contrasts_of
+from crnn.report.effects import effects as effects_of
+from crnn.report.effects import is_first, mean_curves, most_pairs
+from crnn.report.selection import leading, tags
+from crnn.report.table import StudyTable, load_study
+
+BEST = 8  # arms whose learning curves are shown beside the baseline's
+
+
+def refresh(storage: RDBStorage, study: str) -> None:
+    """Bring the study's note and graphs up to date.
+
+    Once every trial has finished they have verdicts, which is a look like that of the report.
+
+    Raises:
+        StorageError: there is no such study, or another program has changed it.
+    """
+    table = load_study(storage, study)
+    if settled(table):
+        looks = note_look(storage, study, most_pairs(table.trials, table.arms))
+        table = replace(table, looks=looks)
+    effects = effects_of(table.trials, table.arms, table.margin)
+    contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
+    opened = optuna.load_study(study_name=study, storage=storage)
+    present = get_note(opened)
+    text = note(table, effects, contrasts)
+    if text != present and (not present.strip() or OURS in present):
+        save_note(opened, text)
+    for name, figure in study_graphs(table, effects).items():
+        save_plotly_graph_object(opened, figure, graph_object_id=name)
+
+
+def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:
+    """The graphs that there is something to show in, by id; each replaces the one before.
+
+    A search's history, importances and slices are optuna-dashboard's own.
+    """
+    found = {}
+    rows = leading(effects)
+    rows = rows[(rows["against"] != "") & rows["delta"].notna()]
+    if table.design != "search" and len(rows):
+        found["effects"] = graphs.forest(rows, table.margin, settled=settled(table))
+    if len(table.epochs):
+        found["learning-curves"] = graphs.curves(mean_curves(table.epochs), _named(table, effects))
+    return found
+
+
+def _named(table: StudyTable, effects: pd.DataFrame) -> dict[str, str]:
+    """The baseline and the best of the other arms, by mean, and what they are called."""
+    others = effects[~is_first(effects) & (effects["n"] > 0)].nlargest(BEST, "val_mean")
+    tagged = tags(table)
+    arms = [str(arm) for arm in (effects["arm"].iloc[0], *others["arm"])]
+    return {arm: f"{tagged.get(arm, '')} {arm}".strip() for arm in arms}
