@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TRIES = 100  # ports looked at, from the one asked for on
 READING = ("GET", "HEAD")
 REFUSED = b"Nothing can be changed here; start the dashboard with --writable for that.\n"
+FIRST = ("arm", "seed", "failure", "test_accuracy", "factor", "level")  # there is room for six
 BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
 LACKING = b"""<svg xmlns="http://www.w3.org/2000/svg" width="460" height="60" font-size="14">
 <text x="10" y="25">This picture is not in the results folder here:</text>
@@ -35,7 +36,7 @@ BODY = 1 << 20  # bytes of a refused request that are taken in, so that its send
 
 
 class Shown(RDBStorage):
-    """A storage as its pages show it: without the attributes that would fill them."""
+    """A storage as its pages show it: what a trial is first, and nothing that fills a page."""
 
     def get_all_trials(
         self,
@@ -47,7 +48,8 @@ class Shown(RDBStorage):
         trials = super().get_all_trials(study_id, deepcopy, states)
         for trial in trials:
             found = trial.user_attrs
-            trial.user_attrs = {key: found[key] for key in found if key not in BULKY}
+            keys = [*(key for key in FIRST if key in found), *(k for k in found if k not in FIRST)]
+            trial.user_attrs = {key: found[key] for key in keys if key not in BULKY}
         return trials
 
 

@@ -122,8 +122,8 @@ NOW = {
     "crnn.live.trial_page": "optuna crnn.live.pictures",
     "crnn.live.view": "crnn.ablation.storage crnn.errors crnn.live.trial_page",
     "crnn.live.note": (
-        "pandas crnn.report.answer crnn.report.page crnn.report.selection crnn.report.table "
-        "crnn.report.tables crnn.report.wording"
+        "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.selection "
+        "crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (

@@ -103,7 +103,7 @@ def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
 
     Args:
         means: of ``crnn.report.effects.mean_curves``.
-        names: by arm to show, what it is called.
+        names: by arm to show, the baseline and the best others, what it is called in the key.
     """
     figure = go.Figure()
     for place, (arm, name) in enumerate(names.items()):
@@ -114,17 +114,17 @@ def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
             mode="lines+markers",
             x=list(rows["epoch"]),
             y=_numbers(rows["val_accuracy"]),
-            hovertemplate=f"{shown(name, 200)}<br>epoch %{{x}}: %{{y:.2%}}<extra></extra>",
+            hovertemplate=f"{shown(arm, 200)}<br>epoch %{{x}}: %{{y:.2%}}<extra></extra>",
             line={"color": color, "width": width},
             marker={"size": 5},
         )
     figure.update_layout(
         **LAYOUT,
-        title="Learning curves: mean over the seeds",
+        title="Learning curves: means of the baseline and the best others",
         showlegend=True,
         legend={"font": {"size": 10}, "orientation": "h", "y": -0.2},
-        xaxis={**AXIS, "title": "epoch", "tickformat": "d"},
-        yaxis={**AXIS, "title": "validation accuracy", "tickformat": ".0%"},
+        xaxis={**AXIS, "title": "epoch", "dtick": max(1, int(means["epoch"].max()) // 8)},
+        yaxis={**AXIS, "title": "validation accuracy", "tickformat": ".1%"},
     )
     return figure
 

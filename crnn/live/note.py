@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import answer, counts
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
-from crnn.report.selection import leading
+from crnn.report.effects import is_first
+from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import percent, signed
 
+ROOM = 10  # arms of a search beside the baseline
 OURS = "*Kept up to date while the study runs. Take this line out to keep a note of your own.*"
-"""The last line of each note: one without it is somebody else's."""
+"""A line of each note: one without it is somebody else's."""
 
 
 def settled(table: StudyTable) -> bool:
@@ -34,32 +37,41 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         effects: its effects, of ``crnn.report.effects.effects``.
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
-    told = settled(table) or table.design == "search"
-    shown = tables.brief_table(table, effects) if settled(table) else so_far(table, effects)
-    failures = tables.failures_table(table)
+    search, done = table.design == "search", settled(table)
+    trials = table.trials[table.trials["state"].isin(["COMPLETE", "FAIL"])]
+    failures = tables.failures_table(replace(table, trials=trials))
+    tested = done and not search
+    shown = tables.brief_table(table, effects) if tested else _means(table, effects)
     parts = [
         f"**{escape_markdown(table.question)}**",
         escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
-        "## The answer" + ("" if settled(table) else " so far"),
-        _listed(answer(table, effects, contrasts)) if told else _preliminary(table),
+        OURS,
+        "## The answer" + ("" if done else " so far"),
+        _listed(answer(table, effects, contrasts)) if done or search else _preliminary(table),
         markdown_table(shown).strip(),
-        *(["## What did not finish", markdown_table(failures).strip()] if failures.rows else []),
+        *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
         "## The space",
         fenced(table.space_text),
-        OURS,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def so_far(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
-    """What may be shown before the last trial: n, means and differences."""
-    rows = leading(effects)
-    columns = {
-        "arm": list(rows["arm"]),
-        "n": [str(n) for n in rows["n"]],
-        "validation": [percent(x) for x in rows["val_mean"]],
-        "effect": [signed(x) for x in rows["delta"]],
-    }
+def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
+    """The effects of the baseline and of the `room` best of the other arms, best first."""
+    others = effects[~is_first(effects) & (effects["n"] > 0)].nlargest(room, "val_mean")
+    return pd.concat([effects[is_first(effects)], others])
+
+
+def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
+    """What may be shown of a design before its last trial, and of a search at any time."""
+    rows, numbers = leading(effects), tags(table)
+    if numbers:
+        rows = best_arms(effects, ROOM)
+    columns = {"arm": [f"{numbers.get(arm, '')} {arm}".strip() for arm in rows["arm"]]}
+    if table.design != "search":
+        columns["n"] = [str(n) for n in rows["n"]]
+    columns["validation"] = [percent(x) for x in rows["val_mean"]]
+    columns["effect"] = [signed(x) for x in rows["delta"]]
     return tables.TextTable(
         list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
     )

@@ -12,10 +12,10 @@ from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from crnn.ablation.record import note_look
 from crnn.live import graphs
-from crnn.live.note import OURS, note, settled
+from crnn.live.note import OURS, best_arms, note, settled
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
-from crnn.report.effects import is_first, mean_curves, most_pairs
+from crnn.report.effects import mean_curves, most_pairs
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable, load_study
 
@@ -56,13 +56,8 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     if table.design != "search" and len(rows):
         found["effects"] = graphs.forest(rows, table.margin, settled=settled(table))
     if len(table.epochs):
-        found["learning-curves"] = graphs.curves(mean_curves(table.epochs), _named(table, effects))
+        # An arm of a search has a long name, and one trial, by whose number the page knows it.
+        arms, numbers = best_arms(effects, BEST)["arm"], tags(table)
+        names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
+        found["learning-curves"] = graphs.curves(mean_curves(table.epochs), names)
     return found
-
-
-def _named(table: StudyTable, effects: pd.DataFrame) -> dict[str, str]:
-    """The baseline and the best of the other arms, by mean, and what they are called."""
-    others = effects[~is_first(effects) & (effects["n"] > 0)].nlargest(BEST, "val_mean")
-    tagged = tags(table)
-    arms = [str(arm) for arm in (effects["arm"].iloc[0], *others["arm"])]
-    return {arm: f"{tagged.get(arm, '')} {arm}".strip() for arm in arms}

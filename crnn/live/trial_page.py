@@ -1,4 +1,4 @@
-"""A trial's files on its page in optuna-dashboard: its pictures, why it failed. Optuna artifacts."""
+"""A trial's files on its page in optuna-dashboard: its pictures, why it failed."""
 
 from __future__ import annotations
 
