@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 from optuna_dashboard import wsgi
 
-from crnn.ablation.storage import save_study, study_names
-from crnn.dashboard import BODY, only_this_machine, read_only
+from crnn.ablation.storage import open_storage, save_study, study_names, url_of
+from crnn.dashboard import BODY, LACKING, Pictures, Shown, only_this_machine, read_only
+from crnn.live.trial_page import attach_files
+from tests.studies import designed, end, outcome
 
 
 def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[str, dict[str, str], bytes]:
@@ -78,3 +83,60 @@ def test_a_refused_body_is_taken_in_up_to_a_size(length: str, storage: RDBStorag
 )
 def test_who_can_reach_it(host: str, alone: bool) -> None:
     assert only_this_machine(host) is alone
+
+
+@pytest.fixture
+def trial(storage: RDBStorage, tmp_path: Path) -> FrozenTrial:
+    """A finished trial of a study, its pictures in the folder ``store``."""
+    source = designed(storage)
+    task = source.next()
+    assert task
+    attach_files(storage, tmp_path / "store", task.trial_id, outcome(task)[2])
+    end(source, task)
+    return storage.get_trial(task.trial_id)
+
+
+def pictures(app: Any) -> dict[str, tuple[str, dict[str, str], bytes]]:
+    """The answers to requests for the first trial's artifacts, by file name."""
+    found = json.loads(ask(app, "GET", "/api/studies/1")[2])["trials"][0]["artifacts"]
+    return {a["filename"]: ask(app, "GET", f"/artifacts/1/1/{a['artifact_id']}") for a in found}
+
+
+def test_pictures_are_served_to_readers(
+    storage: RDBStorage, trial: FrozenTrial, tmp_path: Path
+) -> None:
+    found = pictures(read_only(wsgi(storage, Pictures(tmp_path / "store"))))
+    assert found.keys() == {"learning-curve.svg", "confusion.svg"}
+    for status, headers, content in found.values():
+        assert status.startswith("200")
+        assert headers["Content-Type"] == "image/svg+xml"
+        assert content.startswith(b"<svg")
+        assert content != LACKING
+
+
+def test_a_study_without_its_pictures_says_where_they_are(
+    storage: RDBStorage, trial: FrozenTrial, tmp_path: Path
+) -> None:
+    found = pictures(read_only(wsgi(storage, Pictures(tmp_path / "elsewhere"))))
+    assert [(answer[0][:3], answer[2]) for answer in found.values()] == [("200", LACKING)] * 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_study_without_its_pictures_can_be_removed(
+    storage: RDBStorage, trial: FrozenTrial, tmp_path: Path
+) -> None:
+    app = wsgi(storage, Pictures(tmp_path / "elsewhere"))
+    assert ask(app, "DELETE", "/api/studies/1", b"{}")[0].startswith("204")
+    assert study_names(storage) == []
+
+
+def test_a_trial_says_first_what_it_is_and_nothing_at_length(
+    storage: RDBStorage, trial: FrozenTrial
+) -> None:
+    opened = open_storage(url_of(storage), kind=Shown)
+    answer = ask(wsgi(opened), "GET", "/api/studies/1")[2]
+    opened.engine.dispose()
+    found = [attribute["key"] for attribute in json.loads(answer)["trials"][0]["user_attrs"]]
+    assert found[:5] == ["arm", "seed", "test_accuracy", "factor", "level"]
+    assert trial.user_attrs.keys() - found == {"history", "confusion", "setting"}
+    assert storage.get_trial(trial._trial_id).user_attrs["history"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.folders import check_name, study_folder
+from crnn.ablation.folders import artifact_folder, check_name, study_folder
 from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url
 from crnn.errors import UserError
 from tests import cli
@@ -83,3 +83,18 @@ def test_a_study_of_another_program_is_not_copied_over_the_edge(tmp_path: Path) 
     with pytest.raises(UserError, match="takes letters, digits"):
         copy_study("../../evil", source, target)
     assert not (tmp_path / "b.db").exists()
+
+
+def test_no_artifact_is_written_through_a_link(tmp_path: Path) -> None:
+    results, out = tmp_path / "results", tmp_path / "out"
+    for folder in (results, out):
+        folder.mkdir()
+    assert artifact_folder(results) == results / "_artifacts"
+    (results / "_artifacts").symlink_to(out)
+    with pytest.raises(UserError, match=r"_artifacts: a link that leads out of .*results; remove"):
+        artifact_folder(results)
+
+
+def test_no_study_can_be_called_as_the_artifacts_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="takes letters, digits"):
+        check_name(artifact_folder(tmp_path).name)

@@ -202,3 +202,11 @@ def test_five_failures_in_a_row_for_one_reason_are_enough(
         slot.said = [Ended([outcome("FAIL", failure) if failure else outcome("COMPLETE")])]
         dispatcher.attend(slot)
     assert dispatcher.hopeless is hopeless
+
+
+def test_every_end_is_told_before_it_is_recorded(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    slot.said = [Ended([outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2])]
+    dispatcher.attend(slot)
+    assert source.told_of == [0, 1, 2, 3] == list(source.ended)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import answer, counts
-from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.effects import is_first
+from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import percent, signed
@@ -64,17 +64,16 @@ def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
 
 def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
-    rows, numbers = leading(effects), tags(table)
-    if numbers:
-        rows = best_arms(effects, ROOM)
-    columns = {"arm": [f"{numbers.get(arm, '')} {arm}".strip() for arm in rows["arm"]]}
-    if table.design != "search":
-        columns["n"] = [str(n) for n in rows["n"]]
-    columns["validation"] = [percent(x) for x in rows["val_mean"]]
-    columns["effect"] = [signed(x) for x in rows["delta"]]
-    return tables.TextTable(
-        list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
-    )
+    search, numbers = table.design == "search", tags(table)
+    rows = best_arms(effects, ROOM) if search else leading(effects)
+    columns = {
+        "arm": [f"{numbers.get(arm, '')} {arm}".strip() for arm in rows["arm"]],
+        **({} if search else {"n": [str(n) for n in rows["n"]]}),
+        "validation": [percent(x) for x in rows["val_mean"]],
+        "effect": [signed(x) for x in rows["delta"]],
+    }
+    cells = [list(row) for row in zip(*columns.values(), strict=True)]
+    return tables.TextTable(list(columns), cells)
 
 
 def fenced(text: str) -> str:

@@ -1,0 +1,187 @@
+"""The live view of a run: its pages follow the trials, and whatever goes wrong stays there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.artifacts import get_all_artifact_meta
+from optuna.storages import RDBStorage
+from optuna_dashboard import get_note, save_note
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
+
+from crnn.ablation.record import load_record
+from crnn.ablation.storage import url_of
+from crnn.ablation.tasks import DesignedSource
+from crnn.ablation.worker import Outcome
+from crnn.live import study_page
+from crnn.live.study_page import refresh
+from crnn.live.trial_page import attach_files
+from crnn.live.view import LiveView
+from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
+
+
+def note_of(storage: RDBStorage) -> str:
+    return str(get_note(optuna.load_study(study_name=STUDY, storage=storage)))
+
+
+def graphs_of(storage: RDBStorage) -> dict[str, str]:
+    found = storage.get_study_system_attrs(storage.get_study_id_from_name(STUDY))
+    return dict(get_plotly_graph_objects(found))
+
+
+def files_of(storage: RDBStorage, folder: Path, trial_id: int) -> dict[str, str]:
+    trial = storage.get_trial(trial_id)
+    found = get_all_artifact_meta(trial, storage=storage)
+    return {meta.filename: (folder / meta.artifact_id).read_text("utf-8") for meta in found}
+
+
+@pytest.fixture
+def view(storage: RDBStorage, tmp_path: Path) -> Callable[..., LiveView]:
+    """Makes the view of the study, which a test has begun; it is never late."""
+
+    def make(say: Any = pytest.fail, artifacts: Path = tmp_path / "_artifacts") -> LiveView:
+        return LiveView(url_of(storage), STUDY, artifacts, say, pause=0.01)
+
+    return make
+
+
+def train(source: DesignedSource, view: LiveView, state: str = "COMPLETE") -> int:
+    """A made-up training, its end told as the runner tells it; the trial's id."""
+    task = source.next()
+    assert task
+    ended = outcome(task, state)
+    view(task, Outcome(*ended))
+    source.finish(task, *ended)
+    return task.trial_id
+
+
+def test_a_trial_gets_its_pictures_before_it_ends(
+    storage: RDBStorage, view: Callable[..., LiveView], tmp_path: Path
+) -> None:
+    source = designed(storage)
+    with view() as told:
+        trials = [train(source, told), train(source, told, "FAIL")]
+    done, failed = (files_of(storage, tmp_path / "_artifacts", trial) for trial in trials)
+    assert done.keys() == {"learning-curve.svg", "confusion.svg"}
+    assert all(text.startswith("<svg") for text in done.values())
+    assert failed == {"traceback.txt": "made up"}
+
+
+def test_pictures_that_a_killed_run_left_are_mended_and_not_doubled(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    task = designed(storage).next()
+    assert task
+    found = outcome(task)[2]
+    attach_files(storage, tmp_path / "store", task.trial_id, found)
+    whole = files_of(storage, tmp_path / "store", task.trial_id)
+    for file in (tmp_path / "store").iterdir():
+        file.write_text("half", encoding="utf-8")
+    attach_files(storage, tmp_path / "store", task.trial_id, found)
+    assert files_of(storage, tmp_path / "store", task.trial_id) == whole
+    assert len(list((tmp_path / "store").iterdir())) == 2
+
+
+def test_the_note_and_the_graphs_follow_the_trials(
+    storage: RDBStorage, view: Callable[..., LiveView]
+) -> None:
+    source = designed(storage)
+    with view() as told:
+        train(source, told)
+    assert "1 of 6 trials have finished." in note_of(storage)
+    assert graphs_of(storage).keys() == {"learning-curves"}
+    with view() as told:
+        for _ in range(5):
+            train(source, told)
+    assert "6 of 6 trials have finished." in note_of(storage)
+    assert graphs_of(storage).keys() == {"effects", "learning-curves"}
+
+
+def test_they_follow_while_the_run_goes_on(
+    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refreshed = threading.Semaphore(0)
+    monkeypatch.setattr(study_page, "refresh", lambda *_: refreshed.release())
+    source = designed(storage)
+    with view() as told:
+        assert refreshed.acquire(timeout=30)  # before the first trial has ended
+        train(source, told)
+        assert refreshed.acquire(timeout=30)
+    assert refreshed.acquire(timeout=30)  # once more at the end
+
+
+def test_who_stops_a_run_does_not_wait_for_its_pages(
+    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(study_page, "refresh", lambda *words: asked.append(words))
+    designed(storage)
+    told = view()
+    told._pause = 60
+    with pytest.raises(KeyboardInterrupt), told:
+        raise KeyboardInterrupt
+    assert asked == []
+
+
+def test_what_goes_wrong_is_told_once_and_stops_nothing(
+    storage: RDBStorage,
+    view: Callable[..., LiveView],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("made\nup")
+
+    said: list[str] = []
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(study_page, "refresh", fail)
+    source = designed(storage)
+    with view(said.append, tmp_path / "file") as told:
+        for _ in range(3):
+            train(source, told)
+    assert source.progress.complete == 3
+    (first, second) = sorted(said, key=lambda line: "pictures" in line)
+    end = "; the training goes on"
+    assert first == f"optuna-dashboard lacks the study's note and graphs (made up){end}"
+    assert second.startswith("optuna-dashboard lacks the pictures of trials (")
+    assert "File exists" in second
+    assert second.endswith(end)
+
+
+def test_only_a_settled_study_is_looked_at(storage: RDBStorage) -> None:
+    source = designed(storage)
+    run_all(source, 5)
+    refresh(storage, STUDY)
+    assert load_record(storage, STUDY).looks == ()
+    run_all(source)
+    refresh(storage, STUDY)
+    refresh(storage, STUDY)
+    assert load_record(storage, STUDY).looks == (2,)
+
+
+def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:
+    source = designed(storage)
+    study = optuna.load_study(study_name=STUDY, storage=storage)
+    save_note(study, "Mine.")
+    run_all(source)
+    refresh(storage, STUDY)
+    assert note_of(storage) == "Mine."
+    save_note(study, " ")
+    refresh(storage, STUDY)
+    assert note_of(storage).startswith("**What is asked?**")
+
+
+def test_a_search_has_its_learning_curves_by_the_trials_numbers(storage: RDBStorage) -> None:
+    from crnn.ablation.search import SearchSource
+
+    run_all_of_search = SearchSource(storage, STUDY, begin(storage, record(SEARCH)))
+    run_all(run_all_of_search)  # type: ignore[arg-type]
+    refresh(storage, STUDY)
+    (graph,) = graphs_of(storage).values()
+    assert '"name":"#0"' in graph
+    assert "Best found: trial" in note_of(storage) or "above the baseline" in note_of(storage)
