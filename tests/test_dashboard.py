@@ -26,7 +26,10 @@ def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[str, dict[
     environ["CONTENT_LENGTH"] = str(len(body))
     environ["wsgi.input"] = io.BytesIO(body)
     said: list[Any] = []
-    content = b"".join(app(environ, lambda *words: said.extend(words)))
+    answer = app(environ, lambda *words: said.extend(words))
+    content = b"".join(answer)
+    if hasattr(answer, "close"):
+        answer.close()
     return said[0], dict(said[1]), content
 
 

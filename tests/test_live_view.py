@@ -15,6 +15,7 @@ from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
 from crnn.ablation.record import load_record
+from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.ablation.worker import Outcome
@@ -177,10 +178,7 @@ def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:
 
 
 def test_a_search_has_its_learning_curves_by_the_trials_numbers(storage: RDBStorage) -> None:
-    from crnn.ablation.search import SearchSource
-
-    run_all_of_search = SearchSource(storage, STUDY, begin(storage, record(SEARCH)))
-    run_all(run_all_of_search)  # type: ignore[arg-type]
+    run_all(SearchSource(storage, STUDY, begin(storage, record(SEARCH))))
     refresh(storage, STUDY)
     (graph,) = graphs_of(storage).values()
     assert '"name":"#0"' in graph

@@ -28,7 +28,7 @@ def studies(storage: RDBStorage) -> RDBStorage:
         assert first
         end(each, first, "FAIL")
     run_all(source)
-    run_all(search)  # type: ignore[arg-type]
+    run_all(search)
     return storage
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from crnn.ablation.signals import ctrl_c_ignored
 from crnn.dashboard import free_port
@@ -69,14 +69,66 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_the_dashboard_shows_a_finished_study(finished: Path, browser: Browser) -> None:
+@pytest.fixture(scope="module")
+def served(finished: Path) -> Iterator[str]:
+    """The address of a dashboard on it."""
     with dashboard(finished) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.get_by_text("smoke").first.click()
-        page.wait_for_url("**/studies/*")
-        page.get_by_text("hidden_size").first.wait_for()
-        page.close()
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    _, troubles = watch(opened)
+    yield opened
+    opened.close()
+    assert not troubles
+
+
+def drawn(page: Page, graph: str) -> str:
+    """The words in one of our graphs, once it has been drawn."""
+    found = page.locator(f'[id="user-defined-plot:{graph}"] .main-svg').first
+    found.wait_for()
+    return str(found.text_content())
+
+
+def test_the_dashboard_lists_the_study_and_shows_its_history(served: str, page: Page) -> None:
+    page.goto(served)
+    page.get_by_text("smoke").first.click()
+    page.wait_for_url("**/studies/*")
+    for words in ("History", "Hyperparameter Importance", "Intermediate values", "hidden_size"):
+        page.get_by_text(words).first.wait_for()
+    assert "effect on validation accuracy" in drawn(page, "effects")
+    assert "hidden_size" in drawn(page, "effects")
+    assert "epoch" in drawn(page, "learning-curves")
+
+
+def test_the_dashboard_shows_how_hyperparameters_relate(served: str, page: Page) -> None:
+    page.goto(f"{served}dashboard/studies/1/analytics")
+    for words in ("Slice", "Contour", "hidden_size"):
+        page.get_by_text(words).first.wait_for()
+
+
+def test_the_dashboard_shows_a_trial_with_its_pictures(served: str, page: Page) -> None:
+    page.goto(f"{served}dashboard/studies/1/trials?numbers=0")
+    page.get_by_text("arm baseline").wait_for()
+    for words in ("seed 0", "hidden_size 128", "learning-curve.svg", "confusion.svg"):
+        page.get_by_text(words).first.wait_for()
+    page.wait_for_function(
+        "() => { const p = [...document.querySelectorAll('img[alt$=svg]')];"
+        " return p.length == 2 && p.every(i => i.complete && i.naturalWidth > 300); }"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_the_dashboard_shows_the_note_of_the_study(served: str, page: Page) -> None:
+    page.goto(f"{served}dashboard/studies/1/note")
+    page.get_by_role("heading", name="The answer", exact=True).wait_for()
+    body = page.inner_text("body")
+    assert "Does the whole line work" in body
+    assert "6 of 6 trials have finished." in body
+    assert "verdict" in body
+    assert "[factors]" in body
 
 
 REMOVE = """async () => {
@@ -119,8 +171,10 @@ def test_listening_to_other_machines_is_told_with_its_price(finished: Path) -> N
     )
 
 
-def test_the_dashboard_follows_a_study_that_runs(full_data: Path, tmp_path: Path) -> None:
-    words = ["run", "smoke", "--epochs", "3", "--train-size", "2000", "--data", str(full_data)]
+def test_the_dashboard_follows_a_study_that_runs(
+    full_data: Path, tmp_path: Path, page: Page
+) -> None:
+    words = ["run", "smoke", "--epochs", "8", "--train-size", "2000", "--data", str(full_data)]
     process = cli.start(*words, cwd=tmp_path)
     try:
         until((tmp_path / "results" / "studies.db").exists, 60)
@@ -137,9 +191,14 @@ def test_the_dashboard_follows_a_study_that_runs(full_data: Path, tmp_path: Path
                 return any(t["state"] == "Running" and t["intermediate_values"] for t in trials())
 
             until(a_trial_is_under_way, 60)
+            page.goto(f"{address}dashboard/studies/1/note")
+            page.get_by_role("heading", name="The answer so far").wait_for(timeout=60_000)
+            assert process.poll() is None
             assert cli.finish(process).code == 0
             states = [trial["state"] for trial in trials()]
             assert states == ["Complete"] * 6
+            page.goto(f"{address}dashboard/studies/1")
+            assert "Effects" in drawn(page, "effects")
     finally:
         process.kill()
 
