@@ -87,7 +87,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def drawn(page: Page, graph: str) -> str:
     """The words in one of our graphs, once it has been drawn."""
-    found = page.locator(f'[id="user-defined-plot:{graph}"] .main-svg').first
+    found = page.locator(f'[id="user-defined-plot:{graph}"] .svg-container')
     found.wait_for()
     return str(found.text_content())
 

@@ -48,7 +48,8 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
     effects = effects.assign(place=range(len(effects)))
     kinds = LOOKS if settled else {"so far": {"color": GREY, "symbol": "circle"}}
     said = effects["verdict"] if settled else pd.Series("so far", effects.index)
-    figure = go.Figure([_arms(effects[said == kind], kind, kinds[kind]) for kind in kinds])
+    present = [kind for kind in kinds if (said == kind).any()]
+    figure = go.Figure([_arms(effects[said == kind], kind, kinds[kind]) for kind in present])
     about = (
         "Effects" if settled else "Effects so far: preliminary, no verdict before the last trial"
     )
