@@ -79,4 +79,4 @@ def test_a_graph_is_small_enough_to_be_written_often() -> None:
         forest(compared(table), 0.005, settled=True),
         curves(mean_curves(table.epochs), {arm: arm for arm in table.arms["arm"][:9]}),
     ]
-    assert all(len(graph.to_json()) < 20_000 for graph in graphs)
+    assert all(len(graph.to_json()) < 6_000 for graph in graphs)

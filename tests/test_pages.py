@@ -98,7 +98,7 @@ def test_the_dashboard_lists_the_study_and_shows_its_history(served: str, page: 
     page.wait_for_url("**/studies/*")
     for words in ("History", "Hyperparameter Importance", "Intermediate values", "hidden_size"):
         page.get_by_text(words).last.wait_for()  # the first may be in the menu, which is closed
-    assert "effect on validation accuracy" in drawn(page, "effects")
+    assert "effect, points (95 % interval)" in drawn(page, "effects")
     assert "hidden_size" in drawn(page, "effects")
     assert "epoch" in drawn(page, "learning-curves")
 

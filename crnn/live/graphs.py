@@ -58,7 +58,7 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
         title=about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
-        xaxis={**AXIS, "title": "effect on validation accuracy, points, with its 95 % interval"},
+        xaxis={**AXIS, "title": "effect, points (95 % interval)"},
         yaxis={
             **AXIS,
             "tickvals": list(effects["place"]),
