@@ -103,11 +103,13 @@ def test_a_trial_without_weights_says_how_to_get_some(mixed: RDBStorage, tmp_pat
 def test_only_complete_trials_are_told_to_lack_weights(
     mixed: RDBStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "trial-1.safetensors").touch()  # of one that failed: not another's
-    study._say_whose_weights_lack(tmp_path, mixed, STUDY)
+    weights = tmp_path / STUDY / "weights"
+    weights.mkdir(parents=True)
+    (weights / "trial-1.safetensors").touch()  # of one that failed: not another's
+    study._say_whose_weights_lack(mixed, STUDY, tmp_path)
     assert "trained before --keep-weights: 1 trials." in capsys.readouterr().out
-    (tmp_path / "trial-0.safetensors").touch()
-    study._say_whose_weights_lack(tmp_path, mixed, STUDY)
+    (weights / "trial-0.safetensors").touch()
+    study._say_whose_weights_lack(mixed, STUDY, tmp_path)
     assert "Without weights" not in capsys.readouterr().out
 
 
@@ -116,11 +118,13 @@ def test_trials_pruned_in_a_search_lack_none(
 ) -> None:
     source = SearchSource(storage, STUDY, begin(storage, record(SEARCH)))
     (kept,) = run_all(source, 1)
-    (tmp_path / f"trial-{kept.number}.safetensors").touch()
+    weights = tmp_path / STUDY / "weights"
+    weights.mkdir(parents=True)
+    (weights / f"trial-{kept.number}.safetensors").touch()
     task = source.next()
     assert task is not None
     end(source, task, "PRUNED")
-    study._say_whose_weights_lack(tmp_path, storage, STUDY)
+    study._say_whose_weights_lack(storage, STUDY, tmp_path)
     assert "Without weights" not in capsys.readouterr().out
 
 

@@ -186,6 +186,7 @@ class _Training:
                 path.unlink()
         with suppress(OSError):  # there is none, or it is still needed
             folder.rmdir()
+            folder.parent.rmdir()
 
 
 def _check_folder(request: Request) -> None:

@@ -7,7 +7,7 @@ and what would settle what is not. Where there is no test it says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,15 +38,18 @@ VERDICTS = {
 }
 
 
-def answer(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+def answer(
+    table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame, chosen: Sequence[str] = ()
+) -> list[str]:
     """The findings and the space's own notes: one plain sentence or two an item.
 
     Args:
         table: the study.
         effects: its effects, of ``crnn.report.effects.effects``.
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
+        chosen: what comes first: of a search, which setting has been chosen by confirmation.
     """
-    return [*incomplete(table), *findings(table, effects, contrasts), *table.notes]
+    return [*incomplete(table), *chosen, *findings(table, effects, contrasts), *table.notes]
 
 
 def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
@@ -88,7 +91,8 @@ def counts(table: StudyTable) -> dict[str, int]:
     """Trials by what became of them, the empty kinds left out but for ``finished``.
 
     ``finished`` are complete trials and, in a search, those that its pruner stopped after an
-    epoch at least; a trial that was pruned before any was a draw that cannot exist.
+    epoch at least; a trial that was pruned before any was a draw that cannot exist. What was drawn
+    again and not trained is among them only where the search lets it count.
     """
     state, trained = table.trials["state"], table.trials["number"].isin(table.epochs["number"])
     stopped = int(((state == "PRUNED") & trained).sum())
@@ -99,6 +103,9 @@ def counts(table: StudyTable) -> dict[str, int]:
         "infeasible": int(((state == "PRUNED") & ~trained).sum()),
     }
     finished = int((state == "COMPLETE").sum()) + stopped
+    if again := int((table.trials["duplicate_of"].notna() & trained).sum()):
+        kinds["drawn again"] = again
+        finished -= 0 if table.reuses else again
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
 
 
@@ -255,7 +262,7 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
             f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}, {beyond} "
             f"the margin of {100 * table.margin:.2f} points."
         )
-    yield from _at_the_edge(table)
+    yield from at_the_edge(table)
     yield (
         f"It is one training, and the best of {counted(len(done), 'finished setting')}: not "
         "replicated, and optimistic because it was selected. Take it as exploratory until it has "
@@ -263,7 +270,7 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     )
 
 
-def _at_the_edge(table: StudyTable) -> Iterable[str]:
+def at_the_edge(table: StudyTable) -> Iterable[str]:
     """Where the best trial lies at an end of what could be drawn, so that better may lie beyond."""
     rows = finished(table.trials, table.arms, table.factors)
     for edge in edges(rows, table.factors):

@@ -64,10 +64,17 @@ def gallery(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     yield _arms(table, effects)
     if table.design == "search":
         yield _history(table, effects)
-    yield from _factors(table, effects)
+    if table.design != "confirmation":
+        yield from _factors(table, effects)
     yield from _curves(table, effects)
     yield _cost(table, effects)
     yield from _confusion(table, effects)
+
+
+def searched(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
+    """Of a search that is confirmed: its own course, and its trials factor by factor."""
+    yield _history(table, effects)
+    yield from _factors(table, effects)
 
 
 def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:

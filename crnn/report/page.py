@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,24 @@ def content(
     contrasts: pd.DataFrame,
     pictures: Sequence[Picture],
     parts: Sequence[Part] = (),
+    confirmed: Sequence[Part] = (),
+    chosen: Sequence[str] = (),
+    trials: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Everything that the templates show: plain text, unescaped, and tables of it."""
-    first, *rest = findings(table, effects, contrasts)
+    """Everything that the templates show: plain text, unescaped, and tables of it.
+
+    Args:
+        table: the study; of a search that is confirmed, its confirmation.
+        effects: its effects.
+        contrasts: its contrasts.
+        pictures: all figures.
+        parts: what it shows of a search.
+        confirmed: what it shows of its confirmation.
+        chosen: sentences of that, which the answer begins with.
+        trials: the trials of all stages, where the study has several.
+    """
+    first, *rest = [*chosen, *findings(table, effects, contrasts)]
+    every = table if trials is None else replace(table, trials=trials)
     return {
         "table": table,
         "design": DESIGNS[table.design],
@@ -80,19 +95,25 @@ def content(
             section: [picture for picture in pictures if picture.section == section]
             for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
         },
-        "parts": [(part, [p for p in pictures if p.section == part.name]) for part in parts],
+        "parts": _drawn(parts, pictures),
+        "confirmed": _drawn(confirmed, pictures),
         "arms": tables.arms_table(table, effects),
         "all_arms": len(effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
         "contrasts": tables.contrasts_table(contrasts),
-        "failures": tables.failures_table(table),
+        "failures": tables.failures_table(every),
         "factors": tables.factors_table(table),
         "caveats": caveats(table),
         "confounds": tables.confounds_table(table, effects),
         "provenance": tables.provenance_table(table.environment),
         "commands": commands(table),
     }
+
+
+def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Part, list[Picture]]]:
+    """Each part with its figures."""
+    return [(part, [p for p in pictures if p.section == part.name]) for part in parts]
 
 
 def caveats(table: StudyTable) -> list[str]:

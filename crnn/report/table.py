@@ -121,7 +121,14 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
 
 def all_trials(table: StudyTable) -> pd.DataFrame:
     """The trials of all stages of a study, those of a search first."""
-    return pd.concat([stage.trials for stage in stages(table)], ignore_index=True)
+    frames = [stage.trials for stage in stages(table)]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def all_epochs(table: StudyTable) -> pd.DataFrame:
+    """The epochs of all stages of a study."""
+    frames = [stage.epochs for stage in stages(table)]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
 def stages(table: StudyTable) -> list[StudyTable]:
@@ -138,17 +145,17 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     """
     record = load_record(storage, study)
     rows = _rows(storage, study, record)
-    if record.trials and find_record(storage, confirm_name(study)):
-        return replace(
-            _table(study, record, rows), confirmation=load_study(storage, confirm_name(study))
-        )
-    if not record.path:
-        return _table(study, record, rows)
-    first, second = (
+    if record.trials:
+        confirms = confirm_name(study)
+        begun = find_record(storage, confirms) is not None
+        later_on = load_study(storage, confirms) if begun else None
+        return replace(_table(study, record, rows), confirmation=later_on)
+    first, *later = (
         _table(study, record.of(stage), [r for r in rows if r.attributes["stage"] == stage.name])
         for stage in record.stages
+        if stage.arms
     )
-    return replace(first, path=second if record.path.arms else None)
+    return replace(first, path=later[0] if later else None)
 
 
 def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:

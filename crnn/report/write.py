@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,14 +16,16 @@ import pandas as pd
 from crnn.files import write_atomic
 from crnn.report import page, style
 from crnn.report.answer import answer
+from crnn.report.confirmed_parts import FILES as CONFIRMED
+from crnn.report.confirmed_parts import confirmed_parts, sentences
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.csv_file import csv_text
 from crnn.report.effects import effects as effects_of
-from crnn.report.gallery import gallery
+from crnn.report.gallery import Plot, gallery, searched
 from crnn.report.part import Part
 from crnn.report.paste import as_latex
 from crnn.report.search_parts import FILES, parts
-from crnn.report.table import StudyTable
+from crnn.report.table import StudyTable, all_epochs, all_trials
 from crnn.report.tables import TextTable, brief_table
 
 Say = Callable[[str], None]
@@ -62,36 +63,43 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     """
     tell = say or (lambda text: None)
     tell("computing")
-    effects = effects_of(table.trials, table.arms, table.margin)
-    contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
+    main = table.confirmation or table  # what the verdicts rest on
+    effects = effects_of(main.trials, main.arms, main.margin)
+    contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    found = parts(table)
-    texts = [*_texts(table, effects, contrasts), *_part_texts(found)]
+    confirmed, found = confirmed_parts(table, effects), parts(table)
+    every = [*confirmed, *found]
+    texts = [*_texts(table, main, effects, contrasts), *_part_texts(every)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(table, effects, found, tell):
+    for picture in _pictures(_plots(table, main, effects, every), tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
-    content = page.content(table, effects, contrasts, pictures, found)
+    said = sentences(table, effects)
+    shown = replace(main, name=table.name)
+    content = page.content(
+        shown, effects, contrasts, pictures, found, confirmed, said, all_trials(table)
+    )
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    return Report(folder, answer(table, effects, contrasts), brief_table(table, effects), files)
+    words = answer(main, effects, contrasts, said)
+    return Report(folder, words, brief_table(main, effects), files)
 
 
 def _texts(
-    table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame
+    table: StudyTable, main: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame
 ) -> Iterator[tuple[str, str]]:
-    yield "trials.csv", csv_text(table.trials)
-    yield "epochs.csv", csv_text(table.epochs)
+    yield "trials.csv", csv_text(all_trials(table))
+    yield "epochs.csv", csv_text(all_epochs(table))
     yield "effects.csv", csv_text(effects)
     if len(contrasts):
         yield "contrasts.csv", csv_text(contrasts)
-    yield "effects.tex", as_latex(table, effects)
-    if len(table.confusion):
-        yield "confusion.csv", csv_text(table.confusion)
+    yield "effects.tex", as_latex(main, effects)
+    if len(main.confusion):
+        yield "confusion.csv", csv_text(main.confusion)
     yield "space.toml", table.space_text
     environment = json.dumps(table.environment, indent=2, ensure_ascii=False, default=str)
     yield "environment.json", environment + "\n"
@@ -103,12 +111,20 @@ def _part_texts(found: Sequence[Part]) -> Iterator[tuple[str, str]]:
             yield name, csv_text(rows)
 
 
-def _pictures(
-    table: StudyTable, effects: pd.DataFrame, found: Sequence[Part], tell: Say
-) -> Iterator[page.Picture]:
+def _plots(
+    table: StudyTable, main: StudyTable, effects: pd.DataFrame, every: Sequence[Part]
+) -> Iterator[Plot]:
+    yield from gallery(main, effects)
+    if main is not table:
+        yield from searched(table, effects_of(table.trials, table.arms, table.margin))
+    for part in every:
+        yield from part.plots()
+
+
+def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[page.Picture]:
     """Each figure drawn, and let go of before the next: a page of them takes much memory."""
     tell("drawing")
-    for plot in chain(gallery(table, effects), *(part.plots() for part in found)):
+    for plot in plots:
         tell(f"drawing {plot.name}")
         drawn = style.render(plot.figure)
         width = plot.figure.get_figwidth()
@@ -118,7 +134,7 @@ def _pictures(
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:
     """Remove what only an earlier build could have written."""
-    earlier = [folder / name for name in ("confusion.csv", "contrasts.csv", *FILES)]
+    earlier = [folder / name for name in ("confusion.csv", "contrasts.csv", *FILES, *CONFIRMED)]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
     for path in earlier:
         if path not in kept:

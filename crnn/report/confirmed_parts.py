@@ -1,0 +1,164 @@
+"""What a report shows of a search's confirmation, beyond what it shows of any ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from crnn.report.answer import at_the_edge
+from crnn.report.confirmed import TAKEN_BACK, found_against_confirmed, path_effects
+from crnn.report.effects import replicates
+from crnn.report.gallery import Plot
+from crnn.report.part import Part
+from crnn.report.path_plot import waterfall
+from crnn.report.table import StudyTable
+from crnn.report.tables import TextTable
+from crnn.report.wording import (
+    MISSING,
+    chance,
+    counted,
+    interval,
+    listed,
+    percent,
+    points,
+    records,
+    signed,
+)
+
+FILES = ("confirmed.csv", "path.csv")
+
+
+def confirmed_parts(table: StudyTable, effects: pd.DataFrame) -> list[Part]:
+    """Found against confirmed, and the path; nothing of a study that confirms none.
+
+    Args:
+        table: the search, with its confirmation.
+        effects: of `crnn.report.effects.effects` over the confirmation.
+    """
+    if table.confirmation is None:
+        return []
+    return [_found(table, effects), *_path(table.confirmation)]
+
+
+def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+    """What the confirmation and the path say, for the answer."""
+    if table.confirmation is None or not effects["n"].any():
+        return []
+    found = found_against_confirmed(table.trials, effects)
+    chosen, worth = _chosen(table.confirmation, effects, found), _worth(table.confirmation)
+    return [*chosen, *worth, *at_the_edge(table)]
+
+
+def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
+    first = found.iloc[0]
+    if not table.chosen:
+        yield f"Not chosen yet: the search's best of those confirmed is {first['arm']}."
+        return
+    row = effects[effects["arm"] == table.chosen].iloc[0]
+    rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
+    how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
+    text = (
+        f"Chosen, as the highest mean of the confirmation: {table.chosen}, "
+        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}; {how}"
+    )
+    other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"
+    yield f"{text}{other}."
+    shift = found["optimism"].dropna()
+    if len(shift):
+        yield (
+            "The search's short trainings put the effects of the confirmed arms "
+            f"{points(shift.mean())} from what the confirmation found, on average (above 0: they "
+            "promised too much)."
+        )
+
+
+def _worth(table: StudyTable) -> Iterable[str]:
+    """The steps of the path by their verdicts."""
+    if table.path is None:
+        return
+    rows = path_effects(table.path.trials, table.path.arms, table.path.margin)
+    made = rows[(rows["step"] != "0") & (rows["step"] != TAKEN_BACK)]
+    if not made["delta"].notna().any():
+        return
+    items = [
+        f"{row['change']} {points(row['delta'])} ({row['verdict'] or 'not tested'})"
+        for row in records(made)
+    ]
+    yield f"On the path there, change by change: {listed(items, 10)}."
+    if lacking := _lacking(table.path):
+        yield f"The path is preliminary: {lacking}."
+
+
+def _lacking(path: StudyTable) -> str:
+    done = len(replicates(path.trials))
+    return f"{done} of {path.wanted} trainings have finished" if done < path.wanted else ""
+
+
+def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
+    rows = found_against_confirmed(table.trials, effects)
+    lines = [
+        "Found: the search's one short training. Confirmed: the mean at full length over fresh "
+        "seeds. Their effects, each against the baseline trained alike, can be compared; the best "
+        "of many short trainings is partly luck, so what was found promises too much on average."
+    ]
+    cells = [
+        [
+            str(row["arm"]),
+            MISSING if pd.isna(row["trial"]) else f"#{row['trial']}",
+            MISSING if pd.isna(row["rank"]) else str(row["rank"]),
+            *(percent(row["found"]), signed(row["found_effect"]), str(row["n"])),
+            *(percent(row["confirmed"]), signed(row["confirmed_effect"]), signed(row["optimism"])),
+        ]
+        for row in records(rows)
+    ]
+    titles = ["arm", "trial", "rank", "found", "found effect", "n", "confirmed"]
+    titles += ["confirmed effect", "optimism (points)"]
+    text = TextTable(titles, cells)
+    return Part("found", "Found and confirmed", lines, text, {"confirmed.csv": rows})
+
+
+def _path(table: StudyTable) -> list[Part]:
+    title = "The path to the chosen setting"
+    if table.path is None:
+        why = "it begins when all confirmations have ended"
+        if table.chosen == table.arms["arm"].iloc[0]:
+            why = "the baseline was the best, so there is nothing to change"
+        elif table.chosen:
+            why = "the space asks for none"
+        return [Part("path", title, [f"Not shown: {why}."])]
+    path = table.path
+    rows = path_effects(path.trials, path.arms, path.margin)
+    lines = [
+        "One change after the other, in the order in which a random forest fitted to the search "
+        "expected most; each step over seeds that neither the search nor the confirmation used, "
+        "compared with the step before. Then each change taken back alone from the chosen setting. "
+        "The steps are one family of comparisons, those taken back another. What a change is worth "
+        "depends on where on the path it stands: where the two disagree, changes depend on each "
+        "other."
+    ]
+    if lacking := _lacking(path):
+        lines.append(f"Preliminary: {lacking}.")
+    made = rows[rows["step"] != TAKEN_BACK]
+
+    def plots() -> Iterator[Plot]:
+        caption = "The mean after each step, from the baseline at the top to the chosen setting."
+        if made["val_mean"].notna().any():
+            yield Plot("path", "path", title, caption, waterfall(made, path.margin))
+
+    return [Part("path", title, lines, _path_table(rows), {"path.csv": rows}, plots)]
+
+
+def _path_table(rows: pd.DataFrame) -> TextTable:
+    cells = [
+        [
+            "taken back" if row["step"] == TAKEN_BACK else str(row["step"]),
+            str(row["change"]) or str(row["arm"]),
+            *(str(row["n"]), percent(row["val_mean"]), signed(row["delta"])),
+            interval(row["ci_low"], row["ci_high"]) if pd.notna(row["ci_low"]) else MISSING,
+            *(chance(row["p_holm"]), str(row["verdict"]) or MISSING),
+        ]
+        for row in records(rows)
+    ]
+    titles = ["step", "change", "n", "validation accuracy", "effect (points)", "95 % interval"]
+    return TextTable([*titles, "p (Holm)", "verdict"], cells, words=2)

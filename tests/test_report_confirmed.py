@@ -1,0 +1,258 @@
+"""What a report shows of a search's confirmation: found against confirmed, and the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from optuna.storages import RDBStorage
+from scipy import stats
+
+from crnn.ablation.confirm import confirmation
+from crnn.ablation.folders import confirm_name
+from crnn.ablation.search import SearchSource
+from crnn.ablation.tasks import DesignedSource
+from crnn.report.confirmed import found_against_confirmed, path_effects
+from crnn.report.confirmed_parts import confirmed_parts, sentences
+from crnn.report.effects import effects, replicates
+from crnn.report.inference import holm
+from crnn.report.table import StudyTable, all_trials, load_study, load_trials
+from crnn.report.write import write_report
+from tests.studies import SEARCH, STUDY, begin, end, record, run_all
+
+CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
+NAME = confirm_name(STUDY)
+
+
+def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str = CONFIRM) -> None:
+    """A search that has run, and of its confirmation so many stages; trainings are made up."""
+    search = begin(storage, record(text))
+    run_all(SearchSource(storage, STUDY, search))
+    for _ in range(parts):
+        wanted = confirmation(storage, STUDY, search)
+        assert wanted is not None
+        begin(storage, wanted, NAME)
+        source = DesignedSource(storage, NAME, wanted, wanted.stages)
+        while task := source.next():
+            end(source, task, "FAIL" if task.arm == failing else "COMPLETE")
+
+
+def study(storage: RDBStorage) -> tuple[StudyTable, StudyTable, pd.DataFrame]:
+    """The search, its confirmation, and the confirmation's effects."""
+    table = load_study(storage, STUDY)
+    assert table.confirmation is not None
+    main = table.confirmation
+    return table, main, effects(main.trials, main.arms, main.margin)
+
+
+def path_of(main: StudyTable) -> StudyTable:
+    assert main.path is not None
+    return main.path
+
+
+def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
+    confirmed(storage)
+    table, main, _ = study(storage)
+    trials = all_trials(table)
+    arms = len(path_of(main).arms)
+    assert trials["stage"].value_counts().to_dict() == {
+        "search": 6,
+        "confirm": 12,
+        "path": 3 * arms,
+    }
+    assert trials.loc[trials["stage"] == "search", "test_accuracy"].isna().all()
+    assert trials.loc[trials["stage"] != "search", "test_accuracy"].notna().all()
+    by_stage = {stage: set(rows["seed"]) for stage, rows in trials.groupby("stage")}
+    assert by_stage == {"search": {0}, "confirm": {1, 2, 3}, "path": {4, 5, 6}}
+    write_report(table, tmp_path)
+    pd.testing.assert_frame_equal(
+        load_trials(tmp_path / "trials.csv")[["stage", "number", "arm", "val_accuracy"]],
+        trials[["stage", "number", "arm", "val_accuracy"]],
+    )
+    from_storage = load_trials(str(tmp_path.parent / "studies.db"), STUDY) if False else trials
+    assert len(from_storage) == len(trials)
+
+
+def test_found_and_confirmed_effects_are_those_against_the_baseline(storage: RDBStorage) -> None:
+    confirmed(storage)
+    table, main, rows = study(storage)
+    found = found_against_confirmed(table.trials, rows)
+    searched = table.trials.set_index("arm")["val_accuracy"]
+    means = main.trials.groupby("arm")["val_accuracy"].mean()
+    assert set(found["arm"]) == set(main.arms["arm"])
+    assert list(found["rank"]) == sorted(found["rank"])
+    ranks = searched.rank(ascending=False)
+    for row in found.to_dict("records"):
+        arm = row["arm"]
+        assert row["rank"] == ranks[arm]
+        assert row["found"] == searched[arm]
+        assert row["confirmed"] == pytest.approx(means[arm])
+        if arm == "baseline":
+            assert pd.isna(row["optimism"])
+            continue
+        found_effect = searched[arm] - searched["baseline"]
+        assert row["found_effect"] == pytest.approx(found_effect)
+        assert row["confirmed_effect"] == pytest.approx(means[arm] - means["baseline"])
+        assert row["optimism"] == pytest.approx(found_effect - means[arm] + means["baseline"])
+
+
+def test_an_arm_that_failed_has_no_optimism(storage: RDBStorage) -> None:
+    confirmed(storage, 1, failing="wide")
+    table, _, rows = study(storage)
+    row = found_against_confirmed(table.trials, rows).set_index("arm").loc["wide"]
+    assert row["n"] == 0
+    assert pd.isna(row["optimism"])
+    assert pd.isna(row["confirmed"])
+    assert any("Not tested" in line for line in [*_answer(storage)])
+
+
+def _answer(storage: RDBStorage) -> list[str]:
+    from crnn.report.answer import answer
+
+    table, main, rows = study(storage)
+    return answer(main, rows, pd.DataFrame({"kind": []}), sentences(table, rows))
+
+
+def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Four arms of a path over five seeds: a (two changes), then its first change taken back."""
+    names = {
+        "baseline": ("", "", "", 0.0),
+        "x=1": ("x=1", "baseline", "step 1", 0.02),
+        "x=1+y=2+z=3": ("x=1+y=2+z=3", "x=1", "step 2", 0.05),
+        "y=2+z=3": ("y=2+z=3", "x=1+y=2+z=3", "leave-one-out", 0.01),
+    }
+    arms = pd.DataFrame(
+        [
+            {"arm": arm, "changes": changes, "against": against, "note": note}
+            for arm, (changes, against, note, _) in names.items()
+        ]
+    ).assign(
+        factor="", level="", reported_test_accuracy=float("nan"), reported_test_loss=float("nan")
+    )
+    noise = [0.001, -0.002, 0.0015, 0.0005, -0.001]
+    trials = pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "seed": seed,
+                "state": "COMPLETE",
+                "val_accuracy": 0.8 + shift + noise[(seed * (place + 1)) % 5],
+                "test_accuracy": 0.8,
+                "test_loss": 0.5,
+            }
+            for seed in range(5)
+            for place, (arm, (*_, shift)) in enumerate(names.items())
+        ]
+    )
+    return trials, arms
+
+
+def test_each_step_is_tested_against_the_one_before() -> None:
+    trials, arms = path_trials()
+    rows = path_effects(trials, arms, 0.005)
+    assert list(rows["step"]) == ["0", "1", "2", "leave-one-out", "leave-one-out"]
+    assert list(rows["change"]) == ["", "x=1", "y=2+z=3", "x=1", "y=2+z=3"]
+    assert list(rows["arm"]) == ["baseline", "x=1", "x=1+y=2+z=3", "y=2+z=3", "x=1"]
+    assert list(rows["against"]) == ["", "baseline", "x=1", "x=1+y=2+z=3", "x=1+y=2+z=3"]
+    wide = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    p_values = []
+    for row in rows.iloc[1:].to_dict("records"):
+        expected = stats.ttest_rel(wide[row["arm"]], wide[row["against"]])
+        assert row["p_value"] == pytest.approx(expected.pvalue)
+        assert row["delta"] == pytest.approx((wide[row["arm"]] - wide[row["against"]]).mean())
+        p_values.append(expected.pvalue)
+    assert list(rows["p_holm"][1:3]) == pytest.approx(list(holm(p_values[:2])))
+    assert list(rows["p_holm"][3:]) == pytest.approx(list(holm(p_values[2:])))
+
+
+def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> None:
+    confirmed(storage)
+    _, main, _ = study(storage)
+    path = path_of(main)
+    rows = path_effects(path.trials, path.arms, path.margin)
+    made = rows[rows["step"] != "leave-one-out"]
+    assert list(made["arm"])[0] == "baseline"
+    assert list(made["arm"])[-1] == main.chosen
+    back = rows[rows["step"] == "leave-one-out"]
+    assert set(back["change"]) == set(made["change"][1:])
+    assert set(back["against"]) == {main.chosen}
+    changed = set(made["change"].iloc[1:])
+    best = path.arms.set_index("arm").loc[main.chosen, "changes"]
+    assert {part for change in changed for part in change.split("+")} == set(best.split("+"))
+
+
+def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -> None:
+    confirmed(storage)
+    table, main, rows = study(storage)
+    written = write_report(table, tmp_path / "one")
+    again = write_report(load_study(storage, STUDY), tmp_path / "two")
+    for path, twin in zip(written.files, again.files, strict=True):
+        assert path.read_bytes() == twin.read_bytes(), path.name
+    names = {path.name for path in written.files}
+    assert {"confirmed.csv", "path.csv", "path.png", "importance.csv"} - names <= {"importance.csv"}
+    assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
+    assert written.answer[0].startswith(
+        f"Chosen, as the highest mean of the confirmation: {main.chosen}"
+    )
+    assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
+    found = pd.read_csv(tmp_path / "one" / "effects.csv")
+    assert list(found["arm"]) == list(main.arms["arm"])
+    assert list(found["n"]) == [3] * len(main.arms)
+    text = (tmp_path / "one" / "report.md").read_text(encoding="utf-8")
+    for heading in ("## Found and confirmed", "## The path to the chosen", "## The search"):
+        assert heading in text
+    assert len(rows) == len(main.arms)
+
+
+@pytest.mark.parametrize("parts", [0, 1])
+def test_the_report_of_a_search_that_is_not_yet_confirmed(
+    parts: int, storage: RDBStorage, tmp_path: Path
+) -> None:
+    confirmed(storage, parts)
+    table = load_study(storage, STUDY)
+    written = write_report(table, tmp_path)
+    names = {path.name for path in written.files}
+    assert ("confirmed.csv" in names) is (parts == 1)
+    assert "path.csv" not in names
+    if parts:
+        assert table.confirmation is not None
+        assert table.confirmation.path is None
+        assert written.answer[0].startswith("Not chosen yet")
+    else:
+        assert table.confirmation is None
+        assert "not replicated" in written.answer[-1]
+
+
+def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path) -> None:
+    search = begin(storage, record(CONFIRM))
+    run_all(SearchSource(storage, STUDY, search))
+    wanted = confirmation(storage, STUDY, search)
+    assert wanted is not None
+    begin(storage, wanted, NAME)
+    table, _, rows = study(storage)
+    assert sentences(table, rows) == []
+    written = write_report(table, tmp_path)
+    assert written.answer[0].startswith("No trial has finished yet (0 of 12)")
+
+
+def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: Path) -> None:
+    confirmed(storage, 1)
+    wanted = confirmation(storage, STUDY, record(CONFIRM))
+    assert wanted is not None
+    begin(storage, wanted, NAME)
+    run_all(DesignedSource(storage, NAME, wanted, wanted.stages), 3)
+    table, main, rows = study(storage)
+    (_, path) = confirmed_parts(table, rows)
+    done = len(replicates(path_of(main).trials))
+    assert done == 3
+    assert any(f"Preliminary: 3 of {path_of(main).wanted}" in line for line in path.lines)
+    write_report(table, tmp_path)
+
+
+def test_a_path_left_out_says_so(storage: RDBStorage) -> None:
+    confirmed(storage, text=f"{CONFIRM}path_seeds = 0\n")
+    table, main, rows = study(storage)
+    assert main.path is None
+    (_, path) = confirmed_parts(table, rows)
+    assert path.lines == ["Not shown: the space asks for none."]
