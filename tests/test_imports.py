@@ -122,8 +122,9 @@ NOW = {
     "crnn.live.trial_page": "optuna crnn.live.pictures",
     "crnn.live.view": "crnn.ablation.storage crnn.errors crnn.live.trial_page",
     "crnn.live.note": (
-        "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.selection "
-        "crnn.report.table crnn.report.tables crnn.report.wording"
+        "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
+        "crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
@@ -193,8 +194,22 @@ NOW = {
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
+    "crnn.report.confirmed": "pandas crnn.report.effects",
+    "crnn.report.confirmed_answer": (
+        "pandas crnn.report.answer crnn.report.confirmed crnn.report.effects crnn.report.table "
+        "crnn.report.wording"
+    ),
+    "crnn.report.confirmed_parts": (
+        "pandas crnn.report.confirmed crnn.report.confirmed_answer crnn.report.gallery "
+        "crnn.report.part crnn.report.path_plot crnn.report.table crnn.report.tables "
+        "crnn.report.wording"
+    ),
+    "crnn.report.path_plot": (
+        "matplotlib numpy pandas crnn.report.plots crnn.report.style crnn.report.wording"
+    ),
     "crnn.report.write": (
-        "pandas crnn.files crnn.report.answer crnn.report.contrasts crnn.report.csv_file "
+        "pandas crnn.files crnn.report.answer crnn.report.confirmed_answer "
+        "crnn.report.confirmed_parts crnn.report.contrasts crnn.report.csv_file "
         "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.part "
         "crnn.report.paste crnn.report.search_parts crnn.report.style crnn.report.table "
         "crnn.report.tables"

@@ -171,9 +171,8 @@ def test_a_search_ends_with_the_trials_asked_for(
     space = tmp_path / "joint.toml"
     space.write_text(text, encoding="utf-8")
     words = ["run", str(space), "--trials", "5", "--epochs", "1", "--train-size", "500"]
-    answer = cli.run(*words, *options(full_data), cwd=tmp_path)
+    answer = cli.run(*words, "--no-confirm", *options(full_data), cwd=tmp_path)
     assert answer.code == 0, answer.err
-    assert "[confirm] is not run yet" in answer.out
     trials = load_trials(tmp_path / "results" / "studies.db", "joint-epochs1-images500")
     tried = trials[trials["state"] != "PRUNED"]
     assert len(tried) == 5
@@ -249,3 +248,63 @@ def test_a_storages_password_is_nowhere(full_data: Path, tmp_path: Path) -> None
     assert "results/smoke-images300/environment.json" in files
     texts = [listed, *said, *(content.decode("latin-1") for content in files.values())]
     assert not [text for text in texts if postgres.PASSWORD in text]
+
+
+CONFIRMED = """
+format   = 1
+question = "Which settings work best together?"
+design   = "search"
+[baseline]
+hidden_size = 16
+lstm_layers = 1
+epochs      = 2
+train_size  = 600
+[factors]
+hidden_size   = { low = 16, high = 48, step = 16 }
+learning_rate = { low = 1e-3, high = 1e-2, log = true, role = "nuisance" }
+[search]
+trials   = 4
+sampler  = { name = "random" }
+training = { epochs = 1, train_size = 300 }
+[confirm]
+top   = 1
+seeds = 2
+"""
+
+
+def test_a_search_is_confirmed_and_its_path_trained(full_data: Path, tmp_path: Path) -> None:
+    """In pieces: the search alone, a kill in the middle of its confirmation, then the rest."""
+    (tmp_path / "tiny.toml").write_text(CONFIRMED, encoding="utf-8")
+    words = ["run", "tiny.toml", *options(full_data), "--jobs", "1"]
+    for folder in ("through", "pieces"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tiny.toml").write_text(CONFIRMED, encoding="utf-8")
+    through = cli.run(*words, cwd=tmp_path / "through")
+    assert through.code == 0, through.err
+    assert "Confirming what the search found: 2 arms at full length x 2 fresh seeds" in through.out
+    assert "Chosen, as the highest mean of the confirmation: " in through.out
+    trials = load_trials(tmp_path / "through" / "results" / "studies.db", "tiny")
+    assert list(trials["stage"].unique())[:2] == ["search", "confirm"]
+    assert (trials["state"] == "COMPLETE").all()
+    assert (trials["epochs"] == trials["stage"].map({"search": 1}).fillna(2)).all()
+
+    pieces = tmp_path / "pieces"
+    alone = cli.run(*words, "--no-confirm", cwd=pieces)
+    assert alone.code == 0, alone.err
+    assert "Confirming" not in alone.out
+    process = cli.start(*words, cwd=pieces)
+    wait_for_epoch(process, 3)
+    process.kill()
+    process.communicate()
+    again = cli.run(*words, cwd=pieces)
+    assert again.code == 0, again.err
+    names = ("trials.csv", "epochs.csv", "effects.csv", "confirmed.csv")
+    assert tables(pieces / "results", names=names) == tables(
+        tmp_path / "through" / "results", names=names
+    )
+    idle = cli.run(*words, cwd=pieces)
+    assert "Nothing to do: " in idle.out
+    assert not (pieces / "results" / "tiny" / "confirm").exists()
+    more = cli.run(*words, "--trials", "9", cwd=pieces)
+    assert more.code == 2
+    assert "is being confirmed, so 9 trials would come too late" in more.err

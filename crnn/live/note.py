@@ -9,6 +9,7 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import answer, counts
+from crnn.report.confirmed_answer import lacking, worth
 from crnn.report.effects import is_first
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import leading, tags
@@ -49,6 +50,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         "## The answer" + ("" if done else " so far"),
         _listed(answer(table, effects, contrasts)) if done or search else _preliminary(table),
         markdown_table(shown).strip(),
+        *_path(table),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
         "## The space",
         fenced(table.space_text),
@@ -87,7 +89,17 @@ def _state(table: StudyTable) -> str:
     found = counts(table)
     more = [f"{number:,} {kind}" for kind, number in found.items() if kind != "finished"]
     done = f"{found['finished']:,} of {table.wanted:,} trials have finished"
-    return "; ".join([done, *more]) + "."
+    where = f" Confirmed in {table.confirmation.name}." if table.confirmation else ""
+    return "; ".join([done, *more]) + "." + where
+
+
+def _path(table: StudyTable) -> list[str]:
+    """A confirmation's path, whose verdicts are told after its last trial as well."""
+    if table.path is None:
+        return []
+    if more := lacking(table.path):
+        return ["## The path", f"Preliminary: {more}."]
+    return ["## The path", _listed(list(worth(table)))]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
-from crnn.report.answer import at_the_edge
 from crnn.report.confirmed import TAKEN_BACK, found_against_confirmed, path_effects
-from crnn.report.effects import replicates
+from crnn.report.confirmed_answer import lacking
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
-from crnn.report.wording import (
-    MISSING,
-    chance,
-    counted,
-    interval,
-    listed,
-    percent,
-    points,
-    records,
-    signed,
-)
+from crnn.report.wording import MISSING, chance, interval, percent, records, signed
 
 FILES = ("confirmed.csv", "path.csv")
 
@@ -39,60 +28,6 @@ def confirmed_parts(table: StudyTable, effects: pd.DataFrame) -> list[Part]:
     if table.confirmation is None:
         return []
     return [_found(table, effects), *_path(table.confirmation)]
-
-
-def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
-    """What the confirmation and the path say, for the answer."""
-    if table.confirmation is None or not effects["n"].any():
-        return []
-    found = found_against_confirmed(table.trials, effects)
-    chosen, worth = _chosen(table.confirmation, effects, found), _worth(table.confirmation)
-    return [*chosen, *worth, *at_the_edge(table)]
-
-
-def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
-    first = found.iloc[0]
-    if not table.chosen:
-        yield f"Not chosen yet: the search's best of those confirmed is {first['arm']}."
-        return
-    row = effects[effects["arm"] == table.chosen].iloc[0]
-    rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
-    how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
-    text = (
-        f"Chosen, as the highest mean of the confirmation: {table.chosen}, "
-        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}; {how}"
-    )
-    other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"
-    yield f"{text}{other}."
-    shift = found["optimism"].dropna()
-    if len(shift):
-        yield (
-            "The search's short trainings put the effects of the confirmed arms "
-            f"{points(shift.mean())} from what the confirmation found, on average (above 0: they "
-            "promised too much)."
-        )
-
-
-def _worth(table: StudyTable) -> Iterable[str]:
-    """The steps of the path by their verdicts."""
-    if table.path is None:
-        return
-    rows = path_effects(table.path.trials, table.path.arms, table.path.margin)
-    made = rows[(rows["step"] != "0") & (rows["step"] != TAKEN_BACK)]
-    if not made["delta"].notna().any():
-        return
-    items = [
-        f"{row['change']} {points(row['delta'])} ({row['verdict'] or 'not tested'})"
-        for row in records(made)
-    ]
-    yield f"On the path there, change by change: {listed(items, 10)}."
-    if lacking := _lacking(table.path):
-        yield f"The path is preliminary: {lacking}."
-
-
-def _lacking(path: StudyTable) -> str:
-    done = len(replicates(path.trials))
-    return f"{done} of {path.wanted} trainings have finished" if done < path.wanted else ""
 
 
 def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
@@ -137,8 +72,8 @@ def _path(table: StudyTable) -> list[Part]:
         "depends on where on the path it stands: where the two disagree, changes depend on each "
         "other."
     ]
-    if lacking := _lacking(path):
-        lines.append(f"Preliminary: {lacking}.")
+    if more := lacking(path):
+        lines.append(f"Preliminary: {more}.")
     made = rows[rows["step"] != TAKEN_BACK]
 
     def plots() -> Iterator[Plot]:

@@ -16,8 +16,9 @@ import pandas as pd
 from crnn.files import write_atomic
 from crnn.report import page, style
 from crnn.report.answer import answer
+from crnn.report.confirmed_answer import sentences
 from crnn.report.confirmed_parts import FILES as CONFIRMED
-from crnn.report.confirmed_parts import confirmed_parts, sentences
+from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.csv_file import csv_text
 from crnn.report.effects import effects as effects_of
