@@ -295,6 +295,7 @@ def _trial(
         "started": "2026-01-01T00:00:00",
         "finished": "2026-01-01T00:01:00",
         "failure": "the training loss is not finite at epoch 3" if dead else "",
+        "duplicate_of": float("nan"),
     }
 
 

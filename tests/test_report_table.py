@@ -40,6 +40,7 @@ TRIAL_COLUMNS = [
     "val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss",
     "best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs",
     "seconds", "device", "precision", "threads", "fused", "started", "finished", "failure",
+    "duplicate_of",
 ]  # fmt: skip
 EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
@@ -230,7 +231,7 @@ def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -
     expected = load_study(storage, STUDY).trials
     path = tmp_path / "trials.csv"
     path.write_text(csv_text(expected), encoding="utf-8")
-    assert ",'=1+1\n" in path.read_text(encoding="utf-8")
+    assert ",'=1+1,\n" in path.read_text(encoding="utf-8")
     loaded = load_trials(path)
     assert loaded.loc[0, "failure"] == "=1+1"
     pd.testing.assert_frame_equal(loaded, expected, check_dtype=False)
@@ -334,7 +335,7 @@ def test_what_a_search_never_trained_is_told_by_its_draw(storage: RDBStorage) ->
         arms={},
         factors={"hidden_size": [256, 512]},
         limits={"parameters": 800_000},
-        search={"trials": 3, "sampler": {"name": "random"}},
+        search={"trials": 3, "sampler": {"name": "random"}, "duplicates": "reuse"},
     )
     run_all(search_of(storage, text))
     half = optuna.load_study(study_name=STUDY, storage=storage).ask()

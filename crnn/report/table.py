@@ -192,7 +192,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         factors={factor.name: _factor(space, factor) for factor in space.factors},
         fixed=_texts({**space.fixed(), "precision": record.precision}),
         arms=_arm_frame(plan, arms),
-        trials=pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS),
+        trials=_trials(record, rows),
         epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
         confusion=_confusion(rows, places),
         class_accuracy=_class_accuracy(rows),
@@ -297,6 +297,11 @@ def _place(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, 
         return (0, 0, row.number)
     seed = row.attributes["seed"]
     return (record.seeds.index(seed), places[row.attributes["arm"]], row.number)
+
+
+def _trials(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
+    frame = pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS)
+    return frame.astype({"duplicate_of": "Int64"})  # which may be empty
 
 
 def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
