@@ -530,7 +530,8 @@ def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
     from crnn.report.paste import as_latex, as_markdown
     from crnn.report.table import load_study
 
-    table = load_study(storage, study)
+    found = load_study(storage, study)
+    table = found.confirmation or found
     made = as_markdown if kind is Paste.md else as_latex
     return made(table, effects(table.trials, table.arms, table.margin))
 

@@ -22,6 +22,7 @@ from crnn.report.inference import holm
 from crnn.report.table import StudyTable, all_trials, load_study, load_trials
 from crnn.report.wording import records
 from crnn.report.write import write_report
+from tests import cli
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
@@ -257,3 +258,17 @@ def test_a_path_left_out_says_so(storage: RDBStorage) -> None:
     assert main.path is None
     (_, path) = confirmed_parts(table, rows)
     assert path.lines == ["Not shown: the space asks for none."]
+
+
+def test_the_table_to_paste_is_that_of_the_confirmation(
+    storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed(storage)
+    _, main, _ = study(storage)
+    monkeypatch.chdir(tmp_path)
+    words = ["report", NAME, "--table", "md", "--storage", url_of(storage)]
+    answer = cli.call(*words)
+    assert answer.code == 0, answer.err
+    rows = [line for line in answer.out.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(main.arms)
+    assert f"{NAME} confirms what {STUDY} found; one report tells of both" in answer.out

@@ -11,7 +11,7 @@ import pytest
 from optuna.storages import RDBStorage
 
 from crnn.ablation import search
-from crnn.ablation.record import Record, find_record
+from crnn.ablation.record import Record, find_record, merge
 from crnn.ablation.samplers import make_pruner, make_sampler
 from crnn.ablation.search import SAME, SearchSource
 from crnn.ablation.space import Pruner, Sampler
@@ -203,6 +203,8 @@ def test_a_search_ends_when_nothing_new_can_be_drawn(
     later = SearchSource(storage, STUDY, stored)
     assert (later.next(), later.progress.all_ended) == (None, True)
     assert len(read_trials(storage, STUDY)) == count
+    assert merge(STUDY, stored, few("redraw", 9)).wanted == 4
+    assert merge(STUDY, stored, few("redraw", 10)).wanted == 10  # asked for anew
 
 
 @pytest.mark.parametrize("duplicates", ["reuse", "redraw"])

@@ -464,7 +464,7 @@ SECTIONS = {
     "no trials": (search(search={"trials": 0}), "search.trials: must be greater than or equal to"),
     "unknown sampler": (
         search(search={"trials": 3, "sampler": {"name": "cma"}}),
-        "search.sampler.name: must be 'tpe', 'random' or 'qmc'",
+        "search.sampler.name: must be 'tpe', 'random', 'qmc' or 'gp'",
     ),
     "sampler by name alone": (
         search(search={"trials": 3, "sampler": "tpe"}),
@@ -479,8 +479,8 @@ SECTIONS = {
         "search.sampler: random has no option scramble; it takes none",
     ),
     "unknown option of a sampler": (
-        search(search={"trials": 3, "sampler": {"name": "tpe", "n_start": 3}}),
-        "search.sampler.n_start: unknown key; did you mean n_startup_trials? Valid: name,",
+        search(search={"trials": 3, "sampler": {"name": "tpe", "n_startup_trial": 3}}),
+        "search.sampler.n_startup_trial: unknown key; did you mean n_startup_trials? Valid: name,",
     ),
     "option of another pruner": (
         search(search={"trials": 3, "pruner": {"name": "median", "min_resource": 3}}),

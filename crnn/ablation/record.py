@@ -251,5 +251,6 @@ def merge(study: str, stored: Record | None, wanted: Record) -> Record:
         plan=wanted.plan,
         seeds=(*stored.seeds, *(seed for seed in wanted.seeds if seed not in stored.seeds)),
         trials=max(stored.trials, wanted.trials),
+        exhausted=0 if wanted.trials > stored.trials else stored.exhausted,
         environments=(*stored.environments, *new),
     )
