@@ -266,7 +266,8 @@ def test_fuse_takes_auto_off_or_a_number(value: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"], ["--fuse", "2"]])
 def test_options_that_a_search_has_not(words: list[str], tmp_path: Path) -> None:
     results = str(tmp_path / "results")
-    refused(tmp_path, [f"{words[0]}: a search"], "run", "joint", "--results", results, *words)
+    given = ["run", "joint", "--no-confirm", "--results", results, *words]
+    refused(tmp_path, [f"{words[0]}: a search"], *given)
 
 
 def test_new_never_overwrites(tmp_path: Path) -> None:

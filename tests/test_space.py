@@ -479,8 +479,8 @@ SECTIONS = {
         "search.sampler: random has no option scramble; it takes none",
     ),
     "unknown option of a sampler": (
-        search(search={"trials": 3, "sampler": {"name": "tpe", "n_startup_trial": 3}}),
-        "search.sampler.n_startup_trial: unknown key; did you mean n_startup_trials? Valid: name,",
+        search(search={"trials": 3, "sampler": {"name": "tpe", "n_candidates": 3}}),
+        "search.sampler.n_candidates: unknown key; did you mean n_ei_candidates",
     ),
     "option of another pruner": (
         search(search={"trials": 3, "pruner": {"name": "median", "min_resource": 3}}),

@@ -209,6 +209,8 @@ def _asked(request: Request) -> Record:
     search = request.plan.space.search
     fuse = _fuse(request.fuse, "cpu")
     check_counts(request.plan, request.seeds, request.trials)
+    if search is not None and request.seeds is not None and not request.confirms:
+        raise UserError("--seeds: a search's are those of its confirmation, left out here")
     if search is not None and request.retry_failed and not request.confirms:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
     if search is not None and fuse > 1 and not request.confirms:
