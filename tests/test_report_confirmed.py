@@ -270,5 +270,6 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
     answer = cli.call(*words)
     assert answer.code == 0, answer.err
     rows = [line for line in answer.out.splitlines() if line.startswith("| ")]
-    assert len(rows) == 1 + len(main.arms)
+    assert len(rows) == 2 + len(main.arms)  # titles and the line below them
+    assert "p (Holm)" in rows[0]
     assert f"{NAME} confirms what {STUDY} found; one report tells of both" in answer.out
