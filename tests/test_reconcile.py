@@ -398,7 +398,7 @@ class Searching(Machine):
 
     def hand_out(self, kill: int | None) -> None:
         """An orphan, an arm that is tried first, or a draw, while trials are wanted."""
-        begun = [number for number in self.orphans if self.trials[number].arm]
+        orphans = self.orphans  # those of which the draw was cut short are drawn anew, in place
         under_way = sum(len(group) for group in self.groups)
         first = [arm for arm in ("baseline", "wide") if arm not in self.arms()]
         task = None
@@ -408,15 +408,14 @@ class Searching(Machine):
         self.note_what_was_drawn(task)
         if not self.alive:
             return
-        if begun:
+        if orphans:
             assert task is not None
-            assert task.number == begun[0]
-            self.orphans = [number for number in self.orphans if number > begun[0]]
+            assert task.number == orphans[0]
+            self.orphans = orphans[1:]
         elif self.tried() + under_way < self.wanted:
             assert task is not None
             assert before <= task.number == len(self.trials) - 1
             assert task.arm in first[:1] or not first
-            self.orphans = []
         else:
             assert task is None
         if task:
@@ -426,17 +425,14 @@ class Searching(Machine):
             self.groups.append([task])
 
     def note_what_was_drawn(self, task: Task | None) -> None:
-        """Draws may come to nothing: those that cannot exist, and those that a kill cut short."""
-        for number, found in enumerate(self.stored()):
-            state, _, attributes = found
+        """A trial has no arm as long as its draw has not ended, which a kill may cut short."""
+        for number, (_, _, attributes) in enumerate(self.stored()):
             if number == len(self.trials):
-                self.trials.append(Trial(attributes.get("arm", ""), 0))
-            trial = self.trials[number]
+                self.trials.append(Trial("", 0))
+            arm = attributes.get("arm", "")
+            assert self.trials[number].arm in ("", arm)
+            self.trials[number].arm = arm
             assert "arm" not in attributes or {"seed", "digest", "setting"} <= attributes.keys()
-            if state == "PRUNED" and trial.state == "RUNNING":
-                assert not trial.arm
-                assert "failure" in attributes
-                trial.state, trial.ended = state, found
         assert task is None or self.trials[task.number].state == "RUNNING"
 
     def arms(self) -> list[str]:
