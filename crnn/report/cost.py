@@ -52,7 +52,7 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
     marks = [tags.get(arm, str(place + 1)) for place, arm in enumerate(rows["arm"])]
     names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in zip(marks, rows["arm"], strict=True)]
     lines = -(-len(names) // style.key_columns(style.PAGE, names))
-    height = 2.9 + 0.16 * lines + 0.03 * len(rows)
+    height = 2.9 + 0.16 * lines + 0.05 * len(rows)
     figure, panels = style.new_figure(style.PAGE, height, 1, 3, sharey=True)
     for axes, (column, text) in zip(panels, COSTS.items(), strict=True):
         _panel(axes, rows, column, str(costs["arm"].iloc[0]))
@@ -141,9 +141,10 @@ def place_labels(
     taken.append(_boxes(np.zeros(2), around, 4, 4))
     chosen = {}
     for place in finite:
-        size = 0.65 * SIZE * len(texts[place]) + 1, SIZE + 1
+        size = 0.74 * SIZE * len(texts[place]) + 1, SIZE + 1
         boxes = _boxes(points[place], SPOTS, *size)
-        costs = _covered(boxes, np.vstack(taken)) + _outside(boxes, frame)
+        # Rather a leader across another text than a text on one.
+        costs = 20 * _covered(boxes, np.vstack(taken)) + _outside(boxes, frame)
         for part in (0.4, 0.6, 0.8):  # a leader crosses nothing either
             leader = _covered(_boxes(points[place], SPOTS * part, 2, 2), np.vstack(taken))
             costs += np.where(np.hypot(*SPOTS.T) > LED, leader, 0)
@@ -169,4 +170,4 @@ def _covered(boxes: Array, taken: Array) -> Array:
 def _outside(boxes: Array, frame: Array) -> Array:
     """A high cost for what leaves the panel: (n,)."""
     inside = (boxes[:, :2] >= frame[:2]).all(axis=1) & (boxes[:, 2:] <= frame[2:]).all(axis=1)
-    return np.where(inside, 0.0, 1000.0)
+    return np.where(inside, 0.0, 20_000.0)
