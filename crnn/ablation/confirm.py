@@ -22,6 +22,9 @@ from crnn.ablation.space import Confirm
 from crnn.ablation.storage import StorageError, TrialRow
 from crnn.config import Setting
 
+OF_SEARCH = ("arm", "setting")  # the attributes of its trials that are read here
+OF_CONFIRMATION = ("digest", "seed")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -79,9 +82,8 @@ def confirmation(
     if asked is None:
         return None
     stored = find_record(storage, confirm_name(study))
-    rows = checked_trials(storage, study)
     if stored is None:
-        return _begun(search, rows, asked, count)
+        return _begun(search, checked_trials(storage, study, OF_SEARCH), asked, count)
     stored = _with_conditions(stored, search)
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
@@ -90,10 +92,12 @@ def confirmation(
             f"study {study}: its path has begun from what {len(stored.seeds)} seeds confirmed; "
             "leave --seeds out, or confirm with more in a study of its own with --study NAME"
         )
-    results = checked_trials(storage, confirm_name(study))
-    if stored.path is None and _ended(stored, results):
-        return _with_path(stored, search, rows, results, asked)
-    return stored
+    if stored.path is not None:
+        return stored
+    results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+    if not _ended(stored, results):
+        return stored
+    return _with_path(stored, search, checked_trials(storage, study, OF_SEARCH), results, asked)
 
 
 def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
@@ -199,7 +203,6 @@ def _with_path(
     tried = [(each.setting, each.value) for each in found(search, rows)]
     if count and tried:
         space, seed = search.plan.space, search.plan.space.search.seed  # type: ignore[union-attr]
-        first = record.seeds[-1] + 1
-        seeds = tuple(range(first, first + count))
+        seeds = _seeds(search, len(record.seeds) + count)[len(record.seeds) :]
         path = path_stage(space, best, forest(space, tried, seed), record.plan.arms, seeds)
     return replace(record, chosen=best.name, path=path)

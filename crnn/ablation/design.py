@@ -147,9 +147,8 @@ def build(
     space, errors = parse(name, text, source)
     space, more = _override(space, overrides)
     arms, collapsed, rest = enumerate_arms(space)
-    confirm = space.confirm
-    count, seeds = len(arms) + (confirm.top if confirm else 0), len(space.seeds)
-    if why := _too_many(count, confirm.seeds if confirm else seeds):
+    seeds = space.confirm.seeds if space.confirm else len(space.seeds)
+    if why := _too_many(space, len(arms), seeds):
         more.append(why)
     if errors + more + rest:
         raise SpaceError(source or name, errors + more + rest)
@@ -198,13 +197,16 @@ def check_counts(plan: Plan, seeds: int | None, trials: int | None) -> None:
         raise UserError("--seeds: a confirmation takes 2 or more, else nothing can be tested")
     if trials is not None and trials > MAX_TRAININGS:
         raise UserError(f"--trials: at most {MAX_TRAININGS:,}")
-    arms = len(plan.arms) + (space.confirm.top if space.confirm else 0)
-    if seeds is not None and (why := _too_many(arms, seeds)):
+    if seeds is not None and (why := _too_many(space, len(plan.arms), seeds)):
         raise UserError(f"--{why}")
 
 
-def _too_many(arms: int, seeds: int) -> str:
-    """What to say of more trainings than a study can have; empty where it can."""
+def _too_many(space: Space, arms: int, seeds: int) -> str:
+    """What to say of more trainings than a study can have; empty where it can.
+
+    A confirmation has the best of those drawn beside the arms of the space.
+    """
+    arms += space.confirm.top if space.confirm else 0
     if arms * seeds <= MAX_TRAININGS:
         return ""
     return f"seeds: {arms:,} arms x {seeds:,} seeds are more than {MAX_TRAININGS:,} trainings"

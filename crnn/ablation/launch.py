@@ -120,7 +120,7 @@ def launch(
     data = _prepare_data(request, say)
     storage = open_storage(request.url, create=True)
     with lock(storage, request.study):
-        record = _merged(storage, request, record)
+        record = _merged(storage, request, find_record(storage, request.study), record)
         save_study(storage, request.study, record.attributes())
         training = _Training(request, storage, machine, data, display, say, view)
         total = training.run(request.study, record)
@@ -220,8 +220,7 @@ def _asked(request: Request) -> Record:
     return Record(request.plan, seeds=request.wanted_seeds)
 
 
-def _merged(storage: RDBStorage, request: Request, record: Record) -> Record:
-    stored = find_record(storage, request.study)
+def _merged(storage: RDBStorage, request: Request, stored: Record | None, record: Record) -> Record:
     merged = merge(request.study, stored, record)
     if stored and stored.trials:
         confirm.check_extension(storage, request.study, stored, merged)
@@ -242,7 +241,7 @@ def _source(
 def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress | None:
     """The progress of a study that lacks nothing, else None; asked before torch is imported."""
     with opened_storage(request.url) as storage:
-        record = _merged(storage, request, asked)
+        record = _merged(storage, request, stored, asked)
         if record.attributes() != stored.attributes():
             return None
         progress = _source(storage, request, request.study, record).progress
@@ -250,9 +249,7 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
             study = confirm_name(request.study)
             confirmation = confirm.confirmation(storage, request.study, record, request.seeds)
             kept = find_record(storage, study)
-            if kept is None or confirmation is None:
-                return None
-            if confirmation.attributes() != kept.attributes():
+            if kept is None or kept != confirmation:
                 return None
             progress += _source(storage, request, study, kept).progress
     progress.idle = progress.all_ended

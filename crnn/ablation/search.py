@@ -17,7 +17,7 @@ from crnn.ablation.design import Arm, arm_name, cost, excesses, make_arm, why_no
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.samplers import make_sampler
-from crnn.ablation.space import Factor, Sampler, Search, Space
+from crnn.ablation.space import Sampler, Search, Space
 from crnn.ablation.storage import (
     StorageError,
     TrialRow,
@@ -159,7 +159,7 @@ class SearchSource:
     def _fix(self, arm: Arm) -> Task:
         """The trial of an arm that is tried first, with the search's own parameters."""
         values = arm.setting.values()
-        active = [f for f in self.space.factors if self._active(f, values)]
+        active = [f for f in self.space.factors if f.is_active(values)]
         params = {factor.name: as_drawn(values[factor.name]) for factor in active}
         distributions: dict[str, BaseDistribution] = {f.name: searched(f) for f in active}
         setting = self._short(arm.setting)
@@ -229,12 +229,9 @@ class SearchSource:
     def _suggest(self, trial: optuna.Trial) -> dict[str, Value]:
         values, changed = self.space.baseline.values(), dict[str, Value]()
         for factor in self.space.factors:
-            if self._active(factor, {**values, **changed}):
+            if factor.is_active({**values, **changed}):
                 changed[factor.name] = drawn(factor, suggest(trial, factor))
         return changed
-
-    def _active(self, factor: Factor, values: dict[str, Value]) -> bool:
-        return all(condition.holds(values[name]) for name, condition in factor.when.items())
 
 
 def stopped_early(row: TrialRow) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -115,6 +116,10 @@ class Factor(FactorForm):
         if self.levels:
             return value in self.levels
         return bool(self.low <= value <= self.high) and on_grid(value, self.low, self.step)
+
+    def is_active(self, values: Mapping[str, Value]) -> bool:
+        """Whether it is drawn where the other settings have these values."""
+        return all(condition.holds(values[name]) for name, condition in self.when.items())
 
     def texts(self) -> list[str]:
         """The levels, or the range, as text."""

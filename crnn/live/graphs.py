@@ -13,16 +13,14 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM
+from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, VERDICT_COLORS
 from crnn.report.wording import records
 
 LONGEST = 42  # characters of a name
+SYMBOLS = ("triangle-up", "triangle-down", "square", "circle", "x")
 LOOKS: dict[str, dict[str, Any]] = {
-    "better": {"color": BLUE, "symbol": "triangle-up"},
-    "worse": {"color": PLUM, "symbol": "triangle-down"},
-    "equivalent": {"color": GREY, "symbol": "square"},
-    "inconclusive": {"color": ORANGE, "symbol": "circle"},
-    "": {"color": BLACK, "symbol": "x"},
+    kind: {"color": color, "symbol": symbol}
+    for (kind, color), symbol in zip(VERDICT_COLORS.items(), SYMBOLS, strict=True)
 }
 """By verdict, as in the report's figure of effects."""
 COLORS = (BLUE, ORANGE, PLUM, "#009e73", "#56b4e9", "#d55e00", "#cc79a7", GREY)

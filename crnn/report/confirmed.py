@@ -72,9 +72,8 @@ def path_effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.
     made.insert(0, "change", changed)
     made.insert(0, "step", [str(place) for place in range(len(steps))])
     without = _taken_back(arms, steps)
-    last = without[["arm", "change"]].iloc[1:]
     found = effects(trials, without, margin).iloc[1:]
-    found.insert(0, "change", list(last["change"]))
+    found.insert(0, "change", list(without["change"].iloc[1:]))
     found.insert(0, "step", TAKEN_BACK)
     return pd.concat([made, found], ignore_index=True)[PATH_COLUMNS]
 

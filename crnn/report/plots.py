@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from crnn.report import style
-from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, styled
+from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, styled
 from crnn.report.wording import marked, percent, signed
 
 
@@ -54,11 +54,8 @@ def arms(
 
 
 VERDICTS: dict[str, dict[str, Any]] = {
-    "better": {"color": BLUE, "marker": "^"},
-    "worse": {"color": PLUM, "marker": "v"},
-    "equivalent": {"color": GREY, "marker": "s"},
-    "inconclusive": {"color": ORANGE, "marker": "o"},
-    "": {"color": BLACK, "marker": "x"},
+    kind: {"color": color, "marker": marker}
+    for (kind, color), marker in zip(style.VERDICT_COLORS.items(), "^vsox", strict=True)
 }
 """By verdict, a colour and a mark: apart in grey as well."""
 

@@ -22,6 +22,13 @@ PAGE = 7.2  # inches: the text width of a printed page
 # After Okabe and Ito's palette: apart for every kind of colour vision, and in grey.
 BLUE, ORANGE, PLUM, BLACK = "#0072b2", "#e69f00", "#8f3a72", "#1a1a1a"
 GREY, PALE = "#767676", "#c4c4c4"
+VERDICT_COLORS = {
+    "better": BLUE,
+    "worse": PLUM,
+    "equivalent": GREY,
+    "inconclusive": ORANGE,
+    "": BLACK,  # not tested
+}
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 
 RC: dict[Any, Any] = {

@@ -121,14 +121,12 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
 
 def all_trials(table: StudyTable) -> pd.DataFrame:
     """The trials of all stages of a study, those of a search first."""
-    frames = [stage.trials for stage in stages(table)]
-    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return pd.concat([stage.trials for stage in stages(table)], ignore_index=True)
 
 
 def all_epochs(table: StudyTable) -> pd.DataFrame:
     """The epochs of all stages of a study."""
-    frames = [stage.epochs for stage in stages(table)]
-    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return pd.concat([stage.epochs for stage in stages(table)], ignore_index=True)
 
 
 def stages(table: StudyTable) -> list[StudyTable]:
@@ -250,11 +248,7 @@ def _factor(space: Space, factor: Factor) -> dict[str, Any]:
 def _idle(space: Space, setting: Setting) -> set[str]:
     """The factors that have no effect in a setting, or that a search does not draw there."""
     values = setting.values()
-    unmet = {
-        factor.name
-        for factor in space.factors
-        if not all(condition.holds(values[name]) for name, condition in factor.when.items())
-    }
+    unmet = {factor.name for factor in space.factors if not factor.is_active(values)}
     return unmet | setting.model.without_effect()
 
 
