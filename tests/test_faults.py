@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,25 @@ SHORT = edited(
     ("seeds    = 2", "seeds    = 1"),
     ("epochs      = 4", "epochs      = 1"),
 )
-IMPATIENT = """
-import sys
+# A run that stops itself and its workers, as a laptop that falls asleep does, in the middle of
+# telling of its first epoch; and that waits for 5 seconds only when a worker says nothing.
+FALLING_ASLEEP = """
+import io, os, signal, sys
 import crnn.ablation.runner as runner
 runner.SILENCE, runner.PATIENCE = 5.0, 0
 import study
+
+class Falling(io.TextIOWrapper):
+    awake = True
+    def write(self, text):
+        written = super().write(text)
+        if self.awake and " epoch " in text:
+            self.awake = False
+            self.flush()
+            os.killpg(0, signal.SIGSTOP)
+        return written
+
+sys.stdout = Falling(sys.stdout.detach(), line_buffering=True)
 sys.argv = ["study.py", *sys.argv[1:]]
 study.main()
 """
@@ -114,18 +129,20 @@ def test_a_worker_that_says_nothing_is_replaced(
 ) -> None:
     words = [*command, "--jobs", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-c", IMPATIENT, *words], cwd=tmp_path, text=True,
+        [sys.executable, "-c", FALLING_ASLEEP, *words], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(cli.ROOT)},
     )  # fmt: skip
     wait_for_epoch(process, 1)
     (stopped,) = workers(process)
-    for signum, pause in ((signal.SIGSTOP, 6.0), (signal.SIGCONT, 1.0)):
-        os.killpg(process.pid, signum)
-        time.sleep(pause)
-    assert workers(process) == [stopped]  # all were stopped: nobody is to blame
-    os.kill(stopped, signal.SIGSTOP)
+    time.sleep(6.0)
+    os.killpg(process.pid, signal.SIGCONT)
+    time.sleep(1.0)
+    left = workers(process)
+    with suppress(ProcessLookupError):
+        os.kill(stopped, signal.SIGSTOP)
     answer = cli.finish(process)
+    assert left == [stopped]  # all were stopped: nobody is to blame
     assert answer.code == 0, answer.err
     assert tables(tmp_path / "results") == tables(undisturbed)
 

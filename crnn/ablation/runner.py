@@ -134,11 +134,10 @@ def run(
                 if not busy:
                     return dispatcher.reasons[-1] if dispatcher.hopeless else ""
                 wait([slot.inbox for slot in busy], timeout=LOOK)
-                if time.monotonic() - looked > ASLEEP:
-                    for slot in slots:  # its workers may have been stopped with this process
-                        slot.heard = time.monotonic()
-                looked = time.monotonic()
+                turn, looked = time.monotonic() - looked, time.monotonic()
                 for slot in busy:
+                    if turn < ASLEEP:  # else its worker may have been stopped with this process
+                        slot.silence += turn
                     dispatcher.attend(slot)
             raise InterruptedRunError(caught[0])
     finally:
@@ -191,7 +190,7 @@ class _Dispatcher:
             else:
                 self._pass_on(slot, message)
         patience = max(SILENCE, PATIENCE * self.usual) if slot.spoken else STARTING
-        if outcomes is None and not slot.dead and slot.silence() < patience:
+        if outcomes is None and not slot.dead and slot.silence < patience:
             return
         if outcomes is None:
             reason = "killed, or out of memory" if slot.dead else "it said nothing any more"
@@ -264,6 +263,8 @@ class _Slot:
         tasks: what it trains; none where it is free.
         losses: how many workers these tasks have lost since an epoch of them ended.
         spoken: whether this worker has said anything yet.
+        silence: seconds since it last did, or was handed its tasks; only those in which this
+            process was running itself.
         dead: whether its pipe has ended, as it does with the worker.
     """
 
@@ -277,7 +278,7 @@ class _Slot:
     def _open(self) -> None:
         """Two pipes and a worker at their other ends, which starts with its first tasks."""
         self.spoken = self.dead = False
-        self.heard = time.monotonic()
+        self.silence = 0.0
         spawn = get_context("spawn")
         orders, self.orders = spawn.Pipe(duplex=False)
         self.inbox, channel = spawn.Pipe(duplex=False)
@@ -287,7 +288,7 @@ class _Slot:
 
     def begin(self, place: Workplace, token: str) -> None:
         """Hand its tasks to the worker."""
-        self.heard = time.monotonic()
+        self.silence = 0.0
         if self.worker.pid is None:
             with ctrl_c_ignored(), _set(self.environment):
                 self.worker.start()
@@ -304,12 +305,8 @@ class _Slot:
             except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
                 self.dead = True
                 return
-            self.heard, self.spoken = time.monotonic(), True
+            self.silence, self.spoken = 0.0, True
             yield message
-
-    def silence(self) -> float:
-        """Seconds since the worker was last heard."""
-        return time.monotonic() - self.heard
 
     def close(self) -> None:
         """End the worker, whatever it does."""
