@@ -505,6 +505,23 @@ SECTIONS = {
         ),
         "arm baseline: infeasible, train_size and train_fraction leave no image to train",
     ),
+    "a last batch of one value to normalise": (
+        one_factor(
+            baseline={"filter_sizes": [1, 3, 7], "pooling_count": 2, "batch_size": 41999},
+            factors={"batch_norm": [False]},
+            arms=None,
+        ),
+        "arm baseline: infeasible, block 3: batch_norm has one value to normalise, its map is "
+        "1 x 1 and the last batch of an epoch one image (42,000 by 41999); change batch_size",
+    ),
+    "batches of one value to normalise": (
+        one_factor(
+            baseline={"filter_sizes": [1, 3, 7], "pooling_count": 2, "batch_size": 1},
+            factors={"batch_norm": [False]},
+            arms=None,
+        ),
+        "arm baseline: infeasible, block 3: batch_norm has one value",
+    ),
     "confirmation of one seed": (
         search(confirm={"top": 3, "seeds": 1}),
         "confirm.seeds: must be greater than or equal to 2",

@@ -355,7 +355,26 @@ def why_not(space: Space, setting: Setting) -> str | None:
         return why
     if 0 in (*setting.train.images(), *space.trained(setting).train.images()):
         return "train_size and train_fraction leave no image to train or to validate"
+    for trained in (setting, space.trained(setting)):
+        if why := _nothing_to_normalise(trained):
+            return why
     return _beyond(space, setting)
+
+
+def _nothing_to_normalise(setting: Setting) -> str | None:
+    """Batch normalisation needs two values of a channel in every batch, the last one too."""
+    model, train = setting.model, setting.train
+    if not model.batch_norm or train.images()[0] % train.batch_size != 1 % train.batch_size:
+        return None
+    blocks = enumerate(shapes(model).stages[: model.conv_layers])
+    single = [n + 1 for n, stage in blocks if stage.shape[1] == 1 and not model.pools(n)]
+    if not single:
+        return None
+    return (
+        f"block {single[0]}: batch_norm has one value to normalise, its map is 1 x 1 and the last "
+        f"batch of an epoch one image ({train.images()[0]:,} by {train.batch_size}); change "
+        "batch_size"
+    )
 
 
 def _beyond(space: Space, setting: Setting) -> str | None:
