@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -272,6 +273,8 @@ def test_what_is_inconclusive_says_what_would_settle_it() -> None:
     text = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.91, 0.905, 0.9, 0.895]}))
     assert "1 of 1 comparison is inconclusive; at the spread between pairs about " in text
     assert "seeds would settle it, whatever the true differences." in text
+    wide = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.96, 0.84, 0.93, 0.895]}))
+    assert re.search(r"about [\d,]+ to \d,\d{3} seeds would settle it", wide)
 
 
 def test_what_changes_more_than_it_says_is_marked() -> None:

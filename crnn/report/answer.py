@@ -161,7 +161,7 @@ def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
     low, high = chosen["seeds_to_settle_low"].max(), chosen["seeds_to_settle_high"].max()
     which = "it" if len(chosen) == 1 else "all of them"
     finite = math.isfinite(high)
-    seeds = f"about {low:.0f} to {high:.0f}" if finite else f"as many as {MOST_SEEDS:,} or more"
+    seeds = f"about {low:,.0f} to {high:,.0f}" if finite else f"as many as {MOST_SEEDS:,} or more"
     yield (
         f"{len(chosen)} of {counted(family, 'comparison')} "
         f"{'is' if len(chosen) == 1 else 'are'} inconclusive; at the spread between pairs "

@@ -206,7 +206,7 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
 def _seeds(low: float, high: float) -> str:
     if not math.isfinite(low):
         return f"more than {MOST_SEEDS:,}" if math.isinf(low) else MISSING
-    return f"{low:.0f} to {high:.0f}" if math.isfinite(high) else f"{low:.0f} or more"
+    return f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"{low:,.0f} or more"
 
 
 def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
