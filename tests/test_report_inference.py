@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -63,6 +63,7 @@ def test_what_cannot_be_tested_says_why(d: list[float], why: str) -> None:
     assert all(map(math.isnan, seeds_to_settle(test.sd, test.n, 9, 0.005)))
 
 
+@settings(max_examples=25)  # statsmodels takes 50 ms for each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_statsmodels_and_r(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -22,7 +22,7 @@ class PlayedSlot:
 
     def __init__(self) -> None:
         self.number, self.machine, self.tasks = 0, Machine(), [task(k) for k in range(4)]
-        self.losses, self.spoken, self.dead, self.quiet = 0, False, False, 0.0
+        self.losses, self.spoken, self.dead, self.silence = 0, False, False, 0.0
         self.said: list[object] = []
         self.begun: list[list[int]] = []
         self.renewed = 0
@@ -34,11 +34,8 @@ class PlayedSlot:
         said, self.said = self.said, []
         return said
 
-    def silence(self) -> float:
-        return self.quiet
-
     def renew(self) -> None:
-        self.dead, self.spoken, self.quiet = False, False, 0.0
+        self.dead, self.spoken, self.silence = False, False, 0.0
         self.renewed += 1
 
 
@@ -115,7 +112,7 @@ def test_a_lost_worker_is_replaced_until_it_has_been_too_often(
     fault: str, dispatcher: _Dispatcher, slot: Any, source: PlayedSource
 ) -> None:
     def lose() -> None:
-        slot.dead, slot.quiet = fault == "dead", 1e6 if fault == "quiet" else 0.0
+        slot.dead, slot.silence = fault == "dead", 1e6 if fault == "quiet" else 0.0
         dispatcher.attend(slot)
 
     lose()
@@ -143,7 +140,7 @@ def test_what_a_worker_said_before_it_died_counts(
 
 def test_a_worker_that_is_at_work_is_left_alone(dispatcher: _Dispatcher, slot: Any) -> None:
     for quiet, spoken in ((100.0, True), (500.0, False)):
-        slot.quiet, slot.spoken = quiet, spoken
+        slot.silence, slot.spoken = quiet, spoken
         dispatcher.attend(slot)
     assert (slot.renewed, len(slot.tasks)) == (0, 4)
 
@@ -152,10 +149,10 @@ def test_a_slow_study_has_more_patience(dispatcher: _Dispatcher, slot: Any) -> N
     slot.tasks, slot.spoken = slot.tasks[:1], True
     slot.said = [Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 60.0))]
     dispatcher.attend(slot)
-    slot.quiet = 599.0
+    slot.silence = 599.0
     dispatcher.attend(slot)
     assert slot.renewed == 0
-    slot.quiet = 601.0
+    slot.silence = 601.0
     dispatcher.attend(slot)
     assert slot.renewed == 1
 
