@@ -205,6 +205,9 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     for heading in ("## Found and confirmed", "## The path to the chosen", "## The search"):
         assert heading in text
     assert len(rows) == len(main.arms)
+    assert main.path
+    for stage, part in (("search", table), ("confirmation", main), ("path", main.path)):
+        assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
 
 
 @pytest.mark.parametrize("parts", [0, 1])

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
-from crnn.report.table import StudyTable
+from crnn.report.table import StudyTable, all_trials
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
     from crnn.report.part import Part
@@ -68,7 +68,7 @@ def content(
     parts: Sequence[Part] = (),
     confirmed: Sequence[Part] = (),
     chosen: Sequence[str] = (),
-    trials: pd.DataFrame | None = None,
+    search: StudyTable | None = None,
 ) -> dict[str, Any]:
     """Everything that the templates show: plain text, unescaped, and tables of it.
 
@@ -80,17 +80,17 @@ def content(
         parts: what it shows of a search.
         confirmed: what it shows of its confirmation.
         chosen: sentences of that, which the answer begins with.
-        trials: the trials of all stages, where the study has several.
+        search: the search that `table` confirms, where it does.
     """
     first, *rest = [*chosen, *findings(table, effects, contrasts)]
-    every = table if trials is None else replace(table, trials=trials)
+    every = replace(table, trials=all_trials(search)) if search else table
     return {
         "table": table,
         "design": DESIGNS[table.design],
         "incomplete": incomplete(table),
         "lead": first,
         "findings": rest,
-        "summary": tables.summary_line(table, counts(table)),
+        "summary": tables.summary_line(table, _progress(table, search)),
         "pictures": {
             section: [picture for picture in pictures if picture.section == section]
             for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
@@ -109,6 +109,16 @@ def content(
         "provenance": tables.provenance_table(table.environment),
         "commands": commands(table),
     }
+
+
+def _progress(
+    table: StudyTable, search: StudyTable | None
+) -> dict[str, tuple[int, dict[str, int]]]:
+    """By stage: how many trials it wants, and what became of those that it has."""
+    stages = {"": table} if search is None else {"search": search, "confirmation": table}
+    if table.path is not None:
+        stages["path"] = table.path
+    return {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
 
 
 def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Part, list[Picture]]]:

@@ -333,14 +333,25 @@ def _change(changes: pd.DataFrame, what: str) -> str:
     return f"{value} instead of {reference} ({change})"
 
 
-def summary_line(table: StudyTable, finished: Mapping[str, int]) -> str:
-    """What the study is, in a line: trials, arms, seeds, margin."""
-    others = [f"{number:,} {kind}" for kind, number in finished.items() if kind != "finished"]
+def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[str, int]]]) -> str:
+    """What the study is, in a line: trials, arms, seeds, margin.
+
+    Args:
+        table: the study that the verdicts rest on.
+        progress: by stage, with no name where it is the only one: the number of trials wanted, and
+            of those there are by what became of them (`crnn.report.answer.counts`).
+    """
     parts = [
-        f"{finished['finished']:,} of {counted(table.wanted, 'trial')} finished",
-        *others,
+        *(_stage(*stage) for stage in progress.items()),
         counted(len(table.arms), "arm"),
         counted(len(table.seeds), "seed"),
         f"margin ±{points(table.margin).lstrip('+')}",
     ]
     return " · ".join(parts)
+
+
+def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
+    wanted, kinds = progress
+    others = [f"{number:,} {kind}" for kind, number in kinds.items() if kind != "finished"]
+    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished"
+    return f"{name}: ".removeprefix(": ") + ", ".join([done, *others])

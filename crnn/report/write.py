@@ -80,9 +80,8 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     tell("writing the report")
     said = sentences(table, effects)
     shown = replace(main, name=table.name)
-    content = page.content(
-        shown, effects, contrasts, pictures, found, confirmed, said, all_trials(table)
-    )
+    search = table if table.confirmation else None
+    content = page.content(shown, effects, contrasts, pictures, found, confirmed, said, search)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
