@@ -284,6 +284,7 @@ def _trial(
         "best_val_accuracy": np.nan if dead else float(curve.max()),
         "best_epoch": np.nan if dead else float(curve.argmax() + 1),
         "epochs": epochs,
+        "train_size": 12_000,
         "sequence_length": arm["sequence_length"],
         "parameters": arm["parameters"],
         "macs": arm["macs"],

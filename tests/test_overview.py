@@ -131,8 +131,14 @@ def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
     found = plan_of(SEARCH, trials=9)
     assert found["runs"] == 9
     lines = "\n".join(found["lines"])
-    assert "hidden_size: 64 to 384 step 64" in lines
-    assert "9 trials: the arms above first, then draws of tpe, about" in lines
+    assert "\n  hidden_size: 64 to 384 step 64\n" in lines
+    assert "\n  dropout_count: 1 to 3 step 1 (where dropout is above 0)\n" in lines
+    assert "\n  learning_rate: 0.0003 to 0.003 log (nuisance)\n" in lines
+    assert "\nNo limits on size and cost.\n" in lines
+    limited = "\n".join(plan_of(f"{SEARCH}[limits]\nmacs = 30_000_000\n")["lines"])
+    assert "\nNever trained: what goes beyond 30,000,000 MACs an image.\n" in limited
+    assert "9 trials of 2 epochs on 100 images" in lines
+    assert ": the arms above first, then draws of tpe, about" in lines
     plan = build("tiny", SEARCH)
     short = [cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms]
     assert [arm["seconds"] for arm in found["arms"]] == pytest.approx(short, abs=0.06)
@@ -145,7 +151,7 @@ def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
     found = plan_of(text)
     assert found["runs"] == 6 + 4 * 3 + 2 * 5 * 3
     lines = "\n".join(found["lines"])
-    assert "(the best 2 with those above) x 3 fresh seeds = 12 trainings, about" in lines
+    assert "(the best 2 with those above) of 3 epochs on 200 images x 3 fresh seeds = 12" in lines
     assert "5 changes at most: up to 10 arms x 3 seeds = 30 trainings, about" in lines
     plan = build("tiny", text)
     short = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 2e9

@@ -161,9 +161,16 @@ ALWAYS = {
     "design missing": (one_factor(design=None), "design: missing; one of one-factor, factorial"),
     "design unknown": (
         one_factor(design="grid"),
-        "design: must be 'one-factor', 'factorial' or 'search'",
+        "design: there is no 'grid'; Valid: one-factor, factorial, search",
     ),
-    "design misspelt in a search": (search(design="serach"), "design: must be 'one-factor',"),
+    "design of the harness itself": (
+        one_factor(design="confirmation"),
+        "design: there is no 'confirmation'; ",
+    ),
+    "design misspelt in a search": (
+        search(design="serach"),
+        "design: there is no 'serach'; did you mean search? Valid: ",
+    ),
     "unknown key": (
         one_factor(sedes=2),
         "sedes: unknown key; did you mean seeds or settle or design? Valid: format, question,",

@@ -11,7 +11,7 @@ from typing import Any
 from joblib import cpu_count
 
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
-from crnn.ablation.space import Confirm
+from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.config import text_of
@@ -145,7 +145,12 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
         what = f"{len(costs)} arms x {count} seeds = {runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
-    what = f"{runs} trials: the arms above first, then draws of {search.sampler.name}"
+    train = space.trained(space.baseline).train
+    pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
+    what = (
+        f"{runs} trials of {train.epochs} epochs on {train.train_size:,} images{pruned}: the arms "
+        f"above first, then draws of {search.sampler.name}"
+    )
     parts = [_Part(what, runs, runs * fmean(costs))]
     if confirm := space.confirm:
         parts += _confirmed(found, confirm, seeds or confirm.seeds)
@@ -157,7 +162,11 @@ def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
     full = fmean(cost(arm.setting) for arm in found.arms)
     arms = len(found.arms) + confirm.top
     runs = arms * count
-    what = f"Then {arms} arms at full length (the best {confirm.top} with those above)"
+    train = found.space.baseline.train
+    what = (
+        f"Then {arms} arms (the best {confirm.top} with those above) of {train.epochs} epochs on "
+        f"{train.train_size:,} images"
+    )
     parts = [_Part(f"{what} x {count} fresh seeds = {runs} trainings", runs, runs * full)]
     count = count if confirm.path_seeds is None else confirm.path_seeds
     roles = [factor.role for factor in found.space.factors]
@@ -172,8 +181,7 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
     space = found.space
     named = [_named(found, arm) for arm in found.arms if arm.name in space.arms]
     if space.search:
-        factors = "; ".join(f"{f.name}: {', '.join(f.texts())}" for f in space.factors)
-        lines = [f"Drawn from {factors}"]
+        lines = ["Drawn:", *(f"  {_drawn(factor)}" for factor in space.factors), _limits(space)]
     else:
         lines = [
             f"{cell}: the same network as {twin}, not run twice" for cell, twin in found.collapsed
@@ -182,11 +190,27 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
     if len(parts) > 1:
         work = sum(part.work for part in parts)
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
-    lines.append(f"Times from {pace.source}; time in the table is one training's.")
+    where = " in the search" * bool(space.search)
+    lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
     if not space.search:
         lines += _detectable(found, pace, seeds or len(space.seeds))
     held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
+
+
+def _drawn(factor: Factor) -> str:
+    """``dropout_count: 1 to 3 step 1 (where dropout is above 0)``."""
+    notes = ["nuisance"] * (factor.role == "nuisance")
+    notes += [f"where {name} is {condition.text()}" for name, condition in factor.when.items()]
+    return f"{factor.name}: {' | '.join(factor.texts())}" + f" ({'; '.join(notes)})" * bool(notes)
+
+
+def _limits(space: Space) -> str:
+    """What goes beyond is never trained."""
+    units = {"parameters": "parameters", "macs": "MACs an image"}
+    limits = {units[key]: limit for key, limit in dict(space.limits).items() if limit is not None}
+    said = " or ".join(f"{limit:,} {unit}" for unit, limit in limits.items())
+    return f"Never trained: what goes beyond {said}." if said else "No limits on size and cost."
 
 
 def _about(part: _Part, pace: Pace) -> str:
@@ -198,7 +222,7 @@ def _detectable(found: Plan, pace: Pace, seeds: int) -> list[str]:
     from crnn.power import minimum_detectable
 
     spread, family, margin = ASSUMED_SPREAD, len(found.arms) - 1, found.space.margin
-    source = "assumed until some have been trained"
+    source = "assumed until some have been trained; short trainings scatter more"
     if found.study_name in pace.spreads:
         spread, source = pace.spreads[found.study_name], "as measured so far"
     if seeds < 2:

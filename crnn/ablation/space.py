@@ -83,6 +83,14 @@ class Condition(Part):
             return False
         return value > self.above if self.above is not None else value < self.below  # type: ignore[operator]
 
+    def text(self) -> str:
+        """``above 0``, ``below 3``, ``flatten or columns``."""
+        if self.is_ is not None:
+            return " or ".join(text_of(tuple(v) if isinstance(v, list) else v) for v in self.is_)
+        if self.above is not None:
+            return f"above {text_of(self.above)}"
+        return f"below {text_of(self.below)}"
+
 
 class FactorForm(Part):
     """A factor as a space file gives it: levels, or (in a search) a range.

@@ -19,6 +19,7 @@ from crnn.ablation.space import (
     MAX_SEEDS,
     Condition,
     Confirm,
+    Design,
     Factor,
     FactorForm,
     Limits,
@@ -151,8 +152,9 @@ class _Reader:
         self.document, self.errors = document, list[str]()
         self.fields: dict[str, Any] = {}
         self._known_keys()
-        for key in ("question", "note", "design", "margin"):
+        for key in ("question", "note", "margin"):
             self._plain(key)
+        self._design()
         # Where the design is wrong, the sections tell which one is meant.
         likely = "search" if "search" in document else "one-factor"
         self.design: str = self.fields.setdefault("design", likely)
@@ -184,8 +186,15 @@ class _Reader:
                 self._error(key, _sentence(error))
             else:
                 self.fields[key] = getattr(probe, key)
-        elif key == "design":
-            self._error(key, "missing; one of one-factor, factorial, search")
+
+    def _design(self) -> None:
+        designs, value = get_args(Design), self.document.get("design")
+        if value is None:
+            self._error("design", f"missing; one of {', '.join(designs)}")
+        elif value not in designs:
+            self._error("design", f"there is no {value!r}; {nearest(str(value), designs)}")
+        else:
+            self.fields["design"] = value
 
     def _seeds(self) -> None:
         value = self.document.get("seeds")

@@ -40,7 +40,7 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
 
     Args:
         effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
-        margin: within which there is no difference, a fraction.
+        margin: within which differences are too small to matter, a fraction.
         settled: show verdicts; else all arms look alike, for as long as trials lack.
     """
     effects = effects.assign(place=range(len(effects)))

@@ -58,7 +58,7 @@ def path_effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.
         trials: the path's trials, the columns of ``trials.csv``.
         arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order, and
             the arms with the note ``leave-one-out``, which are compared with the last step.
-        margin: within which there is no difference, a fraction.
+        margin: within which differences are too small to matter, a fraction.
 
     Returns:
         ``step`` (0 for the baseline, ``leave-one-out`` after the steps), ``change`` (the settings

@@ -30,18 +30,21 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     row = effects[effects["arm"] == table.chosen].iloc[0]
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
     how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
+    against = f" ({points(row['delta'])}, {row['verdict']})" if row["verdict"] else ""
     text = (
         f"Chosen, as the highest mean of the confirmation: {table.chosen}, "
-        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}; {how}"
+        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how}"
     )
     other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"
     yield f"{text}{other}."
-    shift = found["optimism"].dropna()
+    drawn = table.arms.loc[table.arms["arm"] == table.arms["changes"], "arm"]
+    shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if len(shift):
+        which = "effect of the arm" if len(shift) == 1 else f"effects of the {len(shift)} arms"
         yield (
-            "The search's short trainings put the effects of the confirmed arms "
+            f"The search's short trainings put the {which} that it selected "
             f"{points(shift.mean())} from what the confirmation found, on average (above 0: they "
-            "promised too much)."
+            "promised too much, as the best of many do; the trainings were also shorter)."
         )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from crnn.report import style
 from crnn.report.style import BLACK, BLUE, GREY, styled
@@ -86,7 +86,12 @@ def scale(axes: Axes, costs: pd.Series[float]) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _short(x)))
+
+
+def _short(number: float) -> str:
+    """``0.5``, ``20``, ``300 k``, ``2 M``."""
+    return f"{number:g}" if abs(number) < 1000 else EngFormatter(sep=" ")(number)
 
 
 @dataclass(frozen=True)

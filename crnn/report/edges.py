@@ -11,7 +11,7 @@ import pandas as pd
 from crnn.report.found import Factors, numeric
 
 NEAR = 0.05  # of a range: so close to its end a trial lies at the edge
-FEWEST = 3  # levels of a list: of two, the best is at an end whatever happens
+FEWEST = 3  # levels: of two, the best is at an end whatever happens
 
 
 class Edge(NamedTuple):
@@ -35,7 +35,7 @@ class Edge(NamedTuple):
 
 
 def edges(rows: pd.DataFrame, factors: Factors) -> list[Edge]:
-    """Where the best trial lies at an end of a range, or of a list of three numbers at least.
+    """Where the best trial lies at an end of a range or list of numbers, of three at least.
 
     A continuous range's end is hardly ever drawn, so within ``NEAR`` of it counts. An end beyond
     which the setting has no values at all is none that could be widened.
@@ -57,6 +57,9 @@ def _edge(name: str, factor: Mapping[str, Any], value: Any) -> Edge | None:
         if len(numbers) < FEWEST:
             return None
     low, high = float(drawn["low"]), float(drawn["high"])
+    step = drawn.get("step")
+    if step and (high - low) / step < FEWEST - 1:
+        return None
     scale = math.log if drawn["log"] else float
     place = (scale(value) - scale(low)) / (scale(high) - scale(low)) if high > low else 0.5
     for is_upper, end, distance in ((False, low, place), (True, high, 1 - place)):

@@ -22,6 +22,7 @@ from crnn.report.inference import (
     verdict,
 )
 
+LAST = 5  # epochs, whose mean shows whether an effect hangs on the last one alone
 COLUMNS = [
     "arm",
     "against",
@@ -99,7 +100,7 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
         trials: one row a trial, the columns of ``trials.csv``.
         arms: one row an arm, as in ``StudyTable.arms``. All but the baseline are one family: one
             that failed counts in it with a p of 1.
-        margin: what counts as no difference, a fraction.
+        margin: the smallest difference that matters, a fraction.
 
     Returns:
         The columns ``COLUMNS``. ``n`` is the number of finished replicates; standard deviations
@@ -164,7 +165,7 @@ def is_first(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.array([place == 0 for place in range(len(rows))], dtype=bool)
 
 
-def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = LAST) -> pd.DataFrame:
     """The trials with the mean validation accuracy of their last ``count`` epochs in its place.
 
     A line of sensitivity: whether an effect hangs on the last epoch alone.

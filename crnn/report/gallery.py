@@ -22,7 +22,7 @@ from crnn.report.effects import (
 )
 from crnn.report.selection import drawn, floor, leading, left_out, of_factor, rival, tags
 from crnn.report.table import StudyTable
-from crnn.report.wording import CONFOUNDED, percent
+from crnn.report.wording import CONFOUNDED, counted, percent
 
 CURVES = {
     "learning_curves": "Learning curves",
@@ -85,7 +85,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
         "and every pair. The verdict adjusts for the number of comparisons, the interval does not."
     )
     pairs = pair_differences(table.trials, table.arms)
-    note = f"Grey band: ±{100 * table.margin:.2f} points, within which there is no difference."
+    note = f"Grey band: ±{100 * table.margin:.2f} points, differences too small to matter here."
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
@@ -112,10 +112,21 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
 
 
 def _history(table: StudyTable, effects: pd.DataFrame) -> Plot:
+    done = replicates(table.trials)
     best, baseline = best_so_far(table.trials), float(effects["val_mean"].iloc[0])
     caption = "Validation accuracy by trial, in the order in which the sampler drew them."
+    if len(done):
+        epochs = counted(int(table.epochs["epoch"].max()), "epoch")
+        images = f"{done['train_size'].max():,.0f} images"
+        caption += f" A training is {epochs} on {images}, those to validate with among them."
     figure = plots.history(best, table.trials, baseline)
     return Plot("history", "history", "The search so far", caption, figure)
+
+
+def _logarithmic(table: StudyTable, name: str) -> bool:
+    """Whether a factor is drawn from a range by its logarithm."""
+    drawn_from = table.factors[name]["range"]
+    return bool(drawn_from and drawn_from["log"])
 
 
 def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
@@ -126,8 +137,12 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
             rows = drawn(name, table)
             note = f"No effect there, so not shown: {len(done) - len(rows)}."
             note = note if len(rows) < len(done) else ""
-            figure = plots.scatter(name, rows, str(baseline["arm"]), note)
-            caption = "Every finished trial by its level; other settings differ as well."
+            log = _logarithmic(table, name)
+            figure = plots.scatter(name, rows, str(baseline["arm"]), note, log)
+            caption = (
+                "Every finished trial by its level; other settings differ as well. Where levels "
+                "stand side by side, their points are spread sideways to be told apart."
+            )
         else:
             chosen = of_factor(name, table, effects)
             note = left_out(table.trials, chosen["arm"])

@@ -83,6 +83,7 @@ def content(
         search: the search that `table` confirms, where it does.
     """
     first, *rest = [*chosen, *findings(table, effects, contrasts)]
+    stages = _stages(table, search)
     every = replace(table, trials=all_trials(search)) if search else table
     return {
         "table": table,
@@ -90,7 +91,12 @@ def content(
         "incomplete": incomplete(table),
         "lead": first,
         "findings": rest,
-        "summary": tables.summary_line(table, _progress(table, search)),
+        "summary": tables.summary_line(
+            table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
+        ),
+        "seeds": "; ".join(
+            f"{stage} {', '.join(map(str, part.seeds))}".strip() for stage, part in stages.items()
+        ),
         "pictures": {
             section: [picture for picture in pictures if picture.section == section]
             for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
@@ -99,6 +105,7 @@ def content(
         "confirmed": _drawn(confirmed, pictures),
         "arms": tables.arms_table(table, effects),
         "all_arms": len(effects),
+        "named": tables.what_arms_are(table, effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
         "contrasts": tables.contrasts_table(contrasts),
@@ -111,14 +118,10 @@ def content(
     }
 
 
-def _progress(
-    table: StudyTable, search: StudyTable | None
-) -> dict[str, tuple[int, dict[str, int]]]:
-    """By stage: how many trials it wants, and what became of those that it has."""
+def _stages(table: StudyTable, search: StudyTable | None) -> dict[str, StudyTable]:
+    """The parts of a study by their stage, which has no name where it is the only one."""
     stages = {"": table} if search is None else {"search": search, "confirmation": table}
-    if table.path is not None:
-        stages["path"] = table.path
-    return {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
+    return stages if table.path is None else {**stages, "path": table.path}
 
 
 def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Part, list[Picture]]]:

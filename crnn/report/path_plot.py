@@ -25,7 +25,7 @@ def waterfall(steps: pd.DataFrame, margin: float, note: str = "") -> Figure:
     Args:
         steps: the rows of `crnn.report.confirmed.path_effects` to show: the baseline, then the
             steps in their order.
-        margin: within which there is no difference, a fraction.
+        margin: within which differences are too small to matter, a fraction.
         note: what is said below the figure.
     """
     names = ["baseline", *(f"+ {change}" for change in steps["change"].iloc[1:])]

@@ -73,7 +73,7 @@ def forest(
     Args:
         effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
         pairs: of ``crnn.report.effects.pair_differences``.
-        margin: within which there is no difference, a fraction.
+        margin: within which differences are too small to matter, a fraction.
         confounded: arms whose effect is not the changed setting's alone; they get a mark.
         note: what is said below the figure.
     """
@@ -267,20 +267,23 @@ def history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure
 
 
 @styled
-def scatter(name: str, drawn: pd.DataFrame, baseline: str, note: str = "") -> Figure:
+def scatter(
+    name: str, drawn: pd.DataFrame, baseline: str, note: str = "", log: bool = False
+) -> Figure:
     """One factor of a search: every finished trial by its level, the baseline's circled.
 
-    The axis is numeric where all levels are numbers, and logarithmic where they span more than
-    one and a half decades; else levels stand side by side.
+    The axis is numeric where all levels are numbers, and logarithmic where they were drawn so or
+    span more than one and a half decades; else levels stand side by side.
 
     Args:
         name: the factor.
         drawn: of ``crnn.report.selection.drawn``.
         baseline: the name of the baseline's arm.
         note: what is said below the figure.
+        log: whether it is drawn from a range by its logarithm.
     """
     figure, (axes,) = style.new_figure(4.8, 3.2)
-    x = _positions(axes, drawn["level"], drawn["number"])
+    x = _positions(axes, drawn["level"], drawn["number"], log)
     axes.scatter(x, drawn["val_accuracy"], s=18, color=BLUE, alpha=0.6, linewidth=0)
     base = (drawn["arm"] == baseline).to_numpy(bool)
     axes.scatter(x[base], drawn["val_accuracy"][base], s=70, facecolor="none", edgecolor=BLACK)
@@ -292,12 +295,13 @@ def scatter(name: str, drawn: pd.DataFrame, baseline: str, note: str = "") -> Fi
     return figure
 
 
-def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int]) -> Any:
+def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int], log: bool) -> Any:
     """Where each trial stands on the x axis, which is set up for its kind of level."""
     values = pd.to_numeric(levels, errors="coerce").to_numpy(float)
     numeric = bool(np.isfinite(values).all()) and len(values) > 0
     positive = values[values > 0]
-    wide = numeric and len(positive) > 0 and positive.max() / positive.min() > 10**1.5
+    ratio = positive.max() / positive.min() if numeric and len(positive) else 0.0
+    wide = ratio > 10**1.5 or (log and ratio > 1)
     if numeric and not wide and len(set(values)) > 3:
         return values
     if wide and len(positive) == len(values):

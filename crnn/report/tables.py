@@ -11,6 +11,7 @@ import pandas as pd
 
 from crnn.power import MOST_SEEDS
 from crnn.report.effects import (
+    LAST,
     confounded,
     confounds,
     last_epochs,
@@ -37,6 +38,7 @@ from crnn.report.wording import (
 )
 
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
+LATE = f"effect, last {LAST} epochs"
 REASON = 300  # characters of a failure's first line that are shown
 
 
@@ -197,10 +199,17 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
         )
     titles = [
         *("arm", "against", "pairs", "lowest to highest", "sd of pairs", "effect size g", "p"),
-        *("p of sign flips", "minimum detectable", "seeds to settle", "effect, last 5 epochs"),
+        *("p of sign flips", "minimum detectable", "seeds to settle", LATE),
         "effect on the test set (95 % interval)",
     ]
+    if table.epochs["epoch"].max() <= LAST:  # they would be all
+        place = titles.index(LATE)
+        titles, cells = _without(titles, place), [_without(row, place) for row in cells]
     return TextTable(titles, cells, words=2)
+
+
+def _without(row: list[str], place: int) -> list[str]:
+    return [*row[:place], *row[place + 1 :]]
 
 
 def _seeds(low: float, high: float) -> str:
@@ -285,13 +294,30 @@ def failures_table(table: StudyTable) -> TextTable:
 
 
 def factors_table(table: StudyTable) -> TextTable:
-    """The factors with their levels and roles, and what was held fixed."""
+    """The factors with their roles, the baseline's value and all levels; what was held fixed."""
+    baseline = table.arms.iloc[0]
     rows = [
-        [name, str(factor["role"]), listed([str(level) for level in factor["levels"]], 12, " · ")]
+        [name, str(factor["role"]), str(baseline[name]) or MISSING, _levels(factor)]
         for name, factor in table.factors.items()
     ]
-    rows += [[name, "fixed", str(value)] for name, value in table.fixed.items()]
-    return TextTable(["setting", "role", "levels"], rows, words=3)
+    rows += [[name, "fixed", str(value), ""] for name, value in table.fixed.items()]
+    return TextTable(["setting", "role", "baseline", "levels"], rows, words=4)
+
+
+def _levels(factor: Mapping[str, Any]) -> str:
+    return listed([str(level) for level in factor["levels"]], 12, " · ")
+
+
+def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+    """What the names of the shown arms do not say: their settings, and the author's notes."""
+    shown = table.arms[table.arms["arm"].isin(leading(effects)["arm"])].iloc[1:]
+    lines = []
+    for row in records(shown):
+        named = "" if row["changes"] == row["arm"] else f": {row['changes']}"
+        note = f" ({row['note']})" if row["note"] else ""
+        if named or note:
+            lines.append(f"{row['arm']}{named}{note}")
+    return lines
 
 
 def provenance_table(environment: Mapping[str, Any]) -> TextTable:
