@@ -219,7 +219,7 @@ def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
         confirmation(storage, STUDY, search, 6)
 
 
-def test_a_failed_training_does_not_keep_the_path_from_beginning(storage: RDBStorage) -> None:
+def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)
     begin(storage, made, NAME)
@@ -228,4 +228,8 @@ def test_a_failed_training_does_not_keep_the_path_from_beginning(storage: RDBSto
         end(source, task, "FAIL" if task.seed == 1 and task.arm != "wide" else "COMPLETE")
     rows = read_trials(storage, NAME)
     assert chosen(made, rows).name == "wide"  # it alone has all of its seeds
-    assert wanted(storage, search).chosen == "wide"
+    assert wanted(storage, search).path is None
+    begun = confirmation(storage, STUDY, search, despite_failures=True)
+    assert begun
+    assert begun.chosen == "wide"
+    assert begun.path

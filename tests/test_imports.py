@@ -129,8 +129,8 @@ NOW = {
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
         "optuna optuna_dashboard pandas plotly crnn.ablation.record crnn.live.graphs "
-        "crnn.live.note crnn.report.contrasts crnn.report.effects crnn.report.selection "
-        "crnn.report.table"
+        "crnn.live.note crnn.report.answer crnn.report.contrasts crnn.report.effects "
+        "crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -194,15 +194,15 @@ NOW = {
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
-    "crnn.report.confirmed": "pandas crnn.report.effects",
+    "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
-        "pandas crnn.report.answer crnn.report.confirmed crnn.report.effects crnn.report.table "
-        "crnn.report.wording"
+        "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
-        "pandas crnn.report.confirmed crnn.report.confirmed_answer crnn.report.gallery "
-        "crnn.report.part crnn.report.path_plot crnn.report.table crnn.report.tables "
-        "crnn.report.wording"
+        "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
+        "crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.table "
+        "crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.path_plot": (
         "matplotlib numpy pandas crnn.report.plots crnn.report.style crnn.report.wording"

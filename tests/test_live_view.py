@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,34 @@ def test_they_follow_while_the_run_goes_on(
         train(source, told)
         assert refreshed.acquire(timeout=30)
     assert refreshed.acquire(timeout=30)  # once more at the end
+
+
+def test_a_run_that_ends_between_two_looks_ends(
+    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(study_page, "refresh", lambda *words: asked.append(words))
+    designed(storage)
+    told = view()
+    looked, ended, look = threading.Event(), threading.Event(), told._over.wait
+
+    def slow_look(timeout: float | None = None) -> bool:
+        over = look(timeout)
+        looked.set()
+        ended.wait(30)
+        return over
+
+    monkeypatch.setattr(told._over, "wait", slow_look)
+    leaving = threading.Thread(target=told.__exit__, args=(None, None, None), daemon=True)
+    told.__enter__()
+    assert looked.wait(30)
+    leaving.start()
+    while not told._stale.is_set() or not told._over.is_set():
+        time.sleep(0.01)
+    ended.set()
+    leaving.join(30)
+    assert not leaving.is_alive()
+    assert len(asked) == 2
 
 
 def test_who_stops_a_run_does_not_wait_for_its_pages(

@@ -149,8 +149,8 @@ def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_be
         ("wide", "baseline", "step 1"),
         ("hidden_size=256+dropout=0.1", "wide", "step 2"),
         ("best", "hidden_size=256+dropout=0.1", "step 3"),
-        ("pooling_count=2+dropout=0.1", "best", "leave-one-out"),
-        ("pooling_count=2+hidden_size=256", "best", "leave-one-out"),
+        ("pooling_count=2+dropout=0.1", "best", "leave-one-out: hidden_size"),
+        ("pooling_count=2+hidden_size=256", "best", "leave-one-out: dropout"),
     ]
     assert (found.name, found.seeds) == ("path", (11, 12))
     assert len({arm.setting.digest for arm in found.arms}) == len(found.arms)
@@ -162,6 +162,38 @@ def test_a_path_of_one_change_is_its_own_leave_one_out() -> None:
         ("baseline", ""),
         ("wide", "baseline"),
     ]
+
+
+def test_what_had_no_effect_is_not_brought_in_by_taking_a_change_back() -> None:
+    """Without dropout the number of blocks that drop out is idle; with it again it would not be."""
+    found = stage(best(hidden_size=256, dropout=0.0, dropout_count=1))
+    assert [arm.note for arm in found.arms] == [
+        "",
+        "step 1",
+        "step 2",
+        "leave-one-out: hidden_size",
+    ]
+    assert all(arm.setting.model.dropout_count == 3 for arm in found.arms[:-2])
+    assert found.arms[1].setting == best(hidden_size=256)
+
+
+CONDITION = (
+    'learning_rate = { role = "nuisance", low = 3e-4, high = 3e-3, log = true }',
+    "batch_norm = [true, false]\nlearning_rate = { low = 3e-4, high = 3e-3, log = true, "
+    "when = { batch_norm = { is = [false] } } }",
+)
+
+
+def test_what_is_drawn_under_a_condition_follows_it_there_and_back() -> None:
+    own = build("tiny", SPACE.replace(*CONDITION)).space
+    chosen = own.baseline.replace(batch_norm=False, learning_rate=2e-3, hidden_size=256)
+    arm = make_arm(own, chosen, "best")
+    found = path_stage(own, arm, preferring("learning_rate", "batch_norm"), [], (11, 12))
+    settings = {arm.note: arm.setting for arm in found.arms}
+    assert settings["step 1"] == own.baseline.replace(batch_norm=False)
+    assert settings["step 2"] == own.baseline.replace(batch_norm=False, learning_rate=2e-3)
+    assert settings["leave-one-out: batch_norm"] == own.baseline.replace(hidden_size=256)
+    assert settings["leave-one-out: learning_rate"] == chosen.replace(learning_rate=1e-3)
 
 
 def test_there_is_no_path_to_the_baseline() -> None:

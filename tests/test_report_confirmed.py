@@ -123,7 +123,7 @@ def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
         "baseline": ("", "", "", 0.0),
         "x=1": ("x=1", "baseline", "step 1", 0.02),
         "x=1+y=2+z=3": ("x=1+y=2+z=3", "x=1", "step 2", 0.05),
-        "y=2+z=3": ("y=2+z=3", "x=1+y=2+z=3", "leave-one-out", 0.01),
+        "y=2+z=3": ("y=2+z=3", "x=1+y=2+z=3", "leave-one-out: x; reported once", 0.01),
     }
     arms = pd.DataFrame(
         [

@@ -315,6 +315,24 @@ def test_an_unfinished_study_says_so_first() -> None:
     assert first == "Preliminary: 4 of 6 trials have finished, so the answer may change."
 
 
+def test_a_search_makes_no_good_for_a_draw_that_failed() -> None:
+    table = study("search", arms=6)
+    last = table.trials["number"] == table.trials["number"].max()
+    trials = table.trials.assign(
+        state=table.trials["state"].mask(last, "FAIL"),
+        val_accuracy=table.trials["val_accuracy"].mask(last),
+    )
+    ended = replace(table, trials=trials, wanted=len(trials))
+    assert not any("Preliminary" in line for line in sentences(ended))
+    assert "Preliminary" in sentences(replace(ended, wanted=len(trials) + 1))[0]
+
+
+def test_the_same_network_under_another_name_is_no_further_replicate() -> None:
+    trials = study("search", arms=6).trials
+    again = trials.tail(1).assign(arm="alias", number=99, duplicate_of=5)
+    assert list(replicates(pd.concat([trials, again]))["arm"]) == list(replicates(trials)["arm"])
+
+
 def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
     table = replace(study(arms=3, seeds=5), looks=(3, 5))
     text = said(table)

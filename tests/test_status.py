@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status, studies
-from crnn.ablation.storage import StorageError, lock
+from crnn.ablation.storage import StorageError, lock, read_trials
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 
@@ -69,6 +69,18 @@ def test_a_failure_that_was_made_good_counts_no_more(mixed: RDBStorage) -> None:
     found = status(mixed, STUDY)
     assert counts(found) == (6, 0, 0, 0)
     assert found["failures"] == []
+
+
+def test_a_setting_drawn_again_is_no_further_trial(storage: RDBStorage) -> None:
+    wanted = begin(storage, record(SEARCH))
+    run_all(SearchSource(storage, STUDY, wanted))
+    trial = optuna.load_study(study_name=STUDY, storage=storage).ask()
+    first = read_trials(storage, STUDY)[0].attributes
+    for key in ("arm", "seed", "digest", "setting", "stage", "history"):
+        trial.set_user_attr(key, first[key])
+    trial.set_user_attr("duplicate_of", 0)
+    found = status(storage, STUDY)
+    assert (found["wanted"], counts(found)) == (6, (6, 0, 0, 0))
 
 
 def test_a_search_counts_what_was_tried(storage: RDBStorage) -> None:

@@ -63,17 +63,22 @@ def candidates(search: Record, ranked: Sequence[Found], top: int) -> tuple[Arm, 
 
 
 def confirmation(
-    storage: RDBStorage, study: str, search: Record, count: int | None = None
+    storage: RDBStorage,
+    study: str,
+    search: Record,
+    count: int | None = None,
+    despite_failures: bool = False,
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its arms have ended, and keeps its arms and path from then on.
+    It has a path once all of its trainings are complete, and keeps its arms and path from then on.
 
     Args:
         storage: where both are.
         study: the search, which has all the trials that it wants.
         search: its record.
         count: the number of seeds in place of the space's own.
+        despite_failures: begin the path although some have failed, and nothing is under way.
 
     Raises:
         StorageError: it has begun, and what is asked for would change it.
@@ -95,7 +100,7 @@ def confirmation(
     if stored.path is not None:
         return stored
     results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
-    if not _ended(stored, results):
+    if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
         return stored
     return _with_path(stored, search, checked_trials(storage, study, OF_SEARCH), results, asked)
 
@@ -169,8 +174,8 @@ def _seeds(search: Record, count: int) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def _ended(record: Record, rows: list[TrialRow]) -> bool:
-    ended = {_identity(row) for row in rows if row.state in ("COMPLETE", "FAIL")}
+def _ended(record: Record, rows: list[TrialRow], states: Sequence[str]) -> bool:
+    ended = {_identity(row) for row in rows if row.state in states}
     return all(r.identity in ended for r in record.stages[0].replicates())
 
 

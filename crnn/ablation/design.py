@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_TRAININGS, Space
+from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import TRAIN_KEYS, Setting, check, text_of
 from crnn.errors import UserError
@@ -195,6 +195,8 @@ def check_counts(plan: Plan, seeds: int | None, trials: int | None) -> None:
         )
     if seeds is not None and space.search and seeds < 2:
         raise UserError("--seeds: a confirmation takes 2 or more, else nothing can be tested")
+    if seeds is not None and space.search and space.search.seed + 2 * seeds > MAX_SEED:
+        raise UserError("--seeds: [search] seed leaves no room for so many after it; lower it")
     if trials is not None and trials > MAX_TRAININGS:
         raise UserError(f"--trials: at most {MAX_TRAININGS:,}")
     if seeds is not None and (why := _too_many(space, len(plan.arms), seeds)):

@@ -123,7 +123,7 @@ def launch(
         record = _merged(storage, request, find_record(storage, request.study), record)
         save_study(storage, request.study, record.attributes())
         training = _Training(request, storage, machine, data, display, say, view)
-        total = training.run(request.study, record)
+        total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
             return total + _confirm(training, request)
     return total
@@ -132,15 +132,23 @@ def launch(
 def _confirm(training: _Training, request: Request) -> Progress:
     """Train the confirmation of a search that has ended, then the path that it leads to."""
     storage, study, last = training.storage, request.study, None
-    progress = Progress(0)
+    progress, again = Progress(0), request.retry_failed
     while progress.all_ended:
         search = load_record(storage, study)  # which may have found nothing new to draw
-        wanted = confirm.confirmation(storage, study, search, request.seeds)
+        # Failures are tried once more on request, and then the path begins in spite of them.
+        despite = again and last is not None
+        wanted = confirm.confirmation(storage, study, search, request.seeds, despite)
         if wanted is None or wanted == last:
             break
         training.say(confirm.sentence(wanted))
         save_study(storage, confirm_name(study), wanted.attributes())
-        progress, last = training.run(confirm_name(study), wanted), wanted
+        retry = again and last is None
+        progress, last = training.run(confirm_name(study), wanted, retry), wanted
+    if last and last.path is None and progress.all_ended and progress.failed:
+        training.say(
+            f"The path waits: {progress.failed} of the confirmation's trainings failed. "
+            "--retry-failed trains them once more, and then goes on in spite of those that fail."
+        )
     return progress
 
 
@@ -161,14 +169,15 @@ class _Training:
         self.display, self.say, self.view = display, say, view
         self.deadline = None if request.timeout is None else time.monotonic() + request.timeout
 
-    def run(self, study: str, record: Record) -> Progress:
-        """Train what `study` lacks."""
+    def run(self, study: str, record: Record, retry_failed: bool) -> Progress:
+        """Train what `study` lacks; failures once more, if wished."""
         folder = study_folder(self.request.results, study).absolute()
         checkpoints = folder / "checkpoints"
         weights = folder / "weights" if self.request.keep_weights else None
         place = Workplace(study, self.data, self.machine.device, checkpoints, weights)
         self._tidy(study, checkpoints)
-        source = _source(self.storage, self.request, study, record)
+        request = replace(self.request, retry_failed=retry_failed)
+        source = _source(self.storage, request, study, record)
         url, deadline = self.request.url, self.deadline
         with self.display(study) as on_event, self.view(study) as on_trial_end:
             why = run(source, place, url, self.machine, on_event, deadline, on_trial_end)
@@ -221,10 +230,19 @@ def _asked(request: Request) -> Record:
 
 
 def _merged(storage: RDBStorage, request: Request, stored: Record | None, record: Record) -> Record:
+    if stored and _is_as_confirmed(storage, request, stored):
+        record = replace(record, trials=stored.trials)
     merged = merge(request.study, stored, record)
     if stored and stored.trials:
         confirm.check_extension(storage, request.study, stored, merged)
     return merged
+
+
+def _is_as_confirmed(storage: RDBStorage, request: Request, stored: Record) -> bool:
+    """Whether a search that is being confirmed is asked for no other number of trials than then."""
+    before, now = stored.plan.space.search, request.plan.space.search
+    same = before and now and before.trials == now.trials and request.trials is None
+    return bool(same) and find_record(storage, confirm_name(request.study)) is not None
 
 
 def _source(

@@ -18,6 +18,7 @@ Change = dict[str, Value]
 Predict = Callable[[Sequence[Setting]], Sequence[float]]
 IDLE = -1.0  # stands for the value of a number that has no effect where it is
 TREES = 200
+TAKEN_BACK = "leave-one-out"  # begins the note of such an arm; the settings taken back follow
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,23 @@ def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
 
 def _possible(space: Space, now: Setting, change: Change) -> bool:
     changed = now.replace(**change)
-    return changed.digest != now.digest and why_not(space, changed) is None
+    if not _unmet(space, changed).isdisjoint(change) or changed.digest == now.digest:
+        return False
+    return why_not(space, changed) is None
+
+
+def _unmet(space: Space, setting: Setting) -> set[str]:
+    """The factors that are not drawn there, because their condition does not hold."""
+    values = setting.values()
+    return {factor.name for factor in space.factors if not factor.is_active(values)}
+
+
+def without(space: Space, best: Setting, change: Change) -> Setting:
+    """`best` with a change taken back, and with it what is drawn only where the change is made."""
+    setting, left = taken_back(space, best, change), differences(space, best)
+    while gone := _unmet(space, setting) & differences(space, setting).keys() & left.keys():
+        setting = taken_back(space, setting, {name: left[name] for name in gone})
+    return setting
 
 
 def taken_back(space: Space, best: Setting, change: Change) -> Setting:
@@ -109,11 +126,12 @@ def path_stage(
         arms.append(make_arm(space, step.setting, name, arms[-1].name, f"step {place}"))
     there = {arm.setting.digest for arm in arms}
     for step in made:
-        setting = taken_back(space, chosen.setting, step.change)
+        setting = without(space, made[-1].setting, step.change)
         if setting.digest not in there and why_not(space, setting) is None:
             there.add(setting.digest)
             name = names.get(setting.digest) or arm_name(space, setting)
-            arms.append(make_arm(space, setting, name, chosen.name, "leave-one-out"))
+            note = f"{TAKEN_BACK}: {', '.join(step.change)}"
+            arms.append(make_arm(space, setting, name, chosen.name, note))
     return Stage("path", tuple(arms), seeds)
 
 
@@ -138,7 +156,7 @@ def forest(space: Space, tried: Sequence[tuple[Setting, float]], seed: int) -> P
 
 def _row(space: Space, setting: Setting) -> list[float]:
     """A setting as numbers: a number as it is, of a list of other values one column each."""
-    values, idle = setting.values(), setting.model.without_effect()
+    values, idle = setting.values(), setting.model.without_effect() | _unmet(space, setting)
     return [x for f in space.factors for x in _columns(f, values[f.name], f.name in idle)]
 
 

@@ -96,7 +96,7 @@ class Record:
             "threads": self.threads,
             "environments": list(self.environments),
             "looks": list(self.looks),
-            **({"exhausted": self.exhausted} if self.exhausted else {}),
+            "exhausted": self.exhausted,
             **self._confirmed(),
             "format": FORMAT,  # last: a study without it was never begun
         }

@@ -17,7 +17,7 @@ from crnn.ablation.design import Arm, arm_name, cost, excesses, make_arm, why_no
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.samplers import make_sampler
-from crnn.ablation.space import Sampler, Search, Space
+from crnn.ablation.space import Factor, Sampler, Search, Space
 from crnn.ablation.storage import (
     StorageError,
     TrialRow,
@@ -149,12 +149,12 @@ class SearchSource:
     def _taken_up(self, row: TrialRow) -> Task | None:
         """Go on with a trial that a dead coordinator left: train it, or draw it once more."""
         found = row.attributes
-        if SAME in found and (first := self.known.get(found.get("digest", ""))):
+        if "arm" not in found:
+            return self._drawn(self._ask(row))
+        if SAME in found and (first := self.known.get(found["digest"])):
             self._same(row.trial_id, first)
             return None
-        if "arm" in found:
-            return self._task(row.trial_id, found["arm"], found["setting"])
-        return self._drawn(self._ask(row))
+        return self._task(row.trial_id, found["arm"], found["setting"])
 
     def _fix(self, arm: Arm) -> Task:
         """The trial of an arm that is tried first, with the search's own parameters."""
@@ -228,10 +228,21 @@ class SearchSource:
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, Value]:
         values, changed = self.space.baseline.values(), dict[str, Value]()
+        before = dict(trial.params)  # of a draw that was cut off
         for factor in self.space.factors:
             if factor.is_active({**values, **changed}):
+                if factor.name in before and factor.name not in trial.relative_params:
+                    self._draw_again(trial, factor)
                 changed[factor.name] = drawn(factor, suggest(trial, factor))
         return changed
+
+    def _draw_again(self, trial: optuna.Trial, factor: Factor) -> None:
+        """Take from the generator what a stored value took, so that the next is as it was."""
+        kind = searched(factor)
+        if not kind.single():
+            frozen = self.study_object.get_trials(deepcopy=False)[trial.number]
+            sampler = self.study_object.sampler
+            sampler.sample_independent(self.study_object, frozen, factor.name, kind)
 
 
 def stopped_early(row: TrialRow) -> bool:

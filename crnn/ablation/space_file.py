@@ -237,8 +237,19 @@ class _Reader:
                 self._error(key, 'only a design = "search" has it; take it out')
         if "settle" in self.document and self.design == "search":
             self._error("settle", "a search has none; take it out")
+        self._room_for_seeds()
         if self.design == "search" and "search" not in self.document:
             self._error("search", "missing; give [search] with at least trials = N")
+
+    def _room_for_seeds(self) -> None:
+        """The confirmation's seeds come after the search's own."""
+        search, confirm = self.fields.get("search"), self.fields.get("confirm")
+        if search and confirm:
+            path = confirm.seeds if confirm.path_seeds is None else confirm.path_seeds
+            if search.seed + confirm.seeds + path > MAX_SEED:
+                self._error(
+                    "search.seed", "leaves no room for the confirmation's after it; lower it"
+                )
 
     def _training(self) -> None:
         """The search's own training: no factor is in it, since the sampler draws factors."""

@@ -11,7 +11,7 @@ from crnn.ablation.attributes import checked_trials
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
-KEYS = ("arm", "seed", "digest", "failure")
+KEYS = ("arm", "seed", "digest", "failure", "duplicate_of")
 STATES = ("complete", "running", "waiting", "failed")
 
 
@@ -76,6 +76,9 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
 def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
     rows = [row for row in checked_trials(storage, study, KEYS) if "arm" in row.attributes]
+    search = record.plan.space.search
+    if search and search.duplicates == "redraw":  # another is drawn in the place of each
+        rows = [row for row in rows if "duplicate_of" not in row.attributes]
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     names = {"COMPLETE": "complete", "PRUNED": "complete", "FAIL": "failed"}

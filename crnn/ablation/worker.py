@@ -380,8 +380,8 @@ class _Reports:
         self._report(member, epoch)
         trial, reported = self.trials[member].result()
         last = epoch.epoch == self.tasks[member].setting.train.epochs
-        # An orphan taken up again was not pruned at the epochs that it has reported.
-        if not last and epoch.epoch not in reported and trial.should_prune():
+        # An orphan taken up again was not pruned before the last epoch that it has reported.
+        if not last and epoch.epoch >= max(reported, default=0) and trial.should_prune():
             raise _PrunedError
 
     def _report(self, member: int, epoch: Epoch) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from crnn.report import tables
-from crnn.report.answer import answer, counts
+from crnn.report.answer import all_ended, answer, counts
 from crnn.report.confirmed_answer import lacking, worth
 from crnn.report.effects import is_first
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
@@ -19,11 +19,6 @@ from crnn.report.wording import percent, signed
 ROOM = 10  # arms of a search beside the baseline
 OURS = "*Kept up to date while the study runs. Take this line out to keep a note of your own.*"
 """A line of each note: one without it is somebody else's."""
-
-
-def settled(table: StudyTable) -> bool:
-    """Whether every trial that the study wants has finished."""
-    return counts(table)["finished"] >= table.wanted
 
 
 def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> str:
@@ -38,7 +33,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         effects: its effects, of ``crnn.report.effects.effects``.
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
-    search, done = table.design == "search", settled(table)
+    search, done = table.design == "search", all_ended(table)
     trials = table.trials[table.trials["state"].isin(["COMPLETE", "FAIL"])]
     failures = tables.failures_table(replace(table, trials=trials))
     tested = done and not search

@@ -12,7 +12,8 @@ from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from crnn.ablation.record import note_look
 from crnn.live import graphs
-from crnn.live.note import OURS, best_arms, note, settled
+from crnn.live.note import OURS, best_arms, note
+from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
 from crnn.report.effects import mean_curves, most_pairs
@@ -31,7 +32,7 @@ def refresh(storage: RDBStorage, study: str) -> None:
         StorageError: there is no such study, or another program has changed it.
     """
     table = load_study(storage, study)
-    if settled(table):
+    if all_ended(table):
         looks = note_look(storage, study, most_pairs(table.trials, table.arms))
         table = replace(table, looks=looks)
     effects = effects_of(table.trials, table.arms, table.margin)
@@ -54,7 +55,7 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     rows = leading(effects)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
-        found["effects"] = graphs.forest(rows, table.margin, settled=settled(table))
+        found["effects"] = graphs.forest(rows, table.margin, settled=all_ended(table))
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number the page knows it.
         arms, numbers = best_arms(effects, BEST)["arm"], tags(table)

@@ -80,8 +80,8 @@ class LiveView:
         over = False
         while not over:
             self._stale.wait()
+            self._stale.clear()  # before the look: what comes after it is seen next time
             over = self._over.wait(self._pause)
-            self._stale.clear()
             if over and not self._last:
                 return
             with self._harmless("the study's note and graphs"):

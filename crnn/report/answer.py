@@ -73,7 +73,7 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
 def incomplete(table: StudyTable) -> list[str]:
     """What keeps the answer from being final: trials that lack, and looks beyond the first."""
     finished, notes = counts(table)["finished"], []
-    if 0 < finished < table.wanted:
+    if finished and not all_ended(table):
         notes.append(
             f"Preliminary: {finished:,} of {table.wanted:,} trials have finished, so the answer "
             "may change."
@@ -85,6 +85,13 @@ def incomplete(table: StudyTable) -> list[str]:
             "pairs. Testing again as seeds come in finds differences by chance more often than 5 %."
         )
     return notes
+
+
+def all_ended(table: StudyTable) -> bool:
+    """Whether the study has what it wants; a draw of a search that failed is not made up for."""
+    found = counts(table)
+    failed = found.get("failed", 0) if table.design == "search" else 0
+    return found["finished"] + failed >= table.wanted
 
 
 def counts(table: StudyTable) -> dict[str, int]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from crnn.ablation.path import TAKEN_BACK
 from crnn.report.effects import COLUMNS, effects, replicates
 
 PATH_COLUMNS = ["step", "change", *COLUMNS]
-TAKEN_BACK = "leave-one-out"
 
 
 def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
@@ -57,7 +57,8 @@ def path_effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.
     Args:
         trials: the path's trials, the columns of ``trials.csv``.
         arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order, and
-            the arms with the note ``leave-one-out``, which are compared with the last step.
+            the arms whose note is ``leave-one-out`` with the settings taken back, which are
+            compared with the last step.
         margin: within which differences are too small to matter, a fraction.
 
     Returns:
@@ -66,7 +67,7 @@ def path_effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.
         is taken back, ``delta`` is the arm without it less the last step: below 0 where the change
         is worth something.
     """
-    steps = arms[arms["note"] != TAKEN_BACK].reset_index(drop=True)
+    steps = arms[~arms["note"].str.startswith(TAKEN_BACK)].reset_index(drop=True)
     changed = ["", *(_change(steps, place) for place in range(1, len(steps)))]
     made = effects(trials, steps, margin)
     made.insert(0, "change", changed)
@@ -98,7 +99,15 @@ def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     for place in range(1, len(steps)):
         names = {part.partition("=")[0] for part in _change(steps, place).split("+")}
         rest = {name: value for name, value in whole.items() if name not in names}
-        same = [row for _, row in arms.iterrows() if _settings(row) == rest]
+        mark = f"{TAKEN_BACK}: "  # another note, of the space, may follow
+        noted = [
+            row
+            for _, row in arms.iterrows()
+            if row["note"].startswith(mark)
+            and set(row["note"].removeprefix(mark).split("; ")[0].split(", ")) == names
+        ]
+        # Else it is a step itself, or could not be trained.
+        same = noted or [row for _, row in steps.iterrows() if _settings(row) == rest]
         if same:
             change = "+".join(f"{name}={whole[name]}" for name in whole if name in names)
             rows.append(same[0].copy())

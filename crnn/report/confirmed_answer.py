@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from crnn.ablation.path import TAKEN_BACK
 from crnn.report.answer import at_the_edge
-from crnn.report.confirmed import TAKEN_BACK, found_against_confirmed, path_effects
+from crnn.report.confirmed import found_against_confirmed, path_effects
 from crnn.report.effects import replicates
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, listed, percent, points, records
@@ -31,8 +32,14 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
     how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
     against = f" ({points(row['delta'])}, {row['verdict']})" if row["verdict"] else ""
+    whole = effects[effects["n"] == effects["n"].max()]
+    why = "as the highest mean of the confirmation"
+    if len(whole) < len(effects):
+        why += ", among the arms with all of their seeds"
+    if row["val_mean"] < whole["val_mean"].max():
+        why = "when the path began (another arm's mean is higher by now)"
     text = (
-        f"Chosen, as the highest mean of the confirmation: {table.chosen}, "
+        f"Chosen, {why}: {table.chosen}, "
         f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how}"
     )
     other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from crnn.report.confirmed import TAKEN_BACK, found_against_confirmed, path_effects
+from crnn.ablation.path import TAKEN_BACK
+from crnn.report.confirmed import found_against_confirmed, path_effects
 from crnn.report.confirmed_answer import lacking
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
@@ -56,7 +57,7 @@ def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
 def _path(table: StudyTable) -> list[Part]:
     title = "The path to the chosen setting"
     if table.path is None:
-        why = "it begins when all confirmations have ended"
+        why = "it begins when all of the confirmation's trainings are complete"
         if table.chosen == table.arms["arm"].iloc[0]:
             why = "the baseline was the best, so there is nothing to change"
         elif table.chosen:
@@ -68,9 +69,10 @@ def _path(table: StudyTable) -> list[Part]:
         "One change after the other, in the order in which a random forest fitted to the search "
         "expected most; each step over seeds that neither the search nor the confirmation used, "
         "compared with the step before. Then each change taken back alone from the chosen setting. "
-        "The steps are one family of comparisons, those taken back another. What a change is worth "
-        "depends on where on the path it stands: where the two disagree, changes depend on each "
-        "other."
+        "The steps are one family of comparisons, those taken back another. The last step taken "
+        "back is that step's own comparison, with the sign turned. Elsewhere the two ask different "
+        "things: what a change gave where it stood, and what it gives once all others are made; "
+        "only where their intervals are far apart do changes depend on each other."
     ]
     if more := lacking(path):
         lines.append(f"Preliminary: {more}.")

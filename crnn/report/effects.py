@@ -52,8 +52,11 @@ COLUMNS = [
 def replicates(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that count: finished, with a finite validation accuracy, one an arm and seed.
 
-    A search may draw a setting twice; the same setting with the same seed is no new evidence.
+    A search may draw a setting twice, also under another name where they come to the same network;
+    the same setting with the same seed is no new evidence.
     """
+    if "duplicate_of" in trials:
+        trials = trials[trials["duplicate_of"].isna()]
     finite = np.isfinite(pd.to_numeric(trials["val_accuracy"]).to_numpy(float))
     done: pd.DataFrame = trials[(trials["state"] == "COMPLETE").to_numpy(bool) & finite]
     return done.drop_duplicates(["arm", "seed"])

@@ -227,7 +227,7 @@ def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
     arms = {arm.name: arm for arm in plan.arms}
     for row in rows:
         name = row.attributes.get("arm")
-        if name and name not in arms:
+        if name and name not in arms and "duplicate_of" not in row.attributes:
             arms[name] = make_arm(
                 plan.space, full_length(plan.space, row.attributes["setting"]), name
             )
@@ -396,6 +396,11 @@ def _notes(record: Record) -> list[str]:
     notes = [record.plan.space.note] if record.plan.space.note else []
     for key, value in record.plan.overrides.items():
         notes.append(f"The space's own {key} was replaced by {value} for this study.")
+    if record.exhausted:
+        notes.append(
+            f"The search ended after {record.exhausted:,} of {record.trials:,} trials: draw after "
+            "draw gave nothing that had not been tried."
+        )
     return notes
 
 
