@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 from optuna.storages import RDBStorage
 
 from crnn import training
 from crnn.ablation import worker
+from crnn.ablation.space import Pruner
 from crnn.ablation.storage import finish_trial, reported_steps
 from crnn.ablation.tasks import Task, claim
 from crnn.ablation.worker import Outcome, SetAside, Split, Told, Workplace, work
@@ -239,6 +241,27 @@ def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
     told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, Told)]
     assert sorted(told) == [(k, e, e <= 3) for k in range(count) for e in range(1, 6)]
     assert [reported_steps(bench.storage, task.trial_id) for task in tasks] == before
+
+
+def test_a_pruning_that_was_cut_off_is_decided_again(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after its report of epoch 2, before the coordinator knew that it was pruned there."""
+    (task,) = bench.tasks(epochs=5)[:1]
+    task = replace(task, pruner=Pruner())
+    bench.checkpoints = tmp_path / "checkpoints"
+    asked: list[int] = []
+
+    def should_prune(trial: optuna.Trial) -> bool:
+        asked.append(max(reported_steps(bench.storage, trial._trial_id)))
+        return asked[-1] == 2
+
+    monkeypatch.setattr(optuna.Trial, "should_prune", should_prune)
+    (first,) = bench.work([task])
+    (again,) = bench.work([task])
+    assert (first.state, again.state) == ("PRUNED", "PRUNED")
+    assert asked == [1, 2, 2]
+    assert reported_steps(bench.storage, task.trial_id) == {1, 2}
 
 
 def test_what_another_worker_has_is_not_written_to(
