@@ -117,12 +117,18 @@ def test_they_follow_while_the_run_goes_on(
     assert refreshed.acquire(timeout=30)  # once more at the end
 
 
-def test_a_run_that_ends_between_two_looks_ends(
-    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(storage: RDBStorage, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is asked to be drawn anew, of a study that has begun; nothing is."""
     asked: list[object] = []
     monkeypatch.setattr(study_page, "refresh", lambda *words: asked.append(words))
     designed(storage)
+    return asked
+
+
+def test_a_run_that_ends_between_two_looks_ends(
+    asked: list[object], view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = view()
     looked, ended, look = threading.Event(), threading.Event(), told._over.wait
 
@@ -146,11 +152,8 @@ def test_a_run_that_ends_between_two_looks_ends(
 
 
 def test_who_stops_a_run_does_not_wait_for_its_pages(
-    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+    asked: list[object], view: Callable[..., LiveView]
 ) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(study_page, "refresh", lambda *words: asked.append(words))
-    designed(storage)
     told = view()
     told._pause = 60
     with pytest.raises(KeyboardInterrupt), told:

@@ -132,17 +132,17 @@ def launch(
 def _confirm(training: _Training, request: Request) -> Progress:
     """Train the confirmation of a search that has ended, then the path that it leads to."""
     storage, study, last = training.storage, request.study, None
-    progress, again = Progress(0), request.retry_failed
+    progress = Progress(0)
     while progress.all_ended:
         search = load_record(storage, study)  # which may have found nothing new to draw
         # Failures are tried once more on request, and then the path begins in spite of them.
-        despite = again and last is not None
+        retry = request.retry_failed and last is None
+        despite = request.retry_failed and not retry
         wanted = confirm.confirmation(storage, study, search, request.seeds, despite)
         if wanted is None or wanted == last:
             break
         training.say(confirm.sentence(wanted))
         save_study(storage, confirm_name(study), wanted.attributes())
-        retry = again and last is None
         progress, last = training.run(confirm_name(study), wanted, retry), wanted
     if last and last.path is None and progress.all_ended and progress.failed:
         training.say(

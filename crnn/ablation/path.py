@@ -75,21 +75,15 @@ def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
 
 def _possible(space: Space, now: Setting, change: Change) -> bool:
     changed = now.replace(**change)
-    if not _unmet(space, changed).isdisjoint(change) or changed.digest == now.digest:
+    if not space.undrawn(changed).isdisjoint(change) or changed.digest == now.digest:
         return False
     return why_not(space, changed) is None
-
-
-def _unmet(space: Space, setting: Setting) -> set[str]:
-    """The factors that are not drawn there, because their condition does not hold."""
-    values = setting.values()
-    return {factor.name for factor in space.factors if not factor.is_active(values)}
 
 
 def without(space: Space, best: Setting, change: Change) -> Setting:
     """`best` with a change taken back, and with it what is drawn only where the change is made."""
     setting, left = taken_back(space, best, change), differences(space, best)
-    while gone := _unmet(space, setting) & differences(space, setting).keys() & left.keys():
+    while gone := space.undrawn(setting) & differences(space, setting).keys() & left.keys():
         setting = taken_back(space, setting, {name: left[name] for name in gone})
     return setting
 
@@ -156,7 +150,7 @@ def forest(space: Space, tried: Sequence[tuple[Setting, float]], seed: int) -> P
 
 def _row(space: Space, setting: Setting) -> list[float]:
     """A setting as numbers: a number as it is, of a list of other values one column each."""
-    values, idle = setting.values(), setting.model.without_effect() | _unmet(space, setting)
+    values, idle = setting.values(), space.idle(setting)
     return [x for f in space.factors for x in _columns(f, values[f.name], f.name in idle)]
 
 

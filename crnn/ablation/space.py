@@ -304,6 +304,15 @@ class Space(Part):
         """The factor called `name`."""
         return next(factor for factor in self.factors if factor.name == name)
 
+    def undrawn(self, setting: Setting) -> set[str]:
+        """The factors that are not drawn in a setting, because their condition does not hold."""
+        values = setting.values()
+        return {factor.name for factor in self.factors if not factor.is_active(values)}
+
+    def idle(self, setting: Setting) -> set[str]:
+        """The settings that have no effect there, and the factors that are not drawn there."""
+        return self.undrawn(setting) | setting.model.without_effect()
+
     def trained(self, setting: Setting) -> Setting:
         """An arm's setting as this study first trains it: a search has a training of its own."""
         return setting.replace(**self.search.training) if self.search else setting

@@ -91,23 +91,25 @@ def _settings(row: pd.Series[Any]) -> dict[str, str]:
     return {name: value for name, _, value in (part.partition("=") for part in parts)}
 
 
+def _names_taken_back(row: pd.Series[Any]) -> frozenset[str]:
+    """The settings that an arm's note says are taken back in it; none of a step."""
+    first, *_ = str(row["note"]).split("; ")  # a note of the space may follow
+    mark, _, names = first.partition(": ")
+    return frozenset(names.split(", ")) if mark == TAKEN_BACK else frozenset()
+
+
 def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """The chosen arm, then every arm of the path that is it but for one change of a step."""
     best = steps.iloc[-1]
     whole, rows = _settings(best), [best.copy()]
+    alone = {_names_taken_back(row): row for _, row in arms.iterrows()}
     rows[0]["change"] = ""
     for place in range(1, len(steps)):
-        names = {part.partition("=")[0] for part in _change(steps, place).split("+")}
+        names = frozenset(part.partition("=")[0] for part in _change(steps, place).split("+"))
         rest = {name: value for name, value in whole.items() if name not in names}
-        mark = f"{TAKEN_BACK}: "  # another note, of the space, may follow
-        noted = [
-            row
-            for _, row in arms.iterrows()
-            if row["note"].startswith(mark)
-            and set(row["note"].removeprefix(mark).split("; ")[0].split(", ")) == names
-        ]
         # Else it is a step itself, or could not be trained.
-        same = noted or [row for _, row in steps.iterrows() if _settings(row) == rest]
+        noted = [alone[names]] if names in alone else []
+        same = noted or [row for _, row in arms.iterrows() if _settings(row) == rest]
         if same:
             change = "+".join(f"{name}={whole[name]}" for name in whole if name in names)
             rows.append(same[0].copy())

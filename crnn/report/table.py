@@ -245,13 +245,6 @@ def _factor(space: Space, factor: Factor) -> dict[str, Any]:
     return form | {"range": None if factor.levels else found, "limits": limits}
 
 
-def _idle(space: Space, setting: Setting) -> set[str]:
-    """The factors that have no effect in a setting, or that a search does not draw there."""
-    values = setting.values()
-    unmet = {factor.name for factor in space.factors if not factor.is_active(values)}
-    return unmet | setting.model.without_effect()
-
-
 def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
     rows = []
     for arm in arms:
@@ -260,7 +253,7 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
             arm.shapes,
             arm.setting.values(),
         )
-        idle = _idle(plan.space, arm.setting)
+        idle = plan.space.idle(arm.setting)
         rows.append(
             {
                 "arm": arm.name,

@@ -38,7 +38,6 @@ from crnn.report.wording import (
 )
 
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
-LATE = f"effect, last {LAST} epochs"
 REASON = 300  # characters of a failure's first line that are shown
 
 
@@ -172,44 +171,35 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
     if rows.empty:
         return None
     pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
-    late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
+    late = {}
+    if table.epochs["epoch"].max() > LAST:  # else they would be all
+        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
     test = paired_tests(on_test(table.trials), table.arms)
     cells = []
     for row in records(rows):
         arm = row["arm"]
         d = pairs[arm]
         settle = (row["seeds_to_settle_low"], row["seeds_to_settle_high"])
+        size, on_tests = row["effect_size"], _interval(test[arm].low, test[arm].high)
         cells.append(
-            [
-                arm,
-                str(row["against"]),
-                str(len(d)),
-                f"{signed(d.min())} to {signed(d.max())}",
-                signed(d.std(ddof=1)).lstrip("+"),
-                f"{row['effect_size']:+.2f}".replace("-", "−")
-                if math.isfinite(row["effect_size"])
+            {
+                "arm": arm,
+                "against": str(row["against"]),
+                "pairs": str(len(d)),
+                "lowest to highest": f"{signed(d.min())} to {signed(d.max())}",
+                "sd of pairs": signed(d.std(ddof=1)).lstrip("+"),
+                "effect size g": f"{size:+.2f}".replace("-", "−")
+                if math.isfinite(size)
                 else MISSING,
-                chance(row["p_value"]),
-                chance(sign_flip(d)),
-                signed(row["minimum_detectable"]).lstrip("+"),
-                _seeds(*settle),
-                signed(late[arm].mean),
-                f"{signed(test[arm].mean)} ({_interval(test[arm].low, test[arm].high)})",
-            ]
+                "p": chance(row["p_value"]),
+                "p of sign flips": chance(sign_flip(d)),
+                "minimum detectable": signed(row["minimum_detectable"]).lstrip("+"),
+                "seeds to settle": _seeds(*settle),
+                **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
+                "effect on the test set (95 % interval)": f"{signed(test[arm].mean)} ({on_tests})",
+            }
         )
-    titles = [
-        *("arm", "against", "pairs", "lowest to highest", "sd of pairs", "effect size g", "p"),
-        *("p of sign flips", "minimum detectable", "seeds to settle", LATE),
-        "effect on the test set (95 % interval)",
-    ]
-    if table.epochs["epoch"].max() <= LAST:  # they would be all
-        place = titles.index(LATE)
-        titles, cells = _without(titles, place), [_without(row, place) for row in cells]
-    return TextTable(titles, cells, words=2)
-
-
-def _without(row: list[str], place: int) -> list[str]:
-    return [*row[:place], *row[place + 1 :]]
+    return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2)
 
 
 def _seeds(low: float, high: float) -> str:
@@ -380,4 +370,4 @@ def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
     wanted, kinds = progress
     others = [f"{number:,} {kind}" for kind, number in kinds.items() if kind != "finished"]
     done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished"
-    return f"{name}: ".removeprefix(": ") + ", ".join([done, *others])
+    return f"{name}: " * bool(name) + ", ".join([done, *others])
