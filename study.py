@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import sys
+import textwrap
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -555,11 +556,22 @@ def _print_text_table(found: TextTable) -> None:
     for place, title in enumerate(found.titles):
         wraps, last = place < found.words, place == len(found.titles) - 1
         number = not wraps and (not last or any(re.search(r"\d", row[-1]) for row in found.rows))
-        table.add_column(title, justify="right" if number else "left", no_wrap=not wraps)
+        side = "right" if number else "left"
+        table.add_column(title, justify=side, no_wrap=not wraps, overflow="fold")
+    widths = [max(map(len, column)) + 2 for column in zip(found.titles, *found.rows, strict=True)]
+    over = sum(widths) - console.width  # what the columns of words have to give up
+    rooms = [max(width - 2 - max(over, 0), 20) for width in widths[: found.words]]
     for row in found.rows:
-        table.add_row(*map(escape, row))
+        words = [_between_settings(text, room) for text, room in zip(row, rooms, strict=False)]
+        table.add_row(*map(escape, [*words, *row[found.words :]]))
     console.print(table)
     _print()
+
+
+def _between_settings(name: str, room: int) -> str:
+    """A long name in lines, broken at blanks and before the ``+`` of its settings."""
+    lines = textwrap.wrap(re.sub(r"\+(?=[A-Za-z_])", " +", name), room, break_long_words=False)
+    return "\n".join(line.replace(" +", "+") for line in lines)
 
 
 def _say(line: str) -> None:

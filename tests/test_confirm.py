@@ -219,6 +219,18 @@ def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
         confirmation(storage, STUDY, search, 6)
 
 
+def test_seeds_added_to_the_space_after_the_path_began_are_refused(storage: RDBStorage) -> None:
+    search = searched(storage)
+    more = replace(search, plan=build("tiny", CONFIRM.replace("seeds = 3", "seeds = 4")))
+    begin(storage, wanted(storage, search), NAME)
+    check_extension(storage, STUDY, search, more)
+    trained(storage, wanted(storage, search))
+    begin(storage, wanted(storage, search), NAME)
+    check_extension(storage, STUDY, search, search)
+    with pytest.raises(StorageError, match=r"3 seeds confirmed; take the space's \[confirm\]"):
+        check_extension(storage, STUDY, search, more)
+
+
 def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import typer.main
 import study
 from crnn.ablation.space_file import shipped
 from crnn.config import SETTING_KEYS
-from tests.cli import ROOT
+from tests.cli import ROOT, call
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md")]
 COMMANDS = typer.main.get_command(study.app).commands  # type: ignore[attr-defined]
@@ -62,3 +63,11 @@ def test_the_map_of_the_code_is_whole() -> None:
     for path in sorted((ROOT / "crnn").glob("*.py")):
         if path.name not in ("__init__.py",):
             assert path.name in content, f"{path.name} is not on the README's map"
+
+
+def test_the_answer_in_the_readme_is_the_reference_studys(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "results/reference/studies.db", tmp_path)
+    told = call("report", "quick", "--results", str(tmp_path)).out
+    answer = " ".join(told.split("Report:")[0].split())
+    assert answer.startswith("Better than baseline: dropout=0.1 +7.26 points")
+    assert answer in " ".join(text("README.md").split())

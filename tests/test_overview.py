@@ -137,7 +137,7 @@ def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
     assert "\nNo limits on size and cost.\n" in lines
     limited = "\n".join(plan_of(f"{SEARCH}[limits]\nmacs = 30_000_000\n")["lines"])
     assert "\nNever trained: what goes beyond 30,000,000 MACs an image.\n" in limited
-    assert "9 trials of 2 epochs on 100 images" in lines
+    assert "9 trials of 2 epochs on 70 training images" in lines
     assert ": the arms above first, then draws of tpe, about" in lines
     plan = build("tiny", SEARCH)
     short = [cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms]
@@ -151,7 +151,10 @@ def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
     found = plan_of(text)
     assert found["runs"] == 6 + 4 * 3 + 2 * 5 * 3
     lines = "\n".join(found["lines"])
-    assert "(the best 2 with those above) of 3 epochs on 200 images x 3 fresh seeds = 12" in lines
+    assert (
+        "(the best 2 with those above) of 3 epochs on 140 training images x 3 fresh seeds = 12"
+        in lines
+    )
     assert "5 changes at most: up to 10 arms x 3 seeds = 30 trainings, about" in lines
     plan = build("tiny", text)
     short = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 2e9

@@ -210,7 +210,7 @@ def test_classes_are_compared_by_seed() -> None:
     )
     assert found["true"].tolist() == ["Bag", "Coat"]
     assert found["n"].tolist() == [3, 1]
-    assert found["against"].tolist() == pytest.approx([0.93, 0.5])
+    assert found["against"].tolist() == pytest.approx([0.92, 0.5])  # over the pairs
     assert found["arm"].tolist() == pytest.approx([0.94, 0.6])
     assert found["delta"].tolist() == pytest.approx([0.02, 0.1])
     ends = stats.t.interval(0.95, 2, 0.02, 0.01 / np.sqrt(3))  # of 0.02, 0.01, 0.03
@@ -281,7 +281,7 @@ def test_what_changes_more_than_it_says_is_marked() -> None:
     table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02), "x=2": around(0.02)})
     wider = table.arms.assign(sequence_length=18, parameters=[100_000, 111_000, 109_000])
     text = said(replace(table, arms=wider))
-    assert "Marked *: x=1. They also change the LSTM's steps or the number of" in text
+    assert "Marked *: x=1. It also changes the LSTM's steps or the number of" in text
     assert "Marked" not in said(replace(table, arms=wider.assign(parameters=100_000)))
 
 

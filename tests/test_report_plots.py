@@ -111,6 +111,9 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
     alone = drawn(replace(table, class_accuracy=table.class_accuracy.query("arm == 'baseline'")))
     assert {"class_accuracy", "confusion_change"}.isdisjoint(alone)
     assert len(alone["confusion"].figure.axes) == 1
+    seeds = table.class_accuracy["seed"] + 100 * (table.class_accuracy["arm"] == "baseline")
+    apart = drawn(replace(table, class_accuracy=table.class_accuracy.assign(seed=seeds)))
+    assert "class_accuracy" not in apart  # no seed of both
 
 
 def test_reported_curves_are_drawn_under_ours() -> None:

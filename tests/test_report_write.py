@@ -232,3 +232,21 @@ def test_a_retried_failure_is_told_as_made_good(tmp_path: Path) -> None:
     text = (write_report(more, tmp_path).folder / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| FAIL"))
     assert row.split(" | ")[2:4] == ["1", "1"]
+
+
+def test_what_runs_is_not_told_as_failed_without_a_reason(tmp_path: Path) -> None:
+    table = small()
+    first = table.trials.index == 0
+    running = table.trials.assign(state=table.trials["state"].mask(first, "RUNNING"))
+    text = (write_report(replace(table, trials=running), tmp_path).folder / "report.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| RUNNING"))
+    assert "under way, or cut off with its run: the next one goes on with it" in row
+
+
+def test_what_an_arm_is_compared_with_is_said_beside_its_effect(tmp_path: Path) -> None:
+    table = small()
+    arms = table.arms.copy()
+    other, last = arms["arm"].iloc[[1, -1]]
+    arms.loc[arms["arm"] == last, "against"] = other
+    names = [row[0] for row in write_report(replace(table, arms=arms), tmp_path).arms.rows]
+    assert names == [*arms["arm"].iloc[:-1], f"{last} against {other}"]

@@ -93,10 +93,7 @@ def confirmation(
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
     elif count is not None and count > len(stored.seeds):
-        raise StorageError(
-            f"study {study}: its path has begun from what {len(stored.seeds)} seeds confirmed; "
-            "leave --seeds out, or confirm with more in a study of its own with --study NAME"
-        )
+        raise _seeds_too_late(study, stored, "leave --seeds out")
     if stored.path is not None:
         return stored
     results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
@@ -115,10 +112,16 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
         wanted: its record as it is wanted now.
 
     Raises:
-        StorageError: it wants more trials or arms than those that the confirmation rests on.
+        StorageError: it wants more trials or arms than those that the confirmation rests on, or
+            more seeds than those that the path rests on.
     """
-    if find_record(storage, confirm_name(study)) is None:
+    confirmed = find_record(storage, confirm_name(study))
+    if confirmed is None:
         return
+    was, now = before.plan.space.confirm, wanted.plan.space.confirm
+    raised = was and now and now.seeds > max(was.seeds, len(confirmed.seeds))
+    if confirmed.path is not None and raised:
+        raise _seeds_too_late(study, confirmed, "take the space's [confirm] seeds back")
     known = {arm.name for arm in before.plan.arms}
     more = [f"arm {arm.name}" for arm in wanted.plan.arms if arm.name not in known]
     if wanted.trials > before.trials:
@@ -129,6 +132,13 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
             f"{more[0]} would come too late; take that back, or run it as a study of its own with "
             "--study NAME"
         )
+
+
+def _seeds_too_late(study: str, confirmed: Record, mend: str) -> StorageError:
+    return StorageError(
+        f"study {study}: its path has begun from what {len(confirmed.seeds)} seeds confirmed; "
+        f"{mend}, or confirm with more in a study of its own with --study NAME"
+    )
 
 
 def sentence(record: Record) -> str:

@@ -14,7 +14,7 @@ from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, loa
 from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
-from crnn.config import text_of
+from crnn.config import TrainConfig, text_of
 
 DATABASE = "studies.db"
 
@@ -147,14 +147,16 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     runs = trials or search.trials
     train = space.trained(space.baseline).train
     pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
-    what = (
-        f"{runs} trials of {train.epochs} epochs on {train.train_size:,} images{pruned}: the arms "
-        f"above first, then draws of {search.sampler.name}"
-    )
+    first = f"{runs} trials of {_length(train)}{pruned}"
+    what = f"{first}: the arms above first, then draws of {search.sampler.name}"
     parts = [_Part(what, runs, runs * fmean(costs))]
     if confirm := space.confirm:
         parts += _confirmed(found, confirm, seeds or confirm.seeds)
     return parts
+
+
+def _length(train: TrainConfig) -> str:
+    return f"{train.epochs} epochs on {train.images()[0]:,} training images"
 
 
 def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
@@ -163,10 +165,7 @@ def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
     arms = len(found.arms) + confirm.top
     runs = arms * count
     train = found.space.baseline.train
-    what = (
-        f"Then {arms} arms (the best {confirm.top} with those above) of {train.epochs} epochs on "
-        f"{train.train_size:,} images"
-    )
+    what = f"Then {arms} arms (the best {confirm.top} with those above) of {_length(train)}"
     parts = [_Part(f"{what} x {count} fresh seeds = {runs} trainings", runs, runs * full)]
     count = count if confirm.path_seeds is None else confirm.path_seeds
     roles = [factor.role for factor in found.space.factors]

@@ -64,7 +64,10 @@ def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     search, numbers = table.design == "search", tags(table)
     rows = best_arms(effects, ROOM) if search else leading(effects)
     columns = {
-        "arm": [f"{numbers.get(arm, '')} {arm}".strip() for arm in rows["arm"]],
+        "arm": [
+            f"{numbers.get(arm, '')} {name}".strip()
+            for arm, name in tables.compared(effects, rows).items()
+        ],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
         "validation": [percent(x) for x in rows["val_mean"]],
         "effect": [signed(x) for x in rows["delta"]],

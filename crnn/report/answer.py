@@ -203,9 +203,10 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     also = confounded(table.arms)
     arms = [row["arm"] for row in records(effects) if row["verdict"] and row["arm"] in also]
     if arms:
+        they = "It also changes" if len(arms) == 1 else "They also change"
         yield (
-            f"Marked {CONFOUNDED}: {listed(arms, 10)}. They also change the LSTM's steps or the "
-            "number of parameters by more than 10 %, so an effect may be due to that."
+            f"Marked {CONFOUNDED}: {listed(arms, 10)}. {they} the LSTM's steps or the number of "
+            "parameters by more than 10 %, so an effect may be due to that."
         )
 
 

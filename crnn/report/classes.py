@@ -49,7 +49,7 @@ def accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     marks = [Line2D([], [], linestyle="", markersize=5, **look) for look in looks]
     style.key(figure, marks, [style.label(against), style.label(arm)])
-    note = "Right: the difference in points, paired by seed, with its 95 % interval."
+    note = "Over the seeds of both. Right: the difference in points, with its 95 % interval."
     style.footnote(figure, note)
     return figure
 

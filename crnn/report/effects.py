@@ -245,15 +245,16 @@ def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> p
         against: the other.
 
     Returns:
-        A row a class: ``true``, ``against`` and ``arm`` (means over all their seeds), ``n`` pairs,
-        ``delta`` over them, ``ci_low`` and ``ci_high`` (95 %, for that class alone).
+        A row a class: ``true``, ``n`` pairs, and over these the means ``against`` and ``arm``,
+        their difference ``delta``, ``ci_low`` and ``ci_high`` (95 %, for that class alone).
     """
     once = class_accuracy.drop_duplicates(["arm", "seed", "true"])
     grid = once.pivot(index="seed", columns=["true", "arm"], values="accuracy")
     rows = []
     for true in class_accuracy["true"].unique():
-        theirs, ours = grid[true, against], grid[true, arm]
-        test = paired_test((ours - theirs).dropna().astype(float))
+        pairs = grid[[(true, against), (true, arm)]].dropna().astype(float)
+        theirs, ours = pairs[true, against], pairs[true, arm]
+        test = paired_test(ours - theirs)
         means = {"true": true, "against": theirs.mean(), "arm": ours.mean()}
         ends = {"n": test.n, "delta": test.mean, "ci_low": test.low, "ci_high": test.high}
         rows.append(means | ends)

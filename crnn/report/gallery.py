@@ -186,8 +186,9 @@ def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
     base, best, scored = str(effects["arm"].iloc[0]), rival(table, effects), table.class_accuracy
     arms = [arm for arm in (base, best) if arm and arm in set(scored["arm"])]
-    if best and len(arms) == 2:
-        figure = classes.accuracy(class_differences(scored, best, base), best, base)
+    by_class = class_differences(scored, best, base) if best and len(arms) == 2 else None
+    if best and by_class is not None and by_class["n"].any():
+        figure = classes.accuracy(by_class, best, base)
         caption = (
             f"Which classes {best}, the best other arm by validation, recognises more or less "
             "often than the baseline. Ten intervals of one pair of arms: a description, no test."

@@ -59,7 +59,7 @@ def _bar(axes: Axes, place: int, row: dict[str, Any], before: float) -> None:
         low, start = min(100 * before, after), 100 * before
         axes.barh(place, abs(after - start), left=low, height=0.5, color=color, zorder=2)
         axes.plot([start, start], [place - 1, place + 0.25], color=PALE, linewidth=1, zorder=1)
-        text = f"{signed(row['delta'])}  {row['verdict'] or 'not tested'}"
+        text += f"  {signed(row['delta'])}  {row['verdict'] or 'not tested'}"
     if np.isfinite(row["ci_low"]) and np.isfinite(before):
         ends = [100 * (before + row["ci_low"]), 100 * (before + row["ci_high"])]
         axes.plot(ends, [place, place], color=BLACK, linewidth=1.2, zorder=3)

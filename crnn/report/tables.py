@@ -39,6 +39,7 @@ from crnn.report.wording import (
 
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 REASON = 300  # characters of a failure's first line that are shown
+UNDER_WAY = "under way, or cut off with its run: the next one goes on with it"
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     rows = leading(effects)
     ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
     columns = {
-        "arm": list(rows["arm"]),
+        "arm": list(compared(effects, rows).values()),
         "n": [str(n) for n in rows["n"]],
         "validation": [percent(x) for x in rows["val_mean"]],
         "effect": [signed(x) for x in rows["delta"]],
@@ -163,6 +164,20 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "verdict": _verdicts(table, rows),
     }
     return TextTable(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def compared(effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
+    """What to call each arm of `rows` where its effect stands: also by what it is compared with.
+
+    Args:
+        effects: of all arms, the baseline first, which goes without saying.
+        rows: those to name.
+    """
+    base = effects["arm"].iloc[0]
+    return {
+        arm: arm if against in ("", base) else f"{arm} against {against}"
+        for arm, against in zip(rows["arm"], rows["against"], strict=True)
+    }
 
 
 def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
@@ -266,7 +281,8 @@ def failures_table(table: StudyTable) -> TextTable:
     """What did not finish, by reason: how many, which, and whether it was made good since."""
     trials = table.trials[table.trials["state"] != "COMPLETE"]
     reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
-    reasons = reasons.str.slice(0, REASON).where(reasons != "", "no reason was recorded")
+    unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
+    reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
     which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
     done = table.trials[table.trials["state"] == "COMPLETE"]
     done_keys = set(zip(done["arm"], done["seed"], strict=True))
