@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from crnn.ablation.space_file import shipped
 from crnn.ablation.storage import ENVIRONMENT_VARIABLE
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
-from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, run_all
+from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")
 
@@ -60,11 +61,23 @@ def test_times_are_measured_where_something_was_trained(tmp_path: Path) -> None:
     tasks = run_all(designed(storage), 3)
     storage.engine.dispose()
     pace = overview.rate(None, tmp_path, jobs=1)
-    work = sum(cost(task.setting) for task in tasks)
-    assert pace.value == pytest.approx(work / (3 * 5.0))  # 5 s each, as made up
+    work = median(cost(task.setting) for task in tasks)
+    assert pace.value == pytest.approx(work / 5.0)  # 5 s each, as made up
     assert pace.source == "3 trainings in this storage"
-    assert pace.seconds(work) == pytest.approx(15)
-    assert Pace(pace.value, 3, "").seconds(work) == pytest.approx(5)
+    assert pace.seconds(work) == pytest.approx(5)
+    assert Pace(pace.value, 5, "").seconds(work) == pytest.approx(1)
+
+
+def test_a_pause_in_one_training_makes_no_other_seem_slow(tmp_path: Path) -> None:
+    storage = new_storage(tmp_path)
+    source = designed(storage)
+    run_all(source, 2)
+    task = source.next()
+    assert task
+    state, value, attributes = outcome(task)
+    source.finish(task, state, value, attributes | {"seconds": 36_000.0})
+    slow = cost(task.setting) / 36_000
+    assert measured_rate(storage).value > 1000 * slow
 
 
 # What there is to run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean, median, variance
 from typing import TYPE_CHECKING
 
 from crnn.ablation.design import cost
@@ -33,15 +33,17 @@ REFERENCE = Rate(
 
 
 def measured_rate(storage: RDBStorage) -> Rate:
-    """The rate of the trainings in `storage`, or the reference machine's where there is none."""
-    total, seconds, count = 0.0, 0.0, 0
-    for rows in _complete(storage, ("arm", "setting", "seconds")).values():
-        for row in rows:
-            if row.attributes["seconds"]:
-                total += cost(Setting.of(row.attributes["setting"]))
-                seconds += row.attributes["seconds"]
-                count += 1
-    return Rate(total / seconds, f"{count} trainings in this storage") if seconds else REFERENCE
+    """The rate of the trainings in `storage`, or the reference machine's where there is none.
+
+    Their median: a training that was paused, or ran beside other work, moves it little.
+    """
+    rates = [
+        cost(Setting.of(row.attributes["setting"])) / row.attributes["seconds"]
+        for rows in _complete(storage, ("arm", "setting", "seconds")).values()
+        for row in rows
+        if row.attributes["seconds"]
+    ]
+    return Rate(median(rates), f"{len(rates)} trainings in this storage") if rates else REFERENCE
 
 
 def measured_spreads(storage: RDBStorage) -> dict[str, float]:

@@ -49,8 +49,8 @@ def accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     marks = [Line2D([], [], linestyle="", markersize=5, **look) for look in looks]
     style.key(figure, marks, [style.label(against), style.label(arm)])
-    note = "Over the seeds of both. Right: the difference in points, with its 95 % interval."
-    style.footnote(figure, note)
+    ends = ", with its 95 % interval" * bool(np.isfinite(rows["ci_low"]).any())
+    style.footnote(figure, f"Over the seeds of both. Right: the difference in points{ends}.")
     return figure
 
 
