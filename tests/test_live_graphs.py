@@ -26,27 +26,30 @@ def stored(figure: Any) -> dict[str, Any]:
 
 def test_effects_are_in_points_with_their_intervals_below_each_other() -> None:
     rows = compared(study())
-    (trace,) = stored(forest(rows, 0.005, settled=False))["data"]
+    rows = rows[rows["verdict"] == rows["verdict"].mode()[0]]
+    (trace,) = stored(forest(rows, 0.005, settled=True))["data"]
     np.testing.assert_allclose(trace["x"], 100 * rows["delta"], atol=1e-5)
     ends = np.add(trace["x"], trace["error_x"]["array"])
     np.testing.assert_allclose(ends, 100 * rows["ci_high"], atol=1e-4)
     ends = np.subtract(trace["x"], trace["error_x"]["arrayminus"])
     np.testing.assert_allclose(ends, 100 * rows["ci_low"], atol=1e-4)
-    assert trace["y"] == list(range(9))
+    assert trace["y"] == list(range(len(rows)))
 
 
-def test_verdicts_show_only_when_they_are_settled() -> None:
+def test_intervals_and_verdicts_show_only_when_they_are_settled() -> None:
     rows = compared(study())
     before, after = (forest(rows, 0.005, settled=settled) for settled in (False, True))
-    assert "no verdict before the last trial" in stored(before)["layout"]["title"]["text"]
+    assert "no intervals before the last trial" in stored(before)["layout"]["title"]["text"]
     assert "better" not in before.to_json()
+    assert "error_x" not in before.to_json()
+    assert len(stored(before)["data"][0]["x"]) == 9
     drawn = {trace["name"]: len(trace["x"]) for trace in stored(after)["data"]}
     assert drawn == dict(rows["verdict"].value_counts())
 
 
 def test_an_arm_without_a_pair_or_an_interval_is_left_open() -> None:
     rows = compared(study(arms=3, seeds=1, missing=(("conv_layers=2", 0),)))
-    (trace,) = stored(forest(rows, 0.005, settled=False))["data"]
+    (trace,) = stored(forest(rows, 0.005, settled=True))["data"]
     assert trace["x"][0] is None
     assert trace["error_x"]["array"] == [None, None]
 

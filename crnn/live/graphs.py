@@ -36,27 +36,27 @@ AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "gridcolor": "#e6
 
 
 def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
-    """Effects with their 95 % intervals, no difference at 0, the margin a grey band.
+    """Effects, once settled with their 95 % intervals; no difference at 0, the margin a grey band.
 
     Args:
         effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
         margin: within which differences are too small to matter, a fraction.
-        settled: show verdicts; else all arms look alike, for as long as trials lack.
+        settled: show intervals and verdicts; else, for as long as trials lack, means alone:
+            whoever watches would otherwise test after each trial.
     """
     effects = effects.assign(place=range(len(effects)))
     kinds = LOOKS if settled else {"so far": {"color": GREY, "symbol": "circle"}}
     said = effects["verdict"] if settled else pd.Series("so far", effects.index)
     present = [kind for kind in kinds if (said == kind).any()]
-    figure = go.Figure([_arms(effects[said == kind], kind, kinds[kind]) for kind in present])
-    about = (
-        "Effects" if settled else "Effects so far: preliminary, no verdict before the last trial"
-    )
+    marks = [_arms(effects[said == kind], kind, kinds[kind], settled) for kind in present]
+    figure = go.Figure(marks)
+    about = "Effects" if settled else "Effects so far: no intervals before the last trial"
     figure.update_layout(
         **LAYOUT,
         title=about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
-        xaxis={**AXIS, "title": "effect, points (95 % interval)"},
+        xaxis={**AXIS, "title": "effect, points" + " (95 % interval)" * settled},
         yaxis={
             **AXIS,
             "tickvals": list(effects["place"]),
@@ -69,9 +69,16 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
     return figure
 
 
-def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any]) -> go.Scatter:
-    """Arms of one look: a mark at the mean, a bar along the interval."""
+def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any], settled: bool) -> go.Scatter:
+    """Arms of one look: a mark at the mean, once settled a bar along the interval."""
     delta = 100 * rows["delta"]
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": _numbers(100 * rows["ci_high"] - delta),
+        "arrayminus": _numbers(delta - 100 * rows["ci_low"]),
+        "color": look["color"],
+    }
     return go.Scatter(
         name=name or "not tested",
         mode="markers",
@@ -80,13 +87,7 @@ def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any]) -> go.Scatter:
         text=[f"{shown(row['arm'], 200)}<br>n = {row['n']}" for row in records(rows)],
         hovertemplate="%{text}<br>%{x:+.2f} points<extra></extra>",
         marker={**look, "size": 10},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": _numbers(100 * rows["ci_high"] - delta),
-            "arrayminus": _numbers(delta - 100 * rows["ci_low"]),
-            "color": look["color"],
-        },
+        error_x=bars if settled else None,
     )
 
 
