@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,12 @@ from crnn.ablation.folders import confirm_name
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import url_of
 from crnn.ablation.tasks import DesignedSource
+from crnn.config import text_of
+from crnn.report.answer import at_the_edge
 from crnn.report.confirmed import found_against_confirmed, path_effects
 from crnn.report.confirmed_answer import sentences
 from crnn.report.confirmed_parts import confirmed_parts
-from crnn.report.effects import effects, replicates
+from crnn.report.effects import effects
 from crnn.report.inference import holm
 from crnn.report.table import StudyTable, all_trials, load_study, load_trials
 from crnn.report.wording import records
@@ -246,13 +249,57 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
     wanted = confirmation(storage, STUDY, record(CONFIRM))
     assert wanted is not None
     begin(storage, wanted, NAME)
-    run_all(DesignedSource(storage, NAME, wanted, wanted.stages), 3)
+    source = DesignedSource(storage, NAME, wanted, wanted.stages)
+    run_all(source, 3)
     table, main, rows = study(storage)
     (_, path) = confirmed_parts(table, rows)
-    done = len(replicates(path_of(main).trials))
-    assert done == 3
     assert any(f"Preliminary: 3 of {path_of(main).wanted}" in line for line in path.lines)
+    assert "On the path" not in " ".join(sentences(table, rows))  # no seed has all of its steps
+    run_all(source, 2 * len(path_of(main).arms) - 2)  # two whole seeds, and one training more
+    table, main, rows = study(storage)
+    (told,) = (line for line in sentences(table, rows) if line.startswith("On the path"))
+    assert "(" not in told
     write_report(table, tmp_path)
+    found = pd.read_csv(tmp_path / "path.csv")
+    assert set(found["n"]) == {2}
+    assert found["delta"].notna().sum() == len(found) - 1  # all but the baseline's
+    assert found[["ci_low", "ci_high", "p_value", "p_holm", "verdict"]].isna().all(axis=None)
+
+
+def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:
+    confirmed(storage, 1)
+    wanted = confirmation(storage, STUDY, record(CONFIRM))
+    assert wanted is not None
+    begin(storage, wanted, NAME)
+    source = DesignedSource(storage, NAME, wanted, wanted.stages)
+    step = wanted.stages[1].arms[1].name
+    while task := source.next():
+        end(source, task, "FAIL" if task.arm == step else "COMPLETE")
+    table, main, rows = study(storage)
+    said = sentences(table, rows)
+    assert any("(not tested)" in line for line in said)
+    failures = f"3 of the path's {path_of(main).wanted} trainings failed; --retry-failed"
+    assert any(line.startswith(failures) for line in said)
+    assert not any("preliminary" in line for line in said)
+
+
+def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
+    confirmed(storage)
+    table, *_ = study(storage)
+    assert not list(at_the_edge(table, "baseline"))  # nobody drew it
+    for arm, hidden in (table.arms.set_index("arm")["hidden_size"].iloc[1:]).items():
+        said = [line for line in at_the_edge(table, str(arm)) if line.startswith("hidden_size")]
+        ends = {text_of(table.factors["hidden_size"]["range"][end]) for end in ("low", "high")}
+        assert bool(said) == (str(hidden) in ends), arm
+        assert all("of the chosen setting" in line for line in said)
+
+
+def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage, tmp_path: Path) -> None:
+    confirmed(storage)
+    table, *_ = study(storage)
+    note = "The search ended after 6 of 40 trials."
+    written = write_report(replace(table, notes=[note]), tmp_path)
+    assert written.answer[-1] == note
 
 
 def test_a_path_left_out_says_so(storage: RDBStorage) -> None:

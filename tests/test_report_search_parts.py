@@ -18,6 +18,7 @@ from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.search_parts import FILES, parts
 from crnn.report.table import StudyTable
+from crnn.report.tables import failures_table
 from crnn.report.write import write_report
 from tests.figures import faults
 from tests.report_studies import study
@@ -147,8 +148,23 @@ def test_stopped_trials_are_left_out_and_counted() -> None:
     stopped = SMALL.trials["number"].isin([5, 6])
     trials = SMALL.trials.assign(state=SMALL.trials["state"].mask(stopped, "PRUNED"))
     pruned = replace(SMALL, trials=trials)
-    assert "Nor do trials that the pruner stopped: 2." in lines(pruned, "importance")
+    assert "Trials that the pruner stopped do not count: 2." in lines(pruned, "importance")
     assert "of 2 trials that were stopped early" in lines(pruned, "expected")
+
+
+def test_draws_that_came_to_nothing_are_told_by_kind() -> None:
+    number, beyond = SMALL.trials["number"], "is beyond the limit of 4,066,836"
+    trials = SMALL.trials.assign(
+        state=SMALL.trials["state"].mask(number.isin([5, 6, 7, 8]), "PRUNED"),
+        failure=number.map({7: f"infeasible: parameters: 31,527,690 {beyond}",
+                            8: f"infeasible: parameters: 5,000,000 {beyond}"}),
+    )  # fmt: skip
+    epochs = SMALL.epochs[~SMALL.epochs["number"].isin([7, 8])]
+    rows = failures_table(replace(SMALL, trials=trials, epochs=epochs)).rows
+    assert {(row[1], row[2]) for row in rows if row[0] == "PRUNED"} == {
+        ("stopped early by the pruner", "2"),
+        ("infeasible: parameters: beyond the limit of 4,066,836", "2"),
+    }
 
 
 def test_another_sampler_has_no_expected_best() -> None:

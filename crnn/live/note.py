@@ -9,7 +9,7 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import all_ended, answer, counts
-from crnn.report.confirmed_answer import lacking, worth
+from crnn.report.confirmed_answer import worth
 from crnn.report.effects import is_first
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import leading, tags
@@ -95,8 +95,6 @@ def _path(table: StudyTable) -> list[str]:
     """A confirmation's path, whose verdicts are told after its last trial as well."""
     if table.path is None:
         return []
-    if more := lacking(table.path):
-        return ["## The path", f"Preliminary: {more}."]
     return ["## The path", _listed(list(worth(table)))]
 
 

@@ -278,14 +278,24 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     )
 
 
-def at_the_edge(table: StudyTable) -> Iterable[str]:
-    """Where the best trial lies at an end of what could be drawn, so that better may lie beyond."""
+def at_the_edge(table: StudyTable, chosen: str = "") -> Iterable[str]:
+    """Where a setting lies at an end of what could be drawn, so that better may lie beyond.
+
+    Args:
+        table: the search.
+        chosen: the arm that its confirmation has chosen; empty for the search's best trial.
+    """
     rows = finished(table.trials, table.arms, table.factors)
+    if chosen:
+        rows = rows[rows["arm"] == chosen]
+        if chosen == table.arms["arm"].iloc[0]:  # which nobody drew
+            return
+    which = "chosen setting" if chosen else "best trial"
     for edge in edges(rows, table.factors):
         kind = "upper" if edge.is_upper else "lower"
         exact = "is" if edge.value == edge.end else "is close to"
         yield (
-            f"{edge.name}={edge.value:.6g} of the best trial {exact} the {kind} end of its "
+            f"{edge.name}={edge.value:.6g} of the {which} {exact} the {kind} end of its "
             f"{'range' if table.factors[edge.name]['range'] else 'levels'} {edge.low:.6g} to "
             f"{edge.high:.6g}: the best may lie beyond; widen it."
         )

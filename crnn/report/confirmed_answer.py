@@ -20,7 +20,8 @@ def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
         return []
     found = found_against_confirmed(table.trials, effects)
     chosen = _chosen(table.confirmation, effects, found)
-    return [*chosen, *worth(table.confirmation), *at_the_edge(table)]
+    edge = at_the_edge(table, table.confirmation.chosen)
+    return [*chosen, *worth(table.confirmation), *edge]
 
 
 def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
@@ -44,6 +45,8 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     )
     other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"
     yield f"{text}{other}."
+    if row["against"] and row["verdict"] != "better":
+        yield f"{table.chosen} has not been shown to be better than {row['against']}."
     drawn = table.arms.loc[table.arms["arm"] == table.arms["changes"], "arm"]
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if len(shift):
@@ -56,23 +59,58 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
 
 
 def worth(table: StudyTable) -> Iterable[str]:
-    """What the steps of a confirmation's path were worth, with their verdicts."""
+    """What the steps of a confirmation's path were worth; with verdicts once all have ended."""
     if table.path is None:
         return
-    rows = path_effects(table.path.trials, table.path.arms, table.path.margin)
+    rows, more = path_rows(table.path), lacking(table.path)
     made = rows[(rows["step"] != "0") & (rows["step"] != TAKEN_BACK)]
-    if not made["delta"].notna().any():
-        return
-    items = [
-        f"{row['change']} {points(row['delta'])} ({row['verdict'] or 'not tested'})"
-        for row in records(made)
-    ]
-    yield f"On the path there, change by change: {listed(items, 10)}."
-    if more := lacking(table.path):
+    if made["delta"].notna().any():
+        items = [
+            f"{row['change']} {points(row['delta'])}"
+            + ("" if more else f" ({row['verdict'] or 'not tested'})")
+            for row in records(made)
+        ]
+        yield f"On the path there, change by change: {listed(items, 10)}."
+    if more:
         yield f"The path is preliminary: {more}."
+    if failed := _failed(table.path):
+        yield (
+            f"{failed} of the path's {counted(table.path.wanted, 'training')} failed; "
+            "--retry-failed trains failures once more."
+        )
+
+
+def path_rows(path: StudyTable) -> pd.DataFrame:
+    """A path's effects; before its last training has ended those of whole seeds, untested.
+
+    Verdicts on a path that grows would be looks that nobody counts, and means over different seeds
+    are no steps.
+    """
+    if not lacking(path):
+        return path_effects(path.trials, path.arms, path.margin)
+    done = replicates(path.trials)
+    arms = done.groupby("seed")["arm"].nunique()
+    whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
+    rows = path_effects(path.trials[whole], path.arms, path.margin)
+    first = rows.columns.get_loc("ci_low")
+    untested = dict.fromkeys(rows.columns[first:].drop("verdict"), float("nan"))
+    return rows.assign(**untested, verdict="")
 
 
 def lacking(path: StudyTable) -> str:
-    """How far a path is that has not finished; else empty."""
+    """How far a path is whose trainings have not all ended; else empty."""
+    ended = _identities(path.trials[path.trials["state"].isin(["COMPLETE", "FAIL"])])
     done = len(replicates(path.trials))
-    return f"{done} of {path.wanted} trainings have finished" if done < path.wanted else ""
+    return f"{done} of {path.wanted} trainings have finished" if len(ended) < path.wanted else ""
+
+
+def _failed(path: StudyTable) -> int:
+    """How many of a path's trainings have failed, and not been made good since."""
+    state = path.trials["state"]
+    return len(
+        _identities(path.trials[state == "FAIL"]) - _identities(path.trials[state == "COMPLETE"])
+    )
+
+
+def _identities(trials: pd.DataFrame) -> set[tuple[str, int]]:
+    return set(zip(trials["arm"], trials["seed"], strict=True))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
-from crnn.report.confirmed import found_against_confirmed, path_effects
-from crnn.report.confirmed_answer import lacking
+from crnn.report.confirmed import found_against_confirmed
+from crnn.report.confirmed_answer import lacking, path_rows
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
@@ -57,14 +57,17 @@ def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
 def _path(table: StudyTable) -> list[Part]:
     title = "The path to the chosen setting"
     if table.path is None:
-        why = "it begins when all of the confirmation's trainings are complete"
+        why = (
+            "it begins when all of the confirmation's trainings are complete (--retry-failed "
+            "trains those that failed once more)"
+        )
         if table.chosen == table.arms["arm"].iloc[0]:
             why = "the baseline was the best, so there is nothing to change"
         elif table.chosen:
             why = "the space asks for none"
         return [Part("path", title, [f"Not shown: {why}."])]
     path = table.path
-    rows = path_effects(path.trials, path.arms, path.margin)
+    rows, more = path_rows(path), lacking(path)
     lines = [
         "One change after the other, in the order in which a random forest fitted to the search "
         "expected most; each step over seeds that neither the search nor the confirmation used, "
@@ -74,14 +77,19 @@ def _path(table: StudyTable) -> list[Part]:
         "things: what a change gave where it stood, and what it gives once all others are made; "
         "only where their intervals are far apart do changes depend on each other."
     ]
-    if more := lacking(path):
-        lines.append(f"Preliminary: {more}.")
+    if more:
+        lines.append(
+            f"Preliminary: {more}. Until the last there are means over whole seeds, and neither "
+            "intervals nor verdicts."
+        )
     made = rows[rows["step"] != TAKEN_BACK]
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."
         if made["val_mean"].notna().any():
-            yield Plot("path", "path", title, caption, waterfall(made, path.margin))
+            yield Plot(
+                "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
+            )
 
     return [Part("path", title, lines, _path_table(rows), {"path.csv": rows}, plots)]
 

@@ -19,14 +19,14 @@ from crnn.report.wording import signed
 
 
 @styled
-def waterfall(steps: pd.DataFrame, margin: float, note: str = "") -> Figure:
+def waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Figure:
     """Each step a bar from the mean before it to the mean after it, with the step's interval.
 
     Args:
         steps: the rows of `crnn.report.confirmed.path_effects` to show: the baseline, then the
             steps in their order.
         margin: within which differences are too small to matter, a fraction.
-        note: what is said below the figure.
+        tested: show intervals and verdicts.
     """
     names = ["baseline", *(f"+ {change}" for change in steps["change"].iloc[1:])]
     figure, (axes,) = style.new_figure(style.PAGE, 1.35 + 0.42 * len(names))
@@ -36,18 +36,20 @@ def waterfall(steps: pd.DataFrame, margin: float, note: str = "") -> Figure:
     rows = steps.to_dict("records")
     for place, row in enumerate(rows):
         before = rows[place - 1]["val_mean"] if place else np.nan
-        _bar(axes, place, {str(key): value for key, value in row.items()}, before)
+        _bar(axes, place, {str(key): value for key, value in row.items()}, before, tested)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (steps["verdict"].iloc[1:] == kind).any()]
     marks: list[Any] = [Patch(color=VERDICTS[kind]["color"]) for kind in kinds]
-    marks += [Line2D([], [], color=BLACK, linewidth=1.2)]
-    words = [*(kind or "not tested" for kind in kinds), "95 % interval of the step"]
+    words = [kind or "not tested" for kind in kinds]
+    if tested:
+        marks += [Line2D([], [], color=BLACK, linewidth=1.2)]
+        words += ["95 % interval of the step"]
     style.key(figure, marks, words)
-    style.footnote(figure, note or f"Margin: ±{100 * margin:.2f} points.")
+    style.footnote(figure, f"Margin: ±{100 * margin:.2f} points.")
     return figure
 
 
-def _bar(axes: Axes, place: int, row: dict[str, Any], before: float) -> None:
+def _bar(axes: Axes, place: int, row: dict[str, Any], before: float, tested: bool) -> None:
     """One row: the mean, and what the step has added to it or taken from it."""
     after, spot = 100 * row["val_mean"], axes.get_yaxis_transform()
     text = "no result"
@@ -59,7 +61,8 @@ def _bar(axes: Axes, place: int, row: dict[str, Any], before: float) -> None:
         low, start = min(100 * before, after), 100 * before
         axes.barh(place, abs(after - start), left=low, height=0.5, color=color, zorder=2)
         axes.plot([start, start], [place - 1, place + 0.25], color=PALE, linewidth=1, zorder=1)
-        text += f"  {signed(row['delta'])}  {row['verdict'] or 'not tested'}"
+        text += f"  {signed(row['delta'])}"
+        text += f"  {row['verdict'] or 'not tested'}" * tested
     if np.isfinite(row["ci_low"]) and np.isfinite(before):
         ends = [100 * (before + row["ci_low"]), 100 * (before + row["ci_high"])]
         axes.plot(ends, [place, place], color=BLACK, linewidth=1.2, zorder=3)

@@ -83,15 +83,16 @@ def _importance(
 def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     """What all parts rest on, and what they leave out."""
     trials = table.trials[table.trials["stage"] == "search"]
-    stopped = counts(table).get("stopped early", 0)
+    own = trials[trials["duplicate_of"].isna() & trials["number"].isin(table.epochs["number"])]
+    stopped = int((own["state"] == "PRUNED").sum())
     again = int((trials["state"] == "COMPLETE").sum()) - len(rows)
     text = f"What follows rests on {counted(len(rows), 'finished setting')}."
     if again:
         text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
     if stopped:
         text += (
-            f" Nor do trials that the pruner stopped: {stopped}. They were stopped because they "
-            "were bad, so poor settings are fewer here than were drawn."
+            f" Trials that the pruner stopped do not count: {stopped}. They were stopped because "
+            "they were bad, so poor settings are fewer here than were drawn."
         )
     return text
 

@@ -39,6 +39,8 @@ from crnn.report.wording import (
 
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 REASON = 300  # characters of a failure's first line that are shown
+BEYOND = r"(\w+): [\d,]+ is (beyond the limit of [\d,]+)"  # draws that go beyond are one kind
+STOPPED = "stopped early by the pruner"
 UNDER_WAY = "under way, or cut off with its run: the next one goes on with it"
 
 
@@ -281,7 +283,10 @@ def failures_table(table: StudyTable) -> TextTable:
     """What did not finish, by reason: how many, which, and whether it was made good since."""
     trials = table.trials[table.trials["state"] != "COMPLETE"]
     reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
+    reasons = reasons.str.replace(BEYOND, r"\1: \2", regex=True)
     unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
+    stopped = (trials["state"] == "PRUNED") & trials["number"].isin(table.epochs["number"])
+    unsaid = unsaid.mask(stopped, STOPPED)
     reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
     which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
     done = table.trials[table.trials["state"] == "COMPLETE"]

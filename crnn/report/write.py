@@ -64,7 +64,10 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     """
     tell = say or (lambda text: None)
     tell("computing")
-    main = table.confirmation or table  # what the verdicts rest on
+    main = table
+    if table.confirmation:  # what the verdicts rest on
+        notes = list(dict.fromkeys([*table.confirmation.notes, *table.notes]))
+        main = replace(table.confirmation, notes=notes)
     effects = effects_of(main.trials, main.arms, main.margin)
     contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
     (folder / "plots").mkdir(parents=True, exist_ok=True)
