@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crnn.ablation.design import Plan
     from crnn.ablation.traced import Subject
     from crnn.live.view import LiveView
+    from crnn.report.table import StudyTable
     from crnn.report.tables import TextTable
     from crnn.report.walk import Walk
     from crnn.report.write import Report
@@ -497,21 +498,24 @@ def _reported(study: str) -> str:
 
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
     from crnn.ablation.folders import study_folder
-    from crnn.ablation.record import note_look
-    from crnn.report.effects import most_pairs
     from crnn.report.table import load_study
     from crnn.report.write import write_report
 
-    table = load_study(storage, study)
-    folder = study_folder(results, study)
+    table = _looked_at(storage, load_study(storage, study))
+    with _told_where():
+        return write_report(table, study_folder(results, study))
+
+
+def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
+    """The table, and in the storage that verdicts were produced from it."""
+    from crnn.ablation.record import note_look
+    from crnn.report.effects import most_pairs
+
     tested = table.confirmation or table
     looks = note_look(storage, tested.name, most_pairs(tested.trials, tested.arms))
     if table.confirmation:
-        table = replace(table, confirmation=replace(table.confirmation, looks=looks))
-    else:
-        table = replace(table, looks=looks)
-    with _told_where():
-        return write_report(table, folder)
+        return replace(table, confirmation=replace(table.confirmation, looks=looks))
+    return replace(table, looks=looks)
 
 
 @contextmanager
@@ -531,7 +535,7 @@ def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
     from crnn.report.paste import as_latex, as_markdown
     from crnn.report.table import load_study
 
-    found = load_study(storage, study)
+    found = _looked_at(storage, load_study(storage, study))
     table = found.confirmation or found
     made = as_markdown if kind is Paste.md else as_latex
     return made(table, effects(table.trials, table.arms, table.margin))
@@ -556,8 +560,9 @@ def _print_text_table(found: TextTable) -> None:
     for place, title in enumerate(found.titles):
         wraps, last = place < found.words, place == len(found.titles) - 1
         number = not wraps and (not last or any(re.search(r"\d", row[-1]) for row in found.rows))
-        side = "right" if number else "left"
-        table.add_column(title, justify=side, no_wrap=not wraps, overflow="fold")
+        table.add_column(
+            title, justify="right" if number else "left", no_wrap=not wraps, overflow="fold"
+        )
     widths = [max(map(len, column)) + 2 for column in zip(found.titles, *found.rows, strict=True)]
     over = sum(widths) - console.width  # what the columns of words have to give up
     rooms = [max(width - 2 - max(over, 0), 20) for width in widths[: found.words]]

@@ -59,8 +59,8 @@ NOW = {
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.space crnn.ablation.space_file "
-        "crnn.ablation.timing crnn.config"
+        "joblib crnn.ablation.design crnn.ablation.folders crnn.ablation.space "
+        "crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
@@ -157,7 +157,8 @@ NOW = {
         "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
-        "pandas crnn.report.page crnn.report.table crnn.report.tables crnn.report.wording"
+        "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "
+        "crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.style": "matplotlib numpy seaborn",
     "crnn.report.plots": ("matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"),

@@ -87,7 +87,7 @@ def test_every_shipped_space_is_listed() -> None:
     rows = {row["name"]: row for row in overview.spaces(PACE)}
     assert list(rows) == shipped()
     assert (rows["source"]["runs"], rows["source"]["design"]) == (100, "one-factor")
-    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 100 + 4 * 5 + 20 * 3)
+    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 80 + 4 * 5 + 16 * 5)
     assert all(row["question"].endswith("?") and row["time"] for row in rows.values())
 
 
@@ -202,6 +202,12 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     assert not any("cannot be" in line for line in plan_of(ONE_FACTOR, seeds=30)["lines"])
     assert any("With 1 seed nothing" in line for line in plan_of(ONE_FACTOR, seeds=1)["lines"])
     assert not any("cannot be" in line for line in plan_of(SEARCH)["lines"])
+    confirmed = f"{SEARCH}[confirm]\ntop = 2\nseeds = 4\npath_seeds = 3\n"
+    first, second = (x for x in plan_of(confirmed)["lines"] if "cannot be counted on" in x)
+    assert first.startswith("In the confirmation, 4 seeds and 3 comparisons cannot")
+    assert second.startswith("On the path, 3 seeds and 5 comparisons cannot")
+    no_path = confirmed.replace("path_seeds = 3", "path_seeds = 0")
+    assert sum("cannot be counted on" in x for x in plan_of(no_path)["lines"]) == 1
 
 
 def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crnn.report.contrasts import COLUMNS, contrasts, empty_cells
+from crnn.report.contrasts import COLUMNS, contrasts, empty_cells, inactive_arms
 from crnn.report.inference import holm, paired_test
 from tests.report_studies import study
 
@@ -97,6 +97,15 @@ def test_an_arm_in_which_a_factor_has_no_effect_is_in_no_mean() -> None:
     more = trials[trials["arm"] == "baseline"].assign(arm="a=0", val_accuracy=0.1)
     wider = contrasts(pd.concat([trials, more]), pd.concat([arms, idle]), "factorial", ["a", "b"])
     pd.testing.assert_frame_equal(wider, contrasts(trials, arms, "factorial", ["a", "b"]))
+
+
+def test_a_baseline_in_which_a_factor_has_no_effect_leaves_another_reference() -> None:
+    trials, arms = grid()
+    arms.loc[arms["a"] == "1", "b"] = ""  # as a dropout's count has none where nothing drops out
+    rows = contrasts(trials, arms, "factorial", ["a", "b"])
+    assert rows["term"].tolist() == ["b y instead of x", "b z instead of x"]
+    assert rows[["delta", "ci_low", "p_value", "p_holm"]].notna().all(axis=None)
+    assert inactive_arms(arms, ["a", "b"]) == arms.loc[arms["a"] == "1", "arm"].tolist()
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

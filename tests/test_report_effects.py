@@ -269,6 +269,38 @@ def test_the_recommended_setting_is_one_that_was_shown_to_be_better() -> None:
     )
 
 
+def test_where_nothing_has_a_verdict_nothing_is_recommended() -> None:
+    text = said(with_accuracies({"baseline": [0.9] * 4, "x=1": [0.93, 0.93, 0.89, 0.9]}))
+    assert (
+        "No recommendation yet: every comparison is inconclusive or untested." in text
+    )
+
+
+def test_better_than_something_worse_is_not_better_than_the_baseline() -> None:
+    values = {"baseline": [0.9] * 4, "x=1": around(-0.05), "y": around(-0.01)}
+    values["y"] = [x + 0.0001 * seed for seed, x in enumerate(values["y"])]
+    table = with_accuracies(values)
+    against = table.arms["against"].mask(table.arms["arm"] == "y", "x=1")
+    table = replace(table, arms=table.arms.assign(against=against))
+    text = said(table)
+    assert "Better than x=1: y +4.02 points" in text
+    assert "Worse than baseline: x=1 −4.99 points" in text
+    assert "Recommended: keep baseline; no arm has been shown to be better." in text
+
+
+def test_what_was_not_tested_is_named_by_what_it_is_compared_with() -> None:
+    table = study(arms=3, seeds=1)
+    last = table.arms["arm"].iloc[-1]
+    against = table.arms["against"].mask(table.arms["arm"] == last, table.arms["arm"].iloc[1])
+    text = said(replace(table, arms=table.arms.assign(against=against)))
+    assert f"{last} against {table.arms['arm'].iloc[1]} " in text
+
+
+def test_a_single_arm_has_nothing_to_be_compared_with() -> None:
+    (text,) = sentences(with_accuracies({"baseline": [0.9, 0.92]}))
+    assert text.startswith("baseline: 91.00 % over 2 seeds. It is the only arm")
+
+
 def test_what_is_inconclusive_says_what_would_settle_it() -> None:
     text = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.91, 0.905, 0.9, 0.895]}))
     assert "1 of 1 comparison is inconclusive; at the spread between pairs about " in text
@@ -299,7 +331,10 @@ def test_an_interval_without_0_is_no_verdict() -> None:
     spread = [0.004, 0.001, 0.006, 0.005]
     values = {"baseline": [0.90] * 4} | {f"x={k}": [0.9 + x for x in spread] for k in range(1, 6)}
     text = said(with_accuracies(values))
-    assert "excludes 0, but with so many comparisons" in text
+    assert (
+        "Taken alone, the 95 % intervals of x=1; x=2; x=3; x=4; x=5 exclude 0; adjusted for" in text
+    )
+    assert "5 comparisons (Holm) they are not significant." in text
     assert "Better" not in text
 
 
@@ -312,7 +347,10 @@ def test_one_seed_claims_nothing() -> None:
 def test_an_unfinished_study_says_so_first() -> None:
     table = study(arms=3, seeds=2, missing=(("conv_layers=2", 1),), failed=(("baseline", 0),))
     first = sentences(table)[0]
-    assert first == "Preliminary: 4 of 6 trials have finished, so the answer may change."
+    assert first == (
+        "Preliminary: 4 of 6 trials have finished and 1 failed (--retry-failed trains them once "
+        "more), so the answer may change."
+    )
 
 
 def test_a_search_makes_no_good_for_a_draw_that_failed() -> None:

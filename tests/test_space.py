@@ -85,7 +85,7 @@ def test_a_search_as_its_author_wrote_it() -> None:
     assert space.limits.parameters == 4_066_836
     assert space.factor("learning_rate").role == "nuisance"
     assert space.factor("pooling_count").step == 1
-    assert space.factor("hidden_size").texts() == ["64 to 384 step 64"]
+    assert space.factor("hidden_size").texts() == ["64 to 256 step 64"]
     assert space.factor("learning_rate").texts() == ["0.0003 to 0.003 log"]
     assert space.factor("dropout_count").when["dropout"].holds(0.05)
     assert not space.factor("dropout_count").when["dropout"].holds(0.0)

@@ -213,7 +213,7 @@ def _with_path(
     asked: Confirm,
 ) -> Record:
     best = chosen(record, results)
-    count = len(record.seeds) if asked.path_seeds is None else asked.path_seeds
+    count = asked.path_count(len(record.seeds))
     path = Stage("path", (), ())
     tried = [(each.setting, each.value) for each in found(search, rows)]
     if count and tried:

@@ -11,6 +11,7 @@ from typing import Any
 from joblib import cpu_count
 
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
+from crnn.ablation.folders import confirm_name
 from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
@@ -167,13 +168,17 @@ def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
     train = found.space.baseline.train
     what = f"Then {arms} arms (the best {confirm.top} with those above) of {_length(train)}"
     parts = [_Part(f"{what} x {count} fresh seeds = {runs} trainings", runs, runs * full)]
-    count = count if confirm.path_seeds is None else confirm.path_seeds
-    roles = [factor.role for factor in found.space.factors]
-    changes = roles.count("scientific") + ("nuisance" in roles)
+    count, changes = confirm.path_count(count), _changes_at_most(found.space)
     if runs := 2 * changes * count:
         what = f"Then the path to the best, {changes} changes at most: up to {2 * changes} arms"
         parts.append(_Part(f"{what} x {count} seeds = {runs} trainings", runs, runs * full))
     return parts
+
+
+def _changes_at_most(space: Space) -> int:
+    """The steps of the longest path: a scientific factor each, the nuisances together."""
+    roles = [factor.role for factor in space.factors]
+    return roles.count("scientific") + ("nuisance" in roles)
 
 
 def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> list[str]:
@@ -191,8 +196,8 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
     where = " in the search" * bool(space.search)
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
-    if not space.search:
-        lines += _detectable(found, pace, seeds or len(space.seeds))
+    for family in _families(found, seeds):
+        lines += _detectable(found, pace, family)
     held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
 
@@ -216,22 +221,49 @@ def _about(part: _Part, pace: Pace) -> str:
     return f"about {clock(pace.seconds(part.work))} with {pace.jobs} at a time"
 
 
-def _detectable(found: Plan, pace: Pace, seeds: int) -> list[str]:
+@dataclass(frozen=True)
+class _Family:
+    """Comparisons that are tested together: what of, over how many seeds, how many."""
+
+    where: str
+    seeds: int
+    comparisons: int
+    study: str
+
+
+def _families(found: Plan, seeds: int | None) -> list[_Family]:
+    """The families of a study's tests; of a search those of its confirmation, at their largest."""
+    space, arms = found.space, len(found.arms)
+    if not space.search:
+        return [_Family("", seeds or len(space.seeds), arms - 1, found.study_name)]
+    if not (confirm := space.confirm):
+        return []
+    study, count = confirm_name(found.study_name), seeds or confirm.seeds
+    families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
+    if path_seeds := confirm.path_count(count):
+        families.append(_Family("On the path, ", path_seeds, _changes_at_most(space), study))
+    return families
+
+
+def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     """What so many seeds cannot show, where that is more than the margin."""
     from crnn.power import minimum_detectable
 
-    spread, family, margin = ASSUMED_SPREAD, len(found.arms) - 1, found.space.margin
-    source = "assumed until some have been trained; short trainings scatter more"
-    if found.study_name in pace.spreads:
-        spread, source = pace.spreads[found.study_name], "as measured so far"
+    seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
+    spread, source = (
+        ASSUMED_SPREAD,
+        "assumed until some have been trained; short trainings scatter more",
+    )
+    if family.study in pace.spreads:
+        spread, source = pace.spreads[family.study], "as measured so far"
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
-    smallest = minimum_detectable(spread, seeds, family)
-    if not family or smallest <= margin:
+    smallest = minimum_detectable(spread, seeds, comparisons)
+    if not comparisons or smallest <= margin:
         return []
-    counted = f"{seeds} seeds and {family} comparison{'s' * (family != 1)}"
+    counted = f"{seeds} seeds and {comparisons} comparison{'s' * (comparisons != 1)}"
     return [
-        f"{counted} cannot be counted on to find an effect as small as the margin of "
+        f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
         f"{100 * margin:.2f} points: four times in five they find {100 * smallest:.2f} or more, "
         f"at a spread of {100 * spread:.2f} points between pairs ({source})."
     ]

@@ -279,6 +279,10 @@ class Confirm(Part):
             raise ValueError("path_seeds must be 2 or more to test a step, or 0 for no path")
         return self
 
+    def path_count(self, seeds: int) -> int:
+        """How many seeds the path has where the confirmation has `seeds`; 0 for no path."""
+        return seeds if self.path_seeds is None else self.path_seeds
+
 
 class Space(Part):
     """A study as its author wrote it down. See `search_spaces/README.md` for the file's form."""

@@ -10,7 +10,7 @@ import pandas as pd
 from crnn.report import tables
 from crnn.report.answer import all_ended, answer, counts
 from crnn.report.confirmed_answer import worth
-from crnn.report.effects import is_first
+from crnn.report.effects import compared, is_first
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
@@ -66,7 +66,7 @@ def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     columns = {
         "arm": [
             f"{numbers.get(arm, '')} {name}".strip()
-            for arm, name in tables.compared(effects, rows).items()
+            for arm, name in compared(effects, rows).items()
         ],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
         "validation": [percent(x) for x in rows["val_mean"]],

@@ -7,15 +7,22 @@ and what would settle what is not. Where there is no test it says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from crnn.power import ALPHA, MOST_SEEDS
-from crnn.report.contrasts import empty_cells
+from crnn.report.contrasts import empty_cells, inactive_arms
 from crnn.report.edges import edges
-from crnn.report.effects import confounded, paired, paired_tests, replicates, verdicts_on_test
+from crnn.report.effects import (
+    compared,
+    confounded,
+    paired,
+    paired_tests,
+    replicates,
+    verdicts_on_test,
+)
 from crnn.report.found import finished
 from crnn.report.inference import PairedTest, paired_test, within
 from crnn.report.table import StudyTable
@@ -58,15 +65,20 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
         return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
     if table.design == "search":
         return list(_search(table, effects))
-    tests = paired_tests(table.trials, table.arms)
+    base = effects.iloc[0]
+    if len(effects) == 1:
+        over = f"{percent(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
+        return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
+    tests, names = paired_tests(table.trials, table.arms), compared(effects, effects)
     return [
         *_verdicts(table, effects, tests),
-        *_unadjusted(effects),
-        *_untested(tests),
+        *_unadjusted(effects, names),
+        *_untested(tests, names),
         *_averages(table, contrasts),
+        *_additivity(contrasts),
         *_confounded(table, effects),
         *_recommended(table, effects),
-        *_on_test(table, effects),
+        *_on_test(table, effects, names),
     ]
 
 
@@ -74,9 +86,11 @@ def incomplete(table: StudyTable) -> list[str]:
     """What keeps the answer from being final: trials that lack, and looks beyond the first."""
     finished, notes = counts(table)["finished"], []
     if finished and not all_ended(table):
+        failed = counts(table).get("failed", 0)
+        also = f" and {failed:,} failed (--retry-failed trains them once more)" * bool(failed)
         notes.append(
-            f"Preliminary: {finished:,} of {table.wanted:,} trials have finished, so the answer "
-            "may change."
+            f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
+            "answer may change."
         )
     if len(table.looks) > 1:
         at = ", ".join(map(str, table.looks))
@@ -129,13 +143,38 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         items = [
             f"{row['term']} {points(row['delta'])} (95 % interval "
             f"{interval(row['ci_low'], row['ci_high'])}, "
-            f"{'significant' if row['p_holm'] < ALPHA else 'not significant'})"
-            for row in records(found)
+            f"{_significant(row)})"
+            for row in records(found[found["p_holm"].notna()])
         ]
         if items:
             yield f"{words}: {listed(items)}."
     if empty := empty_cells(table.trials, table.arms, list(table.factors)):
         yield f"No averages over factors yet: nothing has finished in {listed(empty)}."
+    elif not (contrasts["kind"] == "main").any():
+        yield (
+            "No averages over factors: that takes two seeds, pairs that differ, and each "
+            "combination of levels as a network of its own."
+        )
+    if left := inactive_arms(table.arms, list(table.factors)):
+        yield f"Left out of averages, as one of the factors has no effect there: {listed(left)}."
+
+
+def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
+    """What several changes give together, beyond the sum of what each gives alone."""
+    for row in records(contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]):
+        arm, _, parts = row["term"].partition(" less ")
+        sure = ""
+        if pd.notna(row["p_holm"]):
+            ends = interval(row["ci_low"], row["ci_high"])
+            sure = f", 95 % interval {ends}, {_significant(row)}"
+        yield (
+            f"{arm} beyond the sum of the single effects of {parts}: {points(row['delta'])} "
+            f"({counted(int(row['n']), 'seed')}{sure})."
+        )
+
+
+def _significant(row: dict[str, Any]) -> str:
+    return "significant" if row["p_holm"] < ALPHA else "not significant"
 
 
 def _verdicts(
@@ -146,11 +185,16 @@ def _verdicts(
     rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
     for kind, words in VERDICTS.items():
         chosen = rows[rows["verdict"] == kind]
-        if chosen.empty:
-            continue
-        items = [_effect(row, base, tests[row["arm"]], table.margin) for row in records(chosen)]
-        yield f"{words.format(base=base, margin=margin)}: {listed(items)}."
+        # What is better, worse or equivalent is so than something, which the sentence names once.
+        others = sorted(chosen["against"].unique(), key=base.__ne__)
+        groups = [(other, chosen[chosen["against"] == other]) for other in others]
         if kind == "inconclusive":
+            groups = [(base, chosen)]
+        for other, group in groups:
+            items = [_effect(row, other, tests[row["arm"]], table.margin) for row in records(group)]
+            if items:
+                yield f"{words.format(base=other, margin=margin)}: {listed(items)}."
+        if kind == "inconclusive" and len(chosen):
             yield from _settling(chosen, len(tests))
 
 
@@ -176,24 +220,26 @@ def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
     )
 
 
-def _unadjusted(effects: pd.DataFrame) -> Iterable[str]:
+def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
     """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
     apart = (effects["ci_low"] > 0) | (effects["ci_high"] < 0)
-    arms = list(effects.loc[apart & (effects["p_holm"] >= ALPHA), "arm"])
+    arms = [names[arm] for arm in effects.loc[apart & (effects["p_holm"] >= ALPHA), "arm"]]
     if arms:
+        what, they = ("interval", "excludes 0") if len(arms) == 1 else ("intervals", "exclude 0")
+        it = "it is" if len(arms) == 1 else "they are"
         yield (
-            f"By itself the interval of {listed(arms)} excludes 0, but with so many comparisons "
-            "that is to be expected now and then: it is not significant after Holm's adjustment."
+            f"Taken alone, the 95 % {what} of {listed(arms)} {they}; adjusted for "
+            f"{counted(len(effects) - 1, 'comparison')} (Holm) {it} not significant."
         )
 
 
-def _untested(tests: dict[str, PairedTest]) -> Iterable[str]:
+def _untested(tests: dict[str, PairedTest], names: Mapping[str, str]) -> Iterable[str]:
     """Comparisons without a test, by the reason."""
     reasons: dict[str, list[str]] = {}
     for arm, test in tests.items():
         if test.why_not:
             difference = f" {points(test.mean)}" if test.n else ""
-            reasons.setdefault(test.why_not, []).append(f"{arm}{difference}")
+            reasons.setdefault(test.why_not, []).append(f"{names[arm]}{difference}")
     for reason, items in reasons.items():
         yield f"Not tested, because {reason}: {listed(items)}."
 
@@ -210,11 +256,11 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _on_test(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+def _on_test(table: StudyTable, effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
     """Where the test set, which decides nothing, would have it otherwise."""
     there = verdicts_on_test(table.trials, table.arms, table.margin)
     items = [
-        f"{row['arm']} {there[row['arm']]} instead of {row['verdict']}"
+        f"{names[row['arm']]} {there[row['arm']]} instead of {row['verdict']}"
         for row in records(effects)
         if row["verdict"] and there[row["arm"]] not in ("", row["verdict"])
     ]
@@ -227,10 +273,13 @@ def _recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     base = effects.iloc[0]
     if not base["n"]:
         return
-    shown = effects[effects["verdict"] == "better"]
+    shown = effects[(effects["verdict"] == "better") & (effects["against"] == base["arm"])]
     if shown.empty:
-        if (effects["verdict"] != "").any():
+        undecided = int(effects["verdict"].iloc[1:].isin(["", "inconclusive"]).sum())
+        if undecided < len(effects) - 1:
             yield f"Recommended: keep {base['arm']}; no arm has been shown to be better."
+        elif (effects["verdict"] != "").any():
+            yield "No recommendation yet: every comparison is inconclusive or untested."
         return
     ranked = shown.sort_values("val_mean", ascending=False, kind="stable")
     best = ranked.iloc[0]

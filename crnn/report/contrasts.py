@@ -53,6 +53,12 @@ def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
     return [arm for arm in _grid(arms, factors)["arm"] if arm not in done]
 
 
+def inactive_arms(arms: pd.DataFrame, factors: Sequence[str]) -> list[str]:
+    """The crossed arms in which a factor has no effect, and which no average contains."""
+    active = set(_grid(arms, factors)["arm"])
+    return [arm for arm in crossed(arms)["arm"] if arm not in active]
+
+
 def _grid(arms: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
     """The crossed arms in which every factor has an effect."""
     grid = crossed(arms)
@@ -66,7 +72,7 @@ def _factorial(
     """Sum-coded least squares with seeds as blocks; nothing where cells or spread are lacking."""
     grid = _grid(arms, factors)
     varied = [name for name in factors if grid[name].nunique() > 1]
-    reference = {name: str(arms[name].iloc[0]) for name in varied}
+    reference = {name: _reference(grid[name], str(arms[name].iloc[0])) for name in varied}
     # Names of factors and levels are the user's: the formula has its own.
     short = {name: f"factor{place}" for place, name in enumerate(varied)}
     columns = grid[["arm", *varied]].rename(columns=short)
@@ -138,6 +144,11 @@ class _Means:
             chosen &= (self.cells[column] == level).to_numpy(bool)
         mean: npt.NDArray[np.float64] = self.matrix[chosen].mean(0)
         return mean
+
+
+def _reference(levels: pd.Series[str], baseline: str) -> str:
+    """The baseline's level; the first where the factor has no effect in the baseline."""
+    return baseline if (levels == baseline).any() else str(levels.iloc[0])
 
 
 def _others(levels: pd.Series[str], reference: str) -> list[str]:

@@ -96,6 +96,20 @@ def paired_tests(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, PairedTe
     return {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
 
 
+def compared(effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
+    """What to call each arm of `rows` where its effect stands: also by what it is compared with.
+
+    Args:
+        effects: of all arms, the baseline first, which goes without saying.
+        rows: those to name.
+    """
+    base = effects["arm"].iloc[0]
+    return {
+        arm: arm if against in ("", base) else f"{arm} against {against}"
+        for arm, against in zip(rows["arm"], rows["against"], strict=True)
+    }
+
+
 def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
     """One row an arm, in the order of ``arms``: means, spreads, the effect and its verdict.
 

@@ -14,6 +14,7 @@ from crnn.report.curves import beside_reported, learning_curves
 from crnn.report.effects import (
     best_so_far,
     class_differences,
+    compared,
     confounded,
     confusion_shares,
     costs,
@@ -89,7 +90,8 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
-    figure = plots.forest(rows, pairs, table.margin, also, note)
+    names = list(compared(effects, rows).values())
+    figure = plots.forest(rows, pairs, table.margin, names, also, note)
     return Plot("effects", "effects", "Effects", caption, figure)
 
 
@@ -165,7 +167,8 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
         caption = (
             "What was reported of one training elsewhere (wide lines) under our own, means over "
-            "the seeds. A curve outside our band shows another procedure, or another spread."
+            "the seeds. The band is their range: of n seeds, one more training of the same kind "
+            "leaves it in 2 of n + 1 epochs on average."
         )
         figure = beside_reported(table.epochs, table.reported_curves, both)
         title = "Reported curves and ours"

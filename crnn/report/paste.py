@@ -7,6 +7,8 @@ from textwrap import wrap
 
 import pandas as pd
 
+from crnn.report.answer import incomplete
+from crnn.report.effects import replicates
 from crnn.report.page import escape_markdown, markdown_table
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable, arms_table, paper_table
@@ -60,8 +62,9 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
-        f"{question} Accuracy after the last epoch, {counted(len(table.seeds), 'seed')} an arm; "
+        f"{question} Accuracy after the last epoch, {_seeds(table)} an arm; "
         f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted.",
+        *incomplete(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
         f"{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
         if marked
@@ -69,6 +72,16 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
         f"{', '.join([*machine, *versions])}.",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _seeds(table: StudyTable) -> str:
+    """``10 seeds``, or, as long as some lack, ``1 to 2 of 10 seeds``."""
+    finished = replicates(table.trials)["arm"].value_counts()
+    by_arm = finished.reindex(table.arms["arm"]).fillna(0).astype(int)
+    low, high, all_of_them = by_arm.min(), by_arm.max(), len(table.seeds)
+    if low == all_of_them:
+        return counted(all_of_them, "seed")
+    return f"{low if low == high else f'{low} to {high}'} of {counted(all_of_them, 'seed')}"
 
 
 def escape_latex(text: str) -> str:

@@ -65,6 +65,7 @@ def forest(
     effects: pd.DataFrame,
     pairs: pd.DataFrame,
     margin: float,
+    names: Sequence[str],
     confounded: Collection[str] = (),
     note: str = "",
 ) -> Figure:
@@ -74,14 +75,10 @@ def forest(
         effects: the rows to show of ``crnn.report.effects.effects``, without the baseline.
         pairs: of ``crnn.report.effects.pair_differences``.
         margin: within which differences are too small to matter, a fraction.
+        names: what each row is called.
         confounded: arms whose effect is not the changed setting's alone; they get a mark.
         note: what is said below the figure.
     """
-    base = effects["against"].mode().iloc[0]
-    names = [
-        arm if against == base else f"{arm} against {against}"
-        for arm, against in zip(effects["arm"], effects["against"], strict=True)
-    ]
     figure, axes = _rows(names, 1.35, 0.34)
     axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
     axes.axvline(0, color=BLACK, linewidth=1, zorder=1)

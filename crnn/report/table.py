@@ -408,6 +408,11 @@ def _command(record: Record, study: str) -> str:
     words = ["run", plan.space.name if plan.is_shipped else own]
     for key, value in plan.overrides.items():
         words += [f"--{key.replace('_', '-')}", str(value)]
+    space = plan.space
+    if space.search and record.trials and record.trials != space.search.trials:
+        words += ["--trials", str(record.trials)]
+    if not space.search and search_of(study) == study and record.seeds not in (space.seeds, ()):
+        words += ["--seeds", str(len(record.seeds))]
     if search_of(study) != plan.study_name or not plan.is_shipped:
         words += ["--study", search_of(study)]
     return " ".join(words)

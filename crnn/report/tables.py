@@ -12,6 +12,7 @@ import pandas as pd
 from crnn.power import MOST_SEEDS
 from crnn.report.effects import (
     LAST,
+    compared,
     confounded,
     confounds,
     last_epochs,
@@ -166,20 +167,6 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "verdict": _verdicts(table, rows),
     }
     return TextTable(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
-
-
-def compared(effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
-    """What to call each arm of `rows` where its effect stands: also by what it is compared with.
-
-    Args:
-        effects: of all arms, the baseline first, which goes without saying.
-        rows: those to name.
-    """
-    base = effects["arm"].iloc[0]
-    return {
-        arm: arm if against in ("", base) else f"{arm} against {against}"
-        for arm, against in zip(rows["arm"], rows["against"], strict=True)
-    }
 
 
 def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
