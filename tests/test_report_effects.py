@@ -296,6 +296,13 @@ def test_what_was_not_tested_is_named_by_what_it_is_compared_with() -> None:
     assert f"{last} against {table.arms['arm'].iloc[1]} " in text
 
 
+def test_what_changes_give_together_is_told() -> None:
+    told = said(study(arms=10, seeds=4))
+    words = "concluded beyond the sum of the single effects of hidden_size=256 and dropout=0.1: "
+    assert words in told
+    assert "4 seeds, 95 % interval" in told.split(words)[1].splitlines()[0]
+
+
 def test_a_single_arm_has_nothing_to_be_compared_with() -> None:
     (text,) = sentences(with_accuracies({"baseline": [0.9, 0.92]}))
     assert text.startswith("baseline: 91.00 % over 2 seeds. It is the only arm")

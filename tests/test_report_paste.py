@@ -45,6 +45,13 @@ def test_tables_to_paste_have_a_caption_that_stands_alone() -> None:
     assert r"\toprule" in latex
 
 
+def test_a_caption_has_the_seeds_that_there_are() -> None:
+    table = study(arms=3, seeds=3, epochs=1, missing=(("conv_layers=2", 1),))
+    text = as_markdown(table, effects(table.trials, table.arms, table.margin)).splitlines()[-1]
+    assert "last epoch, 2 to 3 of 3 seeds an arm" in text
+    assert "Preliminary: 8 of 9 trials have finished" in text
+
+
 def test_a_latex_table_has_whole_rows_and_says_percent_once() -> None:
     lines = latex_of(study(arms=12, seeds=3, epochs=1)).splitlines()
     assert r"\begin{tabular}{@{}lrrrrrrr@{}}" in lines

@@ -353,3 +353,20 @@ def test_what_a_search_never_trained_is_told_by_its_draw(storage: RDBStorage) ->
     assert len(table.trials) - len(untrained) == 3
     assert table.trials["number"].tolist() == list(range(len(table.trials)))
     assert table.trials["is_baseline"].dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    [
+        (record(seeds=(0, 1, 2, 3, 4)), " --seeds 5"),
+        (record(), ""),
+        (record(SEARCH, trials=9), " --trials 9"),
+        (record(SEARCH), ""),
+    ],
+)
+def test_how_to_go_on_has_what_the_study_was_asked_for(
+    wanted: Record, more: str, storage: RDBStorage
+) -> None:
+    begin(storage, wanted)
+    command = load_study(storage, STUDY).command
+    assert command == f"run results/tiny/space.toml{more} --study tiny"
