@@ -20,6 +20,7 @@ from crnn.report.answer import at_the_edge
 from crnn.report.confirmed import found_against_confirmed, path_effects
 from crnn.report.confirmed_answer import sentences
 from crnn.report.confirmed_parts import confirmed_parts
+from crnn.report.contrasts import COLUMNS
 from crnn.report.effects import effects
 from crnn.report.inference import holm
 from crnn.report.table import StudyTable, all_trials, load_study, load_trials
@@ -117,7 +118,7 @@ def _answer(storage: RDBStorage) -> list[str]:
     from crnn.report.answer import answer
 
     table, main, rows = study(storage)
-    return answer(main, rows, pd.DataFrame({"kind": []}), sentences(table, rows))
+    return answer(main, rows, pd.DataFrame(columns=COLUMNS), sentences(table, rows))
 
 
 def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:

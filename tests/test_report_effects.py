@@ -271,9 +271,7 @@ def test_the_recommended_setting_is_one_that_was_shown_to_be_better() -> None:
 
 def test_where_nothing_has_a_verdict_nothing_is_recommended() -> None:
     text = said(with_accuracies({"baseline": [0.9] * 4, "x=1": [0.93, 0.93, 0.89, 0.9]}))
-    assert (
-        "No recommendation yet: every comparison is inconclusive or untested." in text
-    )
+    assert "No recommendation yet: every comparison is inconclusive or untested." in text
 
 
 def test_better_than_something_worse_is_not_better_than_the_baseline() -> None:
