@@ -250,10 +250,8 @@ def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     from crnn.power import minimum_detectable
 
     seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
-    spread, source = (
-        ASSUMED_SPREAD,
-        "assumed until some have been trained; short trainings scatter more",
-    )
+    spread = ASSUMED_SPREAD
+    source = "assumed until some have been trained; short trainings scatter more"
     if family.study in pace.spreads:
         spread, source = pace.spreads[family.study], "as measured so far"
     if seeds < 2:

@@ -86,7 +86,8 @@ def incomplete(table: StudyTable) -> list[str]:
     """What keeps the answer from being final: trials that lack, and looks beyond the first."""
     finished, notes = counts(table)["finished"], []
     if finished and not all_ended(table):
-        failed = counts(table).get("failed", 0)
+        # A search's failures count as tried, and are not trained again.
+        failed = counts(table).get("failed", 0) if table.design != "search" else 0
         also = f" and {failed:,} failed (--retry-failed trains them once more)" * bool(failed)
         notes.append(
             f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
