@@ -509,10 +509,10 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
     """The table, and in the storage that verdicts were produced from it."""
     from crnn.ablation.record import note_look
-    from crnn.report.effects import most_pairs
+    from crnn.report.effects import looked_at
 
     tested = table.confirmation or table
-    looks = note_look(storage, tested.name, most_pairs(tested.trials, tested.arms))
+    looks = note_look(storage, tested.name, looked_at(tested.trials, tested.arms))
     if table.confirmation:
         return replace(table, confirmation=replace(table.confirmation, looks=looks))
     return replace(table, looks=looks)

@@ -95,10 +95,7 @@ def study(
         "arms": table,
         "trials": trials,
         "epochs": history,
-        "confusion": pd.DataFrame(columns=["arm", "true", "predicted", "count"])
-        if design == "search"
-        else _confusion(list(table["arm"])),
-        "class_accuracy": _class_accuracy([] if design == "search" else list(table["arm"]), seeds),
+        "confusion": _confusion([] if design == "search" else list(table["arm"]), seeds),
         "reported_curves": _reported_curves(epochs if design == "one-factor" else 0),
         "environment": {
             "python": "3.11.9", "torch": "2.14.1", "device": "cpu", "cpu": "Some CPU @ 2 GHz",
@@ -300,29 +297,17 @@ def _trial(
     }
 
 
-def _confusion(arms: list[str]) -> pd.DataFrame:
+def _confusion(arms: list[str], seeds: int) -> pd.DataFrame:
     draw = np.random.default_rng(2)
     rows = []
-    for arm in arms:
+    for arm, seed in itertools.product(arms, range(seeds)):
         for true, label in enumerate(CLASSES):
             weights = np.where(np.arange(10) == true, 60.0, 0.6)
             if true in (0, 2, 4, 6):
                 weights[[0, 2, 4, 6]] += 3
             counts = draw.multinomial(1000, weights / weights.sum())
-            rows += [(arm, label, CLASSES[p], int(c)) for p, c in enumerate(counts)]
-    return pd.DataFrame(rows, columns=["arm", "true", "predicted", "count"])
-
-
-def _class_accuracy(arms: list[str], seeds: int) -> pd.DataFrame:
-    draw = np.random.default_rng(3)
-    of_class = np.linspace(0.75, 0.98, 10)
-    rows = [
-        (arm, seed, label, float(np.clip(mean + draw.normal(0, 0.01), 0, 1)))
-        for arm in arms
-        for seed in range(seeds)
-        for label, mean in zip(CLASSES, of_class, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "true", "accuracy"])
+            rows += [(arm, seed, label, CLASSES[p], int(c)) for p, c in enumerate(counts)]
+    return pd.DataFrame(rows, columns=["arm", "seed", "true", "predicted", "count"])
 
 
 def _reported_curves(epochs: int) -> pd.DataFrame:

@@ -194,7 +194,7 @@ def test_only_a_settled_study_is_looked_at(storage: RDBStorage) -> None:
     run_all(source)
     refresh(storage, STUDY)
     refresh(storage, STUDY)
-    assert load_record(storage, STUDY).looks == (2,)
+    assert load_record(storage, STUDY).looks == (6,)
 
 
 def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:

@@ -192,9 +192,9 @@ def test_other_overrides_are_refused() -> None:
         merge("tiny", record(), shorter)
 
 
-def test_each_number_of_pairs_is_one_look(storage: RDBStorage) -> None:
+def test_each_number_of_trials_is_one_look(storage: RDBStorage) -> None:
     begin(storage, record())
-    assert note_look(storage, "tiny", 1) == ()  # nothing can be tested
+    assert note_look(storage, "tiny", 0) == ()  # nothing can be tested
     assert note_look(storage, "tiny", 3) == (3,)
     assert note_look(storage, "tiny", 3) == (3,)
     assert note_look(storage, "tiny", 5) == (3, 5)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crnn.report.contrasts import COLUMNS, contrasts, empty_cells, inactive_arms
+from crnn.report.contrasts import COLUMNS, contrasts, empty_cells, idle_arms
 from crnn.report.inference import holm, paired_test
 from tests.report_studies import study
 
@@ -84,28 +84,78 @@ def test_each_kind_is_a_family_of_its_own() -> None:
 def test_empty_cells_are_named_and_nothing_is_averaged() -> None:
     trials, arms = grid()
     fewer = trials[trials["arm"] != "a=2+b=y"]
-    assert empty_cells(fewer, arms, ["a", "b"]) == ["a=2+b=y"]
-    assert empty_cells(trials, arms, ["a", "b"]) == []
+    assert empty_cells(fewer, arms) == ["a=2+b=y"]
+    assert empty_cells(trials, arms) == []
     assert contrasts(fewer, arms, "factorial", ["a", "b"]).empty
 
 
-def test_an_arm_in_which_a_factor_has_no_effect_is_in_no_mean() -> None:
+def conditional(seeds: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A factorial in which b has no effect at a=0 (a dropout's count, where nothing drops out)."""
+    draw = np.random.default_rng(1)
+    cells = [(a, b, c) for a in "012" for b in ("xy" if a != "0" else [""]) for c in "pq"]
+    names = ["baseline", *(f"a={a}+b={b}+c={c}" for a, b, c in cells[1:])]
+    arms = pd.DataFrame(cells, columns=["a", "b", "c"]).assign(arm=names, against="baseline")
+    arms["changes"] = arms["arm"]
+    rows = [
+        (arm, seed, 0.9 + 0.01 * place + 0.001 * seed + draw.normal(0, 0.002))
+        for place, arm in enumerate(names)
+        for seed in range(seeds)
+    ]
+    trials = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    return trials.assign(state="COMPLETE", number=range(len(rows))), arms
+
+
+def test_an_arm_in_which_a_factor_has_no_effect_is_left_out_of_that_factors_means_alone() -> None:
+    trials, arms = conditional()
+    rows = contrasts(trials, arms, "factorial", ["a", "b", "c"]).set_index("term")
+    y = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    m = {key: y[arm] for *key, arm in arms[["a", "b", "c", "arm"]].itertuples(index=False)
+         for key in [tuple(key)]}  # fmt: skip
+    at = {level: sum(v for k, v in m.items() if k[0] == level) / (4 if level != "0" else 2)
+          for level in "012"}  # fmt: skip
+    assert list(rows.index[rows["kind"] == "main"]) == [
+        "a 1 instead of 0", "a 2 instead of 0", "b y instead of x", "c q instead of p",
+    ]  # fmt: skip
+    assert rows.loc["a 1 instead of 0", "delta"] == pytest.approx((at["1"] - at["0"]).mean())
+    b = sum(m[a, "y", c] - m[a, "x", c] for a in "12" for c in "pq") / 4
+    assert rows.loc["b y instead of x", "delta"] == pytest.approx(b.mean())
+    c = sum(m[a, b, "q"] - m[a, b, "p"] for a, b, c in m if c == "p") / 5
+    assert rows.loc["c q instead of p", "delta"] == pytest.approx(c.mean())
+    ab = sum(m["2", "y", c] - m["2", "x", c] - m["1", "y", c] + m["1", "x", c] for c in "pq") / 2
+    assert rows.loc["a 2 with b y", "delta"] == pytest.approx(ab.mean())
+    assert list(rows.index[rows["kind"] == "interaction"]) == [
+        "a 2 with b y", "a 1 with c q", "a 2 with c q", "b y with c q",
+    ]  # fmt: skip
+    # Each cell has a mean of its own: the residuals are those of cells and seeds.
+    residuals = y.sub(y.mean(), axis=1).sub(y.mean(axis=1) - y.to_numpy().mean(), axis=0)
+    degrees = 3 * 9
+    error = np.sqrt((residuals.to_numpy() ** 2).sum() / degrees * 2 / (4 * 4))
+    row = rows.loc["b y instead of x"]
+    half = stats.t.ppf(0.975, degrees) * error
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((b.mean() - half, b.mean() + half))
+    assert idle_arms(arms, ["a", "b", "c"]) == {"b": ["baseline", "a=0+b=+c=q"]}
+
+
+def test_levels_that_meet_other_levels_elsewhere_are_not_compared() -> None:
     trials, arms = grid()
-    idle = pd.DataFrame(
-        [{"arm": "a=0", "a": "0", "b": "", "against": "baseline", "changes": "a=0"}]
+    gone = "a=2+b=z"  # as where a combination is the same network as another
+    rows = contrasts(
+        trials[trials["arm"] != gone], arms[arms["arm"] != gone], "factorial", ["a", "b"]
     )
-    more = trials[trials["arm"] == "baseline"].assign(arm="a=0", val_accuracy=0.1)
-    wider = contrasts(pd.concat([trials, more]), pd.concat([arms, idle]), "factorial", ["a", "b"])
-    pd.testing.assert_frame_equal(wider, contrasts(trials, arms, "factorial", ["a", "b"]))
+    assert rows["term"].tolist() == ["b y instead of x", "a 2 with b y"]
 
 
-def test_a_baseline_in_which_a_factor_has_no_effect_leaves_another_reference() -> None:
+def test_the_fewest_seeds_of_any_cell_are_told() -> None:
     trials, arms = grid()
-    arms.loc[arms["a"] == "1", "b"] = ""  # as a dropout's count has none where nothing drops out
-    rows = contrasts(trials, arms, "factorial", ["a", "b"])
-    assert rows["term"].tolist() == ["b y instead of x", "b z instead of x"]
-    assert rows[["delta", "ci_low", "p_value", "p_holm"]].notna().all(axis=None)
-    assert inactive_arms(arms, ["a", "b"]) == arms.loc[arms["a"] == "1", "arm"].tolist()
+    fewer = trials[(trials["arm"] != "a=2") | (trials["seed"] != 3)]
+    assert contrasts(fewer, arms, "factorial", ["a", "b"])["n"].tolist() == [3] * 5
+
+
+def test_three_factors_and_one_seed_are_not_tested() -> None:
+    trials, arms = grid(seeds=1)
+    third = [arms.assign(c=c, arm=arms["arm"] + f"+c={c}" * (c == "q")) for c in "pq"]
+    both = [trials, trials.assign(arm=trials["arm"] + "+c=q", val_accuracy=0.5)]
+    assert contrasts(pd.concat(both), pd.concat(third), "factorial", ["a", "b", "c"]).empty
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

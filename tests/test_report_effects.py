@@ -205,9 +205,13 @@ def test_classes_are_compared_by_seed() -> None:
         ("x=1", 0, "Coat", 0.6),
         ("x=2", 0, "Coat", 0.0),
     ]
-    found = class_differences(
-        pd.DataFrame(rows, columns=["arm", "seed", "true", "accuracy"]), "x=1", "baseline"
-    )
+    counts = [
+        (arm, seed, true, predicted, round(100 * share))
+        for arm, seed, true, right in rows
+        for predicted, share in ((true, right), ("Shirt", 1 - right))
+    ]
+    columns = ["arm", "seed", "true", "predicted", "count"]
+    found = class_differences(pd.DataFrame(counts, columns=columns), "x=1", "baseline")
     assert found["true"].tolist() == ["Bag", "Coat"]
     assert found["n"].tolist() == [3, 1]
     assert found["against"].tolist() == pytest.approx([0.92, 0.5])  # over the pairs
@@ -377,9 +381,9 @@ def test_the_same_network_under_another_name_is_no_further_replicate() -> None:
 
 
 def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
-    table = replace(study(arms=3, seeds=5), looks=(3, 5))
+    table = replace(study(arms=3, seeds=5), looks=(9, 1015))
     text = said(table)
-    assert "Look 2, error rate not controlled: verdicts were produced at 3, 5 pairs." in text
+    assert "Look 2, error rate not controlled: verdicts were produced at 9, 1,015 finished" in text
     assert "Look" not in said(replace(table, looks=(5,)))
 
 

@@ -16,7 +16,13 @@ from matplotlib.text import Text
 
 from crnn.report import plots, style
 from crnn.report.cost import place_labels
-from crnn.report.effects import confounded, confusion_shares, effects, replicates
+from crnn.report.effects import (
+    confounded,
+    confusion_by_arm,
+    confusion_shares,
+    effects,
+    replicates,
+)
 from crnn.report.gallery import Plot, gallery
 from crnn.report.selection import floor, leading, of_factor, tags
 from crnn.report.table import StudyTable
@@ -104,16 +110,26 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
         t.get_text() for t in found["class_accuracy"].figure.axes[0].get_yticklabels()
     ] == CLASSES
     grid = found["confusion_change"].figure.axes[0]
-    shares = confusion_shares(table.confusion).set_index(["arm", "true", "predicted"])["share"]
+    by_arm = confusion_shares(confusion_by_arm(table.confusion))
+    shares = by_arm.set_index(["arm", "true", "predicted"])["share"]
     change = 100 * (shares[best["arm"].iloc[0]] - shares["baseline"])
     shown = np.asarray(grid.collections[0].get_array()).ravel()
     assert sorted(shown) == pytest.approx(sorted(change))
-    alone = drawn(replace(table, class_accuracy=table.class_accuracy.query("arm == 'baseline'")))
+    assert "the 4 seeds that both" in found["confusion_change"].caption
+    fewer = table.confusion[(table.confusion["arm"] != "baseline") | (table.confusion["seed"] > 1)]
+    common = drawn(replace(table, confusion=fewer))["confusion_change"]
+    late = confusion_shares(confusion_by_arm(fewer[fewer["seed"] > 1]))
+    shares = late.set_index(["arm", "true", "predicted"])["share"]
+    change = 100 * (shares[best["arm"].iloc[0]] - shares["baseline"])
+    shown = np.asarray(common.figure.axes[0].collections[0].get_array()).ravel()
+    assert sorted(shown) == pytest.approx(sorted(change))
+    assert "the 2 seeds that both" in common.caption
+    alone = drawn(replace(table, confusion=table.confusion.query("arm == 'baseline'")))
     assert {"class_accuracy", "confusion_change"}.isdisjoint(alone)
     assert len(alone["confusion"].figure.axes) == 1
-    seeds = table.class_accuracy["seed"] + 100 * (table.class_accuracy["arm"] == "baseline")
-    apart = drawn(replace(table, class_accuracy=table.class_accuracy.assign(seed=seeds)))
-    assert "class_accuracy" not in apart  # no seed of both
+    seeds = table.confusion["seed"] + 100 * (table.confusion["arm"] == "baseline")
+    apart = drawn(replace(table, confusion=table.confusion.assign(seed=seeds)))
+    assert {"class_accuracy", "confusion_change"}.isdisjoint(apart)  # no seed of both
 
 
 def test_reported_curves_are_drawn_under_ours() -> None:

@@ -17,6 +17,7 @@ from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import StorageError, finish_trial, url_of
 from crnn.config import CLASSES
 from crnn.report.csv_file import csv_text
+from crnn.report.effects import confusion_by_arm
 from crnn.report.table import load_study, load_trials
 from tests.studies import (
     ONE_FACTOR,
@@ -72,7 +73,7 @@ def test_the_tables_have_the_columns_that_are_promised(storage: RDBStorage) -> N
     table = load_study(storage, STUDY)
     assert list(table.trials.columns) == TRIAL_COLUMNS
     assert list(table.epochs.columns) == EPOCH_COLUMNS
-    assert list(table.confusion.columns) == ["arm", "true", "predicted", "count"]
+    assert list(table.confusion.columns) == ["arm", "seed", "true", "predicted", "count"]
 
 
 def test_a_complete_trial(storage: RDBStorage) -> None:
@@ -176,28 +177,24 @@ def test_a_trial_of_another_tool_is_left_out(storage: RDBStorage) -> None:
     assert len(run_all(designed(storage))) == 5
 
 
-def test_confusion_is_summed_over_replicates(storage: RDBStorage) -> None:
+def test_confusion_is_each_trials_own_and_summed_by_arm(storage: RDBStorage) -> None:
     run_all(designed(storage), 5)
     counts = load_study(storage, STUDY).confusion
-    assert list(dict.fromkeys(counts["arm"])) == ARMS
-    assert len(counts) == 3 * 100
-    found = counts.set_index(["arm", "true", "predicted"])["count"]
+    assert len(counts) == 5 * 100
+    seeds = counts.drop_duplicates(["arm", "seed"]).groupby("arm", sort=False)["seed"].agg(list)
+    assert seeds.to_dict() == {"baseline": [0, 1], "hidden_size=64": [0, 1], "dropout=0.1": [0]}
+    one = counts.set_index(["arm", "seed", "true", "predicted"])["count"]
+    assert one[("baseline", 1, CLASSES[3], CLASSES[7])] == 3
+    by_arm = confusion_by_arm(counts)
+    assert list(by_arm.columns) == ["arm", "true", "predicted", "count"]
+    assert list(dict.fromkeys(by_arm["arm"])) == ARMS
+    assert len(by_arm) == 3 * 100
+    found = by_arm.set_index(["arm", "true", "predicted"])["count"]
     assert found[("baseline", CLASSES[3], CLASSES[3])] == 2 * 90
     assert found[("baseline", CLASSES[3], CLASSES[7])] == 2 * 3
     assert found[("dropout=0.1", CLASSES[3], CLASSES[7])] == 3  # its second seed is not done
-    assert column(counts.head(11), "true") == [CLASSES[0]] * 10 + [CLASSES[1]]
-    assert column(counts.head(3), "predicted") == list(CLASSES[:3])
-
-
-def test_the_accuracy_of_each_class_is_each_trials_own(storage: RDBStorage) -> None:
-    run_all(designed(storage), 5)
-    found = load_study(storage, STUDY).class_accuracy
-    assert len(found) == 5 * 10  # trials x classes
-    assert list(found["true"]) == list(CLASSES) * 5
-    # Of class k 90 images are recognised, and k taken for each of the nine others.
-    assert list(found["accuracy"]) == pytest.approx([90 / (90 + 9 * k) for k in range(10)] * 5)
-    seeds = found.drop_duplicates(["arm", "seed"]).groupby("arm", sort=False)["seed"].agg(list)
-    assert seeds.to_dict() == {"baseline": [0, 1], "hidden_size=64": [0, 1], "dropout=0.1": [0]}
+    assert column(by_arm.head(11), "true") == [CLASSES[0]] * 10 + [CLASSES[1]]
+    assert column(by_arm.head(3), "predicted") == list(CLASSES[:3])
 
 
 def test_reported_curves_have_a_row_an_epoch(storage: RDBStorage) -> None:

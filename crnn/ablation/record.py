@@ -44,7 +44,7 @@ class Record:
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
         environments: versions and hardware of each machine and version that it ran on.
-        looks: the numbers of pairs at which verdicts were produced, in order.
+        looks: the numbers of finished trials at which verdicts were produced, in order.
     """
 
     plan: Plan
@@ -182,16 +182,16 @@ def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
     return tuple(make_arm(plan.space, s, arm.name, arm.against, arm.note) for arm, s in made)
 
 
-def note_look(storage: RDBStorage, study: str, pairs: int) -> tuple[int, ...]:
-    """Note that verdicts were produced from so many pairs; all looks so far.
+def note_look(storage: RDBStorage, study: str, trials: int) -> tuple[int, ...]:
+    """Note that verdicts were produced from so many finished trials, if any; all looks so far.
 
     Looking again at the same number is no new look: the data are the same.
     """
     looks = load_record(storage, study).looks
-    if pairs < 2 or pairs in looks:
+    if trials < 1 or trials in looks:
         return looks
-    save_study(storage, study, {"looks": [*looks, pairs]})
-    return (*looks, pairs)
+    save_study(storage, study, {"looks": [*looks, trials]})
+    return (*looks, trials)
 
 
 def load_record(storage: RDBStorage, study: str) -> Record:

@@ -84,7 +84,7 @@ def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any], settled: bool) ->
         mode="markers",
         x=_numbers(delta),
         y=list(rows["place"]),
-        text=[f"{shown(row['arm'], 200)}<br>n = {row['n']}" for row in records(rows)],
+        text=[f"{shown(row['arm'], 200)}<br>n = {row['pairs']}" for row in records(rows)],
         hovertemplate="%{text}<br>%{x:+.2f} points<extra></extra>",
         marker={**look, "size": 10},
         error_x=bars if settled else None,

@@ -16,7 +16,7 @@ from crnn.live.note import OURS, best_arms, note
 from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
-from crnn.report.effects import mean_curves, most_pairs
+from crnn.report.effects import looked_at, mean_curves
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable, load_study
 
@@ -26,14 +26,14 @@ BEST = 8  # arms whose learning curves are shown beside the baseline's
 def refresh(storage: RDBStorage, study: str) -> None:
     """Bring the study's note and graphs up to date.
 
-    Once every trial has finished they have verdicts, which is a look like that of the report.
+    Once every trial has ended they have verdicts, which is a look like that of the report.
 
     Raises:
         StorageError: there is no such study, or another program has changed it.
     """
     table = load_study(storage, study)
     if all_ended(table):
-        looks = note_look(storage, study, most_pairs(table.trials, table.arms))
+        looks = note_look(storage, study, looked_at(table.trials, table.arms))
         table = replace(table, looks=looks)
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))

@@ -13,11 +13,12 @@ from typing import Any
 import pandas as pd
 
 from crnn.power import ALPHA, MOST_SEEDS
-from crnn.report.contrasts import empty_cells, inactive_arms
+from crnn.report.contrasts import empty_cells, idle_arms
 from crnn.report.edges import edges
 from crnn.report.effects import (
     compared,
     confounded,
+    identities,
     paired,
     paired_tests,
     replicates,
@@ -85,28 +86,31 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
 def incomplete(table: StudyTable) -> list[str]:
     """What keeps the answer from being final: trials that lack, and looks beyond the first."""
     finished, notes = counts(table)["finished"], []
-    if finished and not all_ended(table):
-        # A search's failures count as tried, and are not trained again.
-        failed = counts(table).get("failed", 0) if table.design != "search" else 0
+    # A search's failures count as tried, and are not trained again.
+    search, failed = table.design == "search", counts(table).get("failed", 0)
+    if finished and finished + failed * search < table.wanted:
+        failed *= not search
         also = f" and {failed:,} failed (--retry-failed trains them once more)" * bool(failed)
         notes.append(
             f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
             "answer may change."
         )
     if len(table.looks) > 1:
-        at = ", ".join(map(str, table.looks))
+        at = ", ".join(f"{trials:,}" for trials in table.looks)
         notes.append(
             f"Look {len(table.looks)}, error rate not controlled: verdicts were produced at {at} "
-            "pairs. Testing again as seeds come in finds differences by chance more often than 5 %."
+            "finished trials. Testing again as they come in finds differences by chance more often "
+            "than 5 %."
         )
     return notes
 
 
 def all_ended(table: StudyTable) -> bool:
-    """Whether the study has what it wants; a draw of a search that failed is not made up for."""
-    found = counts(table)
-    failed = found.get("failed", 0) if table.design == "search" else 0
-    return found["finished"] + failed >= table.wanted
+    """Whether each trial that the study wants has finished or failed."""
+    if table.design == "search":
+        found = counts(table)
+        return found["finished"] + found.get("failed", 0) >= table.wanted
+    return len(identities(table.trials, "COMPLETE", "FAIL")) >= table.wanted
 
 
 def counts(table: StudyTable) -> dict[str, int]:
@@ -149,15 +153,15 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         ]
         if items:
             yield f"{words}: {listed(items)}."
-    if empty := empty_cells(table.trials, table.arms, list(table.factors)):
+    if empty := empty_cells(table.trials, table.arms):
         yield f"No averages over factors yet: nothing has finished in {listed(empty)}."
     elif not (contrasts["kind"] == "main").any():
         yield (
-            "No averages over factors: that takes two seeds, pairs that differ, and each "
-            "combination of levels as a network of its own."
+            "No averages over factors: that takes two seeds, pairs that differ, and levels that "
+            "meet the same levels of the other factors."
         )
-    if left := inactive_arms(table.arms, list(table.factors)):
-        yield f"Left out of averages, as one of the factors has no effect there: {listed(left)}."
+    for name, left in idle_arms(table.arms, list(table.factors)).items():
+        yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
 
 
 def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
@@ -212,8 +216,9 @@ def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
     """How many seeds would settle what is inconclusive."""
     low, high = chosen["seeds_to_settle_low"].max(), chosen["seeds_to_settle_high"].max()
     which = "it" if len(chosen) == 1 else "all of them"
-    finite = math.isfinite(high)
-    seeds = f"about {low:,.0f} to {high:,.0f}" if finite else f"as many as {MOST_SEEDS:,} or more"
+    seeds = f"about {low:,.0f} to {high:,.0f}"
+    if math.isinf(high):
+        seeds = f"more than {MOST_SEEDS:,}" if math.isinf(low) else f"{low:,.0f} or more"
     yield (
         f"{len(chosen)} of {counted(family, 'comparison')} "
         f"{'is' if len(chosen) == 1 else 'are'} inconclusive; at the spread between pairs "

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
-from crnn.report.answer import at_the_edge
+from crnn.report.answer import all_ended, at_the_edge
 from crnn.report.confirmed import found_against_confirmed, path_effects
-from crnn.report.effects import replicates
+from crnn.report.effects import identities, replicates
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, listed, percent, points, records
 
@@ -99,18 +99,10 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
 
 def lacking(path: StudyTable) -> str:
     """How far a path is whose trainings have not all ended; else empty."""
-    ended = _identities(path.trials[path.trials["state"].isin(["COMPLETE", "FAIL"])])
     done = len(replicates(path.trials))
-    return f"{done} of {path.wanted} trainings have finished" if len(ended) < path.wanted else ""
+    return "" if all_ended(path) else f"{done} of {path.wanted} trainings have finished"
 
 
 def _failed(path: StudyTable) -> int:
     """How many of a path's trainings have failed, and not been made good since."""
-    state = path.trials["state"]
-    return len(
-        _identities(path.trials[state == "FAIL"]) - _identities(path.trials[state == "COMPLETE"])
-    )
-
-
-def _identities(trials: pd.DataFrame) -> set[tuple[str, int]]:
-    return set(zip(trials["arm"], trials["seed"], strict=True))
+    return len(identities(path.trials, "FAIL") - identities(path.trials, "COMPLETE"))

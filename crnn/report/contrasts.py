@@ -34,7 +34,8 @@ def contrasts(
 
     Returns:
         ``kind`` is ``main``, ``interaction`` or ``additivity``, each a Holm family of its own;
-        ``n`` counts seeds.
+        ``n`` counts seeds: of a sum of effects those with all its trainings, of the others the
+        fewest of any cell.
     """
     rows: list[dict[str, object]] = []
     if design == "factorial":
@@ -47,57 +48,59 @@ def contrasts(
     return found
 
 
-def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]) -> list[str]:
+def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame) -> list[str]:
     """The arms of a factorial's grid in which no replicate has finished."""
     done = set(replicates(trials)["arm"])
-    return [arm for arm in _grid(arms, factors)["arm"] if arm not in done]
+    return [arm for arm in crossed(arms)["arm"] if arm not in done]
 
 
-def inactive_arms(arms: pd.DataFrame, factors: Sequence[str]) -> list[str]:
-    """The crossed arms in which a factor has no effect, and which no average contains."""
-    active = set(_grid(arms, factors)["arm"])
-    return [arm for arm in crossed(arms)["arm"] if arm not in active]
-
-
-def _grid(arms: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
-    """The crossed arms in which every factor has an effect."""
+def idle_arms(arms: pd.DataFrame, factors: Sequence[str]) -> dict[str, list[str]]:
+    """By factor, the crossed arms in which it has no effect, and which its means leave out."""
     grid = crossed(arms)
-    active: pd.DataFrame = grid[(grid[list(factors)] != "").all(axis=1)]
-    return active
+    idle = {name: [str(arm) for arm in grid.loc[grid[name] == "", "arm"]] for name in factors}
+    return {name: found for name, found in idle.items() if found}
 
 
 def _factorial(
     trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
 ) -> list[dict[str, object]]:
-    """Sum-coded least squares with seeds as blocks; nothing where cells or spread are lacking."""
-    grid = _grid(arms, factors)
-    varied = [name for name in factors if grid[name].nunique() > 1]
-    reference = {name: _reference(grid[name], str(arms[name].iloc[0])) for name in varied}
+    """Sum-coded least squares with seeds as blocks; nothing where cells or spread are lacking.
+
+    Over a whole grid the model has main effects and two-way interactions, and what goes beyond is
+    residual. Where a factor has no effect in some arms there is no such grid: each cell then has a
+    mean of its own.
+    """
+    grid = crossed(arms)
+    varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     # Names of factors and levels are the user's: the formula has its own.
     short = {name: f"factor{place}" for place, name in enumerate(varied)}
-    columns = grid[["arm", *varied]].rename(columns=short)
-    data = columns.merge(replicates(trials)[["arm", "seed", "val_accuracy"]], on="arm")
-    cells = columns.drop(columns="arm").drop_duplicates()
-    full = math.prod(grid[name].nunique() for name in varied)
-    if not varied or len(cells) < full or len(data["arm"].unique()) < len(grid):
+    cells = grid[["arm", *varied]].rename(columns=short)
+    data = cells.merge(replicates(trials)[["arm", "seed", "val_accuracy"]], on="arm")
+    seeds = data.groupby("arm")["seed"].nunique().reindex(cells["arm"]).fillna(0)
+    if not varied or seeds.min() < 1 or data["seed"].nunique() < 2:
         return []
-    terms = " + ".join(f"C({column}, Sum)" for column in short.values())
-    blocks = "C(seed, Sum) + " if data["seed"].nunique() > 1 else ""
-    outcome, design = dmatrices(f"val_accuracy ~ {blocks}({terms}) ** 2", data)
+    columns = list(short.values())
+    full = math.prod(cells[column].nunique() for column in columns)
+    whole = len(cells.drop_duplicates(columns)) == full and (cells[columns] != "").all(axis=None)
+    terms = " + ".join(f"C({column}, Sum)" for column in columns)
+    model = f"({terms}) ** 2" if whole else "C(arm, Sum)"
+    outcome, design = dmatrices(f"val_accuracy ~ C(seed, Sum) + {model}", data)
     fit = sm.OLS(outcome, design).fit()
     if fit.df_resid < 1 or fit.ssr <= 1e-18 or fit.model.rank < fit.model.exog.shape[1]:
         return []
     frame = cells.assign(seed=data["seed"].iloc[0])
     (matrix,) = build_design_matrices([design.design_info], frame)
-    levels = {name: [reference[name], *_others(grid[name], reference[name])] for name in varied}
-    wanted = _wanted(levels, short, _Means(frame, np.asarray(matrix)))
+    means = _Means(cells, columns, np.asarray(matrix))
+    wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, short, means)
+    if not wanted:
+        return []
     tested = fit.t_test(np.array([vector for _, _, vector in wanted]))
     ends, p = tested.conf_int(), np.ravel(tested.pvalue)
     return [
         {
             "kind": kind,
             "term": term,
-            "n": int(data["seed"].nunique()),
+            "n": int(seeds.min()),
             "delta": float(tested.effect[place]),
             "ci_low": float(ends[place, 0]),
             "ci_high": float(ends[place, 1]),
@@ -107,52 +110,82 @@ def _factorial(
     ]
 
 
+Vector = npt.NDArray[np.float64]
+
+
 def _wanted(
-    levels: Mapping[str, Sequence[str]], short: Mapping[str, str], means: _Means
-) -> list[tuple[str, str, npt.NDArray[np.float64]]]:
-    """Kind, words and vector of each contrast.
+    baseline: Mapping[str, str], short: Mapping[str, str], means: _Means
+) -> list[tuple[str, str, Vector]]:
+    """Kind, words and vector of each contrast that the cells allow.
 
     Args:
-        levels: of each factor, the baseline's first.
+        baseline: the baseline's level of each factor that varies.
         short: each factor's column.
         means: of the cells.
     """
     wanted = []
-    for name, (base, *others) in levels.items():
+    for name, column in short.items():
+        base, *others = means.levels(column, baseline[name])
         for level in others:
-            vector = means.of((short[name], level)) - means.of((short[name], base))
-            wanted.append(("main", f"{name} {level} instead of {base}", vector))
-    for (one, (a0, *firsts)), (two, (b0, *seconds)) in itertools.combinations(levels.items(), 2):
-        x0, y0 = (short[one], a0), (short[two], b0)
+            vector = means.difference({column: level}, {column: base})
+            if vector is not None:
+                wanted.append(("main", f"{name} {level} instead of {base}", vector))
+    for one, two in itertools.combinations(short, 2):
+        x, y = short[one], short[two]
+        a0, *firsts = means.levels(x, baseline[one], y)
+        b0, *seconds = means.levels(y, baseline[two], x)
         for a, b in itertools.product(firsts, seconds):
-            x, y = (short[one], a), (short[two], b)
-            vector = means.of(x, y) - means.of(x, y0) - means.of(x0, y) + means.of(x0, y0)
-            wanted.append(("interaction", f"{one} {a} with {two} {b}", vector))
+            there = means.difference({x: a, y: b}, {x: a0, y: b})
+            here = means.difference({x: a, y: b0}, {x: a0, y: b0})
+            across = means.difference({x: a, y: b}, {x: a, y: b0})
+            if there is not None and here is not None and across is not None:
+                wanted.append(("interaction", f"{one} {a} with {two} {b}", there - here))
     return wanted
 
 
 class _Means:
     """Rows of a design matrix, averaged over the cells with some levels."""
 
-    def __init__(self, cells: pd.DataFrame, matrix: npt.NDArray[np.float64]) -> None:
-        self.cells, self.matrix = cells, matrix
+    def __init__(self, cells: pd.DataFrame, columns: Sequence[str], matrix: Vector) -> None:
+        self.cells, self.columns, self.matrix = cells, list(columns), matrix
 
-    def of(self, *levels: tuple[str, str]) -> npt.NDArray[np.float64]:
-        """The mean row of the cells in which these columns have these levels."""
-        chosen = np.ones(len(self.cells), dtype=bool)
-        for column, level in levels:
-            chosen &= (self.cells[column] == level).to_numpy(bool)
-        mean: npt.NDArray[np.float64] = self.matrix[chosen].mean(0)
+    def levels(self, column: str, baseline: str, other: str | None = None) -> list[str]:
+        """The levels of a factor, the baseline's first if it is one; those beside another's.
+
+        One at least, which is empty where there is none.
+        """
+        active = self.cells[column] != ""
+        if other is not None:
+            active &= self.cells[other] != ""
+        found = list(dict.fromkeys(self.cells.loc[active, column]))
+        return sorted(found, key=lambda level: level != baseline) or [""]
+
+    def difference(self, one: Mapping[str, str], other: Mapping[str, str]) -> Vector | None:
+        """The mean over the cells with some levels less that over those with others.
+
+        None where there is no such cell, or where the other factors, as far as they have an effect
+        in all of them, are mixed otherwise: the difference would be partly theirs.
+        """
+        first, second = self._having(one), self._having(other)
+        if not (first.any() and second.any()):
+            return None
+        both = self.cells[first | second]
+        rest = [c for c in self.columns if c not in one and (both[c] != "").all()]
+        mixes = [
+            self.cells[chosen].value_counts(rest, normalize=True, sort=False).sort_index()
+            for chosen in (first, second)
+            if rest
+        ]
+        if mixes and not (mixes[0].index.equals(mixes[1].index) and np.allclose(*mixes)):
+            return None
+        mean: Vector = self.matrix[first].mean(0) - self.matrix[second].mean(0)
         return mean
 
-
-def _reference(levels: pd.Series[str], baseline: str) -> str:
-    """The baseline's level; the first where the factor has no effect in the baseline."""
-    return baseline if (levels == baseline).any() else str(levels.iloc[0])
-
-
-def _others(levels: pd.Series[str], reference: str) -> list[str]:
-    return [level for level in dict.fromkeys(levels) if level != reference]
+    def _having(self, levels: Mapping[str, str]) -> npt.NDArray[np.bool_]:
+        chosen = np.ones(len(self.cells), dtype=bool)
+        for column, level in levels.items():
+            chosen &= (self.cells[column] == level).to_numpy(bool)
+        return chosen
 
 
 def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ decides nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ COLUMNS = [
     "test_loss_mean",
     "reported_test_accuracy",
     "reported_test_loss",
+    "pairs",
     "delta",
     "ci_low",
     "ci_high",
@@ -120,9 +122,10 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
         margin: the smallest difference that matters, a fraction.
 
     Returns:
-        The columns ``COLUMNS``. ``n`` is the number of finished replicates; standard deviations
-        have ddof 1 and are empty below two; ``delta`` is the mean over the pairs, empty where
-        there is none; what follows it is empty where there is no test. Accuracies and
+        The columns ``COLUMNS``. ``n`` is the number of finished replicates, and ``pairs`` of
+        those whose seed has also finished in ``against`` (empty for the baseline); standard
+        deviations have ddof 1 and are empty below two; ``delta`` is the mean over the pairs, empty
+        where there is none; what follows it is empty where there is no test. Accuracies and
         differences are fractions.
     """
     by_arm = replicates(trials).groupby("arm", sort=False)
@@ -138,11 +141,12 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
         test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
     )
     rows = _tested(paired_tests(trials, arms), margin)
-    return out.merge(rows, on="arm", how="left").fillna({"verdict": ""})[COLUMNS]
+    merged = out.merge(rows, on="arm", how="left").astype({"pairs": "Int64"})
+    return merged.fillna({"verdict": ""})[COLUMNS]
 
 
 def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
-    """One row a comparison: the columns from ``delta`` on."""
+    """One row a comparison: the columns from ``pairs`` on."""
     family = len(tests)
     adjusted = holm([test.p for test in tests.values()])
     rows = []
@@ -151,6 +155,7 @@ def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
         rows.append(
             {
                 "arm": arm,
+                "pairs": test.n,
                 "delta": test.mean,
                 "ci_low": test.low,
                 "ci_high": test.high,
@@ -163,13 +168,19 @@ def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
                 "verdict": verdict(test, float(p_holm), margin),
             }
         )
-    return pd.DataFrame(rows, columns=["arm", *COLUMNS[COLUMNS.index("delta") :]])
+    return pd.DataFrame(rows, columns=["arm", *COLUMNS[COLUMNS.index("pairs") :]])
 
 
-def most_pairs(trials: pd.DataFrame, arms: pd.DataFrame) -> int:
-    """The largest number of pairs of any comparison."""
+def identities(trials: pd.DataFrame, *states: str) -> set[tuple[str, int]]:
+    """What is a replicate of which arm with which seed, among the trials in these states."""
+    rows = trials[trials["state"].isin(states)]
+    return set(zip(rows["arm"], rows["seed"], strict=True))
+
+
+def looked_at(trials: pd.DataFrame, arms: pd.DataFrame) -> int:
+    """The number of finished trials that verdicts rest on; 0 where nothing can be tested yet."""
     counts = pair_differences(trials, arms)["arm"].value_counts()
-    return int(counts.max()) if len(counts) else 0
+    return len(replicates(trials)) if (counts > 1).any() else 0
 
 
 def crossed(arms: pd.DataFrame) -> pd.DataFrame:
@@ -250,11 +261,11 @@ def mean_curves(epochs: pd.DataFrame) -> pd.DataFrame:
     return epochs.groupby(["arm", "epoch"], sort=False)[["val_accuracy"]].mean().reset_index()
 
 
-def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
+def class_differences(confusion: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
     """Class by class: the accuracy of two arms and their difference, paired by seed.
 
     Args:
-        class_accuracy: as in ``StudyTable.class_accuracy``.
+        confusion: as in ``StudyTable.confusion``.
         arm: the one.
         against: the other.
 
@@ -262,10 +273,12 @@ def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> p
         A row a class: ``true``, ``n`` pairs, and over these the means ``against`` and ``arm``,
         their difference ``delta``, ``ci_low`` and ``ci_high`` (95 %, for that class alone).
     """
-    once = class_accuracy.drop_duplicates(["arm", "seed", "true"])
-    grid = once.pivot(index="seed", columns=["true", "arm"], values="accuracy")
+    shares = confusion_shares(confusion, ["arm", "seed"])
+    right = shares[shares["true"] == shares["predicted"]]
+    once = right.drop_duplicates(["arm", "seed", "true"])
+    grid = once.pivot(index="seed", columns=["true", "arm"], values="share")
     rows = []
-    for true in class_accuracy["true"].unique():
+    for true in once["true"].unique():
         pairs = grid[[(true, against), (true, arm)]].dropna().astype(float)
         theirs, ours = pairs[true, against], pairs[true, arm]
         test = paired_test(ours - theirs)
@@ -275,7 +288,32 @@ def class_differences(class_accuracy: pd.DataFrame, arm: str, against: str) -> p
     return pd.DataFrame(rows)
 
 
-def confusion_shares(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Confusion counts with ``share``: of the images of a true class, which part went where."""
-    totals = confusion.groupby(["arm", "true"], sort=False)["count"].transform("sum")
+def confusion_by_arm(confusion: pd.DataFrame) -> pd.DataFrame:
+    """Confusion counts over an arm's seeds: the columns of ``confusion.csv``.
+
+    Args:
+        confusion: as in ``StudyTable.confusion``.
+
+    Returns:
+        ``arm``, ``true``, ``predicted``, ``count``; arms in the order of the design.
+    """
+    keys = ["arm", "true", "predicted"]
+    return confusion.groupby(keys, sort=False, as_index=False)[["count"]].sum()
+
+
+def common_seeds(rows: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """The rows of these arms whose seed all of them have."""
+    chosen = rows[rows["arm"].isin(arms)]
+    found = chosen.groupby("seed")["arm"].nunique()
+    return chosen[chosen["seed"].isin(found.index[found == len(arms)])]
+
+
+def confusion_shares(confusion: pd.DataFrame, of: Sequence[str] = ("arm",)) -> pd.DataFrame:
+    """Confusion counts with ``share``: of the images of a true class, which part went where.
+
+    Args:
+        confusion: counts, with the columns ``true``, ``count`` and those of ``of``.
+        of: what has a matrix of its own.
+    """
+    totals = confusion.groupby([*of, "true"], sort=False)["count"].transform("sum")
     return confusion.assign(share=confusion["count"] / totals.where(totals > 0))

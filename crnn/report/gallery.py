@@ -14,8 +14,10 @@ from crnn.report.curves import beside_reported, learning_curves
 from crnn.report.effects import (
     best_so_far,
     class_differences,
+    common_seeds,
     compared,
     confounded,
+    confusion_by_arm,
     confusion_shares,
     costs,
     pair_differences,
@@ -187,22 +189,25 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
 
 def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
-    base, best, scored = str(effects["arm"].iloc[0]), rival(table, effects), table.class_accuracy
-    arms = [arm for arm in (base, best) if arm and arm in set(scored["arm"])]
-    by_class = class_differences(scored, best, base) if best and len(arms) == 2 else None
-    if best and by_class is not None and by_class["n"].any():
-        figure = classes.accuracy(by_class, best, base)
+    base, best, counts = str(effects["arm"].iloc[0]), rival(table, effects), table.confusion
+    arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
+    both = common_seeds(counts, arms)
+    if best and len(arms) == 2 and len(both):
+        figure = classes.accuracy(class_differences(both, best, base), best, base)
         caption = (
             f"Which classes {best}, the best other arm by validation, recognises more or less "
             "often than the baseline. Ten intervals of one pair of arms: a description, no test."
         )
         yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, figure)
     if arms:
-        shares = confusion_shares(table.confusion)
         caption = "What the test images of each class were taken for, in percent of the class."
-        figure = classes.confusion(shares, arms)
+        figure = classes.confusion(confusion_shares(confusion_by_arm(counts)), arms)
         yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)
-    if best and len(arms) == 2:
-        caption = "The right matrix less the left one, in points of each true class."
-        figure = classes.change(shares, best, base)
+    if best and len(arms) == 2 and len(both):
+        seeds = counted(both["seed"].nunique(), "seed")
+        caption = (
+            f"The matrix of {best} less that of the baseline, in points of each true class, over "
+            f"the {seeds} that both have finished."
+        )
+        figure = classes.change(confusion_shares(confusion_by_arm(both)), best, base)
         yield Plot("confusion_change", "confusion", "What changes", caption, figure)

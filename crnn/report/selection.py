@@ -26,7 +26,7 @@ def leading(effects: pd.DataFrame, room: int = ROOM) -> pd.DataFrame:
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
     """The best arm beside the baseline among those scored on the test set, by validation."""
-    scored = effects["arm"].isin(table.class_accuracy["arm"]) & ~is_first(effects)
+    scored = effects["arm"].isin(table.confusion["arm"]) & ~is_first(effects)
     best = effects[scored].nlargest(1, "val_mean")["arm"]
     return None if best.empty else str(best.iloc[0])
 
@@ -45,7 +45,7 @@ def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
     kept = replicates(rows)
     again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
     absent = rows.loc[~again, "state"].replace("COMPLETE", "without a finite accuracy")
-    words = absent.replace({"FAIL": "failed", "RUNNING": "still running"})
+    words = absent.replace({"FAIL": "failed", "RUNNING": "under way or cut off"})
     kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
     return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
 

@@ -42,7 +42,7 @@ class StudyTable:
         margin: the smallest difference of validation accuracy that matters, a fraction.
         notes: sentences of the space's author that the report repeats (may be empty).
         seeds: the seeds that the study wants, in order.
-        looks: the numbers of pairs at which verdicts were produced, in order.
+        looks: the numbers of finished trials at which verdicts were produced, in order.
         sampler: of a search, what draws its trials; else empty.
         wanted: the number of trials that the study wants (replicates; for a search, trials).
         factors: by name of the factor: its ``role`` (``scientific`` or ``nuisance``), its
@@ -60,9 +60,8 @@ class StudyTable:
             where it has no effect, or its condition is not met so that it is not drawn).
         trials: one row a trial, the columns of ``trials.csv``.
         epochs: one row an epoch of a trial, the columns of ``epochs.csv``.
-        confusion: one row a pair of classes of an arm: ``arm``, ``true``, ``predicted``, ``count``.
-        class_accuracy: one row a class of a finished trial: ``arm``, ``seed``, ``true`` (the
-            class) and ``accuracy``, the part of its test images that were recognised.
+        confusion: one row a pair of classes of a finished trial: ``arm``, ``seed``, ``true``,
+            ``predicted``, ``count`` of test images; arm by arm in the order of the design.
         reported_curves: one row an epoch that somebody else logged of an arm: ``arm``, ``epoch``,
             ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
         environment: versions, hardware, precision, thread count, commit; text by name.
@@ -89,7 +88,6 @@ class StudyTable:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     confusion: pd.DataFrame
-    class_accuracy: pd.DataFrame
     reported_curves: pd.DataFrame
     environment: dict[str, Any] = field(default_factory=dict)
     space_text: str = ""
@@ -193,7 +191,6 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         trials=_trials(record, rows),
         epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
         confusion=_confusion(rows, places),
-        class_accuracy=_class_accuracy(rows),
         reported_curves=_reported_curves(plan),
         environment=_environment(record),
         space_text=space.text,
@@ -334,31 +331,14 @@ def _epochs(row: TrialRow) -> list[dict[str, Any]]:
 
 
 def _confusion(rows: list[TrialRow], places: dict[str, int]) -> pd.DataFrame:
-    """Counts of each arm's test images by true and predicted class, over its replicates."""
-    sums: dict[str, list[list[int]]] = {}
-    for row in rows:
-        if row.state == "COMPLETE" and (counts := row.attributes.get("confusion")):
-            total = sums.setdefault(row.attributes["arm"], [[0] * len(CLASSES) for _ in CLASSES])
-            for into, line in zip(total, counts, strict=True):
-                into[:] = [a + b for a, b in zip(into, line, strict=True)]
     cells = [
-        (arm, CLASSES[true], CLASSES[predicted], sums[arm][true][predicted])
-        for arm in sorted(sums, key=places.__getitem__)
-        for true in range(len(CLASSES))
-        for predicted in range(len(CLASSES))
-    ]
-    return pd.DataFrame(cells, columns=["arm", "true", "predicted", "count"])
-
-
-def _class_accuracy(rows: list[TrialRow]) -> pd.DataFrame:
-    """Of each class's test images, the part that a finished trial took for what they are."""
-    cells = [
-        (row.attributes["arm"], row.attributes["seed"], CLASSES[true], line[true] / sum(line))
-        for row in rows
+        (row.attributes["arm"], row.attributes["seed"], CLASSES[true], CLASSES[predicted], count)
+        for row in sorted(rows, key=lambda row: places.get(row.attributes.get("arm", ""), 0))
         if row.state == "COMPLETE"
         for true, line in enumerate(row.attributes.get("confusion") or [])
+        for predicted, count in enumerate(line)
     ]
-    return pd.DataFrame(cells, columns=["arm", "seed", "true", "accuracy"])
+    return pd.DataFrame(cells, columns=["arm", "seed", "true", "predicted", "count"])
 
 
 def _reported_curves(plan: Plan) -> pd.DataFrame:

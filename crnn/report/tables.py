@@ -103,6 +103,7 @@ def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
     replicated = table.design != "search"
     columns = {"n": [str(n) for n in rows["n"]]} if replicated else {}
     columns["validation accuracy ± sd"] = _spread(rows["val_mean"], rows["val_sd"])
+    columns |= _pairs(rows) if replicated else {}
     columns["effect (points)"] = [signed(x) for x in rows["delta"]]
     if replicated:
         ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
@@ -110,6 +111,14 @@ def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
         columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
         columns["verdict"] = _verdicts(table, rows)
     return columns
+
+
+def _pairs(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """How many pairs an effect rests on, where that is not n."""
+    compared = rows["against"] != ""
+    if (rows.loc[compared, "pairs"] == rows.loc[compared, "n"]).all():
+        return {}
+    return {"pairs": [MISSING if pd.isna(x) else str(x) for x in rows["pairs"]]}
 
 
 def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
@@ -162,6 +171,7 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "arm": list(compared(effects, rows).values()),
         "n": [str(n) for n in rows["n"]],
         "validation": [percent(x) for x in rows["val_mean"]],
+        **_pairs(rows),
         "effect": [signed(x) for x in rows["delta"]],
         "95 % interval": [_interval(*pair) for pair in ends],
         "verdict": _verdicts(table, rows),
@@ -197,13 +207,18 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
                 else MISSING,
                 "p": chance(row["p_value"]),
                 "p of sign flips": chance(sign_flip(d)),
-                "minimum detectable": signed(row["minimum_detectable"]).lstrip("+"),
+                "minimum detectable": _detectable(row["minimum_detectable"]),
                 "seeds to settle": _seeds(*settle),
                 **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
                 "effect on the test set (95 % interval)": f"{signed(test[arm].mean)} ({on_tests})",
             }
         )
     return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2)
+
+
+def _detectable(least: float) -> str:
+    """In points; no difference of accuracies is more than 100."""
+    return "more than 100" if least > 1 else signed(least).lstrip("+")
 
 
 def _seeds(low: float, high: float) -> str:

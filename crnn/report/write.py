@@ -21,6 +21,7 @@ from crnn.report.confirmed_parts import FILES as CONFIRMED
 from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.csv_file import csv_text
+from crnn.report.effects import confusion_by_arm
 from crnn.report.effects import effects as effects_of
 from crnn.report.gallery import Plot, gallery, searched
 from crnn.report.part import Part
@@ -102,7 +103,7 @@ def _texts(
         yield "contrasts.csv", csv_text(contrasts)
     yield "effects.tex", as_latex(main, effects)
     if len(main.confusion):
-        yield "confusion.csv", csv_text(main.confusion)
+        yield "confusion.csv", csv_text(confusion_by_arm(main.confusion))
     yield "space.toml", table.space_text
     environment = json.dumps(table.environment, indent=2, ensure_ascii=False, default=str)
     yield "environment.json", environment + "\n"
