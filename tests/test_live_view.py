@@ -24,7 +24,7 @@ from crnn.live import study_page
 from crnn.live.study_page import refresh
 from crnn.live.trial_page import attach_files
 from crnn.live.view import LiveView
-from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
+from tests.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
 
 
 def note_of(storage: RDBStorage) -> str:
@@ -195,6 +195,22 @@ def test_only_a_settled_study_is_looked_at(storage: RDBStorage) -> None:
     refresh(storage, STUDY)
     refresh(storage, STUDY)
     assert load_record(storage, STUDY).looks == (6,)
+
+
+def test_a_study_that_ended_with_a_failure_has_verdicts(storage: RDBStorage) -> None:
+    """As the report has, which its run wrote; what failed is trained again only when asked to."""
+    source = designed(storage)
+    run_all(source, 5)
+    task = source.next()
+    assert task
+    end(source, task, "FAIL")
+    refresh(storage, STUDY)
+    text = note_of(storage)
+    assert "no verdict before the last trial" not in text
+    assert "5 of 6 trials have finished and 1 failed (--retry-failed" in text
+    assert "verdict" in text
+    assert "Effects so far" not in "".join(graphs_of(storage).values())
+    assert load_record(storage, STUDY).looks == (5,)
 
 
 def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:

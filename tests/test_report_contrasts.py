@@ -109,20 +109,19 @@ def test_an_arm_in_which_a_factor_has_no_effect_is_left_out_of_that_factors_mean
     trials, arms = conditional()
     rows = contrasts(trials, arms, "factorial", ["a", "b", "c"]).set_index("term")
     y = trials.pivot(index="seed", columns="arm", values="val_accuracy")
-    m = {key: y[arm] for *key, arm in arms[["a", "b", "c", "arm"]].itertuples(index=False)
-         for key in [tuple(key)]}  # fmt: skip
-    at = {level: sum(v for k, v in m.items() if k[0] == level) / (4 if level != "0" else 2)
-          for level in "012"}  # fmt: skip
+    cells = zip(arms["a"], arms["b"], arms["c"], arms["arm"], strict=True)
+    m = {(a, b, c): float(y[arm].mean()) for a, b, c, arm in cells}
+    at = {level: np.mean([mean for cell, mean in m.items() if cell[0] == level]) for level in "012"}
     assert list(rows.index[rows["kind"] == "main"]) == [
         "a 1 instead of 0", "a 2 instead of 0", "b y instead of x", "c q instead of p",
     ]  # fmt: skip
-    assert rows.loc["a 1 instead of 0", "delta"] == pytest.approx((at["1"] - at["0"]).mean())
-    b = sum(m[a, "y", c] - m[a, "x", c] for a in "12" for c in "pq") / 4
-    assert rows.loc["b y instead of x", "delta"] == pytest.approx(b.mean())
-    c = sum(m[a, b, "q"] - m[a, b, "p"] for a, b, c in m if c == "p") / 5
-    assert rows.loc["c q instead of p", "delta"] == pytest.approx(c.mean())
-    ab = sum(m["2", "y", c] - m["2", "x", c] - m["1", "y", c] + m["1", "x", c] for c in "pq") / 2
-    assert rows.loc["a 2 with b y", "delta"] == pytest.approx(ab.mean())
+    assert rows.loc["a 1 instead of 0", "delta"] == pytest.approx(at["1"] - at["0"])
+    of_b = np.mean([m[a, "y", c] - m[a, "x", c] for a in "12" for c in "pq"])
+    assert rows.loc["b y instead of x", "delta"] == pytest.approx(of_b)
+    of_c = np.mean([m[a, b, "q"] - m[a, b, "p"] for a, b, c in m if c == "p"])
+    assert rows.loc["c q instead of p", "delta"] == pytest.approx(of_c)
+    ab = [m["2", "y", c] - m["2", "x", c] - m["1", "y", c] + m["1", "x", c] for c in "pq"]
+    assert rows.loc["a 2 with b y", "delta"] == pytest.approx(np.mean(ab))
     assert list(rows.index[rows["kind"] == "interaction"]) == [
         "a 2 with b y", "a 1 with c q", "a 2 with c q", "b y with c q",
     ]  # fmt: skip
@@ -132,7 +131,7 @@ def test_an_arm_in_which_a_factor_has_no_effect_is_left_out_of_that_factors_mean
     error = np.sqrt((residuals.to_numpy() ** 2).sum() / degrees * 2 / (4 * 4))
     row = rows.loc["b y instead of x"]
     half = stats.t.ppf(0.975, degrees) * error
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((b.mean() - half, b.mean() + half))
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((of_b - half, of_b + half))
     assert idle_arms(arms, ["a", "b", "c"]) == {"b": ["baseline", "a=0+b=+c=q"]}
 
 

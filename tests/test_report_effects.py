@@ -29,6 +29,7 @@ from crnn.report.effects import (
     replicates,
 )
 from crnn.report.table import StudyTable
+from crnn.report.tables import arms_table, brief_table, details_table
 from tests.report_studies import study
 
 MARGIN = 0.005
@@ -195,6 +196,30 @@ def test_a_failed_arm_counts_in_the_family() -> None:
     assert p.tolist() == both["p_value"].iloc[1:3].tolist()
     assert fewer["p_holm"].min() == pytest.approx(min(1.0, 3 * p.min()))
     assert np.isnan(fewer["p_holm"].iloc[3])
+
+
+def test_an_effect_rests_on_pairs_not_on_replicates() -> None:
+    table = study(arms=3, seeds=4, missing=(("baseline", 0), ("baseline", 1)))
+    rows = effects(table.trials, table.arms, MARGIN)
+    assert rows["n"].tolist() == [2, 4, 4]
+    assert rows["pairs"].tolist() == [pd.NA, 2, 2]
+    shown = arms_table(table, rows)
+    assert [row[shown.titles.index("pairs")] for row in shown.rows] == ["–", "2", "2"]
+    assert "pairs" in brief_table(table, rows).titles
+    whole = study(arms=3, seeds=4)
+    rows = effects(whole.trials, whole.arms, MARGIN)
+    assert "pairs" not in arms_table(whole, rows).titles  # where it says no more than n
+
+
+def test_no_difference_beyond_100_points_is_promised() -> None:
+    table = study(arms=3, seeds=2)
+    fine = (table.trials["seed"] == 0) | (table.trials["arm"] == "baseline")
+    spread = table.trials["val_accuracy"].where(fine, 0.1)
+    wild = replace(table, trials=table.trials.assign(val_accuracy=spread))
+    details = details_table(wild, effects(wild.trials, wild.arms, MARGIN))
+    assert details
+    place = details.titles.index("minimum detectable")
+    assert {row[place] for row in details.rows} == {"more than 100"}
 
 
 def test_classes_are_compared_by_seed() -> None:
@@ -383,7 +408,9 @@ def test_the_same_network_under_another_name_is_no_further_replicate() -> None:
 def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
     table = replace(study(arms=3, seeds=5), looks=(9, 1015))
     text = said(table)
-    assert "Look 2, error rate not controlled: verdicts were produced at 9, 1,015 finished" in text
+    assert (
+        "Look 2, error rate not controlled: verdicts were produced at 9 and 1,015 finished" in text
+    )
     assert "Look" not in said(replace(table, looks=(5,)))
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import pingouin
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,6 +45,23 @@ def test_equivalence_is_two_one_sided_tests(d: list[float], margin: float) -> No
     p = ttost_paired(np.array(d), np.zeros(len(d)), -margin, margin)[0]
     if abs(p - 0.05) > 1e-9:
         assert (verdict(paired_test(d), 1.0, margin) == "equivalent") is bool(p < 0.05)
+
+
+@given(some, st.integers(1, 12))
+@settings(max_examples=25)  # it takes 10 ms for each
+def test_pingouin_says_the_same(d: list[float], m: int) -> None:
+    test, none = paired_test(d), np.zeros(len(d))
+    theirs = pingouin.ttest(d, none, paired=True).iloc[0]
+    assert test.p == pytest.approx(theirs["p_val"], rel=1e-9)
+    assert test.n - 1 == theirs["dof"]
+    equivalent = pingouin.tost(d, none, bound=0.005, paired=True)["pval"].iloc[0]
+    if abs(equivalent - 0.05) > 1e-9:
+        assert (verdict(test, 1.0, 0.005) == "equivalent") is bool(equivalent < 0.05)
+    size = 2.5 / math.sqrt(test.n)  # where the other tail counts for nothing
+    found = pingouin.power_ttest(d=size, n=test.n, alpha=0.05 / m, contrast="paired")
+    assert power(size, 1.0, test.n, m) == pytest.approx(found, abs=1e-3)
+    p = list(np.abs(d))
+    assert holm(p) == pytest.approx(pingouin.multicomp(p, method="holm")[1])
 
 
 @pytest.mark.parametrize(("d", "why"), [

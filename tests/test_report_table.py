@@ -366,4 +366,5 @@ def test_how_to_go_on_has_what_the_study_was_asked_for(
 ) -> None:
     begin(storage, wanted)
     command = load_study(storage, STUDY).command
-    assert command == f"run results/tiny/space.toml{more} --study tiny"
+    where = "--device cpu --precision fp32 --threads 1"
+    assert command == f"run results/tiny/space.toml{more} --study tiny {where}"

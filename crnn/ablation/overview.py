@@ -143,7 +143,7 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     if not (search := space.search):
         count = seeds or len(space.seeds)
         runs = len(costs) * count
-        what = f"{len(costs)} arms x {count} seeds = {runs} trainings"
+        what = f"{len(costs)} arms x {_seeds(count)} = {runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
     train = space.trained(space.baseline).train
@@ -154,6 +154,10 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     if confirm := space.confirm:
         parts += _confirmed(found, confirm, seeds or confirm.seeds)
     return parts
+
+
+def _seeds(count: int, which: str = "") -> str:
+    return f"{count} {which}seed{'s' * (count != 1)}"
 
 
 def _length(train: TrainConfig) -> str:
@@ -167,11 +171,12 @@ def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
     runs = arms * count
     train = found.space.baseline.train
     what = f"Then {arms} arms (the best {confirm.top} with those above) of {_length(train)}"
-    parts = [_Part(f"{what} x {count} fresh seeds = {runs} trainings", runs, runs * full)]
+    what = f"{what} x {_seeds(count, 'fresh ')} = {runs} trainings"
+    parts = [_Part(what, runs, runs * full)]
     count, changes = confirm.path_count(count), _changes_at_most(found.space)
     if runs := 2 * changes * count:
         what = f"Then the path to the best, {changes} changes at most: up to {2 * changes} arms"
-        parts.append(_Part(f"{what} x {count} seeds = {runs} trainings", runs, runs * full))
+        parts.append(_Part(f"{what} x {_seeds(count)} = {runs} trainings", runs, runs * full))
     return parts
 
 
@@ -259,9 +264,10 @@ def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     smallest = minimum_detectable(spread, seeds, comparisons)
     if not comparisons or smallest <= margin:
         return []
-    counted = f"{seeds} seeds and {comparisons} comparison{'s' * (comparisons != 1)}"
+    counted = f"{_seeds(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
+    least = f"{100 * smallest:.2f} or more" if smallest <= 1 else "no difference that can exist"
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
-        f"{100 * margin:.2f} points: four times in five they find {100 * smallest:.2f} or more, "
+        f"{100 * margin:.2f} points: four times in five they find {least}, "
         f"at a spread of {100 * spread:.2f} points between pairs ({source})."
     ]

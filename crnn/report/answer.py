@@ -96,7 +96,8 @@ def incomplete(table: StudyTable) -> list[str]:
             "answer may change."
         )
     if len(table.looks) > 1:
-        at = ", ".join(f"{trials:,}" for trials in table.looks)
+        *earlier, last = [f"{trials:,}" for trials in table.looks]
+        at = f"{', '.join(earlier)} and {last}"
         notes.append(
             f"Look {len(table.looks)}, error rate not controlled: verdicts were produced at {at} "
             "finished trials. Testing again as they come in finds differences by chance more often "

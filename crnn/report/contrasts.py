@@ -171,15 +171,15 @@ class _Means:
             return None
         both = self.cells[first | second]
         rest = [c for c in self.columns if c not in one and (both[c] != "").all()]
-        mixes = [
-            self.cells[chosen].value_counts(rest, normalize=True, sort=False).sort_index()
-            for chosen in (first, second)
-            if rest
-        ]
-        if mixes and not (mixes[0].index.equals(mixes[1].index) and np.allclose(*mixes)):
+        if rest and not self._mix(first, rest).equals(self._mix(second, rest)):
             return None
         mean: Vector = self.matrix[first].mean(0) - self.matrix[second].mean(0)
         return mean
+
+    def _mix(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> pd.Series[float]:
+        """Which part of these cells has which levels."""
+        shares = self.cells[chosen].value_counts(normalize=True, subset=columns)
+        return shares.sort_index().round(12)
 
     def _having(self, levels: Mapping[str, str]) -> npt.NDArray[np.bool_]:
         chosen = np.ones(len(self.cells), dtype=bool)

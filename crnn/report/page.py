@@ -109,6 +109,7 @@ def content(
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
         "contrasts": tables.contrasts_table(contrasts),
+        "about_contrasts": tables.about_contrasts(contrasts),
         "failures": tables.failures_table(every),
         "factors": tables.factors_table(table),
         "caveats": caveats(table),
@@ -159,7 +160,11 @@ def caveats(table: StudyTable) -> list[str]:
 def commands(table: StudyTable) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
     return [
-        (f"python study.py {table.command}", "goes on with what is missing; trains nothing twice"),
+        (
+            f"python study.py {table.command}",
+            "trains what is missing, and nothing twice; elsewhere all of it, under the same "
+            "conditions",
+        ),
         (f"python study.py report {table.name}", "builds these files anew from the storage"),
         ("python study.py dashboard", "every trial in the browser"),
     ]

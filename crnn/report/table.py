@@ -382,7 +382,7 @@ def _texts(values: dict[str, Value]) -> dict[str, str]:
 
 
 def _command(record: Record, study: str) -> str:
-    """``run source --epochs 1``; a space that is not a shipped one is the study's own copy."""
+    """``run source --epochs 1 …``; a space that is not a shipped one is the study's own copy."""
     plan = record.plan
     own = f"results/{search_of(study)}/space.toml"
     words = ["run", plan.space.name if plan.is_shipped else own]
@@ -395,6 +395,9 @@ def _command(record: Record, study: str) -> str:
         words += ["--seeds", str(len(record.seeds))]
     if search_of(study) != plan.study_name or not plan.is_shipped:
         words += ["--study", search_of(study)]
+    # A study keeps these; where there is none yet, the same command begins one like it.
+    words += ["--device", record.device, "--precision", record.precision]
+    words += ["--threads", str(record.threads)]
     return " ".join(words)
 
 

@@ -281,6 +281,24 @@ def contrasts_table(contrasts: pd.DataFrame) -> TextTable | None:
     return TextTable(titles, cells, words=2)
 
 
+def about_contrasts(contrasts: pd.DataFrame) -> str:
+    """How to read the table of them."""
+    kinds, lines = set(contrasts["kind"]), []
+    if kinds & {"main", "interaction"}:
+        lines.append(
+            "Main: the mean over the cells with one level less that over those with the other. "
+            "Interaction: what two levels give together, beyond the sum of both. Least squares, "
+            "seeds as blocks."
+        )
+    if "additivity" in kinds:
+        lines.append(
+            "Additivity: the effect of an arm that changes several settings, less the sum of what "
+            "each of them does alone; paired by seed. Where the interval excludes 0, they do not "
+            "add up."
+        )
+    return " ".join([*lines, "p is Holm-adjusted within its kind."])
+
+
 def failures_table(table: StudyTable) -> TextTable:
     """What did not finish, by reason: how many, which, and whether it was made good since."""
     trials = table.trials[table.trials["state"] != "COMPLETE"]
