@@ -147,7 +147,7 @@ def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_be
     assert [(arm.name, arm.against, arm.note) for arm in found.arms] == [
         ("baseline", "", ""),
         ("wide", "baseline", "step 1"),
-        ("hidden_size=256+dropout=0.1", "wide", "step 2"),
+        ("hidden_size=256+dropout=0.1", "wide", "step 2; leave-one-out: pooling_count"),
         ("best", "hidden_size=256+dropout=0.1", "step 3"),
         ("pooling_count=2+dropout=0.1", "best", "leave-one-out: hidden_size"),
         ("pooling_count=2+hidden_size=256", "best", "leave-one-out: dropout"),
@@ -158,9 +158,9 @@ def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_be
 
 def test_a_path_of_one_change_is_its_own_leave_one_out() -> None:
     found = stage(best(hidden_size=256), "wide")
-    assert [(arm.name, arm.against) for arm in found.arms] == [
-        ("baseline", ""),
-        ("wide", "baseline"),
+    assert [(arm.name, arm.against, arm.note) for arm in found.arms] == [
+        ("baseline", "", "leave-one-out: hidden_size"),
+        ("wide", "baseline", "step 1"),
     ]
 
 
@@ -169,7 +169,7 @@ def test_what_had_no_effect_is_not_brought_in_by_taking_a_change_back() -> None:
     found = stage(best(hidden_size=256, dropout=0.0, dropout_count=1))
     assert [arm.note for arm in found.arms] == [
         "",
-        "step 1",
+        "step 1; leave-one-out: dropout",
         "step 2",
         "leave-one-out: hidden_size",
     ]
@@ -189,11 +189,23 @@ def test_what_is_drawn_under_a_condition_follows_it_there_and_back() -> None:
     chosen = own.baseline.replace(batch_norm=False, learning_rate=2e-3, hidden_size=256)
     arm = make_arm(own, chosen, "best")
     found = path_stage(own, arm, preferring("learning_rate", "batch_norm"), [], (11, 12))
-    settings = {arm.note: arm.setting for arm in found.arms}
+    settings = {part: arm.setting for arm in found.arms for part in arm.note.split("; ")}
     assert settings["step 1"] == own.baseline.replace(batch_norm=False)
     assert settings["step 2"] == own.baseline.replace(batch_norm=False, learning_rate=2e-3)
     assert settings["leave-one-out: batch_norm"] == own.baseline.replace(hidden_size=256)
     assert settings["leave-one-out: learning_rate"] == chosen.replace(learning_rate=1e-3)
+
+
+def test_what_is_a_step_is_told_to_be_what_is_taken_back_as_well() -> None:
+    """With the condition goes what is drawn under it, so that taking it back leads to a step."""
+    own = build("tiny", SPACE.replace(*CONDITION)).space
+    chosen = own.baseline.replace(batch_norm=False, learning_rate=2e-3)
+    found = path_stage(own, make_arm(own, chosen, "best"), preferring("batch_norm"), [], (11, 12))
+    assert [arm.note for arm in found.arms] == [
+        "leave-one-out: batch_norm",
+        "step 1; leave-one-out: learning_rate",
+        "step 2",
+    ]
 
 
 def test_there_is_no_path_to_the_baseline() -> None:

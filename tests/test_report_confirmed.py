@@ -17,14 +17,14 @@ from crnn.ablation.storage import url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.config import text_of
 from crnn.report.answer import at_the_edge
-from crnn.report.confirmed import found_against_confirmed, path_effects
-from crnn.report.confirmed_answer import sentences
+from crnn.report.confirmed import found_against_confirmed, never_taken_back, path_effects
+from crnn.report.confirmed_answer import judged, sentences, worth
 from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import COLUMNS
 from crnn.report.effects import effects
-from crnn.report.inference import holm
+from crnn.report.inference import holm, paired_test
 from crnn.report.table import StudyTable, all_trials, load_study, load_trials
-from crnn.report.wording import records
+from crnn.report.wording import interval, points, records
 from crnn.report.write import write_report
 from tests import cli
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all
@@ -125,7 +125,7 @@ def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Four arms of a path over five seeds: a (two changes), then its first change taken back."""
     names = {
         "baseline": ("", "", "", 0.0),
-        "x=1": ("x=1", "baseline", "step 1", 0.02),
+        "x=1": ("x=1", "baseline", "step 1; leave-one-out: y, z; reported once", 0.02),
         "x=1+y=2+z=3": ("x=1+y=2+z=3", "x=1", "step 2", 0.05),
         "y=2+z=3": ("y=2+z=3", "x=1+y=2+z=3", "leave-one-out: x; reported once", 0.01),
     }
@@ -135,7 +135,12 @@ def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
             for arm, (changes, against, note, _) in names.items()
         ]
     ).assign(
-        factor="", level="", reported_test_accuracy=float("nan"), reported_test_loss=float("nan")
+        factor="",
+        level="",
+        reported_test_accuracy=float("nan"),
+        reported_test_loss=float("nan"),
+        sequence_length=[18, 18, 9, 9],
+        parameters=1000,
     )
     noise = [0.001, -0.002, 0.0015, 0.0005, -0.001]
     trials = pd.DataFrame(
@@ -171,6 +176,48 @@ def test_each_step_is_tested_against_the_one_before() -> None:
         p_values.append(expected.pvalue)
     assert list(rows["p_holm"][1:3]) == pytest.approx(list(holm(p_values[:2])))
     assert list(rows["p_holm"][3:]) == pytest.approx(list(holm(p_values[2:])))
+    assert list(rows["confounded"]) == [False, False, True, False, True]
+    assert never_taken_back(arms) == []
+
+
+def test_nuisances_are_in_no_family() -> None:
+    trials, arms = path_trials()
+    every = path_effects(trials, arms, 0.005)
+    rows = path_effects(trials, arms, 0.005, ["y", "z", "w"])
+    assert list(rows["role"]) == ["scientific", "scientific", "nuisance", "scientific", "nuisance"]
+    tuned = rows[rows["role"] == "nuisance"]
+    assert tuned[["p_value", "p_holm", "minimum_detectable"]].isna().all(axis=None)
+    assert set(tuned["verdict"]) == {""}
+    alone = rows[(rows["role"] == "scientific") & (rows["arm"] != "baseline")]
+    assert list(alone["p_holm"]) == list(alone["p_value"])  # each the only one of its family
+    shown = ["arm", "n", "pairs", "val_mean", "delta", "ci_low", "ci_high", "confounded"]
+    pd.testing.assert_frame_equal(rows[shown], every[shown])
+    some = path_effects(trials, arms, 0.005, ["y"])  # a step of both kinds is concluded on
+    pd.testing.assert_frame_equal(some, every)
+    assert judged(records(rows)[2]) == "tuned, not tested"
+    assert judged(records(every)[2]).endswith(" *")
+
+
+def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> None:
+    confirmed(storage)
+    _, main, _ = study(storage)
+    trials, arms = path_trials()
+    path = replace(path_of(main), trials=trials, arms=arms, wanted=20, seeds=list(range(5)))
+    told = list(worth(replace(main, path=path)))[1]
+    wide = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    test = stats.ttest_rel(wide["x=1+y=2+z=3"], wide["baseline"])
+    ends = test.confidence_interval(0.95)
+    mean = (wide["x=1+y=2+z=3"] - wide["baseline"]).mean()
+    sure = f"{points(mean)} (95 % interval {interval(ends.low, ends.high)})."
+    assert told.endswith(f"5 seeds, which chose nothing: {sure}")
+
+
+def test_a_change_that_could_not_be_taken_back_alone_is_named() -> None:
+    trials, arms = path_trials()
+    fewer = arms.assign(note=arms["note"].str.replace("leave-one-out: y, z; ", ""))
+    assert never_taken_back(fewer) == ["y=2+z=3"]
+    rows = path_effects(trials, fewer, 0.005)
+    assert list(rows["step"]) == ["0", "1", "2", "leave-one-out"]
 
 
 def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> None:
@@ -202,6 +249,11 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     first = f"Chosen, as the highest mean of the confirmation: {main.chosen}, "
     assert written.answer[0].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
+    trials = path_of(main).trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    gained = paired_test(trials[main.chosen] - trials["baseline"])
+    assert gained.why_not  # the made-up trainings of an arm differ by the same amount
+    whole = f"over the path's own 3 seeds, which chose nothing: {points(gained.mean)}."
+    assert any(line.endswith(whole) for line in written.answer)
     found = pd.read_csv(tmp_path / "one" / "effects.csv")
     assert list(found["arm"]) == list(main.arms["arm"])
     assert list(found["n"]) == [3] * len(main.arms)
@@ -265,6 +317,7 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
     assert set(found["n"]) == {2}
     assert found["delta"].notna().sum() == len(found) - 1  # all but the baseline's
     assert found[["ci_low", "ci_high", "p_value", "p_holm", "verdict"]].isna().all(axis=None)
+    assert not any("which chose nothing" in line for line in sentences(table, rows))
 
 
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:

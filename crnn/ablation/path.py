@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crnn.ablation.design import Arm, Stage, arm_name, differences, make_arm, why_not
 from crnn.ablation.space import BASELINE, Factor, Space
@@ -18,7 +18,7 @@ Change = dict[str, Value]
 Predict = Callable[[Sequence[Setting]], Sequence[float]]
 IDLE = -1.0  # stands for the value of a number that has no effect where it is
 TREES = 200
-TAKEN_BACK = "leave-one-out"  # begins the note of such an arm; the settings taken back follow
+TAKEN_BACK = "leave-one-out"  # marks such an arm in its note; the settings taken back follow
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ def path_stage(
         seeds: none of which the search or the confirmation has used.
 
     Returns:
-        The stage ``path``: the baseline, the steps, the last of which is the chosen arm, then those
-        of its changes taken back alone that are no step. Without arms where nothing changes.
+        The stage ``path``: the baseline, the steps, the last of which is the chosen arm, then this
+        with each change taken back alone, as far as such a network can be trained. An arm that is
+        a step as well has both in its note. Without arms where nothing changes.
     """
     names = {arm.setting.digest: arm.name for arm in [*known, chosen]}
     made = steps(space, chosen.setting, predict)
@@ -118,14 +119,16 @@ def path_stage(
     for place, step in enumerate(made, start=1):
         name = names.get(step.setting.digest) or arm_name(space, step.setting)
         arms.append(make_arm(space, step.setting, name, arms[-1].name, f"step {place}"))
-    there = {arm.setting.digest for arm in arms}
     for step in made:
         setting = without(space, made[-1].setting, step.change)
-        if setting.digest not in there and why_not(space, setting) is None:
-            there.add(setting.digest)
+        mark = f"{TAKEN_BACK}: {', '.join(step.change)}"
+        there = [place for place, arm in enumerate(arms) if arm.setting.digest == setting.digest]
+        for place in there:
+            note = "; ".join(filter(None, (arms[place].note, mark)))
+            arms[place] = replace(arms[place], note=note)
+        if not there and why_not(space, setting) is None:
             name = names.get(setting.digest) or arm_name(space, setting)
-            note = f"{TAKEN_BACK}: {', '.join(step.change)}"
-            arms.append(make_arm(space, setting, name, chosen.name, note))
+            arms.append(make_arm(space, setting, name, chosen.name, mark))
     return Stage("path", tuple(arms), seeds)
 
 

@@ -5,14 +5,16 @@ Pure functions of DataFrames; the effects themselves are `crnn.report.effects`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
-from crnn.report.effects import COLUMNS, effects, replicates
+from crnn.report.effects import COLUMNS, confounded, effects, is_first, replicates
 
-PATH_COLUMNS = ["step", "change", *COLUMNS]
+PATH_COLUMNS = ["step", "change", "role", *COLUMNS, "confounded"]
+SCIENTIFIC, NUISANCE = "scientific", "nuisance"
 
 
 def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
@@ -49,34 +51,69 @@ def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd
     return rows.astype(whole).sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def path_effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
+def path_effects(
+    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, nuisances: Collection[str] = ()
+) -> pd.DataFrame:
     """The steps of a path, each against the one before; then each change taken back alone.
 
-    The steps are one family of Holm's, those taken back another.
+    The steps are one family of Holm's, those taken back another. A change of nuisances alone is in
+    neither: they are tuned, and nothing is concluded on them.
 
     Args:
         trials: the path's trials, the columns of ``trials.csv``.
-        arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order, and
-            the arms whose note is ``leave-one-out`` with the settings taken back, which are
-            compared with the last step.
+        arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order
+            (``step 1`` and so on in their note), and the last step with changes taken back alone
+            (``leave-one-out`` with the settings in their note), which are compared with it.
         margin: within which differences are too small to matter, a fraction.
+        nuisances: settings that are tuned.
 
     Returns:
         ``step`` (0 for the baseline, ``leave-one-out`` after the steps), ``change`` (the settings
-        that the step gives new values, or that were taken back), then as ``effects.csv``. Of what
-        is taken back, ``delta`` is the arm without it less the last step: below 0 where the change
-        is worth something.
+        that the step gives new values, or that were taken back), ``role`` (``scientific``, or
+        ``nuisance`` for what is not tested), then as ``effects.csv``, and whether the LSTM's steps
+        or the network's size change by more than 10 % as well (``confounded``). Of what is taken
+        back, ``delta`` is the arm without it less the last step: below 0 where the change is worth
+        something.
     """
-    steps = arms[~arms["note"].str.startswith(TAKEN_BACK)].reset_index(drop=True)
-    changed = ["", *(_change(steps, place) for place in range(1, len(steps)))]
-    made = effects(trials, steps, margin)
-    made.insert(0, "change", changed)
-    made.insert(0, "step", [str(place) for place in range(len(steps))])
-    without = _taken_back(arms, steps)
-    found = effects(trials, without, margin).iloc[1:]
-    found.insert(0, "change", list(without["change"].iloc[1:]))
-    found.insert(0, "step", TAKEN_BACK)
-    return pd.concat([made, found], ignore_index=True)[PATH_COLUMNS]
+    steps = _steps(arms)
+    made = steps.assign(change=["", *(_change(steps, n) for n in range(1, len(steps)))])
+    numbers = [str(place) for place in range(len(steps))]
+    first = _compared(trials, made, margin, nuisances).assign(step=numbers)
+    back = _compared(trials, _taken_back(arms, steps), margin, nuisances).iloc[1:]
+    rows = pd.concat([first, back.assign(step=TAKEN_BACK)], ignore_index=True)
+    return rows[PATH_COLUMNS]
+
+
+def never_taken_back(arms: pd.DataFrame) -> list[str]:
+    """The changes of a path that were not taken back alone, as no such network can be trained."""
+    steps = _steps(arms)
+    every = [_change(steps, place) for place in range(1, len(steps))]
+    back = {_names(change) for change in _taken_back(arms, steps)["change"].iloc[1:]}
+    return [change for change in every if _names(change) not in back]
+
+
+def _compared(
+    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, nuisances: Collection[str]
+) -> pd.DataFrame:
+    """The effects of arms, tested as one family but for those that change nuisances alone."""
+    tuned = [bool(change) and _names(change) <= set(nuisances) for change in arms["change"]]
+    arms = arms.assign(role=[NUISANCE if yes else SCIENTIFIC for yes in tuned])
+    every = effects(trials, arms, margin).set_index("arm")
+    tested = effects(trials, arms[arms["role"] == SCIENTIFIC], margin).set_index("arm")
+    judged = COLUMNS[COLUMNS.index("effect_size") :]
+    every[judged] = tested[judged].reindex(every.index)
+    also = confounded(arms)
+    return every.reset_index().assign(
+        change=list(arms["change"]),
+        role=list(arms["role"]),
+        verdict=every["verdict"].fillna("").to_numpy(),
+        confounded=[arm in also for arm in arms["arm"]],
+    )
+
+
+def _steps(arms: pd.DataFrame) -> pd.DataFrame:
+    """The baseline, which comes first, and the steps."""
+    return arms[is_first(arms) | arms["note"].str.match(r"step \d+(; |$)")].reset_index(drop=True)
 
 
 def _change(steps: pd.DataFrame, place: int) -> str:
@@ -91,29 +128,29 @@ def _settings(row: pd.Series[Any]) -> dict[str, str]:
     return {name: value for name, _, value in (part.partition("=") for part in parts)}
 
 
-def _names_taken_back(row: pd.Series[Any]) -> frozenset[str]:
-    """The settings that an arm's note says are taken back in it; none of a step."""
-    first, *_ = str(row["note"]).split("; ")  # a note of the space may follow
-    mark, _, names = first.partition(": ")
-    return frozenset(names.split(", ")) if mark == TAKEN_BACK else frozenset()
+def _names(change: str) -> frozenset[str]:
+    """The settings of a change."""
+    return frozenset(part.partition("=")[0] for part in change.split("+"))
 
 
 def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """The chosen arm, then every arm of the path that is it but for one change of a step."""
-    best = steps.iloc[-1]
-    whole, rows = _settings(best), [best.copy()]
-    alone = {_names_taken_back(row): row for _, row in arms.iterrows()}
+    best, whole = steps.iloc[-1], _settings(steps.iloc[-1])
+    alone = {
+        frozenset(part.removeprefix(f"{TAKEN_BACK}: ").split(", ")): row
+        for _, row in arms.iterrows()
+        for part in str(row["note"]).split("; ")
+        if part.startswith(f"{TAKEN_BACK}: ")
+    }
+    rows = [best.copy()]
     rows[0]["change"] = ""
     for place in range(1, len(steps)):
-        names = frozenset(part.partition("=")[0] for part in _change(steps, place).split("+"))
-        rest = {name: value for name, value in whole.items() if name not in names}
-        # Else it is a step itself, or could not be trained.
-        noted = [alone[names]] if names in alone else []
-        same = noted or [row for _, row in arms.iterrows() if _settings(row) == rest]
-        if same:
-            change = "+".join(f"{name}={whole[name]}" for name in whole if name in names)
-            rows.append(same[0].copy())
-            rows[-1]["change"] = change
+        names = _names(_change(steps, place))
+        if names in alone:
+            rows.append(alone[names].copy())
+            rows[-1]["change"] = "+".join(
+                f"{name}={whole[name]}" for name in whole if name in names
+            )
     found = pd.DataFrame(rows).reset_index(drop=True)
     against = [str(best["arm"]) if place else "" for place in range(len(found))]
     return found.assign(against=against)

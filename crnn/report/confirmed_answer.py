@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.report.answer import all_ended, at_the_edge
-from crnn.report.confirmed import found_against_confirmed, path_effects
-from crnn.report.effects import identities, replicates
+from crnn.report.confirmed import NUISANCE, found_against_confirmed, path_effects
+from crnn.report.effects import COLUMNS, identities, paired, replicates
+from crnn.report.inference import paired_test
 from crnn.report.table import StudyTable
-from crnn.report.wording import counted, listed, percent, points, records
+from crnn.report.wording import counted, interval, listed, marked, percent, points, records
 
 
 def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
@@ -66,17 +68,38 @@ def worth(table: StudyTable) -> Iterable[str]:
     made = rows[(rows["step"] != "0") & (rows["step"] != TAKEN_BACK)]
     if made["delta"].notna().any():
         items = [
-            f"{row['change']} {points(row['delta'])}"
-            + ("" if more else f" ({row['verdict'] or 'not tested'})")
+            f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({judged(row)})")
             for row in records(made)
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."
+    if not more:
+        yield from _whole_way(table.path)
     if more:
         yield f"The path is preliminary: {more}."
     if failed := _failed(table.path):
         yield (
             f"{failed} of the path's {counted(table.path.wanted, 'training')} failed; "
             "--retry-failed trains failures once more."
+        )
+
+
+def judged(row: Mapping[str, Any]) -> str:
+    """The verdict on a step with its mark, or why there is none."""
+    if row["role"] == NUISANCE:
+        return "tuned, not tested"
+    return marked(row["verdict"], row["confounded"]) if row["verdict"] else "not tested"
+
+
+def _whole_way(path: StudyTable) -> Iterable[str]:
+    """The chosen setting against the baseline, over seeds that chose neither."""
+    rows = path_rows(path)
+    first, last = rows["arm"].iloc[0], rows.loc[rows["step"] != TAKEN_BACK, "arm"].iloc[-1]
+    test = paired_test(paired(path.trials, last, first))
+    if test.n:
+        sure = "" if test.why_not else f" (95 % interval {interval(test.low, test.high)})"
+        yield (
+            f"All of them together, over the path's own {counted(test.n, 'seed')}, which chose "
+            f"nothing: {points(test.mean)}{sure}."
         )
 
 
@@ -87,14 +110,18 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
     are no steps.
     """
     if not lacking(path):
-        return path_effects(path.trials, path.arms, path.margin)
+        return path_effects(path.trials, path.arms, path.margin, _nuisances(path))
     done = replicates(path.trials)
     arms = done.groupby("seed")["arm"].nunique()
     whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
-    rows = path_effects(path.trials[whole], path.arms, path.margin)
-    first = rows.columns.get_loc("ci_low")
-    untested = dict.fromkeys(rows.columns[first:].drop("verdict"), float("nan"))
+    rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
+    hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
+    untested = dict.fromkeys(hidden, float("nan"))
     return rows.assign(**untested, verdict="")
+
+
+def _nuisances(path: StudyTable) -> list[str]:
+    return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]
 
 
 def lacking(path: StudyTable) -> str:

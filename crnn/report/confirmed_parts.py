@@ -7,14 +7,23 @@ from collections.abc import Iterator
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
-from crnn.report.confirmed import found_against_confirmed
-from crnn.report.confirmed_answer import lacking, path_rows
+from crnn.report.confirmed import NUISANCE, found_against_confirmed, never_taken_back
+from crnn.report.confirmed_answer import judged, lacking, path_rows
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
-from crnn.report.wording import MISSING, chance, interval, percent, records, signed
+from crnn.report.wording import (
+    CONFOUNDED,
+    MISSING,
+    chance,
+    interval,
+    listed,
+    percent,
+    records,
+    signed,
+)
 
 FILES = ("confirmed.csv", "path.csv")
 
@@ -77,6 +86,14 @@ def _path(table: StudyTable) -> list[Part]:
         "things: what a change gave where it stood, and what it gives once all others are made; "
         "only where their intervals are far apart do changes depend on each other."
     ]
+    if (rows["role"] == NUISANCE).any():
+        lines.append("Nuisances are tuned together, in one step that nothing is concluded on.")
+    if lone := never_taken_back(path.arms):
+        lines.append(f"Not taken back alone, for no such network can be trained: {listed(lone)}.")
+    if rows["confounded"].any():
+        lines.append(
+            f"{CONFOUNDED}: it also changes the LSTM's steps or the network's size by over 10 %."
+        )
     if more:
         lines.append(
             f"Preliminary: {more}. Until the last there are means over whole seeds, and neither "
@@ -91,17 +108,17 @@ def _path(table: StudyTable) -> list[Part]:
                 "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
             )
 
-    return [Part("path", title, lines, _path_table(rows), {"path.csv": rows}, plots)]
+    return [Part("path", title, lines, _path_table(rows, not more), {"path.csv": rows}, plots)]
 
 
-def _path_table(rows: pd.DataFrame) -> TextTable:
+def _path_table(rows: pd.DataFrame, tested: bool) -> TextTable:
     cells = [
         [
             "taken back" if row["step"] == TAKEN_BACK else str(row["step"]),
             str(row["change"]) or str(row["arm"]),
             *(str(row["n"]), percent(row["val_mean"]), signed(row["delta"])),
             interval(row["ci_low"], row["ci_high"]) if pd.notna(row["ci_low"]) else MISSING,
-            *(chance(row["p_holm"]), str(row["verdict"]) or MISSING),
+            *(chance(row["p_holm"]), judged(row) if row["change"] and tested else MISSING),
         ]
         for row in records(rows)
     ]
