@@ -23,7 +23,7 @@ def written(table: StudyTable) -> str:
 
 def test_before_the_last_trial_it_has_means_and_no_verdict() -> None:
     text = written(study(missing=(("baseline", 9),)))
-    assert "99 of 100 trials have finished." in text
+    assert "99 of 100 trials finished." in text
     assert "Preliminary: no verdict before the last trial" in text
     assert "`python study.py report made-one-factor`" in text
     assert "| arm | n | validation | effect |" in text
@@ -62,7 +62,7 @@ def test_it_has_the_question_what_failed_and_the_space() -> None:
 def test_before_the_first_trial_it_is_there_already() -> None:
     table = study()
     text = written(replace(table, trials=table.trials[:0], epochs=table.epochs[:0]))
-    assert "0 of 100 trials have finished." in text
+    assert "0 of 100 trials finished." in text
 
 
 @pytest.mark.parametrize("design", ["one-factor", "search"])

@@ -15,7 +15,9 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
-from crnn.ablation.record import load_record
+from crnn.ablation.confirm import confirmation
+from crnn.ablation.folders import confirm_name
+from crnn.ablation.record import Record, load_record
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import url_of
 from crnn.ablation.tasks import DesignedSource
@@ -95,12 +97,12 @@ def test_the_note_and_the_graphs_follow_the_trials(
     source = designed(storage)
     with view() as told:
         train(source, told)
-    assert "1 of 6 trials have finished." in note_of(storage)
+    assert "1 of 6 trials finished." in note_of(storage)
     assert graphs_of(storage).keys() == {"learning-curves"}
     with view() as told:
         for _ in range(5):
             train(source, told)
-    assert "6 of 6 trials have finished." in note_of(storage)
+    assert "6 of 6 trials finished." in note_of(storage)
     assert graphs_of(storage).keys() == {"effects", "learning-curves"}
 
 
@@ -231,3 +233,35 @@ def test_a_search_has_its_learning_curves_by_the_trials_numbers(storage: RDBStor
     (graph,) = graphs_of(storage).values()
     assert '"name":"#0"' in graph
     assert "Best found: trial" in note_of(storage) or "above the baseline" in note_of(storage)
+
+
+def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
+    search = begin(storage, record(f"{SEARCH}[confirm]\ntop = 2\nseeds = 2\n"))
+    run_all(SearchSource(storage, STUDY, search))
+    name = confirm_name(STUDY)
+    source = _begun(storage, search)
+    run_all(source, 1)
+    refresh(storage, name)
+    assert f"Confirmed in {name}." in note_of(storage)
+    assert "Chosen" not in note_of(storage)
+    run_all(source)
+    source = _begun(storage, search)  # and then the path
+    task = source.next()
+    assert task
+    end(source, task, "FAIL")
+    refresh(storage, name)
+    assert "Chosen, as the highest mean of the confirmation: " in note_of(storage)
+    opened = optuna.load_study(study_name=name, storage=storage)
+    text = str(get_note(opened))
+    chosen = load_record(storage, name).chosen
+    assert f"- Chosen, as the highest mean above: {chosen}." in text
+    assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]
+
+
+def _begun(storage: RDBStorage, search: Record) -> DesignedSource:
+    """The confirmation as it should stand now."""
+    wanted = confirmation(storage, STUDY, search)
+    assert wanted
+    name = confirm_name(STUDY)
+    begin(storage, wanted, name)
+    return DesignedSource(storage, name, wanted, wanted.stages)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import pytest
 
 from crnn.ablation import overview
-from crnn.ablation.design import build, cost, load
+from crnn.ablation.design import build, cost, load, why_not
+from crnn.ablation.guess import random_settings
 from crnn.ablation.overview import Pace
+from crnn.ablation.space import Limits
 from crnn.ablation.space_file import shipped
 from crnn.ablation.storage import ENVIRONMENT_VARIABLE
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
@@ -155,7 +157,33 @@ def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
     plan = build("tiny", SEARCH)
     short = [cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms]
     assert [arm["seconds"] for arm in found["arms"]] == pytest.approx(short, abs=0.06)
-    assert found["seconds"] == pytest.approx(9 * sum(short) / 2 / 2, abs=0.6)
+    others = [cost(plan.space.trained(s)) / 1e9 for s in random_settings(plan.space, 100)]
+    assert found["seconds"] == pytest.approx((sum(short) + 7 * fmean(others)) / 2, abs=0.6)
+
+
+def test_random_settings_are_what_could_be_drawn_and_trained() -> None:
+    text = f"{SEARCH}[limits]\nparameters = 2_500_000\n"
+    space = build("tiny", text).space
+    found = random_settings(space, 200)
+    assert found == random_settings(space, 200)  # a plan does not change from look to look
+    assert len(found) == 200
+    for setting in found:
+        values, idle = setting.values(), space.undrawn(setting)
+        assert why_not(space, setting) is None
+        assert setting.train.epochs == 3
+        for factor in space.factors:
+            value = values[factor.name]
+            assert (
+                value == space.baseline.values()[factor.name]
+                if factor.name in idle
+                else (factor.has(value))
+            )
+    for name, levels in (("filter_sizes", 3), ("hidden_size", 5), ("dropout", 9)):
+        assert len({setting.values()[name] for setting in found}) == levels  # 384 is too large
+    rates = sorted(setting.train.learning_rate for setting in found)
+    assert rates[100] == pytest.approx(9.5e-4, rel=0.3)  # the middle of its logarithm
+    nothing = space.model_copy(update={"limits": Limits(parameters=10)})
+    assert random_settings(nothing, 3) == []
 
 
 def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
@@ -170,9 +198,13 @@ def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
     )
     assert "5 changes at most: up to 10 arms x 3 seeds = 30 trainings, about" in lines
     plan = build("tiny", text)
-    short = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 2e9
-    full = sum(cost(arm.setting) for arm in plan.arms) / 2e9
-    assert found["seconds"] == pytest.approx((6 * short + (12 + 30) * full) / 2, abs=1.5)
+    own = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 1e9
+    full = sum(cost(arm.setting) for arm in plan.arms) / 1e9
+    others = random_settings(plan.space, 100)
+    short = fmean(cost(plan.space.trained(s)) for s in others) / 1e9
+    typical = fmean(map(cost, others)) / 1e9
+    work = own + 4 * short + 3 * (full + 2 * typical) + 30 * typical
+    assert found["seconds"] == pytest.approx(work / 2, abs=1.5)
     assert plan_of(text, seeds=5)["runs"] == 6 + 4 * 5 + 2 * 5 * 5
     assert plan_of(f"{text}path_seeds = 0\n")["runs"] == 6 + 12
     assert plan_of(f"{text}path_seeds = 2\n", seeds=5)["runs"] == 6 + 20 + 20
@@ -205,7 +237,7 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     confirmed = f"{SEARCH}[confirm]\ntop = 2\nseeds = 4\npath_seeds = 3\n"
     first, second = (x for x in plan_of(confirmed)["lines"] if "cannot be counted on" in x)
     assert first.startswith("In the confirmation, 4 seeds and 3 comparisons cannot")
-    assert second.startswith("On the path, 3 seeds and 5 comparisons cannot")
+    assert second.startswith("On the path, 3 seeds and 4 comparisons cannot")
     no_path = confirmed.replace("path_seeds = 3", "path_seeds = 0")
     assert sum("cannot be counted on" in x for x in plan_of(no_path)["lines"]) == 1
 

@@ -126,7 +126,7 @@ def test_the_dashboard_shows_the_note_of_the_study(served: str, page: Page) -> N
     page.get_by_role("heading", name="The answer", exact=True).wait_for()
     body = page.inner_text("body")
     assert "Does the whole line work" in body
-    assert "6 of 6 trials have finished." in body
+    assert "6 of 6 trials finished." in body
     assert "verdict" in body
     assert "[factors]" in body
 

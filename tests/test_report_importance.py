@@ -65,6 +65,18 @@ def test_a_methods_figures_add_up_and_name_what_matters() -> None:
     assert any(note.startswith("dropout_count: drawn in") for note in notes)
 
 
+def test_resampled_trials_show_what_a_figure_is_worth() -> None:
+    found, _ = importance(ROWS, MADE.factors)
+    ped, other = found[found["method"] == "PED-ANOVA"], found[found["method"] == "fANOVA"]
+    assert other[["low", "high"]].isna().all(axis=None)
+    assert ((ped["low"] >= 0) & (ped["high"] <= 1) & (ped["low"] < ped["high"])).all()
+    assert ((ped["low"] <= ped["importance"]) & (ped["importance"] <= ped["high"])).mean() > 0.5
+    # More trials of the same kind: less spread.
+    more, _ = importance(pd.concat([ROWS] * 6, ignore_index=True), MADE.factors)
+    more = more[more["method"] == "PED-ANOVA"]
+    assert (more["high"] - more["low"]).mean() < 0.75 * (ped["high"] - ped["low"]).mean()
+
+
 def test_twice_it_is_the_same() -> None:
     pd.testing.assert_frame_equal(
         importance(ROWS, MADE.factors)[0], importance(ROWS, MADE.factors)[0]

@@ -199,6 +199,21 @@ def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     assert tags(table)["baseline"] == "#0"
 
 
+def test_what_a_search_drew_keeps_its_number_where_it_is_confirmed() -> None:
+    table = STUDIES["10 arms"]
+    note = ["", "trial 104 of the search, rank 1; noted", *[""] * 7, "not trial 3 of the search"]
+    confirmed = replace(table, design="confirmation", arms=table.arms.assign(note=note))
+    assert tags(confirmed) == {table.arms["arm"].iloc[1]: "#104"}
+    assert tags(table) == {}
+
+
+def test_a_drawn_number_is_rounded_to_four_digits() -> None:
+    assert style.label("learning_rate=0.00123456789") == "learning_rate=0.001235"
+    assert style.label("learning_rate=0.00099996") == "learning_rate=0.001"
+    assert style.label("dropout=0.15+hidden_size=256") == "dropout=0.15+hidden_size=256"
+    assert style.label("x=12.34567") == "x=12.35"
+
+
 @pytest.mark.parametrize(
     ("levels", "order"),
     [

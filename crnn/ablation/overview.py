@@ -12,12 +12,16 @@ from joblib import cpu_count
 
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
 from crnn.ablation.folders import confirm_name
+from crnn.ablation.guess import random_settings
 from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
 from crnn.config import TrainConfig, text_of
 
 DATABASE = "studies.db"
+
+GUESSED = 100
+"""Random settings whose mean cost stands for that of what a search draws."""
 
 ASSUMED_SPREAD = 0.004
 """Standard deviation between pairs, a fraction, until there is a measured one."""
@@ -137,7 +141,7 @@ class _Part:
 
 
 def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
-    """The parts of a study; what a search draws is taken to cost what its first arms do."""
+    """The parts of a study; what a search draws is taken to cost what random settings do."""
     space = found.space
     costs = [cost(space.trained(arm.setting)) for arm in found.arms]
     if not (search := space.search):
@@ -150,9 +154,12 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
     first = f"{runs} trials of {_length(train)}{pruned}"
     what = f"{first}: the arms above first, then draws of {search.sampler.name}"
-    parts = [_Part(what, runs, runs * fmean(costs))]
+    own, guessed = costs[:runs], random_settings(space, GUESSED) or [space.baseline]
+    typical = fmean(cost(space.trained(setting)) for setting in guessed)
+    parts = [_Part(what, runs, sum(own) + (runs - len(own)) * typical)]
     if confirm := space.confirm:
-        parts += _confirmed(found, confirm, seeds or confirm.seeds)
+        typical = fmean(cost(setting) for setting in guessed)
+        parts += _confirmed(found, confirm, seeds or confirm.seeds, typical)
     return parts
 
 
@@ -164,19 +171,22 @@ def _length(train: TrainConfig) -> str:
     return f"{train.epochs} epochs on {train.images()[0]:,} training images"
 
 
-def _confirmed(found: Plan, confirm: Confirm, count: int) -> list[_Part]:
-    """What confirms a search: its best at full length, and the path, which may be shorter."""
-    full = fmean(cost(arm.setting) for arm in found.arms)
+def _confirmed(found: Plan, confirm: Confirm, count: int, typical: float) -> list[_Part]:
+    """What confirms a search: its best at full length, and the path, which may be shorter.
+
+    `typical` is what a setting that may be drawn costs.
+    """
     arms = len(found.arms) + confirm.top
+    work = sum(cost(arm.setting) for arm in found.arms) + confirm.top * typical
     runs = arms * count
     train = found.space.baseline.train
     what = f"Then {arms} arms (the best {confirm.top} with those above) of {_length(train)}"
     what = f"{what} x {_seeds(count, 'fresh ')} = {runs} trainings"
-    parts = [_Part(what, runs, runs * full)]
+    parts = [_Part(what, runs, count * work)]
     count, changes = confirm.path_count(count), _changes_at_most(found.space)
     if runs := 2 * changes * count:
         what = f"Then the path to the best, {changes} changes at most: up to {2 * changes} arms"
-        parts.append(_Part(f"{what} x {_seeds(count)} = {runs} trainings", runs, runs * full))
+        parts.append(_Part(f"{what} x {_seeds(count)} = {runs} trainings", runs, runs * typical))
     return parts
 
 
@@ -246,7 +256,8 @@ def _families(found: Plan, seeds: int | None) -> list[_Family]:
     study, count = confirm_name(found.study_name), seeds or confirm.seeds
     families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
     if path_seeds := confirm.path_count(count):
-        families.append(_Family("On the path, ", path_seeds, _changes_at_most(space), study))
+        steps = [factor.role for factor in space.factors].count("scientific")
+        families.append(_Family("On the path, ", path_seeds, steps, study))
     return families
 
 

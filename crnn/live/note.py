@@ -9,8 +9,9 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import all_ended, answer, counts
-from crnn.report.confirmed_answer import worth
+from crnn.report.confirmed_answer import sentences, worth
 from crnn.report.effects import compared, is_first
+from crnn.report.effects import effects as effects_of
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
@@ -34,7 +35,9 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
     search, done = table.design == "search", all_ended(table)
-    trials = table.trials[table.trials["state"].isin(["COMPLETE", "FAIL"])]
+    own = [table, table.path] if table.path else [table]
+    trials = pd.concat([stage.trials for stage in own], ignore_index=True)
+    trials = trials[trials["state"].isin(["COMPLETE", "FAIL"])]
     failures = tables.failures_table(replace(table, trials=trials))
     tested = done and not search
     shown = tables.brief_table(table, effects) if tested else _means(table, effects)
@@ -43,7 +46,9 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
         OURS,
         "## The answer" + ("" if done else " so far"),
-        _listed(answer(table, effects, contrasts)) if done or search else _preliminary(table),
+        _listed(answer(table, effects, contrasts, _confirmed(table)))
+        if done or search
+        else _preliminary(table),
         markdown_table(shown).strip(),
         *_path(table),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
@@ -84,18 +89,24 @@ def fenced(text: str) -> str:
 
 
 def _state(table: StudyTable) -> str:
-    found = counts(table)
-    more = [f"{number:,} {kind}" for kind, number in found.items() if kind != "finished"]
-    done = f"{found['finished']:,} of {table.wanted:,} trials have finished"
     where = f" Confirmed in {table.confirmation.name}." if table.confirmation else ""
-    return "; ".join([done, *more]) + "." + where
+    return f"{tables.progress_line(table.wanted, counts(table))}.{where}"
+
+
+def _confirmed(table: StudyTable) -> list[str]:
+    """Of a search, what confirms it has found; before its last trial nothing."""
+    found = table.confirmation
+    if found is None or not all_ended(found):
+        return []
+    return sentences(table, effects_of(found.trials, found.arms, found.margin))
 
 
 def _path(table: StudyTable) -> list[str]:
-    """A confirmation's path, whose verdicts are told after its last trial as well."""
-    if table.path is None:
+    """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
+    if not table.chosen:
         return []
-    return ["## The path", _listed(list(worth(table)))]
+    chosen = f"Chosen, as the highest mean above: {table.chosen}."
+    return ["## The path", _listed([chosen, *worth(table)])]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
+from crnn.ablation.folders import search_of
 from crnn.ablation.record import note_look
 from crnn.live import graphs
 from crnn.live.note import OURS, best_arms, note
@@ -44,6 +45,8 @@ def refresh(storage: RDBStorage, study: str) -> None:
         save_note(opened, text)
     for name, figure in study_graphs(table, effects).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
+    if (search := search_of(study)) != study:  # whose note tells what confirms it
+        refresh(storage, search)
 
 
 def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:

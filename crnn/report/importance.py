@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 from optuna.distributions import (
@@ -34,9 +35,10 @@ from optuna.study import Study
 
 from crnn.report.found import Factors, numeric
 
-COLUMNS = ["parameter", "method", "importance", "trials"]
+COLUMNS = ["parameter", "method", "importance", "low", "high", "trials"]
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 LEAST = 10  # trials: the best tenth is one of them
+RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
 STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
 
 
@@ -48,9 +50,10 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
         factors: as in ``StudyTable.factors``.
 
     Returns:
-        Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1) and
-        ``trials`` (how many it rests on: those in which the parameter was drawn), in the order of
-        the factors, and sentences.
+        Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
+        and ``high`` (PED-ANOVA's 2.5 and 97.5 percentiles over resampled trials; empty for fANOVA,
+        which takes too long) and ``trials`` (how many it rests on: those in which the parameter
+        was drawn), in the order of the factors, and sentences.
     """
     none = pd.DataFrame(columns=COLUMNS)
     if len(rows) < LEAST:
@@ -76,8 +79,10 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
     found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
     if always:
         found[FANOVA] = _importances(study, FanovaImportanceEvaluator(seed=0), always)
+    ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied})}
+    unknown = (float("nan"), float("nan"))
     cells = [
-        (name, method, values[name], int(rows[name].count()))
+        (name, method, values[name], *ends.get(method, {}).get(name, unknown), rows[name].count())
         for method, values in found.items()
         for name in varied
         if name in values
@@ -89,6 +94,20 @@ def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
     """By parameter the mean over the methods that judge it, the highest first."""
     means = found.groupby("parameter", sort=False)["importance"].mean()
     return means.sort_values(ascending=False, kind="stable")
+
+
+def _resampled(rows: pd.DataFrame, factors: Factors) -> dict[str, tuple[float, float]]:
+    """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
+    draw, found = np.random.default_rng(0), []
+    for _ in range(RESAMPLES):
+        picked = rows.iloc[draw.integers(len(rows), size=len(rows))]
+        varied = {name: f for name, f in factors.items() if picked[name].nunique() > 1}
+        if varied and picked["val_accuracy"].nunique() > 1:
+            study = _study(picked, varied)
+            found.append(_importances(study, PedAnovaImportanceEvaluator(), list(varied)))
+    grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
+    ends = grid.quantile([0.025, 0.975])
+    return {name: (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in factors}
 
 
 def _importances(

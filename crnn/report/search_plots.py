@@ -32,7 +32,7 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
     """How much each hyperparameter mattered, a bar a method.
 
     Args:
-        found: ``parameter``, ``method``, ``importance`` (0 to 1).
+        found: of ``crnn.report.importance.importance``.
         order: the parameters from the top down.
     """
     methods = list(dict.fromkeys(found["method"]))
@@ -40,21 +40,24 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
     height = 0.76 / len(methods)
     colors = [BLUE, ORANGE][: len(methods)]
     for place, (method, color) in enumerate(zip(methods, colors, strict=True)):
-        of_method = found[found["method"] == method].set_index("parameter")["importance"]
+        of_method = found[found["method"] == method].set_index("parameter").reindex(list(order))
         y = np.arange(len(order)) - 0.38 + height * (place + 0.5)
-        lengths = of_method.reindex(list(order)).to_numpy(float)
+        lengths = of_method["importance"].to_numpy(float)
         axes.barh(y, np.nan_to_num(lengths), height=0.9 * height, color=color)
-        for spot, length in zip(y, lengths, strict=True):
+        axes.hlines(y, of_method["low"], of_method["high"], color=BLACK, linewidth=1)
+        ends = np.fmax(np.nan_to_num(lengths), of_method["high"].to_numpy(float))
+        for spot, length, x in zip(y, lengths, ends, strict=True):
             text = f"{100 * length:.0f} %" if np.isfinite(length) else "not judged"
-            x = length if np.isfinite(length) else 0.0
             axes.annotate(text, (x, spot), (3, 0), textcoords="offset points", va="center",
                           fontsize=SMALL, color=GREY)  # fmt: skip
     axes.set_yticks(range(len(order)), [style.label(name) for name in order])
-    axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.1 * found["importance"].max()))
+    most = float(np.nanmax(found[["importance", "high"]].to_numpy(float)))
+    axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.12 * most))
     axes.set(xlabel="share of each method's importance")
     axes.grid(visible=False, axis="y")
     style.percent_axis(axes, "x")
-    style.key(figure, [Patch(color=color) for color in colors], methods)
+    marks = [*(Patch(color=color) for color in colors), Line2D([], [], color=BLACK, linewidth=1)]
+    style.key(figure, marks, [*methods, "95 % of resamples"])
     return figure
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from crnn.report.effects import crossed, is_first, replicates
 from crnn.report.table import StudyTable
 
+OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins with
 ROOM = 25  # arms beside those with names of their own
 
 
@@ -32,7 +33,14 @@ def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
 
 
 def tags(table: StudyTable) -> dict[str, str]:
-    """By arm of a search, the number of its first trial, as in ``#17``; else empty."""
+    """By arm of a search, the number of its first trial, as in ``#17``; else empty.
+
+    What a search drew keeps its number in the confirmation. The other arms have names of their own.
+    """
+    if table.design == "confirmation":
+        numbers = table.arms["note"].str.extract(OF_SEARCH, expand=False)
+        found = zip(table.arms["arm"], numbers, strict=True)
+        return {str(arm): f"#{number}" for arm, number in found if pd.notna(number)}
     if table.design != "search":
         return {}
     first = table.trials.drop_duplicates("arm")

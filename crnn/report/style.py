@@ -129,11 +129,15 @@ def key_columns(width: float, labels: Sequence[str]) -> int:
     return max(1, min(len(labels), int(width * 72 / (longest * 5 + 34))))
 
 
+def _four_digits(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.4g}"
+
+
 def label(name: str, width: int = 34, lines: int = 2) -> str:
     """A name for a figure: broken at its joints, shortened, without glyphs that the font lacks."""
     known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
     text = "".join(char if ord(char) in known else "□" for char in " ".join(name.split()))
-    text = re.sub(r"(\.0*[1-9]\d{3})\d+", r"\1", text)  # four digits of a drawn number are enough
+    text = re.sub(r"\d*\.\d{5,}", _four_digits, text)  # of a drawn number, they are enough
     rows = [""]
     for part in text.replace("+", "+\0").split("\0"):
         if rows[-1] and len(rows[-1]) + len(part) > width:

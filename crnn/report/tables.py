@@ -409,6 +409,18 @@ def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[st
 
 def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
     wanted, kinds = progress
-    others = [f"{number:,} {kind}" for kind, number in kinds.items() if kind != "finished"]
-    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished"
-    return f"{name}: " * bool(name) + ", ".join([done, *others])
+    return f"{name}: " * bool(name) + progress_line(wanted, kinds)
+
+
+def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
+    """``80 of 80 trials finished (31 of them stopped early), 2 failed``.
+
+    Args:
+        wanted: how many trials there are to be.
+        kinds: of those that there are, by what became of them (`crnn.report.answer.counts`).
+    """
+    stopped = kinds.get("stopped early", 0)
+    apart = f" ({stopped:,} of them stopped early)" * bool(stopped)
+    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished{apart}"
+    others = [kind for kind in kinds if kind not in ("finished", "stopped early")]
+    return ", ".join([done, *(f"{kinds[kind]:,} {kind}" for kind in others)])
