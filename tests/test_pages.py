@@ -40,6 +40,39 @@ def finished(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+SEARCH = """
+format   = 1
+question = "What does a search look like?"
+design   = "search"
+[baseline]
+hidden_size = 16
+lstm_layers = 1
+epochs      = 2
+train_size  = 600
+[factors]
+hidden_size   = { low = 8, high = 32, step = 8 }
+dropout       = { low = 0.05, high = 0.45, step = 0.1 }
+learning_rate = { role = "nuisance", low = 1e-3, high = 1e-2, log = true }
+[search]
+trials   = 12
+sampler  = { name = "random" }
+training = { epochs = 1, train_size = 400 }
+[confirm]
+top        = 2
+seeds      = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def searched(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a search has been run, its confirmation and its path."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "seek.toml").write_text(SEARCH, encoding="utf-8")
+    answer = cli.run("run", "seek.toml", "--data", str(full_data), cwd=folder)
+    assert answer.code == 0, answer.err
+    return folder
+
+
 @contextmanager
 def dashboard(folder: Path, *words: str) -> Iterator[str]:
     """The address of a dashboard on the storage in `folder`."""
@@ -131,6 +164,32 @@ def test_the_dashboard_shows_the_note_of_the_study(served: str, page: Page) -> N
     assert "[factors]" in body
 
 
+def test_the_dashboard_shows_a_search_and_what_confirms_it(searched: Path, page: Page) -> None:
+    with dashboard(searched) as address:
+        studies = {
+            study["study_name"]: study["study_id"]
+            for study in fetch(f"{address}api/studies")["study_summaries"]
+        }
+        assert studies.keys() == {"seek", "seek.confirm"}
+        for name, number in studies.items():
+            confirms = name.endswith(".confirm")
+            page.goto(f"{address}dashboard/studies/{number}")
+            for words in ("History", "Hyperparameter Importance", "hidden_size", "learning_rate"):
+                page.get_by_text(words).last.wait_for()
+            by_number = re.search(r"#0#\d", drawn(page, "learning-curves"))
+            assert bool(by_number) is not confirms
+            if confirms:
+                assert "effect, points (95 % interval)" in drawn(page, "effects")
+            page.goto(f"{address}dashboard/studies/{number}/note")
+            page.get_by_role("heading", name="The answer", exact=True).wait_for()
+            body = page.inner_text("body")
+            assert ("Best found" in body or "above the baseline" in body) is not confirms
+            assert "Chosen, as the highest mean" in body
+        page.goto(f"{address}dashboard/studies/{studies['seek']}/trials?numbers=3")
+        page.get_by_text("stage search").wait_for()
+        page.get_by_text("learning-curve.svg").first.wait_for()
+
+
 REMOVE = """async () => {
     const answer = await fetch("/api/studies/1", { method: "DELETE" });
     return [answer.status, await answer.text()];
@@ -219,16 +278,19 @@ def test_a_taken_port_is_passed_over() -> None:
         assert free_port("127.0.0.1", port) > port
 
 
+@pytest.mark.parametrize("study", ["smoke", "seek"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_opens_alone_and_fits(
-    width: int, scheme: Any, finished: Path, browser: Browser
+    width: int, scheme: Any, study: str, request: pytest.FixtureRequest, browser: Browser
 ) -> None:
+    folder: Path = request.getfixturevalue("finished" if study == "smoke" else "searched")
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     asked, troubles = watch(page)
-    page.goto((finished / "results" / "smoke" / "report.html").as_uri())
+    page.goto((folder / "results" / study / "report.html").as_uri())
     assert page.get_by_role("heading", level=1).count() == 1
-    assert "Does the whole line work" in page.inner_text("body")
+    question = "Does the whole line work" if study == "smoke" else "What does a search look like?"
+    assert question in page.inner_text("body")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     pictures = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
     assert pictures

@@ -140,7 +140,7 @@ def _mean(accuracies: pd.Series[float]) -> str:
     """``89.91 % (89.70 to 90.12)``; without the interval where one training has none."""
     low, high = mean_interval(accuracies)
     ends = f" ({100 * low:.2f} to {100 * high:.2f})" if math.isfinite(low) else ""
-    return f"{percent(accuracies.mean())}{ends}"
+    return f"{percent(accuracies.mean())}{ends}".replace("-", "−")
 
 
 def _sizes(rows: pd.DataFrame) -> dict[str, list[str]]:
