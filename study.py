@@ -249,15 +249,15 @@ def status(
         if as_json:
             _print_json(rows)
         else:
-            columns = ["study", "design", "wanted", "complete", "running", "waiting", "failed"]
-            _print_table(rows, columns)
+            _print_table(rows, ["study", "design", "wanted", *_states(rows)])
         return
     found = states.status(opened, study)
     if as_json:
         _print_json(found)
         return
-    _print_table(found["arms"], ["arm", "complete", "running", "waiting", "failed"])
-    _print(f"{found['complete']} of {found['wanted']} trials are complete.")
+    _print_table(found["arms"], ["arm", *_states(found["arms"])])
+    stopped = f", {found['stopped']} were stopped early" * bool(found["stopped"])
+    _print(f"{found['complete']} of {found['wanted']} trials are complete{stopped}.")
     for failure in found["failures"]:
         _say(f"Trial {failure['number']}, {failure['arm']} seed {failure['seed']}, failed: "
              f"{failure['reason']}")  # fmt: skip
@@ -590,6 +590,13 @@ def _print(markup: str = "") -> None:
 
 def _print_json(found: Any) -> None:
     print(json.dumps(found, indent=2))
+
+
+def _states(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns of trials by state; only where a pruner has stopped some there is one for it."""
+    from crnn.ablation.status import STATES
+
+    return [state for state in STATES if state != "stopped" or any(row[state] for row in rows)]
 
 
 def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:

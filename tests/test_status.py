@@ -94,11 +94,11 @@ def test_a_search_counts_what_was_tried(storage: RDBStorage) -> None:
     infeasible = optuna.load_study(study_name=STUDY, storage=storage).ask()
     infeasible.set_user_attr("failure", "infeasible: too large")
     found = status(storage, STUDY)
-    assert (found["wanted"], counts(found)) == (6, (3, 0, 2, 1))
+    assert (found["wanted"], counts(found), found["stopped"]) == (6, (2, 0, 2, 1), 1)
     assert found["failures"][0]["arm"] == "wide"
     with lock(storage, STUDY):
         found = status(storage, STUDY)
-    assert counts(found) == (3, 1, 1, 1)
+    assert (counts(found), found["stopped"]) == ((2, 1, 1, 1), 1)
     assert sum(arm["running"] for arm in found["arms"]) == 1
 
 
@@ -107,9 +107,9 @@ def test_all_studies_are_listed(mixed: RDBStorage) -> None:
     optuna.create_study(study_name="of another program", storage=mixed)
     assert studies(mixed) == [
         {"study": STUDY, "design": "one-factor", "wanted": 6,
-         "complete": 2, "running": 0, "waiting": 3, "failed": 1},
+         "complete": 2, "stopped": 0, "running": 0, "waiting": 3, "failed": 1},
         {"study": "a-search", "design": "search", "wanted": 6,
-         "complete": 0, "running": 0, "waiting": 6, "failed": 0},
+         "complete": 0, "stopped": 0, "running": 0, "waiting": 6, "failed": 0},
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
 KEYS = ("arm", "seed", "digest", "failure", "duplicate_of")
-STATES = ("complete", "running", "waiting", "failed")
+STATES = ("complete", "stopped", "running", "waiting", "failed")  # stopped: by a pruner
 
 
 def studies(storage: RDBStorage) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def _by_arm(record: Record, trials: list[tuple[str, str, TrialRow]]) -> list[dic
 
 
 def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
-    waiting = max(0, wanted - counts["complete"] - counts["running"] - counts["failed"])
+    waiting = max(0, wanted - sum(counts[state] for state in STATES if state != "waiting"))
     return {state: waiting if state == "waiting" else counts[state] for state in STATES}
 
 
@@ -81,7 +81,7 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
         rows = [row for row in rows if "duplicate_of" not in row.attributes]
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
-    names = {"COMPLETE": "complete", "PRUNED": "complete", "FAIL": "failed"}
+    names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
     alive = may_be_running(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
     return [(row.attributes["arm"], names[row.state], row) for row in rows]

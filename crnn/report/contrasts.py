@@ -19,6 +19,7 @@ from crnn.report.effects import crossed, paired, replicates
 from crnn.report.inference import holm, paired_test
 
 COLUMNS = ["kind", "term", "n", "delta", "ci_low", "ci_high", "p_value", "p_holm"]
+Vector = npt.NDArray[np.float64]
 
 
 def contrasts(
@@ -108,9 +109,6 @@ def _factorial(
         }
         for place, (kind, term, _) in enumerate(wanted)
     ]
-
-
-Vector = npt.NDArray[np.float64]
 
 
 def _wanted(
