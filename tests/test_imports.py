@@ -58,9 +58,10 @@ NOW = {
         "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
+    "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.folders crnn.ablation.space "
-        "crnn.ablation.space_file crnn.ablation.timing crnn.config"
+        "joblib crnn.ablation.design crnn.ablation.folders crnn.ablation.guess "
+        "crnn.ablation.space crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
@@ -128,9 +129,9 @@ NOW = {
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
-        "optuna optuna_dashboard pandas plotly crnn.ablation.record crnn.live.graphs "
-        "crnn.live.note crnn.report.answer crnn.report.contrasts crnn.report.effects "
-        "crnn.report.selection crnn.report.table"
+        "optuna optuna_dashboard pandas plotly crnn.ablation.folders crnn.ablation.record "
+        "crnn.live.graphs crnn.live.note crnn.report.answer crnn.report.contrasts "
+        "crnn.report.effects crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -173,7 +174,7 @@ NOW = {
     "crnn.report.explored": "numpy pandas crnn.report.found",
     "crnn.report.front": "numpy pandas",
     "crnn.report.expected": "numpy pandas scipy",
-    "crnn.report.importance": "optuna pandas crnn.report.found",
+    "crnn.report.importance": "numpy optuna pandas crnn.report.found",
     "crnn.report.search_plots": "matplotlib numpy pandas crnn.report.cost crnn.report.style",
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
@@ -198,7 +199,7 @@ NOW = {
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

@@ -100,6 +100,7 @@ def _path(table: StudyTable) -> list[Part]:
             "intervals nor verdicts."
         )
     made = rows[rows["step"] != TAKEN_BACK]
+    made = made.assign(said=[judged(row) for row in records(made)])
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."

@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from crnn.report import style
-from crnn.report.confirmed_answer import judged
 from crnn.report.plots import VERDICTS
 from crnn.report.style import BLACK, PALE, styled
 from crnn.report.wording import signed
@@ -25,7 +24,7 @@ def waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Fig
 
     Args:
         steps: the rows of `crnn.report.confirmed.path_effects` to show: the baseline, then the
-            steps in their order.
+            steps in their order; and ``said``, the verdict in words.
         margin: within which differences are too small to matter, a fraction.
         tested: show intervals and verdicts.
     """
@@ -63,7 +62,7 @@ def _bar(axes: Axes, place: int, row: dict[str, Any], before: float, tested: boo
         axes.barh(place, abs(after - start), left=low, height=0.5, color=color, zorder=2)
         axes.plot([start, start], [place - 1, place + 0.25], color=PALE, linewidth=1, zorder=1)
         text += f"  {signed(row['delta'])}"
-        text += f"  {judged(row)}" * tested
+        text += f"  {row['said']}" * tested
     if np.isfinite(row["ci_low"]) and np.isfinite(before):
         ends = [100 * (before + row["ci_low"]), 100 * (before + row["ci_high"])]
         axes.plot(ends, [place, place], color=BLACK, linewidth=1.2, zorder=3)
