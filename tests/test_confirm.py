@@ -204,6 +204,40 @@ def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> No
         assert again.chosen
 
 
+def test_seeds_are_added_to_the_path_whenever_wished(storage: RDBStorage) -> None:
+    counts = {0: (), 2: (4, 5), 4: (4, 5, 6, 7)}
+    search = searched(storage, f"{CONFIRM}path_seeds = 0\n")
+    trained(storage, wanted(storage, search))
+    arms: list[list[str]] = []
+    for count, seeds in counts.items():
+        more = replace(search, plan=build("tiny", f"{CONFIRM}path_seeds = {count}\n"))
+        check_extension(storage, STUDY, search, more)
+        search, path = more, wanted(storage, more).path
+        assert path
+        assert path.seeds == seeds
+        arms.append([arm.name for arm in path.arms])
+        trained(storage, wanted(storage, search))
+        assert len(read_trials(storage, NAME)) == 12 + len(path.arms) * len(seeds)
+    assert arms[1] == arms[2] != []
+    fewer = replace(search, plan=build("tiny", f"{CONFIRM}path_seeds = 3\n"))
+    with pytest.raises(StorageError, match="its path has begun with 4 seeds, and seeds are only"):
+        check_extension(storage, STUDY, search, fewer)
+
+
+def test_its_space_may_change_until_it_begins(storage: RDBStorage) -> None:
+    search = searched(storage)
+    other = build("tiny", CONFIRM.replace("top = 2\nseeds = 3", "top = 1\nseeds = 2"))
+    none = build("tiny", SEARCH)
+    for plan in (other, none):
+        check_extension(storage, STUDY, search, replace(search, plan=plan))
+    made = wanted(storage, replace(search, plan=other))
+    assert (len(made.plan.arms), made.seeds) == (3, (1, 2))
+    begin(storage, wanted(storage, search), NAME)
+    for plan in (other, none):
+        with pytest.raises(StorageError, match=r"has begun: \[confirm\] was top=2 seeds=3"):
+            check_extension(storage, STUDY, search, replace(search, plan=plan))
+
+
 def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
     search = searched(storage)
     trained(storage, wanted(storage, search))

@@ -24,6 +24,7 @@ from crnn.config import Setting
 
 OF_SEARCH = ("arm", "setting")  # the attributes of its trials that are read here
 OF_CONFIRMATION = ("digest", "seed")
+OF_ITS_OWN = "take that back, or run it as a study of its own with --study NAME"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def confirmation(
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its trainings are complete, and keeps its arms and path from then on.
+    It has a path once all of its trainings are complete, and keeps its arms, its seeds and the
+    path's arms from then on; the path's seeds may still be added to.
 
     Args:
         storage: where both are.
@@ -89,17 +91,18 @@ def confirmation(
     stored = find_record(storage, confirm_name(study))
     if stored is None:
         return _begun(search, checked_trials(storage, study, OF_SEARCH), asked, count)
-    stored = _with_conditions(stored, search)
+    stored = _with_conditions(
+        replace(stored, plan=confirmation_plan(search.plan, stored.plan.arms)), search
+    )
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
+        results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+        if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
+            return stored
+        stored = replace(stored, chosen=chosen(stored, results).name)
     elif count is not None and count > len(stored.seeds):
-        raise _seeds_too_late(study, stored, "leave --seeds out")
-    if stored.path is not None:
-        return stored
-    results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
-    if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
-        return stored
-    return _with_path(stored, search, checked_trials(storage, study, OF_SEARCH), results, asked)
+        raise StorageError(f"study {study}: {_seeds_too_late(stored, 'leave --seeds out')}")
+    return _with_path(storage, study, search, stored, asked.path_count(len(stored.seeds)))
 
 
 def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
@@ -113,15 +116,13 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
 
     Raises:
         StorageError: it wants more trials or arms than those that the confirmation rests on, or
-            more seeds than those that the path rests on.
+            more seeds than those that the path rests on, or another confirmation.
     """
     confirmed = find_record(storage, confirm_name(study))
     if confirmed is None:
         return
-    was, now = before.plan.space.confirm, wanted.plan.space.confirm
-    raised = was and now and now.seeds > max(was.seeds, len(confirmed.seeds))
-    if confirmed.path is not None and raised:
-        raise _seeds_too_late(study, confirmed, "take the space's [confirm] seeds back")
+    if changed := _changes(before.plan.space.confirm, wanted.plan.space.confirm, confirmed):
+        raise StorageError(f"study {study}: {changed}")
     known = {arm.name for arm in before.plan.arms}
     more = [f"arm {arm.name}" for arm in wanted.plan.arms if arm.name not in known]
     if wanted.trials > before.trials:
@@ -129,14 +130,32 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
     if more:
         raise StorageError(
             f"study {study}: what its {before.wanted:,} trials found is being confirmed, so "
-            f"{more[0]} would come too late; take that back, or run it as a study of its own with "
-            "--study NAME"
+            f"{more[0]} would come too late; {OF_ITS_OWN}"
         )
 
 
-def _seeds_too_late(study: str, confirmed: Record, mend: str) -> StorageError:
-    return StorageError(
-        f"study {study}: its path has begun from what {len(confirmed.seeds)} seeds confirmed; "
+def _changes(was: Confirm | None, now: Confirm | None, begun: Record) -> str:
+    """What a confirmation that has begun can no longer change, and how to mend it; else nothing.
+
+    Its arms stay. Seeds are only added: its own until the path begins, the path's at any time.
+    """
+    if was is None or now is None or now.top != was.top or now.seeds < was.seeds:
+        return f"its confirmation has begun: [confirm] was {was}, is {now}; {OF_ITS_OWN}"
+    if begun.path is None:
+        return ""
+    if now.seeds > max(was.seeds, len(begun.seeds)):
+        return _seeds_too_late(begun, "take the space's [confirm] seeds back")
+    if now.path_count(len(begun.seeds)) < len(begun.path.seeds):
+        return (
+            f"its path has begun with {len(begun.path.seeds)} seeds, and seeds are only added; "
+            "take the space's [confirm] path_seeds back"
+        )
+    return ""
+
+
+def _seeds_too_late(confirmed: Record, mend: str) -> str:
+    return (
+        f"its path has begun from what {len(confirmed.seeds)} seeds confirmed; "
         f"{mend}, or confirm with more in a study of its own with --study NAME"
     )
 
@@ -206,18 +225,18 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
 
 
 def _with_path(
-    record: Record,
-    search: Record,
-    rows: list[TrialRow],
-    results: list[TrialRow],
-    asked: Confirm,
+    storage: RDBStorage, study: str, search: Record, record: Record, count: int
 ) -> Record:
-    best = chosen(record, results)
-    count = asked.path_count(len(record.seeds))
-    path = Stage("path", (), ())
-    tried = [(each.setting, each.value) for each in found(search, rows)]
-    if count and tried:
-        space, seed = search.plan.space, search.plan.space.search.seed  # type: ignore[union-attr]
-        seeds = _seeds(search, len(record.seeds) + count)[len(record.seeds) :]
-        path = path_stage(space, best, forest(space, tried, seed), record.plan.arms, seeds)
-    return replace(record, chosen=best.name, path=path)
+    """The record with the path to what was chosen, `count` seeds at least; arms and seeds stay."""
+    space, arms = search.plan.space, record.plan.arms
+    path = record.path or Stage("path", (), ())
+    best = next(arm for arm in arms if arm.name == record.chosen)
+    if count and not path.arms and best.setting.digest != space.baseline.digest:
+        tried = found(search, checked_trials(storage, study, OF_SEARCH))
+        values = [(each.setting, each.value) for each in tried]
+        predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]
+        path = path_stage(space, best, predict, arms, ())
+    if path.arms:
+        taken, wanted = len(record.seeds), max(count, len(path.seeds))
+        path = replace(path, seeds=_seeds(search, taken + wanted)[taken:])
+    return replace(record, path=path)

@@ -264,13 +264,16 @@ def cost(setting: Setting) -> float:
 
 
 def changes(old: Space, new: Space) -> list[str]:
-    """What makes `new` another study than `old`; empty where it only adds arms or seeds."""
+    """What makes `new` another study than `old`; empty where it only adds arms or seeds.
+
+    What a search's confirmation may still change depends on how far it is:
+    `crnn.ablation.confirm.check_extension`.
+    """
     found = [
         f"{key}: was {getattr(old, key)}, is {getattr(new, key)}"
         for key in ("design", "margin", "settle", "limits")
         if getattr(old, key) != getattr(new, key)
     ]
-    found += _confirm_changes(old, new)
     if gone := sorted(set(old.seeds) - set(new.seeds)):
         found.append(f"seeds: {text_of(gone)} gone")
     if old.design == "search":
@@ -284,14 +287,6 @@ def changes(old: Space, new: Space) -> list[str]:
         elif arm.against != now[arm.name].against:
             found.append(f"arm {arm.name}: was compared with {arm.against}")
     return found
-
-
-def _confirm_changes(old: Space, new: Space) -> list[str]:
-    """More seeds only add to a confirmation, and a search without one may get it."""
-    was, now = old.confirm, new.confirm
-    same = was is None or (now and now.seeds >= was.seeds and now.top == was.top
-                           and now.path_seeds == was.path_seeds)  # fmt: skip
-    return [] if same else [f"confirm: was {was}, is {now}"]
 
 
 def _search_changes(old: Space, new: Space) -> list[str]:
