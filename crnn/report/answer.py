@@ -126,7 +126,7 @@ def counts(table: StudyTable) -> dict[str, int]:
     kinds = {
         "stopped early": stopped,
         "failed": int((state == "FAIL").sum()),
-        "running": int((state == "RUNNING").sum()),
+        "under way or cut off": int((state == "RUNNING").sum()),
         "infeasible": int(((state == "PRUNED") & ~trained).sum()),
     }
     finished = int((state == "COMPLETE").sum()) + stopped
