@@ -570,6 +570,8 @@ def _print_text_table(found: TextTable) -> None:
         words = [_between_settings(text, room) for text, room in zip(row, rooms, strict=False)]
         table.add_row(*map(escape, [*words, *row[found.words :]]))
     console.print(table)
+    if found.note:
+        _say(found.note)
     _print()
 
 

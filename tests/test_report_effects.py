@@ -211,6 +211,18 @@ def test_an_effect_rests_on_pairs_not_on_replicates() -> None:
     assert "pairs" not in arms_table(whole, rows).titles  # where it says no more than n
 
 
+def test_the_console_shows_the_best_of_a_search() -> None:
+    table = study("search", arms=12)
+    rows = effects(table.trials, table.arms, MARGIN)
+    shown = brief_table(table, rows)
+    assert shown.titles == ["trial", "arm", "validation", "effect", "MMACs"]
+    best = rows["val_mean"].iloc[2:].nlargest(5)
+    assert [row[2] for row in shown.rows[2:]] == [f"{100 * x:.2f} %" for x in best]
+    assert shown.note == "7 of 12 arms, the best that have finished; all in effects.csv."
+    few = study("search", arms=7)
+    assert not brief_table(few, effects(few.trials, few.arms, MARGIN)).note
+
+
 def test_no_difference_beyond_100_points_is_promised() -> None:
     table = study(arms=3, seeds=2)
     fine = (table.trials["seed"] == 0) | (table.trials["arm"] == "baseline")

@@ -192,11 +192,23 @@ def test_names_of_users_are_drawn_as_they_are() -> None:
 def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     table = STUDIES["search"]
     rows = effects(table.trials, table.arms, table.margin)
-    shown = leading(rows)
+    shown = leading(table, rows)
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
     assert len(shown) == 27
     assert rows["val_mean"].drop([0, 1]).max() == shown["val_mean"].iloc[2]
     assert tags(table)["baseline"] == "#0"
+
+
+def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out() -> None:
+    fifth = study("search", arms=12).arms["arm"].iloc[5]
+    table = study("search", arms=12, failed=(("source-best", 0), (fifth, 0)))
+    rows = effects(table.trials, table.arms, table.margin)
+    shown = leading(table, rows)
+    assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]  # a name of its own is told
+    others = shown["val_mean"].iloc[2:]
+    assert len(others) == 9
+    assert others.is_monotonic_decreasing
+    assert others.notna().all()
 
 
 def test_what_a_search_drew_keeps_its_number_where_it_is_confirmed() -> None:

@@ -317,6 +317,7 @@ def test_a_search_has_the_arms_that_it_drew(storage: RDBStorage) -> None:
     }  # fmt: skip
     assert table.factors["filter_sizes"]["range"] is None
     assert table.factors["filter_sizes"]["limits"] is None
+    assert table.factors["dropout_count"]["limits"] == (1, 3)  # 0 is dropout = 0, 4 blocks are none
     assert table.trials["val_accuracy"].notna().tolist() == [True, True, True, False, False, False]
     assert len(table.epochs) == 3 * 2 + 1
     assert set(table.trials["epochs"]) == {2}

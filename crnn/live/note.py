@@ -67,7 +67,7 @@ def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
 def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
     search, numbers = table.design == "search", tags(table)
-    rows = best_arms(effects, ROOM) if search else leading(effects)
+    rows = best_arms(effects, ROOM) if search else leading(table, effects)
     columns = {
         "arm": [
             f"{numbers.get(arm, '')} {name}".strip()

@@ -55,7 +55,7 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     A search's history, importances and slices are optuna-dashboard's own.
     """
     found = {}
-    rows = leading(effects)
+    rows = leading(table, effects)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
         found["effects"] = graphs.forest(rows, table.margin, settled=all_ended(table))

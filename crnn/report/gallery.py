@@ -81,7 +81,7 @@ def searched(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    rows = leading(effects)
+    rows = leading(table, effects)
     rows = rows[rows["against"] != ""]
     caption = (
         "Each arm less what it is compared with, paired by seed: the mean with its 95 % interval, "
@@ -98,7 +98,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
 
 
 def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    rows, done = leading(effects), replicates(table.trials)
+    rows, done = leading(table, effects), replicates(table.trials)
     note = left_out(table.trials, rows["arm"])
     if len(rows) < len(effects):
         shown = f"{len(rows)} of {len(effects)} arms: the baseline, named ones, the best drawn."
@@ -158,7 +158,7 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
-    arms = list(leading(effects)["arm"])
+    arms = list(leading(table, effects)["arm"])
     caption = (
         "Solid: validation. Dashed: training, the running mean during the epoch with dropout on, "
         "so it lags behind validation at first."
@@ -178,7 +178,7 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    shown = leading(effects)["arm"]
+    shown = leading(table, effects)["arm"]
     rows = costs(table.trials, table.arms).set_index("arm").loc[shown].reset_index()
     caption = (
         "Mean validation accuracy against size, multiply-accumulates (MACs) an image, and the "

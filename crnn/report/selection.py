@@ -13,16 +13,18 @@ OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins
 ROOM = 25  # arms beside those with names of their own
 
 
-def leading(effects: pd.DataFrame, room: int = ROOM) -> pd.DataFrame:
-    """The arms that there is room for: their effects, in the order of the design.
+def leading(table: StudyTable, effects: pd.DataFrame, room: int = ROOM) -> pd.DataFrame:
+    """The arms that there is room for: their effects.
 
-    All of them where they are not many more than ``room``. Else (a search draws hundreds): the
-    baseline, the arms with names of their own, and the best of the others, best first.
+    In the order of the design all of them, where they are not many more than ``room``. Else, and
+    always of a search: the baseline, the arms with names of their own, and of the others the best
+    that have finished, best first.
     """
-    if len(effects) <= room + 10:
+    if table.design != "search" and len(effects) <= room + 10:
         return effects
     own = is_first(effects) | ~effects["arm"].str.contains("=", regex=False).to_numpy(bool)
-    return pd.concat([effects[own], effects[~own].nlargest(room, "val_mean")])
+    others = effects[~own & effects["val_mean"].notna()]
+    return pd.concat([effects[own], others.nlargest(room, "val_mean")])
 
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:

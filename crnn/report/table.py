@@ -49,7 +49,7 @@ class StudyTable:
             ``levels`` as text, the baseline's among them; of a search also its ``range`` (None
             where it has a list: ``low``, ``high``, ``step``, ``log``, and ``whole`` where only
             whole numbers are drawn) and its ``limits``, the lowest and highest number that the
-            setting may have at all (None where it is no number).
+            setting may have to any effect (None where it is no number).
         fixed: what is no factor, by name, as text: what the conclusions are conditional on.
         arms: one row an arm in the order of the design, the baseline first; columns ``arm``,
             ``against`` (the arm it is compared with, empty for the baseline), ``factor`` and
@@ -238,8 +238,17 @@ def _factor(space: Space, factor: Factor) -> dict[str, Any]:
         return form
     kind = FIELDS[factor.name].annotation
     found = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
-    limits = bounds(FIELDS[factor.name].metadata) if kind in (int, float) else None
+    limits = _limits(space, factor.name) if kind in (int, float) else None
     return form | {"range": None if factor.levels else found, "limits": limits}
+
+
+def _limits(space: Space, name: str) -> tuple[float, float]:
+    """Beyond which a setting has no numbers, or none that make another network."""
+    low, high = bounds(FIELDS[name].metadata)
+    if name == "dropout_count":  # with none, nothing drops out, which is dropout = 0
+        varied = {factor.name for factor in space.factors}
+        return 1, high if "conv_layers" in varied else space.baseline.model.conv_layers
+    return low, high
 
 
 def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:

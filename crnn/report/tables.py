@@ -38,6 +38,7 @@ from crnn.report.wording import (
     whole,
 )
 
+CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 REASON = 300  # characters of a failure's first line that are shown
 BEYOND = r"(\w+): [\d,]+ is (beyond the limit of [\d,]+)"  # draws that go beyond are one kind
@@ -54,17 +55,19 @@ class TextTable:
         rows: a text a column.
         words: how many of the first columns are words; the others are numbers, set to the right.
         strong: places of the rows that stand out.
+        note: what is to be said below it.
     """
 
     titles: list[str]
     rows: list[list[str]]
     words: int = 1
     strong: set[int] = field(default_factory=set)
+    note: str = ""
 
 
 def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """Arms with n, means, spreads, effect and verdict, and what they cost."""
-    rows = leading(effects)
+    rows = leading(table, effects)
     names = _names(table, effects, rows)
     sizes = rows[["arm"]].merge(table.arms, on="arm")
     columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
@@ -75,7 +78,7 @@ def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
 
 def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """Of the table of arms what fits a page of a paper; the rest is in the files."""
-    rows = leading(effects, PAPER_ROOM)
+    rows = leading(table, effects, PAPER_ROOM)
     names = _names(table, effects, rows)
     columns = names | _measured(table, rows)
     if rows["test_mean"].notna().any():
@@ -164,8 +167,13 @@ def _interval(low: float, high: float) -> str:
 
 
 def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
-    """What fits a console: each arm's mean, effect, interval and verdict."""
-    rows = leading(effects)
+    """What fits a console: each arm's mean, effect, interval and verdict.
+
+    Of a search, where none but the best are shown, what an arm costs instead of the last two.
+    """
+    if table.design == "search":
+        return _brief_search(table, effects)
+    rows = leading(table, effects)
     ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
     columns = {
         "arm": list(compared(effects, rows).values()),
@@ -176,7 +184,22 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "95 % interval": [_interval(*pair) for pair in ends],
         "verdict": _verdicts(table, rows),
     }
-    return TextTable(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+    return TextTable(list(columns), _by_row(columns))
+
+
+def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    rows = leading(table, effects, CONSOLE_ROOM)
+    names = _names(table, effects, rows)
+    sizes = rows[["arm"]].merge(table.arms, on="arm")
+    columns = names | {
+        "validation": [percent(x) for x in rows["val_mean"]],
+        "effect": [signed(x) for x in rows["delta"]],
+        "MMACs": _sizes(sizes)["MACs (millions)"],
+    }
+    note = f"{len(rows)} of {len(effects)} arms, the best that have finished; all in effects.csv."
+    return TextTable(
+        list(columns), _by_row(columns), len(names), note=note * (len(rows) < len(effects))
+    )
 
 
 def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
@@ -341,7 +364,7 @@ def _levels(factor: Mapping[str, Any]) -> str:
 
 def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     """What the names of the shown arms do not say: their settings, and the author's notes."""
-    shown = table.arms[table.arms["arm"].isin(leading(effects)["arm"])].iloc[1:]
+    shown = table.arms[table.arms["arm"].isin(leading(table, effects)["arm"])].iloc[1:]
     lines = []
     for row in records(shown):
         named = "" if row["changes"] == row["arm"] else f": {row['changes']}"
@@ -369,7 +392,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
 def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """The shown arms that also change sequence length or size by more than 10 %."""
     found = confounds(table.arms)
-    found = found[found["arm"].isin(leading(effects)["arm"])]
+    found = found[found["arm"].isin(leading(table, effects)["arm"])]
     rows = [
         [
             str(arm),
