@@ -86,7 +86,10 @@ StudyName = Annotated[
     str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
 ]
 Seeds = Annotated[
-    int | None, typer.Option(min=1, max=10_000, help="Seeds 0 to N-1 in place of the space's own.")
+    int | None,
+    typer.Option(
+        min=1, max=10_000, help="So many seeds, from 0 on; of a search: of its confirmation."
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
 TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]
@@ -255,7 +258,10 @@ def status(
     if as_json:
         _print_json(found)
         return
-    _print_table(found["arms"], ["arm", *_states(found["arms"])])
+    if found["design"] == "search":  # each of its arms is one trial
+        _print_table([found], ["study", "wanted", *_states([found])])
+    else:
+        _print_table(found["arms"], ["arm", *_states(found["arms"])])
     stopped = f", {found['stopped']} were stopped early" * bool(found["stopped"])
     _print(f"{found['complete']} of {found['wanted']} trials are complete{stopped}.")
     for failure in found["failures"]:
@@ -576,9 +582,9 @@ def _print_text_table(found: TextTable) -> None:
 
 
 def _between_settings(name: str, room: int) -> str:
-    """A long name in lines, broken at blanks and before the ``+`` of its settings."""
-    lines = textwrap.wrap(re.sub(r"\+(?=[A-Za-z_])", " +", name), room, break_long_words=False)
-    return "\n".join(line.replace(" +", "+") for line in lines)
+    """A long name in lines, broken at blanks and after the ``+`` of its settings."""
+    lines = textwrap.wrap(re.sub(r"\+(?=[A-Za-z_])", "+ ", name), room, break_long_words=False)
+    return "\n".join(line.replace("+ ", "+") for line in lines)
 
 
 def _say(line: str) -> None:

@@ -161,14 +161,14 @@ def _search(arms: int) -> dict[str, dict[str, str]]:
             "filter_sizes": str(draw.choice(["2,2,2", "3,3,2", "3,3,3", "5,5,5"])),
             "pooling_count": str(draw.integers(1, 4)),
             "hidden_size": str(64 * draw.integers(1, 7)),
-            "dropout": f"{0.05 * draw.integers(0, 9):.2f}",
+            "dropout": f"{0.05 * draw.integers(0, 9):.6g}",
             "learning_rate": repr(float(10 ** draw.uniform(-4.5, -2.3))),
             "dropout_count": str(draw.integers(1, 4)),
         }
         for _ in range(arms - 2)
     ]
     for setting in drawn:
-        if setting["dropout"] == "0.00":
+        if setting["dropout"] == "0":
             setting["dropout_count"] = ""
     named = {"baseline": SEARCHED, "source-best": SEARCHED | {"hidden_size": "256"}}
     return named | {k: v for k, v in _named(drawn).items() if k != "baseline"}

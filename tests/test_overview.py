@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -17,7 +18,7 @@ from crnn.ablation.overview import Pace
 from crnn.ablation.space import Limits
 from crnn.ablation.space_file import shipped
 from crnn.ablation.storage import ENVIRONMENT_VARIABLE
-from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
+from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
 from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, outcome, run_all
 
@@ -249,7 +250,17 @@ def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:
     while task := source.next():
         source.finish(task, "COMPLETE", next(values), {})
     # Pairs by seed: +1 and +3 points of one arm, +3 and +1 of the other.
-    assert measured_spreads(storage) == {"tiny": pytest.approx(0.02 / 2**0.5)}
-    pace = Pace(1e9, 2, "a stopwatch", {"tiny": 0.01})
-    lines = overview.plan(build("tiny", ONE_FACTOR), pace, 5, None)["lines"]
-    assert any("at a spread of 1.00 points between pairs (as measured" in line for line in lines)
+    tiny = build("tiny", ONE_FACTOR)
+    train = tiny.space.baseline.train
+    (found,) = measured_spreads(storage).items()
+    assert found == ("tiny", Spread(found[1].value, train.epochs, train.train_size))
+    assert found[1].value == pytest.approx(0.02 / 2**0.5)
+    alike = Spread(0.02, train.epochs, train.train_size)
+    longer = Spread(0.03, train.epochs + 1, train.train_size)
+    for spreads, told in (
+        ({"tiny": replace(alike, value=0.01), "other": alike}, "1.00 points between pairs (as"),
+        ({"other": alike}, "2.00 points between pairs (as measured in other, whose"),
+        ({"longer": longer}, "0.40 points between pairs (assumed"),
+    ):
+        lines = overview.plan(tiny, Pace(1e9, 2, "a stopwatch", spreads), 5, None)["lines"]
+        assert any(f"at a spread of {told}" in line for line in lines)

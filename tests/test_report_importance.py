@@ -86,10 +86,10 @@ def test_twice_it_is_the_same() -> None:
 def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
     found, notes = importance(ROWS.head(9), MADE.factors)
     assert found.empty
-    assert notes == ["Not shown: it takes 10 finished settings, and there are 9."]
+    assert notes == ["Not shown: it takes 10 complete settings, and there are 9."]
     found, notes = importance(ROWS.assign(val_accuracy=0.9), MADE.factors)
     assert found.empty
-    assert notes == ["Not shown: all finished settings have the same accuracy."]
+    assert notes == ["Not shown: all complete settings have the same accuracy."]
 
 
 def test_a_hyperparameter_of_one_value_is_left_out() -> None:

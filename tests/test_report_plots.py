@@ -211,6 +211,21 @@ def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out()
     assert others.notna().all()
 
 
+def test_the_key_of_a_searchs_costs_names_what_has_a_name() -> None:
+    figure = drawn(STUDIES["search"])["cost"].figure
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == ["#0  baseline", "#1  source-best"]
+    assert any("The table of arms says" in text.get_text() for text in texts(figure))
+
+
+def test_bands_are_spoken_of_only_where_there_are_seeds() -> None:
+    for name, banded in (("3 arms", True), ("one seed", False), ("search", False)):
+        figure = drawn(STUDIES[name])[
+            "learning_curves_accuracy" if name == "search" else "learning_curves"
+        ].figure
+        assert any("Bands: lowest" in text.get_text() for text in texts(figure)) is banded
+
+
 def test_what_a_search_drew_keeps_its_number_where_it_is_confirmed() -> None:
     table = STUDIES["10 arms"]
     note = ["", "trial 104 of the search, rank 1; noted", *[""] * 7, "not trial 3 of the search"]

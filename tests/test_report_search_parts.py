@@ -13,7 +13,7 @@ import pytest
 from crnn.report import search_plots
 from crnn.report.csv_file import read_csv
 from crnn.report.explored import isolation
-from crnn.report.found import finished, scientific
+from crnn.report.found import finished, scientific, unfinished_levels
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.search_parts import FILES, parts
@@ -86,6 +86,29 @@ def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
         assert len(points) == rows[str(name)].count()
 
 
+def test_only_levels_that_are_numbers_are_joined() -> None:
+    for axes in whole()[1]["isolation"].figure.axes:
+        if name := axes.get_title(loc="left"):
+            joined = axes.lines[0].get_linestyle() != "None"
+            assert joined == (name not in ("filter_sizes", "sequence")), name
+
+
+def test_levels_of_which_nothing_finished_are_told() -> None:
+    assert "Nothing is known of" not in lines(STUDY, "importance")
+    arms = STUDY.arms
+    big = arms.loc[arms["filter_sizes"] == "5,5,5", "arm"]
+    chosen = STUDY.trials["arm"].isin(big)
+    table = replace(STUDY, trials=STUDY.trials.assign(
+        state=STUDY.trials["state"].mask(chosen, "PRUNED"),
+        val_accuracy=STUDY.trials["val_accuracy"].mask(chosen),
+    ))  # fmt: skip
+    told = f"what no complete setting has: filter_sizes=5,5,5 ({int(chosen.sum())} stopped)."
+    assert told in lines(table, "importance")
+    unseen = table.factors["filter_sizes"] | {"levels": ["2,2,2", "3,3,2", "3,3,3", "7,7,7"]}
+    factors = {"filter_sizes": unseen, "dropout": table.factors["dropout"]}
+    assert unfinished_levels(table.trials, arms, factors) == {"filter_sizes=7,7,7": 0}
+
+
 def test_the_front_is_marked_by_trial_numbers() -> None:
     front = whole()[0]["pareto"].files["pareto.csv"]
     for axes, cost in zip(whole()[1]["pareto"].figure.axes, ("macs", "seconds"), strict=True):
@@ -129,7 +152,7 @@ def test_one_accuracy_for_all_is_no_trouble() -> None:
     alike = replace(STUDY, trials=STUDY.trials.assign(val_accuracy=0.9))
     names = [plot.name for part in parts(alike) for plot in part.plots()]
     assert names == ["isolation", "pareto", "expected_performance"]
-    assert "all finished settings have the same accuracy" in lines(alike, "importance")
+    assert "all complete settings have the same accuracy" in lines(alike, "importance")
     assert "No pair is drawn without an importance" in lines(alike, "together")
 
 
@@ -197,7 +220,7 @@ def test_the_report_has_the_parts(folder: Path) -> None:
         for plot in part.plots():
             assert (folder / "plots" / f"{plot.name}.svg").exists()
             assert f"plots/{plot.name}.png" in text
-    assert "No contour: it takes 30 finished settings" in page
+    assert "No contour: it takes 30 complete settings" in page
 
 
 @pytest.mark.slow

@@ -80,6 +80,8 @@ def test_a_search_as_its_author_wrote_it() -> None:
     space = load("joint").space
     assert space.search is not None
     assert space.search.training == {"epochs": 6, "train_size": 12_000}
+    assert space.held_fixed()["epochs"] == "6 in the search, 20 in a confirmation"
+    assert space.held_fixed()["batch_size"] == "64"
     assert space.search.sampler.n_startup_trials == 20
     assert space.confirm is not None
     assert space.limits.parameters == 4_066_836

@@ -15,7 +15,7 @@ from crnn.ablation.folders import confirm_name
 from crnn.ablation.guess import random_settings
 from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
-from crnn.ablation.timing import REFERENCE, clock, measured_rate, measured_spreads
+from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.config import TrainConfig, text_of
 
 DATABASE = "studies.db"
@@ -31,13 +31,13 @@ ASSUMED_SPREAD = 0.004
 class Pace:
     """How fast this machine trains: cost a second of one worker, workers, and the evidence.
 
-    `spreads` is, by study of the storage, the standard deviation between pairs (a fraction).
+    `spreads` is what was measured, by study of the storage.
     """
 
     value: float
     jobs: int
     source: str
-    spreads: Mapping[str, float] = field(default_factory=dict)
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
     def seconds(self, work: float) -> float:
         """The time that `work` takes over all workers."""
@@ -56,7 +56,7 @@ def rate(
         spreads: measure the spread between pairs, too.
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
-    found, measured = REFERENCE, dict[str, float]()
+    found, measured = REFERENCE, dict[str, Spread]()
     if storage or (results / DATABASE).exists():
         from crnn.ablation.storage import opened_storage, sqlite_file, storage_url
 
@@ -100,7 +100,7 @@ def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict
         "runs": sum(part.trainings for part in parts),
         "seconds": round(sum(pace.seconds(part.work) for part in parts)),
         "arms": [_arm(found, arm, pace) for arm in found.arms],
-        "fixed": {name: text_of(value) for name, value in space.fixed().items()},
+        "fixed": space.held_fixed(),
         "lines": _lines(found, pace, parts, seeds),
     }
 
@@ -213,7 +213,7 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
     for family in _families(found, seeds):
         lines += _detectable(found, pace, family)
-    held = ", ".join(f"{name}={text_of(value)}" for name, value in space.fixed().items())
+    held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
 
 
@@ -268,8 +268,17 @@ def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
     spread = ASSUMED_SPREAD
     source = "assumed until some have been trained; short trainings scatter more"
+    train = found.space.baseline.train
+    alike = {
+        each.value: study
+        for study, each in pace.spreads.items()
+        if (each.epochs, each.train_size) == (train.epochs, train.train_size)
+    }
     if family.study in pace.spreads:
-        spread, source = pace.spreads[family.study], "as measured so far"
+        spread, source = pace.spreads[family.study].value, "as measured so far"
+    elif alike:
+        spread = max(alike)
+        source = f"as measured in {alike[spread]}, whose trainings are as long"
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
     smallest = minimum_detectable(spread, seeds, comparisons)

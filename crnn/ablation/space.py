@@ -327,6 +327,14 @@ class Space(Part):
         free.update(name for arm in self.arms.values() for name in arm.set)
         return {name: v for name, v in self.baseline.values().items() if name not in free}
 
+    def held_fixed(self) -> dict[str, str]:
+        """What is fixed, as text; of a search what differs in its own trainings, too."""
+        found = {name: text_of(value) for name, value in self.fixed().items()}
+        own = self.search.training if self.search else {}
+        for name in found.keys() & own.keys():
+            found[name] = f"{text_of(own[name])} in the search, {found[name]} in a confirmation"
+        return found
+
 
 def on_grid(value: float, low: float | None, step: float | None) -> bool:
     """Whether `value` is `low` plus a whole number of steps (any value where there is no step).

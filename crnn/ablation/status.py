@@ -48,6 +48,7 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "study": study,
+        "design": record.plan.space.design,
         "wanted": record.wanted,
         **_counted(Counter(state for _, state, _ in trials), record.wanted),
         "arms": _by_arm(record, trials),

@@ -46,12 +46,26 @@ def measured_rate(storage: RDBStorage) -> Rate:
     return Rate(median(rates), f"{len(rates)} trainings in this storage") if rates else REFERENCE
 
 
-def measured_spreads(storage: RDBStorage) -> dict[str, float]:
-    """By study: the standard deviation of validation accuracy between pairs, over its arms.
+@dataclass(frozen=True)
+class Spread:
+    """How far the pairs of a study scatter, and how long its baseline was trained.
 
-    The root of the mean variance of (arm - first arm) by seed; studies without two pairs of an
-    arm are left out.
+    Attributes:
+        value: standard deviation of validation accuracy between pairs, a fraction, over its arms:
+            the root of the mean variance of (arm - baseline) by seed.
+        epochs: of a training.
+        train_size: images of a training, those to validate with among them.
     """
+
+    value: float
+    epochs: int
+    train_size: int
+
+
+def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
+    """The spread of each study that has two pairs of an arm."""
+    from crnn.ablation.record import load_record
+
     found = {}
     for study, rows in _complete(storage, ("arm", "seed")).items():
         by_arm: dict[str, dict[int, float]] = {}
@@ -63,7 +77,8 @@ def measured_spreads(storage: RDBStorage) -> dict[str, float]:
         pairs = [[x - base[s] for s, x in arm.items() if s in base] for arm in by_arm.values()]
         variances = [variance(d) for d in pairs if len(d) > 1]
         if any(variances):
-            found[study] = math.sqrt(fmean(variances))
+            train = load_record(storage, study).plan.space.baseline.train
+            found[study] = Spread(math.sqrt(fmean(variances)), train.epochs, train.train_size)
     return found
 
 

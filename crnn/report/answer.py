@@ -223,7 +223,7 @@ def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
     yield (
         f"{len(chosen)} of {counted(family, 'comparison')} "
         f"{'is' if len(chosen) == 1 else 'are'} inconclusive; at the spread between pairs "
-        f"{seeds} seeds would settle {which}, whatever the true differences."
+        f"{seeds} seeds would settle {which}, whatever the true differences; large ones take fewer."
     )
 
 
@@ -320,15 +320,13 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
         return
     else:
         difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
-        beyond = "beyond" if difference > table.margin else "within"
         yield (
-            f"Best found: {found}; the baseline, trained once as well: "
-            f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}, {beyond} "
-            f"the margin of {100 * table.margin:.2f} points."
+            f"Best found: {found}; the baseline, trained once as well and not tuned: "
+            f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}."
         )
     yield from at_the_edge(table)
     yield (
-        f"It is one training, and the best of {counted(len(done), 'finished setting')}: not "
+        f"It is one training, and the best of {counted(len(done), 'complete setting')}: not "
         "replicated, and optimistic because it was selected. Take it as exploratory until it has "
         "been repeated on fresh seeds."
     )

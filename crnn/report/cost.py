@@ -50,8 +50,9 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
     """
     rows = costs[np.isfinite(costs["val_mean"])].reset_index(drop=True)
     marks = [tags.get(arm, str(place + 1)) for place, arm in enumerate(rows["arm"])]
-    names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in zip(marks, rows["arm"], strict=True)]
-    lines = -(-len(names) // style.key_columns(style.PAGE, names))
+    named = [(m, arm) for m, arm in zip(marks, rows["arm"], strict=True) if not _is_drawn(m, arm)]
+    names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in named]
+    lines = -(-len(names) // style.key_columns(style.PAGE, names)) if names else 0
     height = 2.9 + 0.16 * lines + 0.05 * len(rows)
     figure, panels = style.new_figure(style.PAGE, height, 1, 3, sharey=True)
     for axes, (column, text) in zip(panels, COSTS.items(), strict=True):
@@ -59,13 +60,21 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
         axes.set(xlabel=text)
     panels[0].set(ylabel="mean validation accuracy")
     style.percent_axis(panels[0])
-    blank = [Line2D([], [], linestyle="") for _ in names]
-    style.key(figure, blank, names)
+    if names:
+        style.key(figure, [Line2D([], [], linestyle="") for _ in names], names)
     absent = len(costs) - len(rows)
-    style.footnote(figure, f"Without a finished training, so not shown: {absent}." * (absent > 0))
+    notes = [f"Without a finished training, so not shown: {absent}."] if absent else []
+    if len(named) < len(rows):
+        notes.append("The table of arms says what the other numbers are.")
+    style.footnote(figure, " ".join(notes))
     data = [rows[[column, "val_mean"]].to_numpy(float) for column in COSTS]
     mark(figure, [Marked(axes, p, marks) for axes, p in zip(panels, data, strict=True)])
     return figure
+
+
+def _is_drawn(tag: str, arm: str) -> bool:
+    """Whether an arm is known by the number of its trial: its name is all its settings."""
+    return tag.startswith("#") and "=" in arm
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, column: str, baseline: str) -> None:

@@ -173,4 +173,5 @@ def one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 def _note(epochs: pd.DataFrame) -> str:
     measured = epochs[["train_loss", "train_accuracy", "val_loss", "val_accuracy"]]
     bad = int((~(measured.abs() < float("inf"))).any(axis=1).sum())
-    return NOTE if not bad else f"{NOTE} Not finite, so left out: {bad} epochs."
+    parts = [NOTE] * bool(epochs["seed"].nunique() > 1)
+    return " ".join([*parts, *([f"Not finite, so left out: {bad} epochs."] if bad else [])])

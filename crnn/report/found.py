@@ -63,6 +63,38 @@ def numeric(factor: Mapping[str, Any]) -> bool:
         return False
 
 
+def unfinished_levels(trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors) -> dict[str, int]:
+    """The levels of scientific factors that no finished trial has.
+
+    Args:
+        trials, arms, factors: as in `finished`.
+
+    Returns:
+        By ``factor=level``, how many of its trials a pruner has stopped; of factors with a list, or
+        a range of no more than ``MOST_LEVELS`` steps.
+    """
+    ended = trials[(trials["stage"] == "search") & trials["state"].isin(["COMPLETE", "PRUNED"])]
+    rows = ended[["arm", "state"]].merge(arms, on="arm")
+    found = {}
+    for name in scientific(factors):
+        for level in _possible(factors[name]):
+            states = rows.loc[rows[name] == level, "state"]
+            if not (states == "COMPLETE").any():
+                found[f"{name}={level}"] = len(states)
+    return found
+
+
+def _possible(factor: Mapping[str, Any]) -> list[str]:
+    drawn = factor["range"]
+    if not drawn:
+        return list(factor["levels"])
+    step = drawn["step"] or drawn["whole"]  # of whole numbers at least 1
+    count = round((drawn["high"] - drawn["low"]) / step) + 1 if step else math.inf
+    if count > MOST_LEVELS:
+        return []
+    return [f"{drawn['low'] + place * step:.6g}" for place in range(int(count))]
+
+
 def scientific(factors: Factors) -> list[str]:
     """The factors that the study is to conclude on."""
     return [name for name, factor in factors.items() if factor["role"] == "scientific"]

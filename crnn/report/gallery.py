@@ -85,7 +85,8 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     rows = rows[rows["against"] != ""]
     caption = (
         "Each arm less what it is compared with, paired by seed: the mean with its 95 % interval, "
-        "and every pair. The verdict adjusts for the number of comparisons, the interval does not."
+        "and every pair. Better and worse are adjusted for the number of comparisons; intervals "
+        "and equivalent are not."
     )
     pairs = pair_differences(table.trials, table.arms)
     note = f"Grey band: ±{100 * table.margin:.2f} points, differences too small to matter here."
@@ -101,15 +102,18 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
     rows, done = leading(table, effects), replicates(table.trials)
     note = left_out(table.trials, rows["arm"])
     if len(rows) < len(effects):
-        shown = f"{len(rows)} of {len(effects)} arms: the baseline, named ones, the best drawn."
-        note = f"{shown} {note}"
+        all_finished = table.design == "search" and len(rows) >= effects["val_mean"].count()
+        which = "all that finished" if all_finished else "the baseline, named ones, the best drawn"
+        note = f"{len(rows)} of {len(effects)} arms: {which}. {note}"
     accuracies = done.loc[done["arm"].isin(rows["arm"]), "val_accuracy"]
     lowest = floor(accuracies)
     if len(below := accuracies[accuracies < lowest]):
         note += f" Left of the axis (arrows): {len(below)}, down to {percent(below.min())}."
-    caption = (
-        "Validation accuracy after the last epoch. Every training is a point; the seeds stand "
-        "one below the other in each row, so the same seed has the same height."
+    caption = "Validation accuracy after the last epoch. Every training is a point"
+    caption += (
+        "; the seeds stand one below the other in each row, so the same seed has the same height."
+        if done["seed"].nunique() > 1
+        else "."
     )
     figure = plots.arms(done, rows, tags(table), note.strip(), lowest)
     return Plot("arms", "arms", "Arms compared", caption, figure)

@@ -57,9 +57,9 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
     """
     none = pd.DataFrame(columns=COLUMNS)
     if len(rows) < LEAST:
-        return none, [f"Not shown: it takes {LEAST} finished settings, and there are {len(rows)}."]
+        return none, [f"Not shown: it takes {LEAST} complete settings, and there are {len(rows)}."]
     if rows["val_accuracy"].nunique() == 1:
-        return none, ["Not shown: all finished settings have the same accuracy."]
+        return none, ["Not shown: all complete settings have the same accuracy."]
     varied = [name for name in factors if rows[name].nunique() > 1]
     notes = [
         f"{name}: left out, because fewer than two values of it were drawn."

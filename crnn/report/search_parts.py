@@ -14,7 +14,7 @@ from crnn.report import search_plots
 from crnn.report.answer import counts
 from crnn.report.expected import expected_performance, random_draws
 from crnn.report.explored import isolation, spans_a_plane, surface, together
-from crnn.report.found import finished, levels, numeric, scientific
+from crnn.report.found import finished, levels, numeric, scientific, unfinished_levels
 from crnn.report.front import pareto
 from crnn.report.gallery import Plot
 from crnn.report.importance import RESAMPLES, STEADY, importance, mean_importance
@@ -58,8 +58,9 @@ def _importance(
         return Part("importance", "Which hyperparameters mattered", [*lines, *notes])
     lines.append(
         f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
-        "of the best tenth differ from those of all. fANOVA: how much of the variance a random "
-        "forest lays on each by itself. Neither says which value is better. In brackets what 95 % "
+        "of the best tenth differ from those of all. fANOVA: the share of the variance in accuracy "
+        "that a random forest lays on each alone. Neither says which value is better. In brackets "
+        "what 95 % "
         f"of {RESAMPLES} resamples of the trials give: where two overlap, their order is not known."
     )
     if len(rows) < STEADY:
@@ -87,7 +88,7 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     own = trials[trials["duplicate_of"].isna() & trials["number"].isin(table.epochs["number"])]
     stopped = int((own["state"] == "PRUNED").sum())
     again = int((trials["state"] == "COMPLETE").sum()) - len(rows)
-    text = f"What follows rests on {counted(len(rows), 'finished setting')}."
+    text = f"What follows rests on {counted(len(rows), 'complete setting')}."
     if again:
         text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
     if stopped:
@@ -95,6 +96,9 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
             f" Trials that the pruner stopped do not count: {stopped}. They were stopped because "
             "they were bad, so poor settings are fewer here than were drawn."
         )
+    if absent := unfinished_levels(table.trials, table.arms, table.factors):
+        levels_of = [f"{name} ({stopped} stopped)" for name, stopped in absent.items()]
+        text += f" Nothing is known of what no complete setting has: {listed(levels_of)}."
     return text
 
 
@@ -115,10 +119,11 @@ def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) 
 
 
 def _share(row: pd.Series[float]) -> str:
-    """``12.34 % (5 to 30)``; without the ends where they are not known."""
+    """``12 % (5 to 30)``; without the ends where they are not known."""
     if pd.isna(row["low"]):
-        return percent(row["importance"])
-    return f"{percent(row['importance'])} ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
+        return f"{100 * row['importance']:.0f} %"
+    low, high = (f"{100 * row[end]:.0f}" for end in ("low", "high"))
+    return f"{100 * row['importance']:.0f} % ({low} to {high})"
 
 
 def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
@@ -136,11 +141,12 @@ def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
         name: rows[["number", "val_accuracy"]].assign(level=level).dropna()
         for name, level in seen.items()
     }
-    caption = "Every finished setting by its level, and the best of each level, joined."
+    caption = "Every complete setting by its level, and the best of each level; of numbers joined."
 
     def plots() -> Iterator[Plot]:
         lowest = min(floor(rows["val_accuracy"]), best["best_val_accuracy"].min() - 0.002)
-        figure = search_plots.isolation(points, best, _baseline(table, rows), lowest)
+        ordered = {name for name in names if numeric(table.factors[name])}
+        figure = search_plots.isolation(points, best, ordered, _baseline(table, rows), lowest)
         yield Plot("isolation", "isolation", title, caption, figure)
 
     return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
@@ -194,7 +200,7 @@ def _surface(
     points = surface(rows, *able[:2]) if len(rows) >= CONTOURED and len(able) > 1 else None
     if points is None or not spans_a_plane(points):
         return None, [
-            f"No contour: it takes {CONTOURED} finished settings, and two hyperparameters of which "
+            f"No contour: it takes {CONTOURED} complete settings, and two hyperparameters of which "
             "four numbers each at least were drawn."
         ]
     return (able[0], able[1], points), []
@@ -215,7 +221,7 @@ def _contour(table: StudyTable, one: str, other: str, points: pd.DataFrame) -> P
 def _pareto(rows: pd.DataFrame) -> Part:
     title, front = "Accuracy against cost: the front", pareto(rows)
     if len(rows) < 2:
-        return Part("pareto", title, ["Not shown: it takes two finished settings."])
+        return Part("pareto", title, ["Not shown: it takes two complete settings."])
     cells = [
         [
             *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),

@@ -5,7 +5,7 @@ Accuracies are fractions in the tables and percent in the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -45,14 +45,13 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
         lengths = of_method["importance"].to_numpy(float)
         axes.barh(y, np.nan_to_num(lengths), height=0.9 * height, color=color)
         axes.hlines(y, of_method["low"], of_method["high"], color=BLACK, linewidth=1)
-        ends = np.fmax(np.nan_to_num(lengths), of_method["high"].to_numpy(float))
-        for spot, length, x in zip(y, lengths, ends, strict=True):
+        for spot, length in zip(y, lengths, strict=True):
             text = f"{100 * length:.0f} %" if np.isfinite(length) else "not judged"
-            axes.annotate(text, (x, spot), (3, 0), textcoords="offset points", va="center",
-                          fontsize=SMALL, color=GREY)  # fmt: skip
+            axes.annotate(text, (1, spot), (4, 0), axes.get_yaxis_transform(), "offset points",
+                          va="center", fontsize=SMALL, color=color)  # fmt: skip
     axes.set_yticks(range(len(order)), [style.label(name) for name in order])
     most = float(np.nanmax(found[["importance", "high"]].to_numpy(float)))
-    axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.12 * most))
+    axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.02 * most))
     axes.set(xlabel="share of each method's importance")
     axes.grid(visible=False, axis="y")
     style.percent_axis(axes, "x")
@@ -63,13 +62,18 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
 
 @styled
 def isolation(
-    points: Mapping[str, pd.DataFrame], best: pd.DataFrame, baseline: float, floor: float
+    points: Mapping[str, pd.DataFrame],
+    best: pd.DataFrame,
+    numbers: Collection[str],
+    baseline: float,
+    floor: float,
 ) -> Figure:
     """The best of each level of each factor over everything else drawn, above all its trials.
 
     Args:
         points: by factor, ``level`` (ordered categories), ``number`` and ``val_accuracy``.
-        best: of ``crnn.report.found.isolation``.
+        best: of ``crnn.report.explored.isolation``.
+        numbers: the factors whose levels are numbers, and so have an order.
         baseline: the baseline's accuracy, a fraction; NaN where it has none.
         floor: the axis starts no lower.
     """
@@ -84,7 +88,9 @@ def isolation(
         x = place.to_numpy(float) + spread
         axes.scatter(x, drawn["val_accuracy"], s=9, color=GREY, alpha=0.5, linewidth=0)
         heights = of_factor["best_val_accuracy"].to_numpy(float)
-        axes.plot(range(len(heights)), heights, color=BLUE, marker="D", markersize=5)
+        line = "-" if name in numbers else ""
+        look: dict[str, Any] = {"color": BLUE, "marker": "D", "markersize": 5, "linestyle": line}
+        axes.plot(range(len(heights)), heights, **look)
         if np.isfinite(baseline):
             axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1)
         axes.set(title=style.label(name, 30, 1))

@@ -22,7 +22,6 @@ from crnn.config import (
     MODEL_KEYS,
     TRAIN_KEYS,
     Setting,
-    Value,
     bounds,
     text_of,
 )
@@ -186,7 +185,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         seeds=[space.search.seed] if space.search else list(record.seeds),
         wanted=record.wanted,
         factors={factor.name: _factor(space, factor) for factor in space.factors},
-        fixed=_texts({**space.fixed(), "precision": record.precision}),
+        fixed={**space.held_fixed(), "precision": record.precision},
         arms=_arm_frame(plan, arms),
         trials=_trials(record, rows),
         epochs=pd.DataFrame([e for row in rows for e in _epochs(row)], columns=EPOCH_COLUMNS),
@@ -384,10 +383,6 @@ def _notes(record: Record) -> list[str]:
             "draw gave nothing that had not been tried."
         )
     return notes
-
-
-def _texts(values: dict[str, Value]) -> dict[str, str]:
-    return {name: text_of(value) for name, value in values.items()}
 
 
 def _command(record: Record, study: str) -> str:
