@@ -48,7 +48,7 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
         for spot, length in zip(y, lengths, strict=True):
             text = f"{100 * length:.0f} %" if np.isfinite(length) else "not judged"
             axes.annotate(text, (1, spot), (4, 0), axes.get_yaxis_transform(), "offset points",
-                          va="center", fontsize=SMALL, color=color)  # fmt: skip
+                          va="center", fontsize=SMALL, color=GREY)  # fmt: skip
     axes.set_yticks(range(len(order)), [style.label(name) for name in order])
     most = float(np.nanmax(found[["importance", "high"]].to_numpy(float)))
     axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.02 * most))
