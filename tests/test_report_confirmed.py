@@ -291,10 +291,17 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
     wanted = confirmation(storage, STUDY, search)
     assert wanted is not None
     begin(storage, wanted, NAME)
-    table, _, rows = study(storage)
-    assert sentences(table, rows) == []
+    table = load_study(storage, STUDY)
+    assert table.confirmation is None
     written = write_report(table, tmp_path)
-    assert written.answer[0].startswith("No trial has finished yet (0 of 12)")
+    assert "No trial has finished" not in " ".join(written.answer)
+    assert written.answer[-1] == "What it found is being confirmed: 0 of 12 trainings have ended."
+    assert "being confirmed: 0 of 12" in (tmp_path / "report.md").read_text()
+    source = DesignedSource(storage, NAME, wanted, wanted.stages)
+    task = source.next()
+    assert task is not None
+    end(source, task, "FAIL")
+    assert load_study(storage, STUDY).confirmation is not None  # whose failures are told
 
 
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class StudyTable:
         command: what `python study.py` is given to go on with the study.
         reuses: whether a search counts a setting drawn again as one of its trials.
         chosen: of a confirmation, the arm that was best in it; empty before that is known.
-        confirmation: of a search, the study that confirms what it found; None before it has begun.
+        confirmation: of a search, the study that confirms what it found; None before the first of
+            its trainings has ended.
         path: of a confirmation, the way from the baseline to the chosen arm: each arm is compared
             with the step before it, or, taken back from the chosen one, with that; None before it
             is known, or where there is none.
@@ -141,10 +142,16 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     record = load_record(storage, study)
     rows = _rows(storage, study, record)
     if record.trials:
-        confirms = confirm_name(study)
-        begun = find_record(storage, confirms) is not None
-        later_on = load_study(storage, confirms) if begun else None
-        return replace(_table(study, record, rows), confirmation=later_on)
+        table, confirms = _table(study, record, rows), confirm_name(study)
+        if find_record(storage, confirms) is None:
+            return table
+        confirmation = load_study(storage, confirms)
+        if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
+            return replace(table, confirmation=confirmation)
+        begun = (
+            f"What it found is being confirmed: 0 of {confirmation.wanted} trainings have ended."
+        )
+        return replace(table, notes=[*table.notes, begun])
     first, *later = (
         _table(study, record.of(stage), [r for r in rows if r.attributes["stage"] == stage.name])
         for stage in record.stages
