@@ -194,7 +194,7 @@ def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     rows = effects(table.trials, table.arms, table.margin)
     shown = leading(table, rows)
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
-    assert len(shown) == 27
+    assert len(shown) == 14
     assert rows["val_mean"].drop([0, 1]).max() == shown["val_mean"].iloc[2]
     assert tags(table)["baseline"] == "#0"
 

@@ -23,11 +23,10 @@ from crnn.report.effects import (
     pair_differences,
     replicates,
 )
-from crnn.report.selection import ROOM, drawn, floor, leading, left_out, of_factor, rival, tags
+from crnn.report.selection import drawn, floor, leading, left_out, of_factor, rival, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import CONFOUNDED, counted, percent
 
-MARKED = 12  # points of a search whose numbers one figure holds without a tangle
 CURVES = {
     "learning_curves": "Learning curves",
     "learning_curves_accuracy": "Learning curves: accuracy",
@@ -183,15 +182,14 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    search = table.design == "search"
-    shown = leading(table, effects, MARKED if search else ROOM)["arm"]
+    shown = leading(table, effects)["arm"]
     rows = costs(table.trials, table.arms).set_index("arm").loc[shown].reset_index()
     caption = (
         "Mean validation accuracy against size, multiply-accumulates (MACs) an image, and the "
         "time of one training, which depends on what else the machine did."
     )
-    if search:
-        caption += f" Of what was drawn, the {MARKED} best; the front below has all that matter."
+    if table.design == "search":
+        caption += " The best of what was drawn; the search's front is one over all of it."
     return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table)))
 
 

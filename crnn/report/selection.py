@@ -11,15 +11,17 @@ from crnn.report.table import StudyTable
 
 OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins with
 ROOM = 25  # arms beside those with names of their own
+DRAWN = 12  # of a search, whose best are much alike
 
 
-def leading(table: StudyTable, effects: pd.DataFrame, room: int = ROOM) -> pd.DataFrame:
+def leading(table: StudyTable, effects: pd.DataFrame, room: int | None = None) -> pd.DataFrame:
     """The arms that there is room for: their effects.
 
-    In the order of the design all of them, where they are not many more than ``room``. Else, and
-    always of a search: the baseline, the arms with names of their own, and of the others the best
-    that have finished, best first.
+    In the order of the design all of them, where they are not many more than ``room`` (``ROOM``; of
+    a search ``DRAWN``). Else, and always of a search: the baseline, the arms with names of their
+    own, and of the others the best that have finished, best first.
     """
+    room = room or (DRAWN if table.design == "search" else ROOM)
     if table.design != "search" and len(effects) <= room + 10:
         return effects
     own = is_first(effects) | ~effects["arm"].str.contains("=", regex=False).to_numpy(bool)
