@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_search_always_tells_its_best_trial() -> None:
         assert "Best found: trial " in text
         assert text.count("\n| #") == 11  # the baseline and the ten best
         assert "verdict" not in text
+
+
+def test_long_names_have_blanks_to_break_the_line_at() -> None:
+    text, table = written(study("search", arms=30)), study("search", arms=30)
+    longest = max(table.arms["arm"], key=len)
+    assert "+" in longest
+    body, _, _ = text.partition("## The space")
+    assert not re.search(r"\w\+\w+=", body)
+    best = next(line for line in body.splitlines() if line.startswith("- Best found"))
+    assert " + " in best
+    assert "+x=1" in written(study("search", arms=3, space_text="note = 'a+x=1'\n"))  # as it is
 
 
 def test_it_has_the_question_what_failed_and_the_space() -> None:

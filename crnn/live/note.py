@@ -52,10 +52,14 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         markdown_table(shown).strip(),
         *_path(table),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
-        "## The space",
-        fenced(table.space_text),
     ]
-    return "\n\n".join(parts) + "\n"
+    space = ["## The space", fenced(table.space_text)]
+    return "\n\n".join([*map(_with_gaps, parts), *space]) + "\n"
+
+
+def _with_gaps(text: str) -> str:
+    """Between the settings of a drawn arm's name, blanks to break the line at: there are none."""
+    return re.sub(r"(?<=\S)\\?\+(?=[a-z\\_]+\d*=)", " + ", text)
 
 
 def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
