@@ -252,7 +252,7 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     refresh(storage, name)
     assert "Chosen, as the highest mean of the confirmation: " in note_of(storage)
     opened = optuna.load_study(study_name=name, storage=storage)
-    text = str(get_note(opened))
+    text = str(get_note(opened)).replace(" + ", "+")  # between the settings of long names
     chosen = load_record(storage, name).chosen
     assert f"- Chosen, as the highest mean above: {chosen}." in text
     assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]
