@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import RDBStorage
 
 from crnn.ablation.confirm import check_extension, chosen, confirmation, found
-from crnn.ablation.design import build
+from crnn.ablation.design import Stage, build
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.record import Record, find_record, own_studies
 from crnn.ablation.search import SearchSource
@@ -202,6 +202,21 @@ def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> No
         assert again.path.seeds == seeds
         assert bool(again.path.arms) is bool(seeds)
         assert again.chosen
+
+
+def test_without_a_finished_trial_of_the_search_there_is_no_path(storage: RDBStorage) -> None:
+    search = begin(storage, record(CONFIRM))
+    source = SearchSource(storage, STUDY, search)
+    while task := source.next():
+        end(source, task, "FAIL")
+    made = wanted(storage, search)
+    assert [arm.name for arm in made.plan.arms] == ["baseline", "wide"]
+    begin(storage, made, NAME)
+    source_of_it = DesignedSource(storage, NAME, made, made.stages)
+    while task := source_of_it.next():
+        source_of_it.finish(task, "COMPLETE", 0.5 + 0.1 * (task.arm == "wide"), {})
+    ended = wanted(storage, search)
+    assert (ended.chosen, ended.path) == ("wide", Stage("path", (), ()))
 
 
 def test_seeds_are_added_to_the_path_whenever_wished(storage: RDBStorage) -> None:

@@ -234,8 +234,9 @@ def _with_path(
     if count and not path.arms and best.setting.digest != space.baseline.digest:
         tried = found(search, checked_trials(storage, study, OF_SEARCH))
         values = [(each.setting, each.value) for each in tried]
-        predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]
-        path = path_stage(space, best, predict, arms, ())
+        if values:  # else nothing says in which order
+            predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]
+            path = path_stage(space, best, predict, arms, ())
     if path.arms:
         taken, wanted = len(record.seeds), max(count, len(path.seeds))
         path = replace(path, seeds=_seeds(search, taken + wanted)[taken:])
