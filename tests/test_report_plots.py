@@ -211,6 +211,17 @@ def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out()
     assert others.notna().all()
 
 
+def test_the_baseline_is_in_sight_beside_the_best_of_a_search() -> None:
+    table = STUDIES["search"]
+    rows = leading(table, effects(table.trials, table.arms, table.margin))
+    best = rows["arm"].iloc[2:]
+    is_best = table.trials["arm"].isin(best)
+    close = 0.9 + 0.001 * table.trials["val_accuracy"]
+    trials = table.trials.assign(val_accuracy=table.trials["val_accuracy"].mask(is_best, close))
+    figure = drawn(replace(table, trials=trials))["arms"].figure
+    assert not any("Left of the axis" in text.get_text() for text in texts(figure))
+
+
 def test_the_key_of_a_searchs_costs_names_what_has_a_name() -> None:
     figure = drawn(STUDIES["search"])["cost"].figure
     (key,) = figure.legends

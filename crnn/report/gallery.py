@@ -106,7 +106,7 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
         which = "all that finished" if all_finished else "the baseline, named ones, the best drawn"
         note = f"{len(rows)} of {len(effects)} arms: {which}. {note}"
     accuracies = done.loc[done["arm"].isin(rows["arm"]), "val_accuracy"]
-    lowest = floor(accuracies)
+    lowest = floor(done["val_accuracy"])  # of all: the best of a search lie close together
     if len(below := accuracies[accuracies < lowest]):
         note += f" Left of the axis (arrows): {len(below)}, down to {percent(below.min())}."
     caption = "Validation accuracy after the last epoch. Every training is a point"
