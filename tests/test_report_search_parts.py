@@ -60,6 +60,16 @@ def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
     } == {}
 
 
+def test_a_method_that_cannot_judge_a_hyperparameter_has_a_dash() -> None:
+    drawn = STUDY.trials["dropout"].where(STUDY.trials["number"] % 2 == 0)  # not in every trial
+    sometimes = replace(STUDY, trials=STUDY.trials.assign(dropout=drawn))
+    table = next(part.table for part in parts(sometimes) if part.name == "importance")
+    assert table is not None
+    row = next(row for row in table.rows if row[0] == "dropout")
+    assert row[table.titles.index("fANOVA")] == "–"
+    assert "nan" not in str(table.rows)
+
+
 def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
     by_name, _ = whole()
     table = by_name["importance"].table

@@ -22,7 +22,7 @@ from crnn.report.part import Part
 from crnn.report.selection import floor
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
-from crnn.report.wording import counted, listed, percent, records, tenths, whole
+from crnn.report.wording import MISSING, counted, listed, percent, records, tenths, whole
 
 PAIRED = 3  # factors whose pairs are shown
 CONTOURED = 30  # settings that a contour takes at least
@@ -119,7 +119,9 @@ def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) 
 
 
 def _share(row: pd.Series[float]) -> str:
-    """``12 % (5 to 30)``; without the ends where they are not known."""
+    """``12 % (5 to 30)``; without the ends where they are not known, a dash where nothing is."""
+    if pd.isna(row["importance"]):
+        return MISSING
     if pd.isna(row["low"]):
         return f"{100 * row['importance']:.0f} %"
     low, high = (f"{100 * row[end]:.0f}" for end in ("low", "high"))
