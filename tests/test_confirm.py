@@ -29,7 +29,7 @@ def searched(storage: RDBStorage, text: str = CONFIRM, **conditions: Any) -> Rec
 
 
 def wanted(storage: RDBStorage, search: Record, count: int | None = None) -> Record:
-    made = confirmation(storage, STUDY, search, count)
+    made = confirmation(storage, STUDY, search, search, count)
     assert made is not None
     return made
 
@@ -91,13 +91,20 @@ def test_what_was_pruned_or_failed_is_not_confirmed(storage: RDBStorage) -> None
 
 
 def test_a_search_without_confirm_has_none(storage: RDBStorage) -> None:
-    assert confirmation(storage, STUDY, searched(storage, SEARCH)) is None
+    search = searched(storage, SEARCH)
+    assert confirmation(storage, STUDY, search, search) is None
 
 
-def test_it_is_trained_as_the_search_was(storage: RDBStorage) -> None:
+def test_it_begins_under_conditions_of_its_own_and_keeps_them(storage: RDBStorage) -> None:
     search = searched(storage, precision="bf16", threads=3, environments=({"cpu": "a"},))
-    made = wanted(storage, search)
-    assert (made.precision, made.threads, made.environments) == ("bf16", 3, ({"cpu": "a"},))
+    here = replace(search, device="cuda", precision="fp32", threads=1, environments=({"cpu": "b"},))
+    made = confirmation(storage, STUDY, search, here)
+    assert made is not None
+    assert (made.device, made.precision, made.threads) == ("cuda", "fp32", 1)
+    assert made.environments == ({"cpu": "b"},)
+    begin(storage, made, NAME)
+    again = confirmation(storage, STUDY, search, search)
+    assert again == replace(made, environments=({"cpu": "b"}, {"cpu": "a"}))
 
 
 # How it is stored
@@ -192,11 +199,11 @@ def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> No
         name = f"path{count}"
         asked = begin(storage, record(f"{CONFIRM}path_seeds = {count}\n"), name)
         run_all(SearchSource(storage, name, asked))
-        made = confirmation(storage, name, asked)
+        made = confirmation(storage, name, asked, asked)
         assert made is not None
         begin(storage, made, confirm_name(name))
         run_all(DesignedSource(storage, confirm_name(name), made, made.stages))
-        again = confirmation(storage, name, asked)
+        again = confirmation(storage, name, asked, asked)
         assert again is not None
         assert again.path is not None
         assert again.path.seeds == seeds
@@ -265,7 +272,7 @@ def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
     trained(storage, with_path)
     assert wanted(storage, search) == wanted(storage, search, 4) == with_path
     with pytest.raises(StorageError, match="its path has begun from what 5 seeds confirmed"):
-        confirmation(storage, STUDY, search, 6)
+        confirmation(storage, STUDY, search, search, 6)
 
 
 def test_seeds_added_to_the_space_after_the_path_began_are_refused(storage: RDBStorage) -> None:
@@ -290,7 +297,7 @@ def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBSto
     rows = read_trials(storage, NAME)
     assert chosen(made, rows).name == "wide"  # it alone has all of its seeds
     assert wanted(storage, search).path is None
-    begun = confirmation(storage, STUDY, search, despite_failures=True)
+    begun = confirmation(storage, STUDY, search, search, despite_failures=True)
     assert begun
     assert begun.chosen == "wide"
     assert begun.path

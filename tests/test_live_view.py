@@ -260,7 +260,7 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
 
 def _begun(storage: RDBStorage, search: Record) -> DesignedSource:
     """The confirmation as it should stand now."""
-    wanted = confirmation(storage, STUDY, search)
+    wanted = confirmation(storage, STUDY, search, search)
     assert wanted
     name = confirm_name(STUDY)
     begin(storage, wanted, name)

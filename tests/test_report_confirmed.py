@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scipy import stats
 from crnn.ablation.confirm import confirmation
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import url_of
+from crnn.ablation.storage import save_study, url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.config import text_of
 from crnn.report.answer import at_the_edge
@@ -23,7 +24,7 @@ from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import COLUMNS
 from crnn.report.effects import effects
 from crnn.report.inference import holm, paired_test
-from crnn.report.table import StudyTable, all_trials, load_study, load_trials
+from crnn.report.table import StudyTable, all_trials, load_study, load_trials, provenance
 from crnn.report.wording import interval, points, records
 from crnn.report.write import write_report
 from tests import cli
@@ -38,7 +39,7 @@ def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str 
     search = begin(storage, record(text))
     run_all(SearchSource(storage, STUDY, search))
     for _ in range(parts):
-        wanted = confirmation(storage, STUDY, search)
+        wanted = confirmation(storage, STUDY, search, search)
         assert wanted is not None
         begin(storage, wanted, NAME)
         source = DesignedSource(storage, NAME, wanted, wanted.stages)
@@ -266,6 +267,24 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
 
 
+def test_what_each_stage_ran_on_is_told_where_that_differs(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    confirmed(storage)
+    table, main, _ = study(storage)
+    assert provenance(table) == table.environment == main.environment
+    save_study(storage, NAME, {"device": "cuda", "environments": [{"gpu": "a GPU"}]})
+    table, main, _ = study(storage)
+    write_report(table, tmp_path)
+    ran = {"search": table.environment, "confirmation": main.environment}
+    assert json.loads((tmp_path / "environment.json").read_text()) == ran
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for line in ("| search.device | cpu |", "| confirmation.gpu | a GPU |"):
+        assert line in text
+    for device, more in (("cpu", " --no-confirm"), ("cuda", "")):
+        assert f"--device {device} --precision fp32 --threads 1{more}`: " in text
+
+
 @pytest.mark.parametrize("parts", [0, 1])
 def test_the_report_of_a_search_that_is_not_yet_confirmed(
     parts: int, storage: RDBStorage, tmp_path: Path
@@ -288,7 +307,7 @@ def test_the_report_of_a_search_that_is_not_yet_confirmed(
 def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path) -> None:
     search = begin(storage, record(CONFIRM))
     run_all(SearchSource(storage, STUDY, search))
-    wanted = confirmation(storage, STUDY, search)
+    wanted = confirmation(storage, STUDY, search, search)
     assert wanted is not None
     begin(storage, wanted, NAME)
     table = load_study(storage, STUDY)
@@ -306,7 +325,7 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
 
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
-    wanted = confirmation(storage, STUDY, record(CONFIRM))
+    wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
     assert wanted is not None
     begin(storage, wanted, NAME)
     source = DesignedSource(storage, NAME, wanted, wanted.stages)
@@ -329,7 +348,7 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
 
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:
     confirmed(storage, 1)
-    wanted = confirmation(storage, STUDY, record(CONFIRM))
+    wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
     assert wanted is not None
     begin(storage, wanted, NAME)
     source = DesignedSource(storage, NAME, wanted, wanted.stages)

@@ -67,6 +67,7 @@ def confirmation(
     storage: RDBStorage,
     study: str,
     search: Record,
+    conditions: Record,
     count: int | None = None,
     despite_failures: bool = False,
 ) -> Record | None:
@@ -79,6 +80,8 @@ def confirmation(
         storage: where both are.
         study: the search, which has all the trials that it wants.
         search: its record.
+        conditions: a record of the device, precision and threads that it begins with (one that has
+            begun keeps its own), and of the machine that it is trained on.
         count: the number of seeds in place of the space's own.
         despite_failures: begin the path although some have failed, and nothing is under way.
 
@@ -90,9 +93,13 @@ def confirmation(
         return None
     stored = find_record(storage, confirm_name(study))
     if stored is None:
-        return _begun(search, checked_trials(storage, study, OF_SEARCH), asked, count)
-    stored = _with_conditions(
-        replace(stored, plan=confirmation_plan(search.plan, stored.plan.arms)), search
+        rows = checked_trials(storage, study, OF_SEARCH)
+        return _begun(search, rows, asked, conditions, count)
+    new = [e for e in conditions.environments if e not in stored.environments]
+    stored = replace(
+        stored,
+        plan=confirmation_plan(search.plan, stored.plan.arms),
+        environments=(*stored.environments, *new),
     )
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
@@ -178,22 +185,17 @@ def sentence(record: Record) -> str:
     )
 
 
-def _begun(search: Record, rows: list[TrialRow], asked: Confirm, count: int | None) -> Record:
+def _begun(
+    search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record, count: int | None
+) -> Record:
     arms = candidates(search, found(search, rows), asked.top)
-    return _with_conditions(
-        Record(confirmation_plan(search.plan, arms), seeds=_seeds(search, count or asked.seeds)),
-        search,
-    )
-
-
-def _with_conditions(record: Record, search: Record) -> Record:
-    """Both stages run under the same conditions, on the same machines or others."""
-    return replace(
-        record,
-        device=search.device,
-        precision=search.precision,
-        threads=search.threads,
-        environments=search.environments,
+    return Record(
+        confirmation_plan(search.plan, arms),
+        seeds=_seeds(search, count or asked.seeds),
+        device=conditions.device,
+        precision=conditions.precision,
+        threads=conditions.threads,
+        environments=conditions.environments,
     )
 
 

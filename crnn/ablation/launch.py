@@ -116,20 +116,36 @@ def launch(
     asked = _asked(request)
     if stored and (progress := _unless_lacking(request, stored, asked)):
         return progress
-    record, machine = _conditions(request, stored, asked)
+    study, begun = _trains(request, stored, asked)
+    conditions, machine = _conditions(request, stored, study, begun, asked)
     data = _prepare_data(request, say)
     storage = open_storage(request.url, create=True)
     with lock(storage, request.study):
+        record = conditions if study == request.study else asked
         record = _merged(storage, request, find_record(storage, request.study), record)
         save_study(storage, request.study, record.attributes())
         training = _Training(request, storage, machine, data, display, say, view)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
-            return total + _confirm(training, request)
+            return total + _confirm(training, request, conditions)
     return total
 
 
-def _confirm(training: _Training, request: Request) -> Progress:
+def _trains(request: Request, stored: Record | None, asked: Record) -> tuple[str, Record | None]:
+    """The study that this run trains first, and its record; of a search that has ended, what
+    confirms it.
+    """
+    if stored is None or not stored.trials or not request.confirms:
+        return request.study, stored
+    with opened_storage(request.url) as storage:
+        record = _merged(storage, request, stored, asked)
+        if not _source(storage, request, request.study, record).progress.all_ended:
+            return request.study, stored
+        study = confirm_name(request.study)
+        return study, find_record(storage, study)
+
+
+def _confirm(training: _Training, request: Request, conditions: Record) -> Progress:
     """Train the confirmation of a search that has ended, then the path that it leads to."""
     storage, study, last = training.storage, request.study, None
     progress = Progress(0)
@@ -138,7 +154,7 @@ def _confirm(training: _Training, request: Request) -> Progress:
         # Failures are tried once more on request, and then the path begins in spite of them.
         retry = request.retry_failed and last is None
         despite = request.retry_failed and not retry
-        wanted = confirm.confirmation(storage, study, search, request.seeds, despite)
+        wanted = confirm.confirmation(storage, study, search, conditions, request.seeds, despite)
         if wanted is None or wanted == last:
             break
         training.say(confirm.sentence(wanted))
@@ -265,39 +281,48 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
         progress = _source(storage, request, request.study, record).progress
         if progress.all_ended and request.confirms:
             study = confirm_name(request.study)
-            confirmation = confirm.confirmation(storage, request.study, record, request.seeds)
             kept = find_record(storage, study)
-            if kept is None or kept != confirmation:
+            if kept is None:
+                return None
+            wanted = confirm.confirmation(storage, request.study, record, kept, request.seeds)
+            if kept != wanted:
                 return None
             progress += _source(storage, request, study, kept).progress
     progress.idle = progress.all_ended
     return progress if progress.idle else None
 
 
-def _conditions(request: Request, stored: Record | None, asked: Record) -> tuple[Record, Machine]:
-    """Device, precision and threads: a study keeps those that it was begun with."""
+def _conditions(
+    request: Request, stored: Record | None, study: str, begun: Record | None, asked: Record
+) -> tuple[Record, Machine]:
+    """Device, precision and threads: a study keeps those that it was begun with.
+
+    A confirmation is a study of its own: it begins with its search's unless others are asked for.
+    """
     from crnn.training import DeviceError, pick_device, pick_precision
 
-    wish = stored.device if stored and request.device == "auto" else request.device
+    known = begun or stored
+    wish = known.device if known and request.device == "auto" else request.device
     device = pick_device(wish)
-    precision = request.precision
-    if stored:
-        given = {"device": device.type, "precision": precision, "threads": request.threads}
+    if begun:
+        given = {
+            "device": device.type, "precision": request.precision, "threads": request.threads
+        }  # fmt: skip
         for key, value in given.items():
-            kept = getattr(stored, key)
+            kept = getattr(begun, key)
             if value not in (None, "auto", kept):
                 raise StorageError(
-                    f"study {request.study} was begun with {key} {kept}: leave --{key} out, "
+                    f"study {study} was begun with {key} {kept}: leave --{key} out, "
                     "or run it as a study of its own with --study NAME"
                 )
-        precision = stored.precision
+    precision = known.precision if known and request.precision == "auto" else request.precision
     try:
         precision = pick_precision(precision, device)
     except DeviceError as error:
-        if not stored:
+        if known is None or request.precision != "auto":
             raise
         raise StorageError(f"study {request.study} was begun in {precision}: {error}") from None
-    threads = stored.threads if stored else request.threads or 1
+    threads = known.threads if known and request.threads is None else request.threads or 1
     gpus = _gpus(device.index) if device.type == "cuda" else ()
     jobs = request.jobs or default_jobs(device.type, gpus, threads)
     record = replace(

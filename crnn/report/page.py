@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
-from crnn.report.table import StudyTable, all_trials
+from crnn.report.table import StudyTable, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
     from crnn.report.part import Part
@@ -114,8 +114,8 @@ def content(
         "factors": tables.factors_table(table),
         "caveats": caveats(table),
         "confounds": tables.confounds_table(table, effects),
-        "provenance": tables.provenance_table(table.environment),
-        "commands": commands(table),
+        "provenance": tables.provenance_table(provenance(search or table)),
+        "commands": commands(table, search),
     }
 
 
@@ -157,14 +157,17 @@ def caveats(table: StudyTable) -> list[str]:
     return lines
 
 
-def commands(table: StudyTable) -> list[tuple[str, str]]:
+def commands(table: StudyTable, search: StudyTable | None) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
+    elsewhere = "trains what is missing, and nothing twice; elsewhere all of it"
+    runs = [(f"python study.py {table.command}", f"{elsewhere}, under the same conditions")]
+    if search and search.command != table.command:  # each under conditions of its own
+        runs = [
+            (f"python study.py {search.command} --no-confirm", f"the search: {elsewhere}"),
+            (f"python study.py {table.command}", "then what confirms it, likewise"),
+        ]
     return [
-        (
-            f"python study.py {table.command}",
-            "trains what is missing, and nothing twice; elsewhere all of it, under the same "
-            "conditions",
-        ),
+        *runs,
         (f"python study.py report {table.name}", "builds these files anew from the storage"),
         ("python study.py dashboard", "every trial in the browser"),
     ]

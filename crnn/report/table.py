@@ -133,6 +133,14 @@ def stages(table: StudyTable) -> list[StudyTable]:
     return [table, *(stage for part in later if part for stage in stages(part))]
 
 
+def provenance(table: StudyTable) -> dict[str, Any]:
+    """What a study ran on; the search and what confirms it apart, where that differs."""
+    confirmation = table.confirmation
+    if confirmation is None or confirmation.environment == table.environment:
+        return table.environment
+    return {"search": table.environment, "confirmation": confirmation.environment}
+
+
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
     """Everything that a report needs of one study; of a search with its confirmation.
 

@@ -27,7 +27,7 @@ from crnn.report.gallery import Plot, gallery, searched
 from crnn.report.part import Part
 from crnn.report.paste import as_latex
 from crnn.report.search_parts import FILES, parts
-from crnn.report.table import StudyTable, all_epochs, all_trials
+from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 from crnn.report.tables import TextTable, brief_table
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ def _texts(
     if len(main.confusion):
         yield "confusion.csv", csv_text(confusion_by_arm(main.confusion))
     yield "space.toml", table.space_text
-    environment = json.dumps(table.environment, indent=2, ensure_ascii=False, default=str)
+    environment = json.dumps(provenance(table), indent=2, ensure_ascii=False, default=str)
     yield "environment.json", environment + "\n"
 
 
