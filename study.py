@@ -171,7 +171,7 @@ def run(
         str,
         typer.Option(
             metavar="auto|off|N",
-            help="Replicates trained as one network, at most; auto: as many as fit on CUDA, "
+            help="Replicates that a worker trains side by side, at most; auto: 32 on CUDA, "
             "one on a CPU.",
         ),
     ] = "auto",

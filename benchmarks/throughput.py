@@ -8,7 +8,7 @@
 Every arm is trained for an epoch and validated in three ways, one after another, in each pair:
 the plain script (benchmarks/plain.py) with all cores for one training; the plain script as many at
 a time as there are cores, with a thread each; the engine, with a worker of one thread a core (on
-CUDA: one worker, --fuse trainings as one network). Start-up is not counted. A ratio is of images a
+CUDA: one worker, --fuse trainings side by side). Start-up is not counted. A ratio is of images a
 second, over all that is trained at a time.
 """
 
@@ -181,7 +181,7 @@ def main() -> None:
         "--images", type=int, default=12_000, help="70 %% train, the rest validates"
     )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--fuse", type=int, default=1, help="trainings as one network, per worker")
+    parser.add_argument("--fuse", type=int, default=1, help="trainings side by side, per worker")
     parser.add_argument("--workers", type=int, default=0, help="of the plain script's DataLoader")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--settings", type=json.loads, default={}, help=argparse.SUPPRESS)

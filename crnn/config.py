@@ -209,11 +209,10 @@ class Setting(_Config):
         """What has an effect (see the module's text)."""
         return {**self.model.effective(), **self.train.effective()}
 
-    def fusion_key(self) -> str:
-        """What replicates must have in common to be trained as one network (see `crnn.fused`)."""
-        own = ("dropout", "dropout_count", "learning_rate", "weight_decay")
-        shared = {name: value for name, value in self.effective().items() if name not in own}
-        return json.dumps(shared, sort_keys=True)
+    def fusion_key(self) -> tuple[Value, ...]:
+        """What trainings must share to go side by side: their steps, and the images of each."""
+        own = self.train
+        return own.epochs, own.batch_size, own.train_fraction, own.train_size
 
     @cached_property
     def digest(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Several
 from math import sqrt
 from typing import Any
 
@@ -24,18 +23,17 @@ class Activation(nn.Module):
     gradients as ReLU, dropout, pooling, and the last two work on a quarter of the activations.
 
     Args:
-        dropouts: the probability of dropping an activation; one for each member that has its own
-            group of channels (see `crnn.fused`), one in all for a network by itself.
+        dropout: the probability of dropping an activation.
         pools: whether to pool.
     """
 
-    def __init__(self, dropouts: Several[float], pools: bool) -> None:
+    def __init__(self, dropout: float, pools: bool) -> None:
         super().__init__()
-        self.dropouts, self.pools = tuple(dropouts), pools
-        self.masks = Masks(self.dropouts) if any(self.dropouts) else None
+        self.dropout, self.pools = dropout, pools
+        self.masks = Masks(dropout) if dropout else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` (batch, members x channels, height, width), channels last in memory."""
+        """`x` (batch, channels, height, width), channels last in memory."""
         if self.training and self.masks:
             keep = self.masks.draw(x.shape)
             y: Tensor = _Dropped.apply(x, keep, self.masks.scale, self.pools)
@@ -44,7 +42,7 @@ class Activation(nn.Module):
 
     def extra_repr(self) -> str:
         """Dropout and pooling, for the module's printed form."""
-        return f"dropout={', '.join(f'{p:g}' for p in self.dropouts)}, pools={self.pools}"
+        return f"dropout={self.dropout:g}, pools={self.pools}"
 
 
 class _Dropped(torch.autograd.Function):
@@ -54,7 +52,7 @@ class _Dropped(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, keep: Tensor, scale: Tensor | float, pools: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, keep: Tensor, scale: float, pools: bool) -> Tensor:
         # Times 0 or 1 as an integer: the fastest way to blank out a number of any type.
         bits = torch.int16 if x.element_size() == 2 else torch.int32
         y = (x.view(bits) * keep).view(x.dtype)
@@ -63,24 +61,16 @@ class _Dropped(torch.autograd.Function):
             y, indices = torch.ops.aten.max_pool2d_with_indices(y, [2, 2], [2, 2])
         ctx.save_for_backward(x if pools else None, y, indices)
         ctx.scale = scale
-        return _scaled(y.relu_(), scale)
+        return y.relu_().mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         x, y, indices = ctx.saved_tensors
-        grad = _scaled(torch.ops.aten.threshold_backward(grad, y, 0), ctx.scale)
+        grad = torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale)
         if indices is not None:
             back = torch.ops.aten.max_pool2d_with_indices_backward
             grad = back(grad, x, [2, 2], [2, 2], [0, 0], [1, 1], False, indices)
         return grad, None, None, None
-
-
-def _scaled(x: Tensor, scale: Tensor | float) -> Tensor:
-    """`x`, multiplied in place: by a number, or each member's channels by its own."""
-    if isinstance(scale, float):
-        return x.mul_(scale)
-    x.permute(0, 2, 3, 1).unflatten(-1, (len(scale), -1)).mul_(scale)
-    return x
 
 
 class Sequence(nn.Module):
@@ -146,12 +136,12 @@ class CRNN(nn.Sequential):
             width = out
 
 
-def reseed(model: nn.Module, seeds: Several[int], epoch: int, batches: int) -> None:
-    """Bring every dropout layer of `model` to the start of `epoch`; a seed for each member."""
+def reseed(model: nn.Module, seed: int, epoch: int, batches: int) -> None:
+    """Bring every dropout layer of `model` to the start of `epoch`."""
     device = next(model.parameters()).device
     for name, module in model.named_modules():
         if isinstance(module, Activation) and module.masks:
-            module.masks.reseed(seeds, name, epoch, batches, device)
+            module.masks.reseed(seed, name, epoch, batches, device)
 
 
 def _block(config: ModelConfig, block: int, inputs: int) -> nn.Sequential:
@@ -168,7 +158,7 @@ def _block(config: ModelConfig, block: int, inputs: int) -> nn.Sequential:
     layers.add_module("conv", nn.Conv2d(inputs, outputs, size, stride, padding=padding))
     if config.batch_norm:
         layers.add_module("batch_norm", nn.BatchNorm2d(outputs))
-    layers.add_module("activation", Activation([config.dropout_of(block)], config.pools(block)))
+    layers.add_module("activation", Activation(config.dropout_of(block), config.pools(block)))
     return layers
 
 

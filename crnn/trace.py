@@ -139,7 +139,7 @@ def trace(model: CRNN, images: Tensor, labels: Tensor) -> Trace:
         labels: shape (n,).
     """
     was_training = model.training
-    x = as_input(images.unsqueeze(0))
+    x = as_input(images)
     stages = []
     for name, stage in model.eval().named_children():
         operations = []

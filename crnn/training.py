@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from crnn.config import CLASSES, Setting, TrainConfig
 from crnn.data import FashionMNIST, split
 from crnn.errors import UserError
-from crnn.fused import MOMENTUM, FusedCRNN, FusedOptimizer
 from crnn.model import CRNN, reseed
 from crnn.streams import generator
 
 EVALUATION_BATCH = 500
+MOMENTUM = 0.9  # of SGD
 
 
 class DivergedError(ArithmeticError):
@@ -199,10 +199,13 @@ def train_together(
     begin: State | None = None,
     on_state: Callable[[State], None] | None = None,
 ) -> list[Result | DivergedError]:
-    """Train several replicates as one network (see `crnn.fused`); arguments are those of `train`.
+    """Train several replicates side by side; arguments are those of `train`.
+
+    Each is what it is alone, bit for bit. On a GPU a step of them all is one CUDA graph, in which
+    each member has a stream of its own: alone it would leave most of the GPU idle.
 
     Args:
-        members: settings, with the same `Setting.fusion_key` and precision, and seeds.
+        members: settings with the same `Setting.fusion_key`, and seeds.
         data: see `train`, as all that follow.
         device: as there.
         score_test: as there.
@@ -218,7 +221,7 @@ def train_together(
         were.
 
     Raises:
-        ValueError: the settings cannot be trained as one network.
+        ValueError: the settings cannot be trained side by side.
         InfeasibleError: they cannot exist as networks.
     """
     start, device = time.perf_counter(), torch.device(device)
@@ -227,7 +230,7 @@ def train_together(
     failures = {k: DivergedError(why) for k, why in begin.failures.items()} if begin else {}
     last = members[0][0].train.epochs
     with _reproducible(device):
-        fit = _Fit(members, data, device, on_batch)
+        fit = _Together(members, data, device, on_batch)
         if begin:
             fit.restore(begin.tensors)
         for number in range(begin.epoch + 1 if begin else 1, last + 1):
@@ -267,64 +270,50 @@ def _sorted_out(
     return new
 
 
+@torch.no_grad()
 def score(model: CRNN, images: Tensor, labels: Tensor, precision: str = "fp32") -> Score:
     """Loss, accuracy and confusion of `model` on uint8 `images` (n, 28, 28) and `labels` (n,)."""
-    order = torch.arange(len(labels), device=images.device).unsqueeze(0)
-    return _scores(model, images, labels, order, precision)[0]
-
-
-@torch.no_grad()
-def _scores(
-    network: nn.Module, images: Tensor, labels: Tensor, order: Tensor, precision: str
-) -> list[Score]:
-    """Each member's figures on the images that its row of `order` (members, n) names."""
-    was_training = network.training
-    network.eval()
-    members, classes = len(order), len(CLASSES)
-    loss = torch.zeros(members, dtype=torch.float64, device=images.device)
-    counts = torch.zeros(members, classes**2, dtype=torch.int64, device=images.device)
-    for index in order.split(EVALUATION_BATCH, dim=1):
-        truth = labels[index].long()
-        scores = _forward(network, images[index], precision)
-        loss += cross_entropies(scores, truth).sum(1)
-        counts.scatter_add_(1, truth * classes + scores.argmax(2), torch.ones_like(truth))
-    network.train(was_training)
-    found = []
-    for mean, confusion in zip((loss / order.shape[1]).tolist(), counts.cpu(), strict=True):
-        table = confusion.view(classes, classes)
-        found.append(Score(mean, int(table.trace()) / order.shape[1], table.tolist()))
-    return found
+    was_training = model.training
+    model.eval()
+    classes = len(CLASSES)
+    loss = torch.zeros((), dtype=torch.float64, device=images.device)
+    counts = torch.zeros(classes**2, dtype=torch.int64, device=images.device)
+    for part, truth in zip(
+        images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True
+    ):
+        truth = truth.long()
+        scores = forward(model, part, precision)
+        loss += cross_entropies(scores, truth).sum()
+        counts.scatter_add_(0, truth * classes + scores.argmax(1), torch.ones_like(truth))
+    model.train(was_training)
+    table = counts.cpu().view(classes, classes)
+    size = len(labels)
+    return Score(float(loss) / size, int(table.trace()) / size, table.tolist())
 
 
 def forward(model: CRNN, images: Tensor, precision: str = "fp32") -> Tensor:
     """The scores (n, 10) in fp32 for uint8 `images` (n, 28, 28)."""
-    return _forward(model, images.unsqueeze(0), precision)[0]
-
-
-def _forward(network: nn.Module, images: Tensor, precision: str) -> Tensor:
-    """Scores (members, n, 10), fp32, for each member's own uint8 images (members, n, 28, 28)."""
     # Autocast keeps its copies of the weights until its end: a context must not outlive a step.
     with torch.autocast(
         images.device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False
     ):
-        scores: Tensor = network(as_input(images))
-    return (scores.unsqueeze(0) if isinstance(network, CRNN) else scores).float()
+        scores: Tensor = model(as_input(images))
+    return scores.float()
 
 
 def as_input(images: Tensor) -> Tensor:
-    """Pixels (members, n, 28, 28), uint8, as (n, members, 28, 28), floats from 0 to 1."""
-    pixels = images.transpose(0, 1)
+    """Pixels (n, 28, 28), uint8, as (n, 1, 28, 28), floats from 0 to 1."""
+    pixels = images.unsqueeze(1)
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def cross_entropies(scores: Tensor, truth: Tensor) -> Tensor:
-    """Each image's cross-entropy, (members, n), of `scores` (members, n, classes)."""
-    losses = F.cross_entropy(scores.flatten(0, 1), truth.flatten(), reduction="none")
-    return losses.view(truth.shape)
+    """Each image's cross-entropy, (n,), of `scores` (n, classes)."""
+    return F.cross_entropy(scores, truth, reduction="none")
 
 
-class _Fit:
-    """The state of one training of one or more members: network, optimizer, images."""
+class _Together:
+    """The state of one or more trainings that go side by side."""
 
     def __init__(
         self,
@@ -333,60 +322,128 @@ class _Fit:
         device: torch.device,
         on_batch: Callable[[int, int, int], None] | None,
     ) -> None:
-        settings, self.seeds = [s for s, _ in members], [seed for _, seed in members]
-        self.config = settings[0].train
+        if len({setting.fusion_key() for setting, _ in members}) > 1:
+            raise ValueError("only trainings of as many steps of as many images go side by side")
         self.device, self.on_batch = device, on_batch
-        self.images, self.labels = data.train_images.to(device), data.train_labels.to(device)
-        if len({setting.train.precision for setting in settings}) > 1:
-            raise ValueError("one network computes in one precision")
-        self.precision = pick_precision(self.config.precision, device)
-        size = min(self.config.train_size, len(data.train_labels))
-        fraction = self.config.train_fraction
-        splits = [split(len(data.train_labels), seed, fraction, size) for seed in self.seeds]
-        self.chosen = torch.stack([chosen for chosen, _ in splits])
-        self.held_out = torch.stack([held_out for _, held_out in splits]).to(device)
-        alone = len(members) == 1
-        network = (
-            CRNN(settings[0].model, self.seeds[0]) if alone else FusedCRNN(settings, self.seeds)
-        )
-        self.network: CRNN | FusedCRNN = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        rates = [setting.train for setting in settings]
-        self.optimizer = (
-            _Plain(self.network, rates[0]) if alone else FusedOptimizer(self.network, rates)
-        )
-        self.batches = math.ceil(self.chosen.shape[1] / self.config.batch_size)
-        # What a step leaves behind stays on the device until the epoch's end.
-        self.at = torch.zeros(1, dtype=torch.int64, device=device)
-        self.factors = torch.zeros(self.batches, dtype=torch.float64, device=device)
-        self.losses = torch.zeros(len(members), self.batches, device=device)
-        self.right = torch.zeros(len(members), dtype=torch.int64, device=device)
-        self.step = _Captured(self._step) if device.type == "cuda" else self._step
+        images, labels = data.train_images.to(device), data.train_labels.to(device)
+        self.fits = [_Fit(setting, seed, images, labels) for setting, seed in members]
+        on_gpu = device.type == "cuda"
+        self.streams = [torch.cuda.Stream() for _ in members] if on_gpu else []
+        self.step = _Captured(self._step) if on_gpu else self._step
 
     def epoch(self, epoch: int) -> list[Epoch | DivergedError]:
         """Train one epoch (from 1), then validate; each member's figures."""
         start = time.perf_counter()
-        self._begin(epoch)
-        batches = self._order(epoch).split(self.config.batch_size, dim=1)
+        for fit in self.fits:
+            fit.begin(epoch)
+        order = torch.stack([fit.order(epoch) for fit in self.fits]).to(self.device)
+        batches = order.split(self.fits[0].config.batch_size, dim=1)
         for done, index in enumerate(batches, start=1):
             self.step(index)
             if self.on_batch:
-                self.on_batch(epoch, done, self.batches)
+                self.on_batch(epoch, done, len(batches))
         sizes = torch.tensor([index.shape[1] for index in batches])
-        scores = _scores(self.network, self.images, self.labels, self.held_out, self.precision)
-        losses, right = self.losses.cpu().double(), self.right.tolist()
-        share = (time.perf_counter() - start) / len(self.seeds)
-        found: list[Epoch | DivergedError] = []
-        for each, hits, validation in zip(losses, right, scores, strict=True):
-            mean, images = float((each * sizes).sum() / sizes.sum()), int(sizes.sum())
-            seen = Epoch(epoch, mean, hits / images, validation.loss, validation.accuracy, share)
-            found.append(_diverged(seen, each) or seen)
-        return found
+        found = [fit.end(epoch, sizes) for fit in self.fits]
+        share = (time.perf_counter() - start) / len(self.fits)
+        return [e if isinstance(e, DivergedError) else replace(e, seconds=share) for e in found]
+
+    def _step(self, index: Tensor) -> None:
+        """A step of every member, each on the images that its row of `index` names."""
+        if not self.streams:
+            for fit, images in zip(self.fits, index, strict=True):
+                fit.step(images)
+            return
+        now = torch.cuda.current_stream()
+        for fit, stream, images in zip(self.fits, self.streams, index, strict=True):
+            stream.wait_stream(now)
+            with torch.cuda.stream(stream):
+                fit.step(images)
+        for stream in self.streams:
+            now.wait_stream(stream)
 
     def score_test(self, data: FashionMNIST) -> list[Score]:
         """Each member's figures on the test images."""
         images, labels = data.test_images.to(self.device), data.test_labels.to(self.device)
-        order = torch.arange(len(labels), device=self.device).expand(len(self.seeds), -1)
-        return _scores(self.network, images, labels, order, self.precision)
+        return [score(fit.network, images, labels, fit.precision) for fit in self.fits]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and the optimizers' memory, by member's number and name."""
+        return {
+            f"{number}/{name}": tensor
+            for number, fit in enumerate(self.fits)
+            for name, tensor in fit.tensors().items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors` gave.
+
+        Raises:
+            ValueError: they are not those of these trainings.
+        """
+        for number, fit in enumerate(self.fits):
+            own = f"{number}/"
+            fit.restore({k.removeprefix(own): t for k, t in tensors.items() if k.startswith(own)})
+
+    def networks(self) -> list[CRNN]:
+        """Each member's network, in evaluation mode."""
+        return [fit.network.eval() for fit in self.fits]
+
+
+class _Fit:
+    """The state of one training: network, optimizer, which images."""
+
+    def __init__(self, setting: Setting, seed: int, images: Tensor, labels: Tensor) -> None:
+        self.config, self.seed, device = setting.train, seed, images.device
+        self.images, self.labels = images, labels
+        self.precision = pick_precision(self.config.precision, device)
+        size = min(self.config.train_size, len(labels))
+        self.chosen, held_out = split(len(labels), seed, self.config.train_fraction, size)
+        self.held_out = held_out.to(device)
+        network: Any = CRNN(setting.model, seed)
+        self.network: CRNN = network.to(device, memory_format=torch.channels_last)
+        self.optimizer = _Optimizer(self.network, self.config)
+        self.batches = math.ceil(len(self.chosen) / self.config.batch_size)
+        # What a step leaves behind stays on the device until the epoch's end.
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)
+        self.factors = torch.zeros(self.batches, dtype=torch.float64, device=device)
+        self.losses = torch.zeros(self.batches, device=device)
+        self.right = torch.zeros((), dtype=torch.int64, device=device)
+
+    def begin(self, epoch: int) -> None:
+        """Be ready for the first step of an epoch."""
+        reseed(self.network, self.seed, epoch, self.batches)
+        self.network.train()
+        first = (epoch - 1) * self.batches
+        factors = [schedule(self.config, first + b, self.batches) for b in range(self.batches)]
+        self.factors.copy_(torch.tensor(factors, dtype=torch.float64))
+        for counter in (self.at, self.losses, self.right):
+            counter.zero_()
+
+    def order(self, epoch: int) -> Tensor:
+        """The images of an epoch in their order, by number."""
+        stream = generator(self.seed, "order", epoch)
+        return self.chosen[torch.randperm(len(self.chosen), generator=stream)]
+
+    def step(self, index: Tensor) -> None:
+        """Train on a batch: the images that `index` (n,) names."""
+        truth = self.labels[index].long()
+        scores = forward(self.network, self.images[index], self.precision)
+        loss = cross_entropies(scores, truth).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step(self.factors.index_select(0, self.at))
+        self.losses.index_copy_(0, self.at, loss.detach().unsqueeze(0))
+        self.right += (scores.detach().argmax(1) == truth).sum()
+        self.at += 1
+
+    def end(self, epoch: int, sizes: Tensor) -> Epoch | DivergedError:
+        """Validate after an epoch's steps, of batches of `sizes`; its figures, but for the time."""
+        images, labels = self.images[self.held_out], self.labels[self.held_out]
+        validation = score(self.network, images, labels, self.precision)
+        losses, count = self.losses.cpu().double(), int(sizes.sum())
+        mean, hits = float((losses * sizes).sum() / count), int(self.right)
+        seen = Epoch(epoch, mean, hits / count, validation.loss, validation.accuracy, 0.0)
+        return _diverged(seen, losses) or seen
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and the optimizer's memory, by name."""
@@ -410,40 +467,6 @@ class _Fit:
             self.optimizer.restore(parts["optimizer"])
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"not a state of this training: {error}") from None
-
-    def networks(self) -> list[CRNN]:
-        """Each member's network, in evaluation mode."""
-        if isinstance(self.network, CRNN):
-            return [self.network.eval()]
-        return [self.network.member(k).eval() for k in range(len(self.seeds))]
-
-    def _begin(self, epoch: int) -> None:
-        reseed(self.network, self.seeds, epoch, self.batches)
-        self.network.train()
-        first = (epoch - 1) * self.batches
-        factors = [schedule(self.config, first + b, self.batches) for b in range(self.batches)]
-        self.factors.copy_(torch.tensor(factors, dtype=torch.float64))
-        for counter in (self.at, self.losses, self.right):
-            counter.zero_()
-
-    def _order(self, epoch: int) -> Tensor:
-        rows = []
-        for chosen, seed in zip(self.chosen, self.seeds, strict=True):
-            shuffle = torch.randperm(len(chosen), generator=generator(seed, "order", epoch))
-            rows.append(chosen[shuffle])
-        return torch.stack(rows).to(self.device)
-
-    def _step(self, index: Tensor) -> None:
-        """Train on a batch: each member on the images that its row of `index` names."""
-        truth = self.labels[index].long()
-        scores = _forward(self.network, self.images[index], self.precision)
-        losses = cross_entropies(scores, truth).mean(1)
-        self.optimizer.zero_grad()
-        losses.sum().backward()  # summed: no member's gradient depends on how many there are
-        self.optimizer.step(self.factors.index_select(0, self.at))
-        self.losses.index_copy_(1, self.at, losses.detach().unsqueeze(1))
-        self.right += (scores.detach().argmax(2) == truth).sum(1)
-        self.at += 1
 
 
 class _Captured:
@@ -481,8 +504,8 @@ class _Captured:
         self.graph.replay()
 
 
-class _Plain:
-    """PyTorch's own optimizer, in its single-pass form, for a network by itself."""
+class _Optimizer:
+    """PyTorch's own optimizer, in its single-pass form."""
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
         self.rate, self.optimizer = config.learning_rate, _optimizer(network, config)

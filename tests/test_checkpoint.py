@@ -25,7 +25,7 @@ MARKS = {"members": "[('abc', 0)]", "device": "cpu"}
 TINY = State(
     ((Epoch(1, 0.5, 0.8, 0.6, 0.7, 1.5), Epoch(2, 0.4, 0.85, 0.5, 0.75, 1.25)), ()),
     {1: "the loss is nan in epoch 1, batch 1 of 4"},
-    {"network/a": torch.arange(3.0), "optimizer/a/step": torch.tensor(2.0)},
+    {"0/network/a": torch.arange(3.0), "0/optimizer/a/step": torch.tensor(2.0)},
 )
 TRAININGS: list[dict[str, Any]] = [
     {},
@@ -65,10 +65,20 @@ def test_a_training_that_was_stopped_ends_the_same_bit_for_bit(
     changes: dict[str, Any], members: int, sample: FashionMNIST, tmp_path: Path
 ) -> None:
     setting = small(epochs=3, **changes)
-    group = [(setting, seed) for seed in range(members)]
+    assert_goes_on([(setting, seed) for seed in range(members)], sample, tmp_path)
+
+
+def test_so_do_members_of_different_architectures_and_optimizers(
+    sample: FashionMNIST, tmp_path: Path
+) -> None:
+    group = [(small(epochs=3, **changes), seed) for seed, changes in enumerate(TRAININGS)]
+    assert_goes_on(group, sample, tmp_path)
+
+
+def assert_goes_on(group: list[tuple[Setting, int]], sample: FashionMNIST, folder: Path) -> None:
     undisturbed = figures(train_together(group, sample))
     for after in (1, 2):
-        path = tmp_path / f"{after}.safetensors"
+        path = folder / f"{after}.safetensors"
         stopped(group, sample, path, after)
         begin = read_checkpoint(path, MARKS)
         assert begin is not None
@@ -105,7 +115,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (found.epochs, found.failures) == (TINY.epochs, TINY.failures)
     assert found.epoch == 2
     assert {name: t.tolist() for name, t in found.tensors.items()} == {
-        "network/a": [0.0, 1.0, 2.0], "optimizer/a/step": 2.0,
+        "0/network/a": [0.0, 1.0, 2.0], "0/optimizer/a/step": 2.0,
     }  # fmt: skip
     assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"]
 

@@ -14,6 +14,7 @@ from crnn.ablation.tasks import Task
 from tests.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
+APART = ONE_FACTOR.replace("hidden_size = [64]", "batch_size = [32]\nhidden_size = [64]")
 
 
 def names(tasks: list[Task]) -> list[tuple[str, int]]:
@@ -35,30 +36,32 @@ def test_a_design_is_created_seed_by_seed_when_its_turn_comes(storage: RDBStorag
     assert source.next() is None
 
 
-def test_companions_differ_in_seed_dropout_and_rates_only(storage: RDBStorage) -> None:
-    source = designed(storage)
+def test_companions_take_as_many_steps_of_as_many_images(storage: RDBStorage) -> None:
+    source = designed(storage, record(APART))
     first = source.next()
     assert first is not None
     companions = source.companions(first, 9)
     assert names([first, *companions]) == [
         ("baseline", 0),
+        ("hidden_size=64", 0),
         ("dropout=0.1", 0),
         ("baseline", 1),
+        ("hidden_size=64", 1),
         ("dropout=0.1", 1),
     ]
-    assert [state for _, _, state in stored(storage)] == ["RUNNING"] * 4
-    assert names(run_all(source)) == [("hidden_size=64", 0), ("hidden_size=64", 1)]
+    assert [state for _, _, state in stored(storage)] == ["RUNNING"] * 6
+    assert names(run_all(source)) == [("batch_size=32", 0), ("batch_size=32", 1)]
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
 def test_there_are_no_more_companions_than_asked_for(storage: RDBStorage, most: int) -> None:
-    source = designed(storage)
+    source = designed(storage, record(APART))
     first = source.next()
     assert first is not None
     assert len(source.companions(first, most)) == most
     rest = run_all(source)
-    assert len(rest) == 5 - most
-    assert names(rest)[0] == ("hidden_size=64", 0)  # what was passed over comes next
+    assert len(rest) == 7 - most
+    assert names(rest)[0] == ("batch_size=32", 0)  # what was passed over comes next
 
 
 def test_a_trial_has_its_setting_from_its_creation(storage: RDBStorage) -> None:

@@ -293,15 +293,16 @@ def test_score_is_what_cross_entropy_and_counting_give(data: FashionMNIST, train
 def test_pixels_go_in_from_0_to_1() -> None:
     images = torch.tensor([[[0, 51], [255, 128]]], dtype=torch.uint8)  # one image
     expected = torch.tensor([[[[0, 0.2], [1, 128 / 255]]]])
-    torch.testing.assert_close(as_input(images.unsqueeze(0)), expected, check_stride=False)
+    torch.testing.assert_close(as_input(images), expected, check_stride=False)
 
 
-def test_members_images_become_channels_which_are_last_in_memory() -> None:
-    images = torch.arange(3 * 4 * 28 * 28).view(3, 4, 28, 28).to(torch.uint8)
+def test_images_get_a_channel_which_is_last_in_memory() -> None:
+    images = torch.arange(4 * 28 * 28).view(4, 28, 28).to(torch.uint8)
     before = images.clone()
     x = as_input(images)
-    assert x.shape == (4, 3, 28, 28)
-    assert torch.equal(x[1, 2], images[2, 1].float() / 255)
+    assert x.shape == (4, 1, 28, 28)
+    assert x.dtype == torch.float32
+    assert torch.equal(x[1, 0], images[1].float() / 255)
     assert x.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(images, before)
 

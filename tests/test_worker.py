@@ -53,7 +53,7 @@ class Bench:
     checkpoints: Path | None = None
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
-        """The trainings of a study that make one network with its first, and that one."""
+        """The trainings of a study that go side by side with its first, and that one."""
         values = {"lstm_layers": 1, "optimizer": "adam", "epochs": 2, **values}
         source = designed(self.storage, record(SPACE.format(factor=factor, **values)))
         first = source.next()
@@ -98,14 +98,19 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) 
     monkeypatch.setattr(training, "train_together", limited)
 
 
-def test_each_member_of_a_group_has_its_own_outcome(bench: Bench) -> None:
-    tasks = bench.tasks()
+@pytest.mark.parametrize("factor", ["dropout = [0.1]", "hidden_size = [16]"])
+def test_each_member_of_a_group_has_its_own_outcome(factor: str, bench: Bench) -> None:
+    tasks = bench.tasks(factor)
     outcomes = bench.work(tasks)
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
     for task, outcome in zip(tasks, outcomes, strict=True):
         assert outcome.attributes["fused"] == 4
         alone = training.train(task.setting, task.seed, worker._data(Path()))
-        assert outcome.value == pytest.approx(alone.val_accuracy, abs=0.03)
+        assert alone.test is not None
+        assert outcome.value == alone.val_accuracy
+        assert outcome.attributes["test_loss"] == alone.test.loss
+        losses = [epoch["val_loss"] for epoch in outcome.attributes["history"]]
+        assert losses == [epoch.val_loss for epoch in alone.epochs]
         assert [epoch["epoch"] for epoch in outcome.attributes["history"]] == [1, 2]
         assert reported_steps(bench.storage, task.trial_id) == {1, 2}
     assert bench.told() == [(member, epoch) for epoch in (1, 2) for member in range(4)]

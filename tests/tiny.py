@@ -40,12 +40,17 @@ def options(data: Path) -> list[str]:
 TABLES = ("trials.csv", "epochs.csv", "effects.csv", "confusion.csv")
 
 
-def tables(results: Path, study: str = "tiny", names: tuple[str, ...] = TABLES) -> dict[str, str]:
-    """The study's tables as text, without the columns of time."""
+def tables(
+    results: Path,
+    study: str = "tiny",
+    names: tuple[str, ...] = TABLES,
+    but: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """The study's tables as text, without the columns of time and those named in `but`."""
     found = {}
     for name in names:
         frame = pd.read_csv(results / study / name, dtype=str, keep_default_na=False)
-        found[name] = frame.drop(columns=OF_TIME_AND_MACHINE, errors="ignore").to_csv()
+        found[name] = frame.drop(columns=[*OF_TIME_AND_MACHINE, *but], errors="ignore").to_csv()
     return found
 
 

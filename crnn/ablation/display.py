@@ -71,7 +71,7 @@ class Display:
                 self._print(line.text())
         elif isinstance(event.detail, Split):
             self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "
-                             "GPU's memory as one network; training them in halves"))  # fmt: skip
+                             "GPU's memory side by side; training them in halves"))  # fmt: skip
         elif isinstance(event.detail, SetAside):
             self._print(Text(f"  {line.name}: its checkpoint is damaged, set aside as "
                              f"{event.detail.path}; it starts over"))  # fmt: skip
@@ -135,11 +135,11 @@ class _Line:
         """The line: arm, seed, epoch, batch, and the last epoch's figures.
 
         Args:
-            more: how many others are trained with it as one network.
+            more: how many others are trained beside it.
         """
         ended = self.epoch.epoch if self.epoch else 0
         batches = self.batches
-        parts = [f"  {self.name}" + (f" and {more} more as one network" if more else "")]
+        parts = [f"  {self.name}" + (f" and {more} more side by side" if more else "")]
         if batches and batches.epoch > ended:
             parts.append(f"epoch {batches.epoch}/{self.epochs} batch {batches.done}/{batches.of}")
         else:

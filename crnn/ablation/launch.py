@@ -16,7 +16,15 @@ from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.folders import check_name, confirm_name, study_folder
 from crnn.ablation.record import Record, find_record, load_record, merge
-from crnn.ablation.runner import ALIKE, FUSED_ON_CUDA, Event, Machine, OnTrialEnd, default_jobs, run
+from crnn.ablation.runner import (
+    ALIKE,
+    TOGETHER_ON_CUDA,
+    Event,
+    Machine,
+    OnTrialEnd,
+    default_jobs,
+    run,
+)
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import (
     StorageError,
@@ -50,7 +58,7 @@ class Request:
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: threads of a worker.
         jobs: trainings at a time.
-        fuse: replicates that a worker trains as one network: ``auto``, ``off`` or a number.
+        fuse: replicates that a worker trains side by side: ``auto``, ``off`` or a number.
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
         keep_weights: keep the final weights of what is trained.
@@ -336,11 +344,11 @@ def _conditions(
 
 
 def _fuse(asked: str, device: str) -> int:
-    """How many replicates a worker trains as one network, at most."""
+    """How many replicates a worker trains side by side, at most."""
     if asked == "off" or (asked == "auto" and device == "cpu"):
         return 1
     if asked == "auto":
-        return FUSED_ON_CUDA
+        return TOGETHER_ON_CUDA
     if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 1000:
         return int(asked)
     raise UserError(f"--fuse {asked}: takes auto, off, or a number from 1 to 1000")

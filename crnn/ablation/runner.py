@@ -41,7 +41,7 @@ PATIENCE = 10  # usual epochs that a worker may say nothing
 SILENCE = 120.0  # seconds that it may at least
 ASLEEP = 3.0  # seconds between two looks from which on this process has been stopped itself
 STARTING = 600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
-FUSED_ON_CUDA = 32  # trainings as one network, unless told otherwise; memory may allow fewer
+TOGETHER_ON_CUDA = 32  # trainings side by side, unless told otherwise; memory may allow fewer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Event:
     ``started`` (None), ``epoch`` and ``resumed`` (a `training.Epoch`, of this worker or of an
     earlier one) and ``ended`` (a `worker.Outcome`) are told of every task; ``batches`` (a
     `worker.Batches`), ``split`` (a `worker.Split`) and ``set aside`` (a `worker.SetAside`) of the
-    first of those that are trained as one network.
+    first of those that are trained side by side.
     """
 
     what: str
@@ -74,7 +74,7 @@ class Machine:
         gpus: the CUDA devices (as CUDA_VISIBLE_DEVICES names them) shared out among workers.
         jobs: trainings at a time.
         threads: threads of each worker.
-        fuse: replicates that a worker trains as one network, at most.
+        fuse: replicates that a worker trains side by side, at most.
     """
 
     device: str = "cpu"
@@ -255,7 +255,7 @@ def _reasons(outcomes: list[Outcome]) -> str:
 class _Slot:
     """A place for trainings: one worker process, and a pipe to it and from it.
 
-    It trains one task at a time, or several as one network.
+    It trains one task at a time, or several side by side.
 
     Attributes:
         number: its own, from 0.

@@ -73,7 +73,7 @@ class Source(Protocol):
         """The next training, its trial created; None where there is nothing to start now."""
 
     def companions(self, task: Task, most: int) -> list[Task]:
-        """Up to `most` more trainings, created too, that make one network with that of `task`."""
+        """Up to `most` more trainings, created too, that can go side by side with `task`."""
 
     def claim(self, tasks: list[Task]) -> str:
         """A token for the worker that they are handed to; no earlier worker holds them then."""

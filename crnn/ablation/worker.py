@@ -56,7 +56,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Split:
-    """Word from a worker: so many replicates do not fit into memory as one network."""
+    """Word from a worker: so many replicates do not fit into memory side by side."""
 
     members: int
 
@@ -87,7 +87,7 @@ class Workplace:
     weights: Path | None = None
 
     def checkpoint(self, tasks: list[Task]) -> Path | None:
-        """The file for one task, or for tasks that are trained as one network: the first's."""
+        """The file for one task, or for tasks that are trained side by side: the first's."""
         return self.checkpoints and self.checkpoints / trial_file(tasks[0].number)
 
 
@@ -152,7 +152,7 @@ def _die_with(parent: int) -> None:
 
 
 def work(tasks: list[Task], place: Workplace, token: str) -> list[Outcome]:
-    """Train a replicate, or several as one network.
+    """Train a replicate, or several side by side.
 
     What goes wrong in it comes back as an outcome, not as an exception.
 
@@ -191,7 +191,7 @@ def _train(
     token: str,
     on_epoch: Callable[[int, Epoch, bool], None],
 ) -> list[Outcome]:
-    """Train as one network, or in halves where that does not fit into memory.
+    """Train side by side, or in halves where that does not fit into memory.
 
     What goes wrong in a half is the outcome of that half alone.
 
