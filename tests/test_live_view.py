@@ -26,6 +26,8 @@ from crnn.live import study_page
 from crnn.live.study_page import refresh
 from crnn.live.trial_page import attach_files
 from crnn.live.view import LiveView
+from crnn.report.selection import tags
+from crnn.report.table import load_study
 from tests.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
 
 
@@ -254,7 +256,9 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     opened = optuna.load_study(study_name=name, storage=storage)
     text = str(get_note(opened)).replace(" + ", "+")  # between the settings of long names
     chosen = load_record(storage, name).chosen
-    assert f"- Chosen, as the highest mean above: {chosen}." in text
+    number = tags(load_study(storage, name))[chosen]
+    assert f"- Chosen, as the highest mean above: {number}." in text
+    assert f"\n- {number}: {chosen}\n" in text.replace("\\", "")
     assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]
 
 

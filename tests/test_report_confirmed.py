@@ -24,6 +24,7 @@ from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import COLUMNS
 from crnn.report.effects import effects
 from crnn.report.inference import holm, paired_test
+from crnn.report.selection import labels, numbered, tags
 from crnn.report.table import StudyTable, all_trials, load_study, load_trials, provenance
 from crnn.report.wording import interval, points, records
 from crnn.report.write import write_report
@@ -247,7 +248,8 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     names = {path.name for path in written.files}
     assert {"confirmed.csv", "path.csv", "path.png"} <= names
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
-    first = f"Chosen, as the highest mean of the confirmation: {main.chosen}, "
+    number = tags(main)[main.chosen]
+    first = f"Chosen, as the highest mean of the confirmation: {number} ({main.chosen}), "
     assert written.answer[0].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
     trials = path_of(main).trials.pivot(index="seed", columns="arm", values="val_accuracy")
@@ -265,6 +267,36 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     assert main.path
     for stage, part in (("search", table), ("confirmation", main), ("path", main.path)):
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
+
+
+def test_people_are_told_of_what_was_drawn_by_its_number(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    confirmed(storage)
+    table, main, rows = study(storage)
+    numbers = tags(main)
+    drawn = main.arms[main.arms["arm"] == main.arms["changes"]]["arm"]
+    assert set(numbers) == set(drawn)
+    assert len(numbers) == 2
+    written = write_report(table, tmp_path)
+    said = " ".join(written.answer)
+    for arm, number in numbers.items():
+        assert said.count(arm) == (arm == main.chosen)  # spelled out once
+        assert number in said
+        assert f"{number}: {arm}" in written.arms.note
+        assert f"\n- {number}: {arm} (trial {number[1:]} of" in _text(tmp_path / "report.md")
+    told = [row[0] for row in written.arms.rows]
+    assert told == [numbers.get(arm, arm) for arm in main.arms["arm"]]
+    (found, _) = confirmed_parts(table, rows)
+    assert found.table
+    assert {row[0] for row in found.table.rows} == set(told)
+    for name in ("trials.csv", "epochs.csv", "effects.csv", "confirmed.csv"):
+        assert set(drawn) <= set(pd.read_csv(tmp_path / name)["arm"]), name
+    assert labels(numbered(main)) == {number: f"{number} {arm}" for arm, number in numbers.items()}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").replace("\\", "")
 
 
 def test_what_each_stage_ran_on_is_told_where_that_differs(
@@ -402,4 +434,5 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
     rows = [line for line in answer.out.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(main.arms)  # titles and the line below them
     assert "p (Holm)" in rows[0]
+    assert any(main.chosen in row for row in rows)  # it has to stand alone
     assert f"{NAME} confirms what {STUDY} found; one report tells of both" in answer.out

@@ -13,7 +13,7 @@ from crnn.report.confirmed_answer import sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
-from crnn.report.selection import leading, tags
+from crnn.report.selection import labels, leading
 from crnn.report.table import StudyTable
 from crnn.report.wording import percent, signed
 
@@ -30,7 +30,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     would find differences by chance. A search has no tests, so its best is always told.
 
     Args:
-        table: the study.
+        table: the study, of `crnn.report.selection.numbered`.
         effects: its effects, of ``crnn.report.effects.effects``.
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
@@ -50,11 +50,12 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         if done or search
         else _preliminary(table),
         markdown_table(shown).strip(),
+        _listed(shown.note.splitlines()),
         *_path(table),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
     ]
     space = ["## The space", fenced(table.space_text)]
-    return "\n\n".join([*map(_with_gaps, parts), *space]) + "\n"
+    return "\n\n".join([*map(_with_gaps, filter(None, parts)), *space]) + "\n"
 
 
 def _with_gaps(text: str) -> str:
@@ -70,13 +71,10 @@ def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
 
 def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
-    search, numbers = table.design == "search", tags(table)
+    search, known = table.design == "search", labels(table)
     rows = best_arms(effects, ROOM) if search else leading(table, effects)
     columns = {
-        "arm": [
-            f"{numbers.get(arm, '')} {name}".strip()
-            for arm, name in compared(effects, rows).items()
-        ],
+        "arm": [known.get(arm, name) for arm, name in compared(effects, rows).items()],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
         "validation": [percent(x) for x in rows["val_mean"]],
         "effect": [signed(x) for x in rows["delta"]],

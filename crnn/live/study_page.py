@@ -18,7 +18,7 @@ from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
 from crnn.report.effects import looked_at, mean_curves
-from crnn.report.selection import leading, tags
+from crnn.report.selection import leading, numbered, tags
 from crnn.report.table import StudyTable, load_study
 
 BEST = 8  # arms whose learning curves are shown beside the baseline's
@@ -32,7 +32,7 @@ def refresh(storage: RDBStorage, study: str) -> None:
     Raises:
         StorageError: there is no such study, or another program has changed it.
     """
-    table = load_study(storage, study)
+    table = numbered(load_study(storage, study))
     if all_ended(table):
         looks = note_look(storage, study, looked_at(table.trials, table.arms))
         table = replace(table, looks=looks)

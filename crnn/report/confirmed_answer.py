@@ -12,6 +12,7 @@ from crnn.report.answer import all_ended, at_the_edge
 from crnn.report.confirmed import NUISANCE, found_against_confirmed, path_effects
 from crnn.report.effects import COLUMNS, identities, paired, replicates
 from crnn.report.inference import paired_test
+from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, interval, listed, marked, percent, points, records
 
@@ -27,9 +28,9 @@ def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
 
 
 def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
-    first = found.iloc[0]
+    first, names = str(found["arm"].iloc[0]), tags(table)
     if not table.chosen:
-        yield f"Not chosen yet: the search's best of those confirmed is {first['arm']}."
+        yield f"Not chosen yet: the search's best of those confirmed is {_spelled(first, names)}."
         return
     row = effects[effects["arm"] == table.chosen].iloc[0]
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
@@ -42,13 +43,14 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     if row["val_mean"] < whole["val_mean"].max():
         why = "when the path began (another arm's mean is higher by now)"
     text = (
-        f"Chosen, {why}: {table.chosen}, "
+        f"Chosen, {why}: {_spelled(table.chosen, names)}, "
         f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how}"
     )
-    other = "" if first["arm"] == table.chosen else f", whose first of these was {first['arm']}"
+    other = "" if first == table.chosen else f", whose first of these was {names.get(first, first)}"
     yield f"{text}{other}."
     if row["against"] and row["verdict"] != "better":
-        yield f"{table.chosen} has not been shown to be better than {row['against']}."
+        name = names.get(table.chosen, table.chosen)
+        yield f"{name} has not been shown to be better than {row['against']}."
     drawn = table.arms.loc[table.arms["arm"] == table.arms["changes"], "arm"]
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if len(shift):
@@ -58,6 +60,11 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
             f"{points(shift.mean())} from what the confirmation found, on average (above 0: they "
             "promised too much, as the best of many do; the trainings were also shorter)."
         )
+
+
+def _spelled(arm: str, names: Mapping[str, str]) -> str:
+    """An arm by its number in the search, if it has one, and its settings."""
+    return f"{names[arm]} ({arm})" if arm in names else arm
 
 
 def worth(table: StudyTable) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from crnn.report.confirmed_answer import judged, lacking, path_rows
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
+from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
 from crnn.report.wording import (
@@ -37,10 +38,11 @@ def confirmed_parts(table: StudyTable, effects: pd.DataFrame) -> list[Part]:
     """
     if table.confirmation is None:
         return []
-    return [_found(table, effects), *_path(table.confirmation)]
+    names = tags(table.confirmation)
+    return [_found(table, effects, names), *_path(table.confirmation)]
 
 
-def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
+def _found(table: StudyTable, effects: pd.DataFrame, names: Mapping[str, str]) -> Part:
     rows = found_against_confirmed(table.trials, effects)
     lines = [
         "Found: the search's one short training. Confirmed: the mean at full length over fresh "
@@ -49,7 +51,7 @@ def _found(table: StudyTable, effects: pd.DataFrame) -> Part:
     ]
     cells = [
         [
-            str(row["arm"]),
+            names.get(row["arm"], str(row["arm"])),
             MISSING if pd.isna(row["trial"]) else f"#{row['trial']}",
             MISSING if pd.isna(row["rank"]) else str(row["rank"]),
             *(percent(row["found"]), signed(row["found_effect"]), str(row["n"])),

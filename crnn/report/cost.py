@@ -73,8 +73,8 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
 
 
 def _is_drawn(tag: str, arm: str) -> bool:
-    """Whether an arm is known by the number of its trial: its name is all its settings."""
-    return tag.startswith("#") and "=" in arm
+    """Whether an arm is known by the number of its trial alone, its name being too long."""
+    return tag.startswith("#") and ("=" in arm or arm == tag)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, column: str, baseline: str) -> None:

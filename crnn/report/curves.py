@@ -25,20 +25,20 @@ NOTE = "Lines: mean over the seeds. Bands: lowest to highest seed (validation)."
 
 
 def learning_curves(
-    epochs: pd.DataFrame, arms: Sequence[str], tags: Mapping[str, str]
+    epochs: pd.DataFrame, arms: Sequence[str], labels: Mapping[str, str]
 ) -> Iterator[tuple[str, Figure]]:
     """Training and validation accuracy and loss over the epochs, as (name, figure).
 
     Args:
         epochs: the columns of ``epochs.csv``.
         arms: the arms to show, the baseline first.
-        tags: by arm, what is written before its name, such as a trial's number.
+        labels: by arm, what it is called where that is not its name.
 
     Yields:
         One figure for few arms or for one epoch, else one for each measure.
     """
     rows = epochs[epochs["arm"].isin(arms)]
-    names = {arm: f"{tags.get(arm, '')} {arm}" for arm in arms if arm in set(rows["arm"])}
+    names = {arm: labels.get(arm, arm) for arm in arms if arm in set(rows["arm"])}
     if rows.empty:
         return
     if rows["epoch"].nunique() == 1:

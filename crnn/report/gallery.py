@@ -23,7 +23,7 @@ from crnn.report.effects import (
     pair_differences,
     replicates,
 )
-from crnn.report.selection import drawn, floor, leading, left_out, of_factor, rival, tags
+from crnn.report.selection import drawn, floor, labels, leading, left_out, of_factor, rival, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import CONFOUNDED, counted, percent
 
@@ -93,7 +93,8 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
-    names = list(compared(effects, rows).values())
+    known = labels(table)
+    names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
     figure = plots.forest(rows, pairs, table.margin, names, also, note)
     return Plot("effects", "effects", "Effects", caption, figure)
 
@@ -115,7 +116,7 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
         if done["seed"].nunique() > 1
         else "."
     )
-    figure = plots.arms(done, rows, tags(table), note.strip(), lowest)
+    figure = plots.arms(done, rows, labels(table), note.strip(), lowest)
     return Plot("arms", "arms", "Arms compared", caption, figure)
 
 
@@ -167,7 +168,7 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
         "Solid: validation. Dashed: training, the running mean during the epoch with dropout on, "
         "so it lags behind validation at first."
     )
-    for name, figure in learning_curves(table.epochs, arms, tags(table)):
+    for name, figure in learning_curves(table.epochs, arms, labels(table)):
         yield Plot(name, "curves", CURVES[name], caption, figure)
     trained = set(table.epochs["arm"])
     if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
@@ -188,6 +189,8 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
         "Mean validation accuracy against size, multiply-accumulates (MACs) an image, and the "
         "time of one training, which depends on what else the machine did."
     )
+    if (table.trials["fused"] > 1).any():
+        caption += " Of what was trained side by side each has an equal share of the time."
     if table.design == "search":
         caption += " The best of what was drawn; the search's front is one over all of it."
     return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table)))

@@ -84,7 +84,9 @@ def content(
     """
     first, *rest = [*chosen, *findings(table, effects, contrasts)]
     stages = _stages(table, search)
-    every = replace(table, trials=all_trials(search)) if search else table
+    every = (
+        replace(table, trials=all_trials(replace(search, confirmation=table))) if search else table
+    )
     return {
         "table": table,
         "design": DESIGNS[table.design],

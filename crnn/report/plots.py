@@ -27,7 +27,7 @@ from crnn.report.wording import marked, percent, signed
 def arms(
     replicates: pd.DataFrame,
     effects: pd.DataFrame,
-    tags: Mapping[str, str],
+    labels: Mapping[str, str],
     note: str = "",
     floor: float = 0.0,
 ) -> Figure:
@@ -36,11 +36,11 @@ def arms(
     Args:
         replicates: of ``crnn.report.effects.replicates``.
         effects: the rows to show of ``crnn.report.effects.effects``, the baseline first.
-        tags: by arm, what is written before its name, such as a trial's number.
+        labels: by arm, what it is called where that is not its name.
         note: what is said below the figure.
         floor: the axis starts no lower; trainings below it are arrows at its edge.
     """
-    figure, axes = _rows([f"{tags.get(arm, '')} {arm}" for arm in effects["arm"]], 1.2, 0.27)
+    figure, axes = _rows([labels.get(arm, arm) for arm in effects["arm"]], 1.2, 0.27)
     _points(axes, replicates, list(effects["arm"]), floor)
     _means(axes, effects)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))

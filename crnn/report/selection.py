@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -49,6 +50,38 @@ def tags(table: StudyTable) -> dict[str, str]:
         return {}
     first = table.trials.drop_duplicates("arm")
     return {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
+
+
+def numbered(table: StudyTable) -> StudyTable:
+    """A confirmation as people are told of it; another study as it is.
+
+    What the search drew is called by its number there: the names of such arms are all of their
+    settings, too long to tell one from another. Files have the names.
+    """
+    if table.design != "confirmation":
+        return table
+    names = tags(table)
+    return replace(
+        table,
+        arms=_called(table.arms, names),
+        trials=_called(table.trials, names),
+        epochs=_called(table.epochs, names),
+        confusion=_called(table.confusion, names),
+        chosen=names.get(table.chosen, table.chosen),
+    )
+
+
+def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    columns = [column for column in ("arm", "against") if column in rows]
+    return rows.assign(**{column: rows[column].replace(names) for column in columns})
+
+
+def labels(table: StudyTable) -> dict[str, str]:
+    """By arm of a search or its confirmation, what a figure calls it: its number, its settings."""
+    settings = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
+    return {
+        arm: f"{tag} {settings[arm] if arm == tag else arm}" for arm, tag in tags(table).items()
+    }
 
 
 def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:

@@ -93,7 +93,8 @@ def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
 def _names(table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, list[str]]:
     """What an arm is called, and compared with where that is not always the baseline."""
     columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
-    if numbers := tags(table):
+    numbers = tags(table)
+    if any(arm != tag for arm, tag in numbers.items()):
         columns = {"trial": [numbers.get(arm, MISSING) for arm in rows["arm"]]} | columns
     baseline = effects["arm"].iloc[0]
     if not rows["against"].isin(["", baseline]).all():
@@ -184,7 +185,9 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "95 % interval": [_interval(*pair) for pair in ends],
         "verdict": _verdicts(table, rows),
     }
-    return TextTable(list(columns), _by_row(columns))
+    arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
+    drawn = [f"{arm}: {arms[arm]}" for arm in rows["arm"] if arm in tags(table).values()]
+    return TextTable(list(columns), _by_row(columns), note="\n".join(drawn))
 
 
 def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:

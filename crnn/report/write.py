@@ -27,6 +27,7 @@ from crnn.report.gallery import Plot, gallery, searched
 from crnn.report.part import Part
 from crnn.report.paste import as_latex
 from crnn.report.search_parts import FILES, parts
+from crnn.report.selection import numbered
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 from crnn.report.tables import TextTable, brief_table
 
@@ -69,28 +70,37 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     if table.confirmation:  # what the verdicts rest on
         notes = list(dict.fromkeys([*table.confirmation.notes, *table.notes]))
         main = replace(table.confirmation, notes=notes)
-    effects = effects_of(main.trials, main.arms, main.margin)
-    contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
+    effects, contrasts = _computed(main)
+    told = numbered(main)
+    rows, between = (effects, contrasts) if told is main else _computed(told)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     confirmed, found = confirmed_parts(table, effects), parts(table)
     every = [*confirmed, *found]
     texts = [*_texts(table, main, effects, contrasts), *_part_texts(every)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(_plots(table, main, effects, every), tell):
+    for picture in _pictures(_plots(table, told, rows, every), tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
     said = sentences(table, effects)
-    shown = replace(main, name=table.name)
+    shown = replace(told, name=table.name)
     search = table if table.confirmation else None
-    content = page.content(shown, effects, contrasts, pictures, found, confirmed, said, search)
+    content = page.content(shown, rows, between, pictures, found, confirmed, said, search)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    words = answer(main, effects, contrasts, said)
-    return Report(folder, words, brief_table(main, effects), files)
+    words = answer(told, rows, between, said)
+    return Report(folder, words, brief_table(told, rows), files)
+
+
+def _computed(table: StudyTable) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The study's effects and contrasts."""
+    return (
+        effects_of(table.trials, table.arms, table.margin),
+        contrasts_of(table.trials, table.arms, table.design, list(table.factors)),
+    )
 
 
 def _texts(
@@ -119,7 +129,7 @@ def _plots(
     table: StudyTable, main: StudyTable, effects: pd.DataFrame, every: Sequence[Part]
 ) -> Iterator[Plot]:
     yield from gallery(main, effects)
-    if main is not table:
+    if table.confirmation:
         yield from searched(table, effects_of(table.trials, table.arms, table.margin))
     for part in every:
         yield from part.plots()
