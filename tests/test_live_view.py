@@ -258,7 +258,7 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     chosen = load_record(storage, name).chosen
     number = tags(load_study(storage, name))[chosen]
     assert f"- Chosen, as the highest mean above: {number}." in text
-    assert f"\n- {number}: {chosen}\n" in text.replace("\\", "")
+    assert f"\n- {number} of the search: {chosen}\n" in text.replace("\\", "")
     assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]
 
 

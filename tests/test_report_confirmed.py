@@ -283,7 +283,7 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
     for arm, number in numbers.items():
         assert said.count(arm) == (arm == main.chosen)  # spelled out once
         assert number in said
-        assert f"{number}: {arm}" in written.arms.note
+        assert f"{number} of the search: {arm}" in written.arms.note
         assert f"\n- {number}: {arm} (trial {number[1:]} of" in _text(tmp_path / "report.md")
     told = [row[0] for row in written.arms.rows]
     assert told == [numbers.get(arm, arm) for arm in main.arms["arm"]]

@@ -186,7 +186,8 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "verdict": _verdicts(table, rows),
     }
     arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
-    drawn = [f"{arm}: {arms[arm]}" for arm in rows["arm"] if arm in tags(table).values()]
+    numbers = set(tags(table).values())
+    drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
     return TextTable(list(columns), _by_row(columns), note="\n".join(drawn))
 
 
