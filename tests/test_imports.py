@@ -198,12 +198,12 @@ NOW = {
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.inference crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
-        "crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.table "
-        "crnn.report.tables crnn.report.wording"
+        "crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.selection "
+        "crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.path_plot": (
         "matplotlib numpy pandas crnn.report.plots crnn.report.style crnn.report.wording"
@@ -212,8 +212,8 @@ NOW = {
         "pandas crnn.files crnn.report.answer crnn.report.confirmed_answer "
         "crnn.report.confirmed_parts crnn.report.contrasts crnn.report.csv_file "
         "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.part "
-        "crnn.report.paste crnn.report.search_parts crnn.report.style crnn.report.table "
-        "crnn.report.tables"
+        "crnn.report.paste crnn.report.search_parts crnn.report.selection crnn.report.style "
+        "crnn.report.table crnn.report.tables"
     ),
 }
 LATE = {
