@@ -306,15 +306,17 @@ def test_a_search_is_confirmed_and_its_path_trained(full_data: Path, tmp_path: P
 
 
 def test_a_confirmation_can_run_elsewhere_than_its_search(full_data: Path, tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(CONFIRMED, encoding="utf-8")
-    words = ["run", "tiny.toml", *options(full_data), "--jobs", "1", "--seeds", "1"]
-    search = cli.run(*words[:-2], "--no-confirm", "--threads", "1", cwd=tmp_path)
+    space = tmp_path / "tiny.toml"
+    space.write_text(CONFIRMED, encoding="utf-8")
+    words = ["run", "tiny.toml", *options(full_data), "--jobs", "1"]
+    search = cli.run(*words, "--no-confirm", "--threads", "1", cwd=tmp_path)
     assert search.code == 0, search.err
     confirm = cli.run(*words, "--threads", "2", cwd=tmp_path)
     assert confirm.code == 0, confirm.err
     trials = load_trials(tmp_path / "results" / "studies.db", "tiny")
     assert (trials["threads"] == trials["stage"].map({"search": 1}).fillna(2)).all()
     assert "Nothing to do: " in cli.run(*words, cwd=tmp_path).out
-    other = cli.run(*words[:-1], "2", "--threads", "1", cwd=tmp_path)
+    space.write_text(f"{CONFIRMED}path_seeds = 3\n", encoding="utf-8")  # more to train
+    other = cli.run(*words, "--threads", "1", cwd=tmp_path)
     assert other.code == 2
     assert "study tiny.confirm was begun with threads 2: leave --threads out" in other.err
