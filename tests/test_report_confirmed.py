@@ -292,7 +292,9 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
     assert {row[0] for row in found.table.rows} == set(told)
     for name in ("trials.csv", "epochs.csv", "effects.csv", "confirmed.csv"):
         assert set(drawn) <= set(pd.read_csv(tmp_path / name)["arm"]), name
-    assert labels(numbered(main)) == {number: f"{number} {arm}" for arm, number in numbers.items()}
+    assert labels(numbered(main, rows)[0]) == {
+        number: f"{number} {arm}" for arm, number in numbers.items()
+    }
 
 
 def _text(path: Path) -> str:

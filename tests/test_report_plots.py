@@ -24,7 +24,7 @@ from crnn.report.effects import (
     replicates,
 )
 from crnn.report.gallery import Plot, gallery
-from crnn.report.selection import floor, leading, of_factor, tags
+from crnn.report.selection import floor, leading, numbered, of_factor, tags
 from crnn.report.table import StudyTable
 from tests.figures import faults
 from tests.report_studies import CLASSES, study
@@ -243,6 +243,22 @@ def test_what_a_search_drew_keeps_its_number_where_it_is_confirmed() -> None:
     confirmed = replace(table, design="confirmation", arms=table.arms.assign(note=note))
     assert tags(confirmed) == {table.arms["arm"].iloc[1]: "#104"}
     assert tags(table) == {}
+
+
+def test_a_number_is_no_name_of_its_own() -> None:
+    table = STUDIES["30 arms"]
+    drawn_ones = table.arms["arm"].str.contains("=")
+    note = [
+        f"trial {place} of the search, rank 1" * is_one for place, is_one in enumerate(drawn_ones)
+    ]
+    confirmed = replace(table, design="confirmation", arms=table.arms.assign(note=note))
+    rows = effects(table.trials, table.arms, table.margin)
+    told, called = numbered(confirmed, rows)
+    names = tags(confirmed)
+    assert len(names) > 20
+    best = leading(confirmed, rows, 5)["arm"]
+    assert len(best) == 5 + (~drawn_ones).sum()
+    assert leading(told, called, 5)["arm"].tolist() == [names.get(arm, arm) for arm in best]
 
 
 def test_a_drawn_number_is_rounded_to_four_digits() -> None:

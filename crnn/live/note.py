@@ -30,8 +30,8 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     would find differences by chance. A search has no tests, so its best is always told.
 
     Args:
-        table: the study, of `crnn.report.selection.numbered`.
-        effects: its effects, of ``crnn.report.effects.effects``.
+        table: the study, as `crnn.report.selection.numbered` tells of it.
+        effects: its effects, from there too.
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
     search, done = table.design == "search", all_ended(table)

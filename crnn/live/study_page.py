@@ -32,12 +32,13 @@ def refresh(storage: RDBStorage, study: str) -> None:
     Raises:
         StorageError: there is no such study, or another program has changed it.
     """
-    table = numbered(load_study(storage, study))
+    table = load_study(storage, study)
     if all_ended(table):
         looks = note_look(storage, study, looked_at(table.trials, table.arms))
         table = replace(table, looks=looks)
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
+    table, effects = numbered(table, effects)
     opened = optuna.load_study(study_name=study, storage=storage)
     present = get_note(opened)
     text = note(table, effects, contrasts)

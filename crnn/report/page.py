@@ -84,9 +84,9 @@ def content(
     """
     first, *rest = [*chosen, *findings(table, effects, contrasts)]
     stages = _stages(table, search)
-    every = (
-        replace(table, trials=all_trials(replace(search, confirmation=table))) if search else table
-    )
+    every = table
+    if search:
+        every = replace(table, trials=all_trials(replace(search, confirmation=table)))
     return {
         "table": table,
         "design": DESIGNS[table.design],

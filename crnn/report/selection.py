@@ -11,6 +11,7 @@ from crnn.report.effects import crossed, is_first, replicates
 from crnn.report.table import StudyTable
 
 OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins with
+UNNAMED = "=|^#"  # in an arm called by its settings, or by its number in the search
 ROOM = 25  # arms beside those with names of their own
 DRAWN = 12  # of a search, whose best are much alike
 
@@ -25,7 +26,7 @@ def leading(table: StudyTable, effects: pd.DataFrame, room: int | None = None) -
     room = room or (DRAWN if table.design == "search" else ROOM)
     if table.design != "search" and len(effects) <= room + 10:
         return effects
-    own = is_first(effects) | ~effects["arm"].str.contains("=", regex=False).to_numpy(bool)
+    own = is_first(effects) | ~effects["arm"].str.contains(UNNAMED).to_numpy(bool)
     others = effects[~own & effects["val_mean"].notna()]
     return pd.concat([effects[own], others.nlargest(room, "val_mean")])
 
@@ -52,16 +53,16 @@ def tags(table: StudyTable) -> dict[str, str]:
     return {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
 
 
-def numbered(table: StudyTable) -> StudyTable:
-    """A confirmation as people are told of it; another study as it is.
+def numbered(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTable, pd.DataFrame]:
+    """A confirmation and its effects as people are told of them; another study as it is.
 
     What the search drew is called by its number there: the names of such arms are all of their
     settings, too long to tell one from another. Files have the names.
     """
     if table.design != "confirmation":
-        return table
+        return table, effects
     names = tags(table)
-    return replace(
+    told = replace(
         table,
         arms=_called(table.arms, names),
         trials=_called(table.trials, names),
@@ -69,6 +70,7 @@ def numbered(table: StudyTable) -> StudyTable:
         confusion=_called(table.confusion, names),
         chosen=names.get(table.chosen, table.chosen),
     )
+    return told, _called(effects, names)
 
 
 def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

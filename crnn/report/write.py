@@ -70,9 +70,9 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     if table.confirmation:  # what the verdicts rest on
         notes = list(dict.fromkeys([*table.confirmation.notes, *table.notes]))
         main = replace(table.confirmation, notes=notes)
-    effects, contrasts = _computed(main)
-    told = numbered(main)
-    rows, between = (effects, contrasts) if told is main else _computed(told)
+    effects = effects_of(main.trials, main.arms, main.margin)
+    contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
+    told, rows = numbered(main, effects)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     confirmed, found = confirmed_parts(table, effects), parts(table)
     every = [*confirmed, *found]
@@ -87,20 +87,12 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     said = sentences(table, effects)
     shown = replace(told, name=table.name)
     search = table if table.confirmation else None
-    content = page.content(shown, rows, between, pictures, found, confirmed, said, search)
+    content = page.content(shown, rows, contrasts, pictures, found, confirmed, said, search)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    words = answer(told, rows, between, said)
+    words = answer(told, rows, contrasts, said)
     return Report(folder, words, brief_table(told, rows), files)
-
-
-def _computed(table: StudyTable) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The study's effects and contrasts."""
-    return (
-        effects_of(table.trials, table.arms, table.margin),
-        contrasts_of(table.trials, table.arms, table.design, list(table.factors)),
-    )
 
 
 def _texts(
