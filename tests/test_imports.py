@@ -116,11 +116,13 @@ NOW = {
         "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
-    # What optuna-dashboard shows of a study that runs. A run imports `view` alone at first.
+    # What optuna-dashboard shows of a study that runs.
     "crnn.live": "",
     "crnn.live.pictures": "crnn.config",
     "crnn.live.trial_page": "optuna crnn.live.pictures",
-    "crnn.live.view": "crnn.ablation.storage crnn.errors crnn.live.trial_page",
+    "crnn.live.view": (
+        "crnn.ablation.storage crnn.errors crnn.live crnn.live.study_page crnn.live.trial_page"
+    ),
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
         "crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
@@ -232,7 +234,7 @@ LATE = {
     "crnn.report.page": "crnn.report.part",
     "crnn.report.walk": "matplotlib crnn.trace",
     "crnn.ablation.launch": "torch crnn.data crnn.training",
-    "crnn.live.view": "crnn.ablation.tasks crnn.ablation.worker crnn.live.study_page",
+    "crnn.live.view": "crnn.ablation.tasks crnn.ablation.worker",
 }
 # Modules from which no chain of imports, at the time of import, may lead to these packages.
 CLEAR_OF = {
@@ -249,8 +251,7 @@ CLEAR_OF = {
     "crnn.report.write": "torch torchvision",
     "crnn.report.walk": "torch torchvision",
     "crnn.dashboard": "torch torchvision",
-    "crnn.live.view": "torch torchvision pandas matplotlib seaborn statsmodels plotly",
-    "crnn.live.study_page": "torch torchvision",
+    "crnn.live.view": "torch torchvision",
 }
 
 

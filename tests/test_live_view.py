@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -119,6 +121,34 @@ def test_they_follow_while_the_run_goes_on(
         train(source, told)
         assert refreshed.acquire(timeout=30)
     assert refreshed.acquire(timeout=30)  # once more at the end
+
+
+LISTENING = """
+import sys, threading
+
+def listen(event, args):
+    if event == "import" and threading.current_thread() is not threading.main_thread():
+        imported.add(args[0].partition(".")[0])
+
+imported = set()
+sys.addaudithook(listen)
+from pathlib import Path
+from crnn.live.view import LiveView
+
+with LiveView(sys.argv[1], sys.argv[2], Path(), sys.exit, pause=0):
+    pass
+print(*imported)
+"""
+
+
+def test_its_thread_imports_nothing_that_a_sampler_may_be_importing(storage: RDBStorage) -> None:
+    run_all(designed(storage))
+    words = [sys.executable, "-c", LISTENING, url_of(storage), STUDY]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert graphs_of(storage).keys() == {"effects", "learning-curves"}
+    imported = set(done.stdout.split())
+    assert "plotly" in imported
+    assert not imported & {"numpy", "optuna", "scipy", "torch"}
 
 
 @pytest.fixture

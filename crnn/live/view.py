@@ -3,6 +3,10 @@
 Nothing here may hold the training up, or stop it. A trial's files take some hundredths of a
 second when it ends. Note and graphs take seconds, since they read the whole study: a thread of
 their own rewrites them, seldom. What goes wrong is told once, and the training goes on.
+
+All that the thread needs is imported with this module, though it takes a second or two: a package
+whose modules import each other in a circle, as SciPy's do, fails when two threads import it at
+the same time, and a sampler imports SciPy when it first draws.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from crnn.ablation.storage import open_storage
 from crnn.errors import one_line
+from crnn.live import study_page
 from crnn.live.trial_page import attach_files
 
 if TYPE_CHECKING:
@@ -85,9 +90,7 @@ class LiveView:
             if over and not self._last:
                 return
             with self._harmless("the study's note and graphs"):
-                from crnn.live.study_page import refresh  # takes seconds to import
-
-                refresh(self._storage, self._study)
+                study_page.refresh(self._storage, self._study)
 
     @contextmanager
     def _harmless(self, what: str) -> Iterator[None]:
