@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -234,32 +235,30 @@ def test_the_dashboard_follows_a_study_that_runs(
     full_data: Path, tmp_path: Path, page: Page
 ) -> None:
     words = ["run", "smoke", "--epochs", "8", "--train-size", "2000", "--data", str(full_data)]
-    process = cli.start(*words, cwd=tmp_path)
-    try:
+    with cli.start(*words, cwd=tmp_path) as process, ExitStack() as stack:
+        stack.callback(process.kill)
         until((tmp_path / "results" / "studies.db").exists, 60)
         with dashboard(tmp_path) as address:
 
-            def trials() -> list[dict[str, Any]]:
-                studies = fetch(f"{address}api/studies")["study_summaries"]
-                if not studies:
-                    return []
-                found = fetch(f"{address}api/studies/{studies[0]['study_id']}")["trials"]
-                return list(found)
+            def study() -> dict[str, Any]:
+                found = fetch(f"{address}api/studies")["study_summaries"]
+                return fetch(f"{address}api/studies/{found[0]['study_id']}") if found else {}
 
-            def a_trial_is_under_way() -> bool:
-                return any(t["state"] == "Running" and t["intermediate_values"] for t in trials())
+            def under_way_and_noted() -> bool:
+                trials, note = study().get("trials", []), study().get("note", {})
+                running = [trial for trial in trials if trial["state"] == "Running"]
+                epochs = any(trial["intermediate_values"] for trial in running)
+                return epochs and bool(note["body"])
 
-            until(a_trial_is_under_way, 60)
+            until(under_way_and_noted, 60)
+            process.send_signal(signal.SIGSTOP)  # else it may be over before the page is drawn
             page.goto(f"{address}dashboard/studies/1/note")
             page.get_by_role("heading", name="The answer so far").wait_for(timeout=60_000)
-            assert process.poll() is None
+            process.send_signal(signal.SIGCONT)
             assert cli.finish(process).code == 0
-            states = [trial["state"] for trial in trials()]
-            assert states == ["Complete"] * 6
+            assert [trial["state"] for trial in study()["trials"]] == ["Complete"] * 6
             page.goto(f"{address}dashboard/studies/1")
             assert "Effects" in drawn(page, "effects")
-    finally:
-        process.kill()
 
 
 def test_without_a_study_the_dashboard_shows_those_that_come_along(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ class _Training:
     ) -> None:
         self.request, self.storage, self.machine, self.data = request, storage, machine, data
         self.display, self.say, self.view = display, say, view
-        self.deadline = None if request.timeout is None else time.monotonic() + request.timeout
+        self.deadline: float | None = None  # from the first stage's beginning on
 
     def run(self, study: str, record: Record, retry_failed: bool) -> Progress:
         """Train what `study` lacks; failures once more, if wished."""
@@ -202,9 +202,11 @@ class _Training:
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         source = _source(self.storage, request, study, record)
-        url, deadline = self.request.url, self.deadline
+        url = self.request.url
         with self.display(study) as on_event, self.view(study) as on_trial_end:
-            why = run(source, place, url, self.machine, on_event, deadline, on_trial_end)
+            if self.deadline is None and request.timeout is not None:
+                self.deadline = time.monotonic() + request.timeout
+            why = run(source, place, url, self.machine, on_event, self.deadline, on_trial_end)
         self._tidy(study, checkpoints)
         if why:
             self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
