@@ -6,6 +6,7 @@ Another version may have written them, and in optuna-dashboard anybody can chang
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -113,6 +114,7 @@ class TrialAttributes(_Attributes):
     confusion: list[Line] = Field([], min_length=len(CLASSES), max_length=len(CLASSES))
     failure: str = ""
     traceback: str = ""
+    diverged: int = Field(1, ge=1)
     duplicate_of: Count = 0
 
 
@@ -163,6 +165,19 @@ def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
         return StudyAttributes.model_validate(found)
     except ValidationError as error:
         raise UnreadableError(f"study {study}", _fault(error)) from None
+
+
+def diverged_epoch(found: Mapping[str, Any]) -> int | None:
+    """The epoch (from 1) in which a trial's training diverged; None where it did not.
+
+    Args:
+        found: its attributes. Storages of earlier versions say it in the failure's reason only.
+    """
+    if "diverged" in found:
+        return int(found["diverged"])
+    if str(found.get("failure", "")).startswith("DivergedError: "):
+        return len(found.get("history", [])) + 1
+    return None
 
 
 def checked_trials(

@@ -313,10 +313,13 @@ def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> O
 
 def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
     from crnn.ablation.storage import out_of_space
+    from crnn.training import DivergedError
 
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
+    if isinstance(error, DivergedError):
+        found["diverged"] = len(epochs) + 1
     if out_of_space(error):
         return Outcome("DISK", None, found)
     return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)

@@ -55,10 +55,12 @@ def replicates(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that count: finished, with a finite validation accuracy, one an arm and seed.
 
     A search may draw a setting twice, also under another name where they come to the same network;
-    the same setting with the same seed is no new evidence.
+    the same setting with the same seed is no new evidence. A draw that diverged has a value for the
+    sampler alone.
     """
-    if "duplicate_of" in trials:
-        trials = trials[trials["duplicate_of"].isna()]
+    for column in ("duplicate_of", "diverged"):
+        if column in trials:
+            trials = trials[trials[column].isna()]
     finite = np.isfinite(pd.to_numeric(trials["val_accuracy"]).to_numpy(float))
     done: pd.DataFrame = trials[(trials["state"] == "COMPLETE").to_numpy(bool) & finite]
     return done.drop_duplicates(["arm", "seed"])

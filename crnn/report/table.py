@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.design import Arm, Plan, arm_name, full_length, make_arm
 from crnn.ablation.folders import confirm_name, search_of
 from crnn.ablation.record import Record, find_record, latest_study, load_record
@@ -221,7 +221,7 @@ TRIAL_COLUMNS = [
     *("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss"),
     *("best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs"),
     *("seconds", "device", "precision", "threads", "fused", "started", "finished", "failure"),
-    "duplicate_of",
+    *("duplicate_of", "diverged"),
 ]
 TEXT_COLUMNS = [
     *("stage", "state", "arm", "device", "precision", "started", "finished", "failure"),
@@ -308,7 +308,7 @@ def _place(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, 
 
 def _trials(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
     frame = pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS)
-    return frame.astype({"duplicate_of": "Int64"})  # which may be empty
+    return frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
 
 
 def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
@@ -324,6 +324,7 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
         "arm": arm,
         "seed": found.get("seed", seeds[0]),
         **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
+        "diverged": diverged_epoch(found),
         "number": row.number,
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
