@@ -7,6 +7,7 @@ digest of all that, and whose training it is. Nothing in it is code.
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,9 +19,11 @@ from crnn.files import write_atomic
 from crnn.training import Epoch, State
 from crnn.weights import digest
 
+FORMAT = "1"
+
 
 class DamagedError(Exception):
-    """A file that is no checkpoint, or no longer the one that was written."""
+    """A file that is no checkpoint of this format, or no longer the one that was written."""
 
 
 def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None:
@@ -38,6 +41,7 @@ def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None
     # Copies: a parameter may be a view of a vector of all of them.
     tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in state.tensors.items()}
     notes = {
+        "format": FORMAT,
         "marks": json.dumps(dict(marks), sort_keys=True),
         "epochs": json.dumps([[asdict(epoch) for epoch in seen] for seen in state.epochs]),
         "failures": json.dumps({str(k): why for k, why in state.failures.items()}),
@@ -54,23 +58,29 @@ def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
         marks: whose training it must be.
 
     Raises:
-        DamagedError: it is damaged.
-        OSError: it cannot be read.
+        DamagedError: it is damaged, cannot be read, is of another format, or is no file at all.
     """
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # a pipe would never end
+            raise DamagedError(f"{path}: not a regular file")
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DamagedError(f"{path}: {error.strerror}") from None
     try:
         tensors, notes = load(data), _notes(data)
         whole = notes.pop("digest") == digest(tensors, notes)
+        kind = notes.get("format", FORMAT)  # the first ones did not say it
         theirs = json.loads(notes["marks"])
         epochs = tuple(tuple(Epoch(**e) for e in seen) for seen in json.loads(notes["epochs"]))
         failures = {int(k): str(why) for k, why in json.loads(notes["failures"]).items()}
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path}: no checkpoint ({type(error).__name__})") from None
     if not whole:
         raise DamagedError(f"{path}: its digest is not that of what is in it")
+    if kind != FORMAT:
+        raise DamagedError(f"{path}: its format is {kind}, this version reads {FORMAT}")
     return State(epochs, failures, tensors) if theirs == dict(marks) else None
 
 

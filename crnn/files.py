@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 DAMAGED = ".damaged"  # is added to the name of a file that is set aside
@@ -13,9 +17,61 @@ def trial_file(number: int) -> str:
     return f"trial-{number}.safetensors"
 
 
+def checkpoint_file(number: int, token: str) -> str:
+    """The name of the checkpoint that the worker writes which was handed `token`."""
+    return f"trial-{number}.{token}.safetensors"
+
+
+def checkpoint_files(folder: Path, number: int) -> list[Path]:
+    """The checkpoints of a trial, of whichever worker; the latest last."""
+    found = [folder / trial_file(number), *folder.glob(checkpoint_file(number, "*"))]
+    return sorted((path for path in found if os.path.lexists(path)), key=_written)
+
+
+def checkpoint_number(name: str) -> int | None:
+    """The number of the trial that a file is a checkpoint of; None where it is none's."""
+    match = re.fullmatch(r"trial-(\d+)(\.\w+)?\.safetensors", name)
+    return int(match[1]) if match else None
+
+
+def _written(path: Path) -> float:
+    return path.lstat().st_mtime
+
+
+def remove(path: Path) -> None:
+    """Remove a file; what cannot be removed, such as a folder in its place, is set aside."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        set_aside(path)
+
+
 def set_aside(path: Path) -> Path:
-    """Move a damaged file out of the way; its new place."""
-    return path.replace(path.with_name(path.name + DAMAGED))
+    """Move a damaged file, or what stands in its place, out of the way; its new place."""
+    places = (path.with_name(f"{path.name}{suffix}{DAMAGED}") for suffix in _suffixes())
+    return path.rename(next(place for place in places if not os.path.lexists(place)))
+
+
+def _suffixes() -> Iterator[str]:
+    """What tells files of one name apart: nothing, ``.2``, ``.3`` and so on."""
+    yield ""
+    yield from map(".{}".format, count(2))
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error, what it was raised from or while handling, and so on."""
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return found
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error says that a file's disk is full, or its quota."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return any(isinstance(each, OSError) and each.errno in full for each in causes(error))
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:

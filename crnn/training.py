@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +29,10 @@ MOMENTUM = 0.9  # of SGD
 
 class DivergedError(ArithmeticError):
     """A loss is no longer a finite number; the message names epoch and, in training, batch."""
+
+
+class StateError(ValueError):
+    """A state that these trainings cannot go on from: it is not theirs."""
 
 
 class DeviceError(UserError):
@@ -197,6 +201,7 @@ def train_together(
     on_epoch: Callable[[int, Epoch], None] | None = None,
     on_batch: Callable[[int, int, int], None] | None = None,
     begin: State | None = None,
+    on_begin: Callable[[State], None] | None = None,
     on_state: Callable[[State], None] | None = None,
 ) -> list[Result | DivergedError]:
     """Train several replicates side by side; arguments are those of `train`.
@@ -214,6 +219,7 @@ def train_together(
         on_batch: as there.
         begin: the state to go on from, of a training of the same members; the result is then
             that of one that was never stopped, bit for bit.
+        on_begin: called with `begin`, once it has been taken up.
         on_state: called after each epoch but the last, before `on_epoch`.
 
     Returns:
@@ -222,6 +228,7 @@ def train_together(
 
     Raises:
         ValueError: the settings cannot be trained side by side.
+        StateError: `begin` is not a state of these trainings.
         InfeasibleError: they cannot exist as networks.
     """
     start, device = time.perf_counter(), torch.device(device)
@@ -232,7 +239,10 @@ def train_together(
     with _reproducible(device):
         fit = _Together(members, data, device, on_batch)
         if begin:
-            fit.restore(begin.tensors)
+            _check_history(begin, len(members), last)
+            fit.restore(begin.tensors, begin.failures)
+            if on_begin:
+                on_begin(begin)
         for number in range(begin.epoch + 1 if begin else 1, last + 1):
             new = _sorted_out(fit.epoch(number), failures)
             for member, epoch in new.items():
@@ -253,6 +263,21 @@ def train_together(
         failures.get(member) or Result(tuple(seen), test, share + before, network)
         for member, (seen, test, network, before) in enumerate(ends)
     ]
+
+
+def _check_history(state: State, members: int, last: int) -> None:
+    """Refuse a state whose epochs are not those of so many trainings of `last` epochs.
+
+    Raises:
+        StateError: with what does not fit.
+    """
+    if len(state.epochs) != members or not state.failures.keys() <= set(range(members)):
+        raise StateError(f"it is of {len(state.epochs)} trainings, these are {members}")
+    for member, seen in enumerate(state.epochs):
+        if [epoch.epoch for epoch in seen] != list(range(1, len(seen) + 1)):
+            raise StateError(f"the epochs of member {member} are not numbered from 1")
+        if member not in state.failures and not 0 < len(seen) == state.epoch < last:
+            raise StateError(f"member {member} has {len(seen)} epochs of {last}")
 
 
 def _sorted_out(
@@ -374,15 +399,22 @@ class _Together:
             for name, tensor in fit.tensors().items()
         }
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
+    def restore(self, tensors: dict[str, Tensor], diverged: Collection[int] = ()) -> None:
         """Take up what `tensors` gave.
 
+        Args:
+            tensors: by member's number and name.
+            diverged: members that have ended, whose tensors may be anything.
+
         Raises:
-            ValueError: they are not those of these trainings.
+            StateError: they are not those of these trainings.
         """
         for number, fit in enumerate(self.fits):
             own = f"{number}/"
-            fit.restore({k.removeprefix(own): t for k, t in tensors.items() if k.startswith(own)})
+            found = {k.removeprefix(own): t for k, t in tensors.items() if k.startswith(own)}
+            if number not in diverged:
+                _check_numbers(found)
+            fit.restore(found)
 
     def networks(self) -> list[CRNN]:
         """Each member's network, in evaluation mode."""
@@ -456,7 +488,7 @@ class _Fit:
         """Take up what `tensors` gave.
 
         Raises:
-            ValueError: they are not those of this network and optimizer.
+            StateError: they are not those of this network and optimizer.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
         for name, tensor in tensors.items():
@@ -466,7 +498,14 @@ class _Fit:
             self.network.load_state_dict(parts["network"])
             self.optimizer.restore(parts["optimizer"])
         except (RuntimeError, KeyError) as error:
-            raise ValueError(f"not a state of this training: {error}") from None
+            raise StateError(f"not a state of this training: {error}") from None
+
+
+def _check_numbers(tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors with a NaN: no training goes on with one."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and bool(tensor.isnan().any()):
+            raise StateError(f"{name} has a value that is not a number")
 
 
 class _Captured:
@@ -521,14 +560,30 @@ class _Optimizer:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Remember what `tensors` gave."""
+        """Remember what `tensors` gave.
+
+        Raises:
+            KeyError: a memory lacks, or one too many is there.
+            RuntimeError: one has another shape.
+        """
+        keys = {f"{name}/{key}" for name in self.parameters for key in self._memories()}
+        if wrong := keys ^ tensors.keys():
+            raise KeyError(min(wrong))
         for path, value in tensors.items():
             name, _, key = path.rpartition("/")
             parameter = self.parameters[name]
+            if value.shape != (parameter.shape if key != "step" else torch.Size()):
+                raise RuntimeError(f"{path} has the shape {tuple(value.shape)}")
             # As PyTorch makes it: in memory like the parameter, if it has its shape.
             like = parameter if value.shape == parameter.shape else value
             memory = torch.empty_like(like, device=parameter.device, requires_grad=False)
             self.optimizer.state[parameter][key] = memory.copy_(value)
+
+    def _memories(self) -> tuple[str, ...]:
+        """What PyTorch remembers of each parameter after a step, by its own names."""
+        if isinstance(self.optimizer, torch.optim.SGD):
+            return ("momentum_buffer",)
+        return ("step", "exp_avg", "exp_avg_sq")
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

@@ -65,7 +65,8 @@ NOW = {
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
     "crnn.ablation.storage": (
-        "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors"
+        "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors "
+        "crnn.files"
     ),
     "crnn.ablation.attributes": (
         "optuna pydantic pydantic_core crnn.ablation.space crnn.ablation.storage crnn.config "
@@ -100,20 +101,26 @@ NOW = {
         "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
         "crnn.ablation.tasks crnn.config"
     ),
-    "crnn.ablation.worker": "crnn.files",
+    "crnn.ablation.messages": "crnn.files",
+    "crnn.ablation.recording": (
+        "optuna crnn.ablation.samplers crnn.ablation.storage crnn.ablation.tasks"
+    ),
+    "crnn.ablation.worker": "crnn.ablation.messages crnn.files",
     "crnn.ablation.signals": "",
     "crnn.ablation.runner": (
-        "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker crnn.errors"
+        "joblib crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "
+        "crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.ablation.display": (
-        "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker"
+        "rich crnn.ablation.design crnn.ablation.messages crnn.ablation.runner crnn.ablation.timing"
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
         "optuna crnn.ablation crnn.ablation.confirm crnn.ablation.design "
         "crnn.ablation.environment crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
-        "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
+        "crnn.ablation.messages crnn.ablation.recording crnn.ablation.storage "
+        "crnn.ablation.tasks crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
     # What optuna-dashboard shows of a study that runs.
@@ -227,14 +234,15 @@ LATE = {
     ),
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
-        "optuna torch crnn.ablation.samplers crnn.ablation.storage crnn.ablation.tasks crnn.data "
-        "crnn.checkpoint crnn.files crnn.training crnn.weights"
+        "torch crnn.ablation.tasks crnn.data crnn.checkpoint crnn.training crnn.weights"
     ),
+    "crnn.ablation.messages": "crnn.ablation.tasks crnn.training",
+    "crnn.ablation.recording": "crnn.training",
     "crnn.ablation.display": "crnn.training",
     "crnn.report.page": "crnn.report.part",
     "crnn.report.walk": "matplotlib crnn.trace",
     "crnn.ablation.launch": "torch crnn.data crnn.training",
-    "crnn.live.view": "crnn.ablation.tasks crnn.ablation.worker",
+    "crnn.live.view": "crnn.ablation.messages crnn.ablation.tasks",
 }
 # Modules from which no chain of imports, at the time of import, may lead to these packages.
 CLEAR_OF = {

@@ -19,11 +19,11 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
 from crnn.ablation.confirm import confirmation
 from crnn.ablation.folders import confirm_name
+from crnn.ablation.messages import Outcome
 from crnn.ablation.record import Record, load_record
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import url_of
 from crnn.ablation.tasks import DesignedSource
-from crnn.ablation.worker import Outcome
 from crnn.live import study_page
 from crnn.live.study_page import refresh
 from crnn.live.trial_page import attach_files

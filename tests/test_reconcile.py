@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,10 +29,12 @@ from hypothesis.stateful import (
 
 from crnn.ablation.design import build, cost
 from crnn.ablation.record import Record, find_record, merge
+from crnn.ablation.recording import Recorder
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import holds_claim, save_study
+from crnn.ablation.storage import reported_steps, save_study
 from crnn.ablation.tasks import DesignedSource, Source, Task
 from crnn.config import Setting
+from crnn.training import Epoch
 from tests.fuzzing import examples
 from tests.studies import HEAD, SEARCH, STUDY, document, new_storage, outcome
 
@@ -93,7 +95,6 @@ class Trial:
     arm: str
     seed: int
     state: str = "RUNNING"
-    claims: list[str] = field(default_factory=list)
     ended: Row | None = None
 
     @property
@@ -127,6 +128,7 @@ class Machine(RuleBasedStateMachine):
         """A new process; whatever the one before had not written is lost."""
         self.storage.engine.dispose()
         self.groups, self.alive = [], True
+        self.recorder = Recorder(self.storage, STUDY)
 
     def _count(self, *_: object) -> None:
         if self.left is not None:
@@ -154,18 +156,14 @@ class Machine(RuleBasedStateMachine):
             found[trial_id][key] = json.loads(value)
         return [(state, value, found[trial_id]) for trial_id, state, value in rows]
 
-    def claim(self, group: list[Task], kill: int | None = None) -> None:
-        token = ""
+    def report(self, which: int, kill: int | None = None) -> None:
+        """A worker tells of an epoch of its trainings, its first or one that is known already."""
+        group, epoch = self.groups[which % len(self.groups)], Epoch(1, 0.5, 0.5, 0.5, 0.5, 1.0)
         with self.killed(kill):
-            token = self.source.claim(group)
-        for task in group:
-            earlier = self.trials[task.number].claims
-            assert token not in earlier
-            if token:
-                assert not any(holds_claim(self.storage, [task.trial_id], t) for t in earlier)
-                earlier.append(token)
-        if token:
-            assert holds_claim(self.storage, [task.trial_id for task in group], token)
+            for task in group:
+                assert self.recorder.record(task, epoch) is False  # no pruner
+        if self.alive:
+            assert all(reported_steps(self.storage, task.trial_id) == {1} for task in group)
 
     def end(self, which: int, state: str, kill: int | None) -> None:
         """The end of a worker's trainings is recorded, or of some of them until the kill."""
@@ -181,9 +179,6 @@ class Machine(RuleBasedStateMachine):
                 assert found[:2] == (state, value)
                 assert told.items() <= found[2].items()
                 trial.state, trial.ended = state, found
-                assert not any(
-                    holds_claim(self.storage, [task.trial_id], token) for token in trial.claims
-                )
 
     @invariant()
     def the_storage_has_what_the_model_has(self) -> None:
@@ -207,7 +202,7 @@ class Designed(Machine):
         self.failed: set[tuple[str, int]] = set()  # as the run counts them
 
     @rule(
-        what=st.sampled_from(["hand out", "hand out", "finish", "finish", "fail", "lose"]),
+        what=st.sampled_from(["hand out", "hand out", "finish", "finish", "fail", "report"]),
         seeds=st.sampled_from(SEEDS),
         more=st.booleans(),
         retry=st.booleans(),
@@ -232,8 +227,8 @@ class Designed(Machine):
             self.begin(seeds, more, retry, late)
         elif what == "hand out" or not self.groups:
             self.hand_out(most, late)
-        elif what == "lose":  # a worker: another gets its trainings
-            self.claim(self.groups[which % len(self.groups)], soon)
+        elif what == "report":
+            self.report(which, soon)
         else:
             self.finish(which, "FAIL" if what == "fail" else "COMPLETE", soon)
 
@@ -260,7 +255,7 @@ class Designed(Machine):
         return {trial.replicate: trial.state for trial in self.trials}
 
     def hand_out(self, most: int, kill: int | None) -> None:
-        """A slot is free: trainings that go side by side are created, and claimed."""
+        """A slot is free: trainings that go side by side are created."""
         expected = self.todo[:1]
         for each in self.todo[1:]:
             if len(expected) <= most and (each[0] in OFTENER) == (expected[0][0] in OFTENER):
@@ -279,7 +274,6 @@ class Designed(Machine):
             assert task.setting == setting(task.arm).replace(precision="fp32")
             assert task.setting.digest == setting(task.arm).digest
         if tasks:
-            self.claim(tasks, self.left)
             self.groups.append(tasks)
 
     def create(self, expected: list[tuple[str, int]]) -> list[int]:
@@ -369,7 +363,7 @@ class Searching(Machine):
         self.orphans: list[int] = []
 
     @rule(
-        what=st.sampled_from(["hand out", "hand out", "finish", "prune", "fail", "lose"]),
+        what=st.sampled_from(["hand out", "hand out", "finish", "prune", "fail", "report"]),
         more=st.integers(0, 2),
         which=st.integers(0, 9),
         late=kills(120),
@@ -380,8 +374,8 @@ class Searching(Machine):
             self.begin(more, late)
         elif what == "hand out" or not self.groups:
             self.hand_out(late)
-        elif what == "lose":
-            self.claim(self.groups[which % len(self.groups)], soon)
+        elif what == "report":
+            self.report(which, soon)
         else:
             self.end(which, {"fail": "FAIL", "prune": "PRUNED"}.get(what, "COMPLETE"), soon)
 
@@ -421,7 +415,6 @@ class Searching(Machine):
         if task:
             assert task.arm == self.trials[task.number].arm
             assert task.setting.train.epochs == 2
-            self.claim([task])
             self.groups.append([task])
 
     def note_what_was_drawn(self, task: Task | None) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crnn.ablation.messages import Answer, Ended, Order, Outcome, Told, Workplace
 from crnn.ablation.runner import ATTEMPTS, Machine, _Dispatcher
 from crnn.ablation.tasks import Task
-from crnn.ablation.worker import Ended, Outcome, Told, Workplace
 from crnn.config import Setting
 from crnn.errors import UserError
 from crnn.training import Epoch
@@ -25,10 +27,16 @@ class PlayedSlot:
         self.losses, self.spoken, self.dead, self.silence = 0, False, False, 0.0
         self.said: list[object] = []
         self.begun: list[list[int]] = []
+        self.answers: list[bool] = []
+        self.token = ""
         self.renewed = 0
 
-    def begin(self, _place: Workplace, _token: str) -> None:
-        self.begun.append([task.number for task in self.tasks])
+    def begin(self, order: Order) -> None:
+        self.begun.append([task.number for task in order.tasks])
+        self.token = order.token
+
+    def answer(self, answer: Answer) -> None:
+        self.answers.append(answer.prune)
 
     def messages(self) -> list[object]:
         said, self.said = self.said, []
@@ -52,12 +60,21 @@ class PlayedSource:
         assert task.number not in self.ended, "told only after its trial had ended"
         self.told_of.append(task.number)
 
-    def claim(self, _tasks: list[Task]) -> str:
-        return "token"
-
     def finish(self, task: Task, state: str, _value: object, found: dict[str, Any]) -> None:
         assert task.number not in self.ended, "ended twice"
         self.ended[task.number] = (state, found.get("failure", ""))
+
+
+class PlayedRecorder:
+    """Notes the epochs that it is told of; prunes after those that it is to."""
+
+    def __init__(self) -> None:
+        self.epochs: list[tuple[int, int]] = []
+        self.prune = False
+
+    def record(self, task: Task, epoch: Epoch) -> bool:
+        self.epochs.append((task.number, epoch.epoch))
+        return self.prune
 
 
 def task(number: int) -> Task:
@@ -79,10 +96,14 @@ def slot() -> Any:
 
 
 @pytest.fixture
-def dispatcher(source: Any, tmp_path: Path) -> _Dispatcher:
-    return _Dispatcher(
-        source, Workplace("tiny", tmp_path, "cpu", tmp_path), lambda event: None, source.told
-    )
+def recorder() -> PlayedRecorder:
+    return PlayedRecorder()
+
+
+@pytest.fixture
+def dispatcher(source: Any, recorder: Any, tmp_path: Path) -> _Dispatcher:
+    place = Workplace(tmp_path, "cpu", tmp_path)
+    return _Dispatcher(source, place, recorder, lambda event: None, source.told)
 
 
 def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(
@@ -97,7 +118,7 @@ def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(
     assert slot.begun == [[1, 3]]
     assert slot.renewed == 1  # which gives the memory back
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["trial-1.safetensors", "trial-3.safetensors"]
+    assert left == [f"trial-1.{slot.token}.safetensors", "trial-3.safetensors"]
     for _ in range(ATTEMPTS - 1):
         slot.said = [Ended([short, short])]
         dispatcher.attend(slot)
@@ -166,12 +187,49 @@ def test_a_full_disk_stops_the_run_and_ends_no_trial(
     assert source.ended == {}
 
 
-def test_tasks_that_are_another_workers_are_let_go(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+def test_an_epoch_is_recorded_and_a_question_answered(
+    dispatcher: _Dispatcher, slot: Any, recorder: PlayedRecorder
 ) -> None:
-    slot.said = [Ended([])]
+    slot.said = [EPOCH, replace(EPOCH, member=2, asks=True)]
     dispatcher.attend(slot)
-    assert (slot.tasks, source.ended) == ([], {})
+    recorder.prune = True
+    slot.said = [replace(EPOCH, member=3, asks=True)]
+    dispatcher.attend(slot)
+    assert recorder.epochs == [(0, 1), (2, 1), (3, 1)]
+    assert slot.answers == [False, True]
+
+
+def test_a_new_worker_takes_over_the_latest_checkpoint(
+    dispatcher: _Dispatcher, slot: Any, tmp_path: Path
+) -> None:
+    for place, name in enumerate(["trial-0.a1", "trial-0", "trial-0.b2", "trial-1"]):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_text(name)
+        os.utime(path, (place, place))
+    (tmp_path / "trial-01.c3.safetensors").touch()  # no trial's
+    slot.dead = True
+    dispatcher.attend(slot)
+    taken = tmp_path / f"trial-0.{slot.token}.safetensors"
+    assert taken.read_text() == "trial-0.b2"
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {taken.name, "trial-1.safetensors", "trial-01.c3.safetensors"}
+
+
+def test_what_no_longer_holds_stops_the_run_before_anything_is_written(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource, recorder: PlayedRecorder
+) -> None:
+    def refuse() -> None:
+        raise UserError("the storage was replaced")
+
+    dispatcher.check = refuse
+    for said in ([EPOCH], [Ended([outcome("COMPLETE")] * 4)]):
+        slot.said = said
+        with pytest.raises(UserError, match="replaced"):
+            dispatcher.attend(slot)
+    slot.tasks = []
+    with pytest.raises(UserError, match="replaced"):
+        dispatcher.hand_out(slot)
+    assert (source.ended, source.told_of, recorder.epochs) == ({}, [], [])
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 import torch
 from optuna.storages import RDBStorage
 
 from crnn import training
 from crnn.ablation import worker
+from crnn.ablation.messages import Answer, Order, Outcome, SetAside, Split, Told, Workplace
 from crnn.ablation.space import Pruner
-from crnn.ablation.storage import finish_trial, reported_steps
-from crnn.ablation.tasks import Task, claim
-from crnn.ablation.worker import Outcome, SetAside, Split, Told, Workplace, work
+from crnn.ablation.tasks import Task
+from crnn.ablation.worker import work
+from crnn.checkpoint import _notes, read_checkpoint, write_checkpoint
 from crnn.data import FashionMNIST, split
 from crnn.files import trial_file
+from crnn.training import State
 from crnn.weights import load_weights, marks
-from tests.studies import STUDY, designed, record
+from tests.studies import designed, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,9 +45,12 @@ train_size    = 300
 """
 
 
+TOKEN = "f00d"
+
+
 @dataclass
 class Bench:
-    """A worker's surroundings: a storage, the sample of the data, an ear for what it says."""
+    """A worker's surroundings: the sample of the data, and an ear for what it says."""
 
     storage: RDBStorage
     said: list[Any]
@@ -61,8 +66,8 @@ class Bench:
         return [first, *source.companions(first, 9)]
 
     def work(self, tasks: list[Task]) -> list[Outcome]:
-        place = Workplace(STUDY, Path(), "cpu", self.checkpoints, self.weights)
-        return work(tasks, place, claim(self.storage, tasks))
+        place = Workplace(Path(), "cpu", self.checkpoints, self.weights)
+        return work(Order(tasks, place, TOKEN))
 
     def told(self) -> list[tuple[int, int]]:
         """Member and epoch of each epoch that it told of."""
@@ -72,7 +77,6 @@ class Bench:
 @pytest.fixture
 def bench(storage: RDBStorage, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch) -> Bench:
     said: list[Any] = []
-    monkeypatch.setattr(worker, "_storage", lambda: storage)
     monkeypatch.setattr(worker, "_data", lambda folder: sample)
     monkeypatch.setattr(worker, "_send", said.append)
     return Bench(storage, said)
@@ -112,7 +116,6 @@ def test_each_member_of_a_group_has_its_own_outcome(factor: str, bench: Bench) -
         losses = [epoch["val_loss"] for epoch in outcome.attributes["history"]]
         assert losses == [epoch.val_loss for epoch in alone.epochs]
         assert [epoch["epoch"] for epoch in outcome.attributes["history"]] == [1, 2]
-        assert reported_steps(bench.storage, task.trial_id) == {1, 2}
     assert bench.told() == [(member, epoch) for epoch in (1, 2) for member in range(4)]
 
 
@@ -135,16 +138,13 @@ def test_what_does_not_fit_the_memory_is_trained_in_halves(
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
 
 
-def test_epochs_before_a_split_are_told_and_reported_once(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_epochs_before_a_split_are_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     small_memory(monkeypatch, members=2, after=1)
     tasks = bench.tasks()
     outcomes = bench.work(tasks)
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
-    for task, outcome in zip(tasks, outcomes, strict=True):
+    for outcome in outcomes:
         assert [epoch["epoch"] for epoch in outcome.attributes["history"]] == [1, 2]
-        assert reported_steps(bench.storage, task.trial_id) == {1, 2}
 
 
 def test_one_that_does_not_fit_alone_says_that_memory_is_out(
@@ -229,64 +229,42 @@ def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
 ) -> None:
     tasks = bench.tasks(epochs=5)[:count]
     undisturbed = bench.work(tasks)
-    before = [reported_steps(bench.storage, task.trial_id) for task in tasks]
     bench.checkpoints = tmp_path / "checkpoints"
 
     def send(message: Any) -> None:
         bench.said.append(message)
         if isinstance(message, Told) and message.epoch.epoch == 3:
-            claim(bench.storage, tasks)  # another worker's from here on
+            raise KeyboardInterrupt  # as a kill would end it
 
     monkeypatch.setattr(worker, "_send", send)
-    assert bench.work(tasks) == []
-    assert [path.name for path in bench.checkpoints.iterdir()] == ["trial-0.safetensors"]
+    with pytest.raises(KeyboardInterrupt):
+        bench.work(tasks)
+    (left,) = bench.checkpoints.iterdir()
+    assert left.name == f"trial-0.{TOKEN}.safetensors"
     monkeypatch.setattr(worker, "_send", bench.said.append)
     bench.said.clear()
     assert frozen(bench.work(tasks)) == frozen(undisturbed)
     told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, Told)]
     assert sorted(told) == [(k, e, e <= 3) for k in range(count) for e in range(1, 6)]
-    assert [reported_steps(bench.storage, task.trial_id) for task in tasks] == before
 
 
-def test_a_pruning_that_was_cut_off_is_decided_again(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_that_may_be_pruned_asks_after_each_epoch_but_the_last(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after its report of epoch 2, before the coordinator knew that it was pruned there."""
-    (task,) = bench.tasks(epochs=5)[:1]
-    task = replace(task, pruner=Pruner())
-    bench.checkpoints = tmp_path / "checkpoints"
-    asked: list[int] = []
-
-    def should_prune(trial: optuna.Trial) -> bool:
-        asked.append(max(reported_steps(bench.storage, trial._trial_id)))
-        return asked[-1] == 2
-
-    monkeypatch.setattr(optuna.Trial, "should_prune", should_prune)
-    (first,) = bench.work([task])
-    (again,) = bench.work([task])
-    assert (first.state, again.state) == ("PRUNED", "PRUNED")
-    assert asked == [1, 2, 2]
-    assert reported_steps(bench.storage, task.trial_id) == {1, 2}
-
-
-def test_what_another_worker_has_is_not_written_to(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (task,) = bench.tasks()[:1]
-    bench.checkpoints = tmp_path / "checkpoints"
-    token = claim(bench.storage, [task])
-    claim(bench.storage, [task])
-    place = Workplace(STUDY, Path(), "cpu", bench.checkpoints)
-    assert work([task], place, token) == []
-    assert not bench.checkpoints.exists()
-    assert reported_steps(bench.storage, task.trial_id) == set()
-
-
-def test_a_trial_that_has_ended_is_not_written_to(bench: Bench) -> None:
-    (task,) = bench.tasks()[:1]
-    token = claim(bench.storage, [task])
-    finish_trial(bench.storage, task.trial_id, "FAIL")
-    assert work([task], Workplace(STUDY, Path()), token) == []
+    (task,) = bench.tasks(epochs=4)[:1]
+    answers = [False, False, False]
+    monkeypatch.setattr(worker, "_answer", lambda: Answer(answers.pop(0)))
+    (whole,) = bench.work([replace(task, pruner=Pruner())])
+    assert (whole.state, answers) == ("COMPLETE", [])
+    assert [m.asks for m in bench.said if isinstance(m, Told)] == [True, True, True, False]
+    answers += [False, True]
+    (pruned,) = bench.work([replace(task, pruner=Pruner())])
+    assert (pruned.state, answers) == ("PRUNED", [])
+    assert [epoch["epoch"] for epoch in pruned.attributes["history"]] == [1, 2]
+    assert pruned.value == whole.attributes["history"][1]["val_accuracy"]
+    bench.said.clear()
+    bench.work([task])
+    assert not any(m.asks for m in bench.said if isinstance(m, Told))
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_over(
@@ -295,11 +273,83 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_over(
     (task,) = bench.tasks()[:1]
     undisturbed = bench.work([task])
     bench.checkpoints = tmp_path
-    (tmp_path / "trial-0.safetensors").write_bytes(b"half of it")
+    (tmp_path / CHECKPOINT).write_bytes(b"half of it")
     assert frozen(bench.work([task])) == frozen(undisturbed)
-    assert [m.path.name for m in bench.said if isinstance(m, SetAside)] == [
-        "trial-0.safetensors.damaged"
-    ]
+    assert set_aside(bench) == [f"{CHECKPOINT}.damaged"]
+
+
+def set_aside(bench: Bench) -> list[str]:
+    return [m.path.name for m in bench.said if isinstance(m, SetAside)]
+
+
+CHECKPOINT = f"trial-0.{TOKEN}.safetensors"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "link"])
+def test_what_stands_in_a_checkpoints_place_is_set_aside(
+    kind: str, bench: Bench, tmp_path: Path
+) -> None:
+    (task,) = bench.tasks()[:1]
+    undisturbed = bench.work([task])
+    bench.checkpoints, path = tmp_path, tmp_path / CHECKPOINT
+    (tmp_path / f"{CHECKPOINT}.damaged").mkdir()  # of an earlier time
+    (tmp_path / f"{CHECKPOINT}.damaged" / "full").touch()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        (path / "full").mkdir(parents=True)
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "elsewhere")
+    assert frozen(bench.work([task])) == frozen(undisturbed)
+    assert set_aside(bench) == [f"{CHECKPOINT}.2.damaged"]
+
+
+def spoil(path: Path, how: str) -> None:
+    """Write a checkpoint anew: whole, with a digest of its own, but not to be gone on from."""
+    state = read_checkpoint(path, json.loads(_notes(path.read_bytes())["marks"]))
+    assert state is not None
+    tensors, epochs = dict(state.tensors), state.epochs
+    weight = next(name for name in tensors if name.endswith("weight"))
+    memory = next(name for name in tensors if "exp_avg" in name)
+    if how == "shape":
+        tensors[weight] = tensors[weight][:1].clone()
+    elif how == "not a number":
+        tensors[weight] = tensors[weight] * float("nan")
+    elif how == "weight missing":
+        del tensors[weight]
+    elif how == "memory missing":
+        del tensors[memory]
+    elif how == "memory's shape":
+        tensors[memory] = tensors[memory].flatten()[:1].clone()
+    elif how == "epochs":
+        epochs = (epochs[0] * 2,)
+    elif how == "no epoch":
+        epochs = ((),)
+    elif how == "members":
+        epochs = epochs * 2
+    marks = json.loads(_notes(path.read_bytes())["marks"])
+    write_checkpoint(path, State(epochs, {}, tensors), marks)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("shape", "not a number", "weight missing", "memory missing", "memory's shape"),
+        *("epochs", "no epoch", "members"),
+    ],
+)
+def test_a_whole_checkpoint_that_does_not_fit_is_set_aside(
+    how: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = bench.tasks(epochs=3)[:1]
+    undisturbed = bench.work([task])
+    bench.checkpoints = tmp_path
+    bench.work([task])  # its checkpoint stays: the coordinator removes it
+    spoil(tmp_path / CHECKPOINT, how)
+    bench.said.clear()
+    assert frozen(bench.work([task])) == frozen(undisturbed)
+    assert set_aside(bench) == [f"{CHECKPOINT}.damaged"]
+    assert [m.again for m in bench.said if isinstance(m, Told)] == [False] * 3
 
 
 def test_a_full_disk_is_no_failure_of_the_training(
@@ -315,15 +365,3 @@ def test_a_full_disk_is_no_failure_of_the_training(
     assert outcome.state == "DISK"
     assert "No space left" in outcome.attributes["failure"]
     assert list(bench.checkpoints.iterdir()) == []
-
-
-def test_a_storage_that_cannot_be_written_fails_the_training(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise ConnectionError("made up")
-
-    monkeypatch.setattr(worker, "_check_claim", broken)
-    outcomes = bench.work(bench.tasks())
-    assert [outcome.state for outcome in outcomes] == ["FAIL"] * 4
-    assert outcomes[0].attributes["failure"] == "ConnectionError: made up"

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from crnn.ablation.design import cost
+from crnn.ablation.messages import Batches, Outcome, SetAside, Split
 from crnn.ablation.runner import Event
 from crnn.ablation.timing import clock
-from crnn.ablation.worker import Batches, Outcome, SetAside, Split
 
 if TYPE_CHECKING:
     from crnn.training import Epoch

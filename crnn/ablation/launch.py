@@ -15,7 +15,9 @@ from crnn.ablation import confirm
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.folders import check_name, confirm_name, study_folder
+from crnn.ablation.messages import Workplace
 from crnn.ablation.record import Record, find_record, load_record, merge
+from crnn.ablation.recording import Recorder
 from crnn.ablation.runner import (
     ALIKE,
     TOGETHER_ON_CUDA,
@@ -36,9 +38,8 @@ from crnn.ablation.storage import (
     sqlite_file,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
-from crnn.ablation.worker import Workplace
 from crnn.errors import UserError
-from crnn.files import DAMAGED, trial_file
+from crnn.files import DAMAGED, checkpoint_number, remove
 
 
 @dataclass(frozen=True)
@@ -198,15 +199,15 @@ class _Training:
         folder = study_folder(self.request.results, study).absolute()
         checkpoints = folder / "checkpoints"
         weights = folder / "weights" if self.request.keep_weights else None
-        place = Workplace(study, self.data, self.machine.device, checkpoints, weights)
+        place = Workplace(self.data, self.machine.device, checkpoints, weights)
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         source = _source(self.storage, request, study, record)
-        url = self.request.url
+        recorder = Recorder(self.storage, study)
         with self.display(study) as on_event, self.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
-            why = run(source, place, url, self.machine, on_event, self.deadline, on_trial_end)
+            why = run(source, place, recorder, self.machine, on_event, self.deadline, on_trial_end)
         self._tidy(study, checkpoints)
         if why:
             self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
@@ -215,10 +216,10 @@ class _Training:
     def _tidy(self, study: str, folder: Path) -> None:
         """Remove checkpoints that nothing goes on from, and what a kill left half written."""
         rows = read_trials(self.storage, study, ()) if folder.exists() else []
-        kept = {trial_file(row.number) for row in rows if row.state == "RUNNING"}
+        kept = {row.number for row in rows if row.state == "RUNNING"}
         for path in folder.glob("*trial-*"):
-            if path.name not in kept and not path.name.endswith(DAMAGED):
-                path.unlink()
+            if checkpoint_number(path.name) not in kept and not path.name.endswith(DAMAGED):
+                remove(path)
         with suppress(OSError):  # there is none, or it is still needed
             folder.rmdir()
             folder.parent.rmdir()

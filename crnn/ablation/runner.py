@@ -9,29 +9,35 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from joblib import cpu_count
 
-from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
-from crnn.ablation.tasks import Progress, Source, Task
-from crnn.ablation.worker import (
-    STORAGE_VARIABLE,
+from crnn.ablation.messages import (
+    Answer,
     Batches,
     Ended,
+    Order,
     Outcome,
     SetAside,
     Split,
     Told,
     Workplace,
-    serve,
 )
+from crnn.ablation.recording import Recorder
+from crnn.ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
+from crnn.ablation.tasks import Progress, Source, Task
+from crnn.ablation.worker import serve
 from crnn.errors import UserError
+from crnn.files import checkpoint_files, remove
 
 LOOK = 0.2  # seconds between two looks at workers that say nothing
 ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished between
@@ -41,6 +47,7 @@ PATIENCE = 10  # usual epochs that a worker may say nothing
 SILENCE = 120.0  # seconds that it may at least
 ASLEEP = 3.0  # seconds between two looks from which on this process has been stopped itself
 STARTING = 600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
+NOT_FOR_WORKERS = ("CRNN_STUDY_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 TOGETHER_ON_CUDA = 32  # trainings side by side, unless told otherwise; memory may allow fewer
 
 
@@ -49,9 +56,9 @@ class Event:
     """Something happened to a task: `what` says what, `detail` more.
 
     ``started`` (None), ``epoch`` and ``resumed`` (a `training.Epoch`, of this worker or of an
-    earlier one) and ``ended`` (a `worker.Outcome`) are told of every task; ``batches`` (a
-    `worker.Batches`), ``split`` (a `worker.Split`) and ``set aside`` (a `worker.SetAside`) of the
-    first of those that are trained side by side.
+    earlier one) and ``ended`` (a `messages.Outcome`) are told of every task; ``batches`` (a
+    `messages.Batches`), ``split`` (a `messages.Split`) and ``set aside`` (a `messages.SetAside`) of
+    the first of those that are trained side by side.
     """
 
     what: str
@@ -94,23 +101,25 @@ def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
 def run(
     source: Source,
     place: Workplace,
-    storage_url: str,
+    recorder: Recorder,
     machine: Machine,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     on_trial_end: OnTrialEnd = lambda task, outcome: None,
+    check: Callable[[], None] = lambda: None,
 ) -> str:
     """Train what `source` gives until there is nothing left.
 
     Args:
         source: gives the tasks and records their ends.
         place: what all trainings have in common.
-        storage_url: handed to the workers in their environment.
+        recorder: writes the epochs that workers tell of to the storage.
         machine: device, jobs and threads.
         on_event: told of everything that happens.
         deadline: nothing new starts after this (`time.monotonic`).
         on_trial_end: told how a training ended before its trial does, while things can be added
             to it.
+        check: called before anything is written; what it raises stops the run.
 
     Returns:
         Why nothing more was begun, where that is because all failed alike; else empty.
@@ -118,10 +127,10 @@ def run(
     Raises:
         InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and the
             next run takes them up again.
-        UserError: the disk is full; likewise.
+        UserError: the disk is full, or the storage cannot be written; likewise.
     """
-    slots = [_Slot(number, storage_url, machine) for number in range(machine.jobs)]
-    dispatcher = _Dispatcher(source, place, on_event, on_trial_end)
+    slots = [_Slot(number, machine) for number in range(machine.jobs)]
+    dispatcher = _Dispatcher(source, place, recorder, on_event, on_trial_end, check)
     looked = time.monotonic()
     try:
         with caught_signals() as caught:
@@ -152,11 +161,13 @@ class _Dispatcher:
         self,
         source: Source,
         place: Workplace,
+        recorder: Recorder,
         on_event: Callable[[Event], None],
         on_trial_end: OnTrialEnd,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.source, self.place = source, place
-        self.on_event, self.on_trial_end = on_event, on_trial_end
+        self.source, self.place, self.recorder = source, place, recorder
+        self.on_event, self.on_trial_end, self.check = on_event, on_trial_end, check
         self.usual = 0.0  # seconds of the longest epoch so far
         self.reasons: list[str] = []  # of the failures since the last training that did not fail
 
@@ -168,6 +179,7 @@ class _Dispatcher:
 
     def hand_out(self, slot: _Slot) -> None:
         """Give a slot its next tasks, where there are any."""
+        self.check()
         if task := self.source.next():
             slot.tasks = [task, *self.source.companions(task, slot.machine.fuse - 1)]
             slot.losses = 0
@@ -176,7 +188,11 @@ class _Dispatcher:
                 self._tell(slot, "started", task)
 
     def _begin(self, slot: _Slot) -> None:
-        slot.begin(self.place, self.source.claim(slot.tasks))
+        """Hand its tasks to a slot's worker, with a claim of their own."""
+        order = Order(slot.tasks, self.place, uuid.uuid4().hex)
+        if path := self.place.checkpoint(order.tasks, order.token):
+            _take_over(path, slot.tasks[0].number)
+        slot.begin(order)
 
     def _tell(self, slot: _Slot, what: str, task: Task, detail: object = None) -> None:
         self.on_event(Event(what, slot.number, task, self.source.progress, detail))
@@ -200,17 +216,19 @@ class _Dispatcher:
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
                 "free some, then the same command goes on"
             )
-        elif outcomes:
+        else:
             self._end_or_again(slot, outcomes)
-        else:  # another coordinator's by now: it alone records how they end
-            slot.tasks = []
 
     def _pass_on(self, slot: _Slot, message: object) -> None:
         if isinstance(message, Told):
             self.usual = max(self.usual, message.epoch.seconds * len(slot.tasks))
             slot.losses = slot.losses if message.again else 0
-            what = "resumed" if message.again else "epoch"
-            self._tell(slot, what, slot.tasks[message.member], message.epoch)
+            what, task = "resumed" if message.again else "epoch", slot.tasks[message.member]
+            self.check()
+            prune = self.recorder.record(task, message.epoch)
+            if message.asks:
+                slot.answer(Answer(prune))
+            self._tell(slot, what, task, message.epoch)
         else:
             self._tell(slot, WORDS[type(message)], slot.tasks[0], message)
 
@@ -238,14 +256,28 @@ class _Dispatcher:
         slot.tasks = []
         machine = {"device": slot.machine.device, "threads": slot.machine.threads}
         for task, outcome in ends:
+            self.check()
             found = {**machine, **outcome.attributes}
             self.on_trial_end(task, outcome)
             self.source.finish(task, outcome.state, outcome.value, found)
             failed = outcome.state == "FAIL"
             self.reasons = [*self.reasons, str(found["failure"])] if failed else []
             self._tell(slot, "ended", task, outcome)
-            if checkpoint := self.place.checkpoint([task]):
-                checkpoint.unlink(missing_ok=True)
+            if self.place.checkpoints:
+                for path in checkpoint_files(self.place.checkpoints, task.number):
+                    remove(path)
+
+
+def _take_over(path: Path, number: int) -> None:
+    """Make the latest checkpoint of a trial, whoever wrote it, that of a new claim.
+
+    Any of them is as good: the training goes on from it bit for bit as if nothing had happened.
+    """
+    found = checkpoint_files(path.parent, number)
+    for older in found[:-1]:
+        remove(older)
+    for latest in found[-1:]:
+        latest.rename(path)
 
 
 def _reasons(outcomes: list[Outcome]) -> str:
@@ -268,11 +300,11 @@ class _Slot:
         dead: whether its pipe has ended, as it does with the worker.
     """
 
-    def __init__(self, number: int, storage_url: str, machine: Machine) -> None:
+    def __init__(self, number: int, machine: Machine) -> None:
         self.number, self.machine = number, machine
         self.tasks: list[Task] = []
         self.losses = 0
-        self.environment = _environment(number, storage_url, machine)
+        self.environment = _environment(number, machine)
         self._open()
 
     def _open(self) -> None:
@@ -286,16 +318,23 @@ class _Slot:
         self.worker = spawn.Process(target=serve, args=words, daemon=True)
         self.ends = (orders, channel)
 
-    def begin(self, place: Workplace, token: str) -> None:
+    def begin(self, order: Order) -> None:
         """Hand its tasks to the worker."""
         self.silence = 0.0
         if self.worker.pid is None:
-            with ctrl_c_ignored(), _set(self.environment):
+            with ctrl_c_ignored(), _worker_surroundings(self.environment):
                 self.worker.start()
             for end in self.ends:  # the worker's alone from now on: they close when it dies
                 end.close()
+        self._send(order)
+
+    def answer(self, answer: Answer) -> None:
+        """Answer what the worker has asked."""
+        self._send(answer)
+
+    def _send(self, word: Order | Answer) -> None:
         with suppress(BrokenPipeError):  # dead already, as its own pipe will tell
-            self.orders.send((self.tasks, place, token))
+            self.orders.send(word)
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
@@ -323,18 +362,25 @@ class _Slot:
 
 
 @contextmanager
-def _set(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for processes started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
+def _worker_surroundings(values: Mapping[str, str]) -> Iterator[None]:
+    """The environment and the words that processes started meanwhile get.
+
+    Workers run the user's code: nothing there leads to the storage, nor to its password.
+    """
+    environment, words = dict(os.environ), sys.argv
     os.environ.update(values)
+    for name in NOT_FOR_WORKERS:
+        os.environ.pop(name, None)
+    sys.argv = words[:1]
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
+        sys.argv = words
+        for name in {*values, *NOT_FOR_WORKERS}:
+            if name in environment:
+                os.environ[name] = environment[name]
             else:
-                os.environ[name] = value
+                os.environ.pop(name, None)
 
 
 def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
@@ -348,6 +394,6 @@ def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
     return {**dict.fromkeys(names, str(threads)), **keep, "CUDA_VISIBLE_DEVICES": visible}
 
 
-def _environment(number: int, storage_url: str, machine: Machine) -> dict[str, str]:
+def _environment(number: int, machine: Machine) -> dict[str, str]:
     visible = machine.gpus[number % len(machine.gpus)] if machine.gpus else ""
-    return {**worker_environment(machine.threads, visible), STORAGE_VARIABLE: storage_url}
+    return worker_environment(machine.threads, visible)

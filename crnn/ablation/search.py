@@ -26,7 +26,7 @@ from crnn.ablation.storage import (
     report_steps,
     save_study,
 )
-from crnn.ablation.tasks import Progress, Task, claim, trial_attributes
+from crnn.ablation.tasks import Progress, Task, trial_attributes
 from crnn.config import Setting, Value
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
@@ -101,10 +101,6 @@ class SearchSource:
     def companions(self, task: Task, most: int) -> list[Task]:
         """None: what is drawn next depends on what has ended."""
         return []
-
-    def claim(self, tasks: list[Task]) -> str:
-        """See `Source.claim`."""
-        return claim(self.storage, tasks)
 
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]

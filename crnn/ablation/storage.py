@@ -7,10 +7,9 @@ every attribute of every trial one by one.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,11 +27,11 @@ from optuna.trial import FrozenTrial, TrialState
 from crnn.ablation.folders import check_name, confirm_name, search_of
 from crnn.ablation.space_file import nearest
 from crnn.errors import UserError, one_line
+from crnn.files import causes, disk_full
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
 PATIENCE = 30  # seconds that SQLite waits for another program's lock
-CLAIM = "claim"  # a trial's system attribute: the token of the worker that it was handed to
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -351,35 +350,9 @@ def create_trial(
     return storage.create_new_trial(storage.get_study_id_from_name(study), template)
 
 
-def claim_trial(storage: RDBStorage, trial_id: int, token: str) -> None:
-    """Make a trial the worker's that is handed `token`, and no earlier one's."""
-    storage.set_trial_system_attr(trial_id, CLAIM, token)
-
-
-def holds_claim(storage: RDBStorage, trial_ids: Sequence[int], token: str) -> bool:
-    """Whether all these trials are RUNNING and the worker's that was handed `token`."""
-    query = sqlalchemy.text(
-        "SELECT COUNT(*) FROM trials t JOIN trial_system_attributes a ON a.trial_id = t.trial_id"
-        " WHERE t.trial_id IN :trials AND t.state = 'RUNNING' AND a.key = :key"
-        " AND a.value_json = :token"
-    ).bindparams(sqlalchemy.bindparam("trials", expanding=True))
-    values = {"trials": list(trial_ids), "key": CLAIM, "token": json.dumps(token)}
-    with storage.engine.connect() as connection:
-        return bool(connection.execute(query, values).scalar() == len(trial_ids))
-
-
 def out_of_space(error: BaseException) -> bool:
     """Whether an error says that a disk is full, a file's or the storage's."""
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return any(
-        (isinstance(each, OSError) and each.errno in full) or isinstance(each, FullError)
-        for each in causes
-    )
+    return disk_full(error) or any(isinstance(each, FullError) for each in causes(error))
 
 
 def finish_trial(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +16,6 @@ from crnn.ablation.record import Record
 from crnn.ablation.space import Pruner
 from crnn.ablation.storage import (
     TrialRow,
-    claim_trial,
     create_trial,
     finish_trial,
 )
@@ -75,21 +73,10 @@ class Source(Protocol):
     def companions(self, task: Task, most: int) -> list[Task]:
         """Up to `most` more trainings, created too, that can go side by side with `task`."""
 
-    def claim(self, tasks: list[Task]) -> str:
-        """A token for the worker that they are handed to; no earlier worker holds them then."""
-
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:
         """Record a training's end (COMPLETE, FAIL or PRUNED)."""
-
-
-def claim(storage: RDBStorage, tasks: list[Task]) -> str:
-    """See `Source.claim`."""
-    token = uuid.uuid4().hex
-    for task in tasks:
-        claim_trial(storage, task.trial_id, token)
-    return token
 
 
 def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[str, Any]:
@@ -172,10 +159,6 @@ class DesignedSource:
         stage = self.stage[replicate.identity]
         attributes = trial_attributes(replicate.arm, setting, replicate.seed, stage)
         return create_trial(self.storage, self.study, params, distributions, attributes)
-
-    def claim(self, tasks: list[Task]) -> str:
-        """See `Source.claim`."""
-        return claim(self.storage, tasks)
 
     def finish(
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]

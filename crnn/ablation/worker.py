@@ -1,7 +1,7 @@
-"""A worker process: trains what it is handed, and reports each epoch to the storage.
+"""A worker process: trains what it is handed, and sends messages to the coordinator.
 
-Its storage's URL comes from the environment, never with a task: a task is pickled, and a URL may
-hold a password.
+It knows no storage and no pruner: the coordinator alone writes, so a worker that was given up and
+wakes up late can change nothing but a checkpoint of its own.
 """
 
 from __future__ import annotations
@@ -12,112 +12,30 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crnn.files import set_aside, trial_file
+from crnn.ablation.messages import Answer, Batches, Ended, Order, Outcome, SetAside, Split, Told
+from crnn.files import disk_full, set_aside, trial_file
 
 if TYPE_CHECKING:
-    import optuna
-
+    from crnn.ablation.messages import Workplace
     from crnn.ablation.tasks import Task
     from crnn.data import FashionMNIST
     from crnn.training import DivergedError, Epoch, Result, State
 
-STORAGE_VARIABLE = "CRNN_STUDY_WORKER_STORAGE"
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Word from a worker: batches done in an epoch (from 1)."""
-
-    epoch: int
-    done: int
-    of: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """Word from a worker: an epoch of its task number `member` (from 0).
-
-    `again` where an earlier worker trained it, and this one goes on from its checkpoint.
-    """
-
-    member: int
-    epoch: Epoch
-    again: bool = False
-
-
-@dataclass(frozen=True)
-class Split:
-    """Word from a worker: so many replicates do not fit into memory side by side."""
-
-    members: int
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """Word from a worker: a checkpoint was damaged; where it is now. The training starts over."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What all trainings of a run have in common.
-
-    Attributes:
-        study: the Optuna study's name.
-        data: the folder of the decoded images.
-        device: where to train.
-        checkpoints: the folder for trainings under way; None to write none.
-        weights: the folder in which to keep the final weights; None to keep none.
-    """
-
-    study: str
-    data: Path
-    device: str = "cpu"
-    checkpoints: Path | None = None
-    weights: Path | None = None
-
-    def checkpoint(self, tasks: list[Task]) -> Path | None:
-        """The file for one task, or for tasks that are trained side by side: the first's."""
-        return self.checkpoints and self.checkpoints / trial_file(tasks[0].number)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial.
-
-    Or why it did not: MEMORY is out, or DISK is full.
-    """
-
-    state: str
-    value: float | None
-    attributes: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """Word from a worker: what came of all its tasks (see `work`); it waits for the next ones."""
-
-    outcomes: list[Outcome]
 
 
 class _PrunedError(Exception):
     """The pruner stops this training."""
 
 
-class _SupersededError(Exception):
-    """The trial is another worker's now, or has ended: nothing more is to be written of it."""
-
-
+_orders: Connection | None = None
 _channel: Connection | None = None
 
 
@@ -127,13 +45,13 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     Ctrl-C is left to the coordinator.
 
     Args:
-        orders: where the arguments of `work` come from, one order after another.
+        orders: where each `Order` comes from, and each `Answer` to a question meanwhile.
         channel: where words on it go, an `Ended` at the end of each order.
         parent: the coordinator's process number.
         threads: for PyTorch.
     """
-    global _channel
-    _channel = channel
+    global _orders, _channel
+    _orders, _channel = orders, channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch
@@ -141,7 +59,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     torch.set_num_threads(threads)
     with suppress(EOFError, BrokenPipeError):  # the coordinator has hung up
         while True:
-            _send(Ended(work(*orders.recv())))
+            _send(Ended(work(orders.recv())))
 
 
 def _die_with(parent: int) -> None:
@@ -151,33 +69,32 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(tasks: list[Task], place: Workplace, token: str) -> list[Outcome]:
+def work(order: Order) -> list[Outcome]:
     """Train a replicate, or several side by side.
 
     What goes wrong in it comes back as an outcome, not as an exception.
 
     Args:
-        tasks: what to train.
-        place: where, and what goes with it.
-        token: of the claim on the tasks' trials.
+        order: what to train, and where.
 
     Returns:
-        An outcome for each task; none at all where they are another worker's by now.
+        An outcome for each of its tasks.
     """
+    tasks = order.tasks
     epochs: list[list[Epoch]] = [[] for _ in tasks]
+
+    def on_epoch(member: int, epoch: Epoch, again: bool) -> None:
+        if any(seen.epoch == epoch.epoch for seen in epochs[member]):
+            return  # begun anew after a split
+        epochs[member].append(epoch)
+        task = tasks[member]
+        asks = task.pruner is not None and epoch.epoch < task.setting.train.epochs
+        _send(Told(member, epoch, again, asks))
+        if asks and _answer().prune:
+            raise _PrunedError
+
     try:
-        with _Reports(tasks, place.study, token) as reports:
-
-            def on_epoch(member: int, epoch: Epoch, again: bool) -> None:
-                if any(seen.epoch == epoch.epoch for seen in epochs[member]):
-                    return  # begun anew after a split
-                epochs[member].append(epoch)
-                _send(Told(member, epoch, again))
-                reports.add(member, epoch)
-
-            return _train(tasks, 0, place, token, on_epoch)
-    except _SupersededError:
-        return []
+        return _train(tasks, 0, order.place, order.token, on_epoch)
     except _PrunedError:  # of a search, whose trials are trained alone
         return [Outcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
     except Exception as error:
@@ -199,15 +116,15 @@ def _train(
         tasks: what is trained.
         first: the number of the first of them among those that were handed over.
         place: where.
-        token: of the claim on the trials of all that were handed over.
+        token: of the claim on all that were handed over.
         on_epoch: told of each epoch, and whether an earlier worker trained it.
     """
     import torch
 
     from crnn.checkpoint import write_checkpoint
-    from crnn.training import train_together
+    from crnn.training import StateError, train_together
 
-    last, path, own = 0.0, place.checkpoint(tasks), _marks(tasks, place.device)
+    last, path, own = 0.0, place.checkpoint(tasks, token), _marks(tasks, place.device)
 
     def on_batch(epoch: int, done: int, of: int) -> None:
         nonlocal last
@@ -223,16 +140,15 @@ def _train(
 
     def on_state(state: State) -> None:
         if path:
-            _check_claim(tasks, token)
             write_checkpoint(path, state, own)
 
-    begin = _earlier(path, own)
-    for member, seen in enumerate(begin.epochs if begin else ()):
-        for epoch in seen:
-            told(member, epoch, again=True)
+    def on_begin(begin: State) -> None:
+        for member, seen in enumerate(begin.epochs):
+            for epoch in seen:
+                told(member, epoch, again=True)
 
-    try:
-        results = train_together(
+    def trained(begin: State | None) -> list[Result | DivergedError]:
+        return train_together(
             [(task.setting, task.seed) for task in tasks],
             _data(place.data),
             device=place.device,
@@ -240,9 +156,19 @@ def _train(
             on_epoch=told,
             on_batch=on_batch,
             begin=begin,
+            on_begin=on_begin,
             on_state=on_state,
         )
-    except (_PrunedError, _SupersededError):
+
+    try:
+        try:
+            results = trained(_earlier(path, own))
+        except StateError:  # whole, but not of this training
+            if path is None:
+                raise
+            _send(SetAside(set_aside(path)))
+            results = trained(None)
+    except _PrunedError:
         raise
     except Exception as error:
         if len(tasks) == 1 or not _out_of_memory(error):
@@ -283,13 +209,6 @@ def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
         return None
 
 
-def _check_claim(tasks: list[Task], token: str) -> None:
-    from crnn.ablation.storage import holds_claim
-
-    if not holds_claim(_storage(), [task.trial_id for task in tasks], token):
-        raise _SupersededError
-
-
 def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path) -> None:
     """Keep the final weights: before a trial is told complete, so that a complete one has them."""
     from crnn.weights import marks, save_weights
@@ -312,7 +231,6 @@ def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> O
 
 
 def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
-    from crnn.ablation.storage import out_of_space
     from crnn.training import DivergedError
 
     reason = f"{type(error).__name__}: {error}"
@@ -320,7 +238,7 @@ def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
     found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
     if isinstance(error, DivergedError):
         found["diverged"] = len(epochs) + 1
-    if out_of_space(error):
+    if disk_full(error):
         return Outcome("DISK", None, found)
     return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
 
@@ -343,76 +261,20 @@ def _send(message: object) -> None:
         _channel.send(message)
 
 
+def _answer() -> Answer:
+    """Wait for the coordinator's answer.
+
+    Raises:
+        EOFError: it has gone.
+    """
+    answer = _orders.recv() if _orders is not None else Answer(prune=False)
+    if not isinstance(answer, Answer):
+        raise TypeError(f"an answer was due, not {type(answer).__name__}")
+    return answer
+
+
 @cache
 def _data(folder: Path) -> FashionMNIST:
     from crnn.data import load
 
     return load(folder)
-
-
-class _Reports:
-    """Reports epochs to the storage: beside the training, save where a pruner is to be asked.
-
-    Raises:
-        _PrunedError: the pruner stops the training.
-        _SupersededError: the trial is another worker's by now.
-    """
-
-    def __init__(self, tasks: list[Task], study: str, token: str) -> None:
-        self.tasks, self.token = tasks, token
-        self.writer = ThreadPoolExecutor(max_workers=1)
-        self.trials = [self.writer.submit(_trial, task, study) for task in tasks]
-        self.written: list[Future[None]] = []
-
-    def __enter__(self) -> _Reports:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait until all is written; what went wrong in it is raised."""
-        self.writer.shutdown()
-        for loaded in self.trials:
-            loaded.result()
-        for report in self.written:
-            report.result()
-
-    def add(self, member: int, epoch: Epoch) -> None:
-        """Report an epoch of task number `member`."""
-        if self.tasks[member].pruner is None:
-            self.written.append(self.writer.submit(self._report, member, epoch))
-            return
-        self._report(member, epoch)
-        trial, reported = self.trials[member].result()
-        last = epoch.epoch == self.tasks[member].setting.train.epochs
-        # An orphan taken up again was not pruned before the last epoch that it has reported.
-        if not last and epoch.epoch >= max(reported, default=0) and trial.should_prune():
-            raise _PrunedError
-
-    def _report(self, member: int, epoch: Epoch) -> None:
-        trial, reported = self.trials[member].result()
-        if epoch.epoch not in reported:
-            _check_claim([self.tasks[member]], self.token)
-            trial.report(epoch.val_accuracy, epoch.epoch)
-
-
-def _trial(task: Task, study: str) -> tuple[optuna.Trial, set[int]]:
-    import optuna
-
-    from crnn.ablation.samplers import make_pruner
-    from crnn.ablation.storage import reported_steps
-
-    storage = _storage()
-    pruner = make_pruner(task.pruner, task.setting.train.epochs) if task.pruner else None
-    loaded = optuna.load_study(
-        study_name=study,
-        storage=storage,
-        sampler=optuna.samplers.RandomSampler(),
-        pruner=pruner or optuna.pruners.NopPruner(),
-    )
-    return optuna.Trial(loaded, task.trial_id), reported_steps(storage, task.trial_id)
-
-
-@cache
-def _storage() -> optuna.storages.RDBStorage:
-    from crnn.ablation.storage import open_storage
-
-    return open_storage(os.environ[STORAGE_VARIABLE])

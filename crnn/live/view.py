@@ -24,8 +24,8 @@ from crnn.live import study_page
 from crnn.live.trial_page import attach_files
 
 if TYPE_CHECKING:
+    from crnn.ablation.messages import Outcome
     from crnn.ablation.tasks import Task
-    from crnn.ablation.worker import Outcome
 
 PAUSE = 5.0  # seconds from a trial's end to the next look at the study: others may end meanwhile
 
