@@ -2,12 +2,17 @@
 
     python benchmarks/chaos.py --kills 100
     python benchmarks/chaos.py --kills 5 --seed 1     # a short one
+    python benchmarks/chaos.py --storage postgresql+psycopg://me@host/database
 
 `chaos.toml` is run once undisturbed, then again and again with coordinator and workers killed,
 stopped and interrupted, at moments drawn anew from start-up to report. After each blow the same
 command is given again, until it ends by itself; then the study's tables are compared, byte for
 byte but for the columns of time, with the undisturbed ones, and the next study begins. Exit status
 1 where a trial was lost or doubled, a process was left behind or a table differs.
+
+Studies are in an SQLite file of their own each, or with `--storage` in a PostgreSQL database, all
+of whose connections are then cut as well, which ends a run with exit status 2. Studies named
+chaos-... are removed from it first.
 """
 
 from __future__ import annotations
@@ -25,7 +30,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import machine
+import optuna
 import pandas as pd
+import sqlalchemy
 
 from crnn.report.table import load_trials
 
@@ -39,18 +46,24 @@ WORKER_LOSSES = 2  # in a run: a third without an epoch between would rightly fa
 
 
 class Run:
-    """The study's command, going on in a process group of its own."""
+    """The study's command, going on in a process group of its own.
 
-    def __init__(self, results: Path, jobs: int) -> None:
+    Args:
+        results: the results folder.
+        jobs: trainings at a time.
+        url: the storage; the study is then called as the results' parent folder is.
+    """
+
+    def __init__(self, results: Path, jobs: int, url: str | None) -> None:
         command = [sys.executable, str(ROOT / "study.py"), "run"]
         command += [str(Path(__file__).with_name("chaos.toml")), "--jobs", str(jobs)]
+        command += ["--results", str(results), "--study", name_of(results)]
+        environment = {**os.environ, **({"CRNN_STUDY_STORAGE": url} if url else {})}
         with (results.parent / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--results", str(results)],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+                command, stdout=log, stderr=log, env=environment, start_new_session=True
             )
+        self.url = url
         self.losses = 0
 
     def over(self, seconds: float) -> bool:
@@ -80,6 +93,31 @@ class Run:
         return not self.left()
 
 
+def name_of(results: Path) -> str:
+    """The name of the study with these results."""
+    return f"{STUDY}-{results.parent.name}"
+
+
+def cut_connections(url: str) -> None:
+    """Cut all connections to a PostgreSQL database but this one, as its restart does."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(
+            sqlalchemy.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    engine.dispose()
+
+
+def remove_studies(url: str) -> None:
+    """Remove what an earlier call has left in a database."""
+    for name in optuna.get_all_study_names(url):
+        if name.startswith(f"{STUDY}-"):
+            optuna.delete_study(study_name=name, storage=url)
+
+
 def strike(run: Run, draw: random.Random) -> str:
     """One blow to a run, drawn; what it was. Some end the run, some it must get over."""
     kinds = ["coordinator SIGKILL", "coordinator SIGTERM", "coordinator SIGINT", "all SIGKILL",
@@ -87,7 +125,11 @@ def strike(run: Run, draw: random.Random) -> str:
     workers = run.workers()
     if workers and run.losses < WORKER_LOSSES:
         kinds += ["worker SIGKILL", "worker SIGTERM", "worker SIGSTOP, SIGCONT"] * 2
+    kinds += ["connections cut"] * 2 if run.url else []
     kind = draw.choice(kinds)
+    if run.url and kind == "connections cut":
+        cut_connections(run.url)
+        return kind
     whom, *names = kind.replace(",", "").split()
     number = draw.choice(workers) if whom == "worker" else run.process.pid
     send = os.killpg if whom == "all" else os.kill
@@ -106,13 +148,13 @@ def tables(results: Path) -> dict[str, str]:
     """The study's tables as text, without the columns of time."""
     frames = {
         path.name: pd.read_csv(path, dtype=str, keep_default_na=False)
-        for path in sorted((results / STUDY).glob("*.csv"))
+        for path in sorted((results / name_of(results)).glob("*.csv"))
     }
     return {name: f.drop(columns=OF_TIME, errors="ignore").to_csv() for name, f in frames.items()}
 
 
 def disturbed(
-    results: Path, jobs: int, kills: int, longest: float, draw: random.Random
+    results: Path, jobs: int, kills: int, longest: float, draw: random.Random, url: str | None
 ) -> Iterator[str]:
     """Run a study to its end with some blows on the way; each blow, as it falls.
 
@@ -122,6 +164,7 @@ def disturbed(
         kills: blows at most.
         longest: seconds until a blow, at most.
         draw: draws moments and blows.
+        url: the storage, unless each study has a file of its own.
 
     Yields:
         A blow; ``left behind`` where a process outlives its coordinator; an ``exit status``
@@ -129,12 +172,13 @@ def disturbed(
     """
     given = 0
     while True:
-        run = Run(results, jobs)
+        run, cut = Run(results, jobs, url), False
         while given < kills and not run.over(draw.uniform(0.0, longest)):
             given += 1
             blow = strike(run, draw)
             yield blow
-            if not blow.startswith("worker") and "SIGCONT" not in blow:
+            cut = cut or blow == "connections cut"
+            if not blow.startswith(("worker", "connections")) and "SIGCONT" not in blow:
                 break
         by_itself = run.over(600.0) and run.process.returncode == 0
         if not run.is_gone():
@@ -142,13 +186,7 @@ def disturbed(
             os.killpg(run.process.pid, signal.SIGKILL)
         if by_itself:
             return
-        if run.process.returncode not in (
-            -signal.SIGKILL,
-            -signal.SIGTERM,
-            -signal.SIGINT,
-            130,
-            143,
-        ):
+        if run.process.returncode not in (*STRUCK, *((2,) if cut else ())):
             yield f"exit status {run.process.returncode}"
             return
 
@@ -160,7 +198,11 @@ def main() -> None:
     parser.add_argument("--a-study", type=int, default=10, help="blows that a study gets at most")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the blows")
+    parser.add_argument("--storage", help="a PostgreSQL database in place of SQLite files")
     options = parser.parse_args()
+    url = options.storage
+    if url:
+        remove_studies(url)
     about = machine.describe(threads=1)
     draw = random.Random(options.seed)
     start = time.monotonic()
@@ -171,18 +213,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "undisturbed" / "results"
         whole.mkdir(parents=True)
-        if not Run(whole, options.jobs).over(600.0):
+        if not Run(whole, options.jobs, url).over(600.0):
             sys.exit("the undisturbed study did not end")
         longest = LONGEST * (time.monotonic() - start)
         wanted = tables(whole)
-        arms = load_trials(whole / "studies.db", STUDY)[["arm", "seed"]]
+        arms = load_trials(url or whole / "studies.db", name_of(whole))[["arm", "seed"]]
         while blows.total() < options.kills:
             results = Path(folder) / f"study-{found['studies']}" / "results"
             results.mkdir(parents=True)
             most = min(options.a_study, options.kills - blows.total())
-            for what in disturbed(results, options.jobs, most, longest, draw):
+            for what in disturbed(results, options.jobs, most, longest, draw, url):
                 (troubles if what.startswith(("left", "exit")) else blows)[what] += 1
-            trials = load_trials(results / "studies.db", STUDY)
+            trials = load_trials(url or results / "studies.db", name_of(results))
             done = trials.loc[trials["state"] == "COMPLETE", ["arm", "seed"]]
             found["studies"] += 1
             found["trials"] += len(arms)
@@ -204,7 +246,9 @@ def main() -> None:
     print(f"kills {blows.total()}, trials lost {found['lost']}, trials doubled {found['doubled']}, "
           f"tables equal {'yes' if equal else 'NO'}")  # fmt: skip
     results_line = {"kills": blows.total(), "blows": dict(blows), **found, "equal": equal}
-    machine.finish("chaos", about, **results_line, troubles=dict(troubles))
+    machine.finish(
+        "chaos-postgresql" if url else "chaos", about, **results_line, troubles=dict(troubles)
+    )
     if found["lost"] or found["doubled"] or troubles or not equal:
         sys.exit(1)
 
