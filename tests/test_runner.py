@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crnn.ablation.messages import Answer, Ended, Order, Outcome, Told, Workplace
-from crnn.ablation.runner import ATTEMPTS, Machine, _Dispatcher
+from crnn.ablation.runner import ATTEMPTS, Machine, _Dispatcher, _worker_surroundings
 from crnn.ablation.tasks import Task
 from crnn.config import Setting
 from crnn.errors import UserError
@@ -265,3 +267,28 @@ def test_every_end_is_told_before_it_is_recorded(
     slot.said = [Ended([outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2])]
     dispatcher.attend(slot)
     assert source.told_of == [0, 1, 2, 3] == list(source.ended)
+
+
+def seen_by_a_worker(pipe: Any) -> None:
+    pipe.send((dict(os.environ), sys.argv))
+
+
+def test_no_worker_has_a_way_to_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+psycopg://me:s3cret@host/studies"
+    given = {"CRNN_STUDY_STORAGE": url, "PGPASSWORD": "s3cret", "HOME": "/here"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    words = ["study.py", "run", "quick", "--storage", url]
+    monkeypatch.setattr(sys, "argv", words)
+    spawn = get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=seen_by_a_worker, args=(there,))
+    with _worker_surroundings({"CUDA_VISIBLE_DEVICES": "3"}):
+        process.start()
+    environment, seen = here.recv()
+    process.join()
+    assert not any("s3cret" in text for text in (*environment.values(), *seen))
+    assert (environment["HOME"], environment["CUDA_VISIBLE_DEVICES"]) == ("/here", "3")
+    assert given.items() <= os.environ.items()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert sys.argv == words
