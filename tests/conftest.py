@@ -13,8 +13,9 @@ import torch
 from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
+from crnn.ablation.storage import open_storage, url_of
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
-from tests import cli, tiny
+from tests import cli, postgres, tiny
 from tests.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
@@ -24,6 +25,32 @@ SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
 def storage(tmp_path: Path) -> Iterator[RDBStorage]:
     """An empty storage of the test's own."""
     opened = new_storage(tmp_path)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server, which no test stops; each test has a database of its own in it."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty storage of the test's own, in SQLite and in PostgreSQL."""
+    if request.param == "postgresql":
+        server: postgres.Server = request.getfixturevalue("database_server")
+        return server.fresh()
+    opened = new_storage(tmp_path)
+    opened.engine.dispose()
+    return url_of(opened)
+
+
+@pytest.fixture
+def any_storage(any_url: str) -> Iterator[RDBStorage]:
+    """An empty storage of the test's own, in SQLite and in PostgreSQL."""
+    opened = open_storage(any_url)
     yield opened
     opened.engine.dispose()
 

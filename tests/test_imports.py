@@ -119,8 +119,8 @@ NOW = {
         "optuna crnn.ablation crnn.ablation.confirm crnn.ablation.design "
         "crnn.ablation.environment crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
-        "crnn.ablation.messages crnn.ablation.recording crnn.ablation.storage "
-        "crnn.ablation.tasks crnn.errors crnn.files"
+        "crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "
+        "crnn.ablation.storage crnn.ablation.tasks crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
     # What optuna-dashboard shows of a study that runs.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,13 +28,16 @@ from crnn.ablation.runner import (
     run,
 )
 from crnn.ablation.search import SearchSource
+from crnn.ablation.signals import forget
 from crnn.ablation.storage import (
+    LONG_PATIENCE,
     StorageError,
     lock,
     open_storage,
     opened_storage,
     read_trials,
     save_study,
+    settle,
     sqlite_file,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
@@ -128,16 +131,31 @@ def launch(
     study, begun = _trains(request, stored, asked)
     conditions, machine = _conditions(request, stored, study, begun, asked)
     data = _prepare_data(request, say)
-    storage = open_storage(request.url, create=True)
-    with lock(storage, request.study):
+    with _storage(request, say) as storage, lock(storage, request.study) as held:
         record = conditions if study == request.study else asked
         record = _merged(storage, request, find_record(storage, request.study), record)
         save_study(storage, request.study, record.attributes())
-        training = _Training(request, storage, machine, data, display, say, view)
+        training = _Training(request, storage, held.check, machine, data, display, say, view)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
             return total + _confirm(training, request, conditions)
     return total
+
+
+@contextmanager
+def _storage(request: Request, say: Callable[[str], None]) -> Iterator[RDBStorage]:
+    """The storage, which a run writes; left as others can read and copy it."""
+    forget()  # a signal of an earlier run of this process
+    storage = open_storage(request.url, create=True, patience=LONG_PATIENCE, say=say)
+    try:
+        yield storage
+    except StorageError:  # there may be another file in its place
+        storage.engine.dispose()
+        raise
+    except BaseException:
+        settle(storage, say)
+        raise
+    settle(storage, say)
 
 
 def _trains(request: Request, stored: Record | None, asked: Record) -> tuple[str, Record | None]:
@@ -184,13 +202,15 @@ class _Training:
         self,
         request: Request,
         storage: RDBStorage,
+        check: Callable[[], None],
         machine: Machine,
         data: Path,
         display: Display,
         say: Callable[[str], None],
         view: View,
     ) -> None:
-        self.request, self.storage, self.machine, self.data = request, storage, machine, data
+        self.request, self.storage, self.check = request, storage, check
+        self.machine, self.data = machine, data
         self.display, self.say, self.view = display, say, view
         self.deadline: float | None = None  # from the first stage's beginning on
 
@@ -207,7 +227,10 @@ class _Training:
         with self.display(study) as on_event, self.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
-            why = run(source, place, recorder, self.machine, on_event, self.deadline, on_trial_end)
+            why = run(
+                source, place, recorder, self.machine, on_event, self.deadline, on_trial_end,
+                self.check,
+            )  # fmt: skip
         self._tidy(study, checkpoints)
         if why:
             self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")

@@ -24,6 +24,30 @@ class StoppedAtOnceError(KeyboardInterrupt):
         self.signum = signum
 
 
+_latest: list[int] = []  # the signals caught in the latest `caught_signals`
+
+
+def interrupted() -> bool:
+    """Whether a signal has been caught that the run has not acted on yet."""
+    return bool(_latest)
+
+
+def raise_if_interrupted() -> None:
+    """End a wait after Ctrl-C.
+
+    Raises:
+        InterruptedRunError: a signal has been caught.
+    """
+    if _latest:
+        raise InterruptedRunError(_latest[0])
+
+
+def forget() -> None:
+    """Forget the signals of an earlier run of this process."""
+    global _latest
+    _latest = []
+
+
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
     """Ignore SIGINT here and, for good, in processes started meanwhile.
@@ -44,7 +68,9 @@ def caught_signals() -> Iterator[list[int]]:
 
     Handlers are set even where SIGINT is ignored, as in a script's background jobs.
     """
+    global _latest
     caught: list[int] = []
+    _latest = caught
 
     def note(signum: int, _frame: FrameType | None) -> None:
         if caught:

@@ -1,0 +1,76 @@
+"""The Optuna storage: open it, keep studies and trials in it, read them back quickly.
+
+This package alone touches Optuna's storage layer.
+"""
+
+from crnn.ablation.storage.copying import copy_study
+from crnn.ablation.storage.errors import (
+    NO_SPACE,
+    FullError,
+    ReadOnlyError,
+    StorageError,
+    UnreadableError,
+    out_of_space,
+)
+from crnn.ablation.storage.journal import checkpoint, settle
+from crnn.ablation.storage.locks import Lock, lock, may_be_running
+from crnn.ablation.storage.opening import (
+    ENVIRONMENT_VARIABLE,
+    FILE_NAME,
+    open_storage,
+    opened_storage,
+    shown,
+    sqlite_file,
+    storage_url,
+    url_of,
+)
+from crnn.ablation.storage.trials import (
+    TrialRow,
+    create_trial,
+    delete_study,
+    finish_trial,
+    read_trials,
+    report_steps,
+    reported_steps,
+    save_study,
+    studies_with,
+    study_attributes,
+    study_names,
+)
+from crnn.ablation.storage.waiting import LONG_PATIENCE, PATIENCE
+
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "FILE_NAME",
+    "LONG_PATIENCE",
+    "NO_SPACE",
+    "PATIENCE",
+    "FullError",
+    "Lock",
+    "ReadOnlyError",
+    "StorageError",
+    "TrialRow",
+    "UnreadableError",
+    "checkpoint",
+    "copy_study",
+    "create_trial",
+    "delete_study",
+    "finish_trial",
+    "lock",
+    "may_be_running",
+    "open_storage",
+    "opened_storage",
+    "out_of_space",
+    "read_trials",
+    "report_steps",
+    "reported_steps",
+    "save_study",
+    "settle",
+    "shown",
+    "sqlite_file",
+    "storage_url",
+    "studies_with",
+    "study_attributes",
+    "study_names",
+    "url_of",
+]

@@ -1,0 +1,95 @@
+"""Copy a study from one storage to another, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from crnn.ablation.folders import check_name, confirm_name
+from crnn.ablation.space_file import nearest
+from crnn.ablation.storage.errors import StorageError
+from crnn.ablation.storage.journal import settle
+from crnn.ablation.storage.locks import lock
+from crnn.ablation.storage.opening import opened_storage, same_storage, shown
+from crnn.ablation.storage.trials import study_names
+
+
+def copy_study(study: str, source: str, target: str, *, replace: bool = False) -> None:
+    """Copy a study into another storage, whole or not at all; a search with its confirmation.
+
+    Copies are made under names that no study can have. One transaction then puts them in the
+    place of what was there: whatever ends this, the target has the old studies or the new ones.
+
+    Raises:
+        UserError: the name is none, no such study, the target has one of that name and `replace`
+            is off, or another process runs that one.
+    """
+    check_name(study)
+    with opened_storage(source) as read:
+        if study not in (names := study_names(read)):
+            raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")
+        both = [study, confirm_name(study)]
+        if same_storage(source, target) and replace:
+            return
+        with opened_storage(target, create=True) as written:
+            _refuse_present(written, both, target, replace)
+            with lock(written, study) as held:
+                _refuse_present(written, both, target, replace)
+                parts = {name: f"{name} (being copied)" for name in both}
+                _remove(written, parts.values())
+                for name in both:
+                    if name in names:
+                        optuna.copy_study(
+                            from_study_name=name, from_storage=read,
+                            to_storage=written, to_study_name=parts[name],
+                        )  # fmt: skip
+                held.check()
+                _take_places(written, parts)
+            settle(written)
+
+
+def _refuse_present(written: RDBStorage, studies: list[str], target: str, replace: bool) -> None:
+    present = [name for name in studies if name in study_names(written)]
+    if present and not replace:
+        raise StorageError(f"{shown(target)} has a study {present[0]} already; --replace it")
+
+
+def _remove(written: RDBStorage, studies: Iterable[str]) -> None:
+    tables = _tables(written)
+    with written.engine.begin() as connection:
+        for study in studies:
+            _delete(connection, tables, study)
+
+
+def _take_places(written: RDBStorage, parts: Mapping[str, str]) -> None:
+    """Put copies in the place of the studies of that name, and none where there is no copy."""
+    tables = _tables(written)
+    names = tables.tables["studies"]
+    with written.engine.begin() as connection:
+        for study, part in parts.items():
+            _delete(connection, tables, study)
+            renamed = names.update().where(names.c.study_name == part).values(study_name=study)
+            connection.execute(renamed)
+
+
+def _tables(storage: RDBStorage) -> sqlalchemy.MetaData:
+    found = sqlalchemy.MetaData()
+    found.reflect(storage.engine)
+    return found
+
+
+def _delete(connection: sqlalchemy.Connection, tables: sqlalchemy.MetaData, study: str) -> None:
+    """Delete a study, if there is one, and all that refers to it or to its trials."""
+    studies, trials = tables.tables["studies"], tables.tables["trials"]
+    own = sqlalchemy.select(studies.c.study_id).where(studies.c.study_name == study)
+    its_trials = sqlalchemy.select(trials.c.trial_id).where(trials.c.study_id.in_(own))
+    for table in reversed(tables.sorted_tables):
+        if table is not trials and "trial_id" in table.c:
+            connection.execute(table.delete().where(table.c.trial_id.in_(its_trials)))
+    for table in reversed(tables.sorted_tables):
+        if table is not studies and "study_id" in table.c:
+            connection.execute(table.delete().where(table.c.study_id.in_(own)))
+    connection.execute(studies.delete().where(studies.c.study_name == study))

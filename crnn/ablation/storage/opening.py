@@ -1,0 +1,248 @@
+"""Where a storage is, and how it is opened.
+
+A run opens it to write. Everything else changes nothing of how an SQLite file is kept, and reads
+one that it cannot write.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from crnn.ablation.storage import waiting
+from crnn.ablation.storage.errors import StorageError, explained, gone
+from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
+
+ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
+FILE_NAME = "studies.db"
+CONNECT_TIMEOUT = 10  # seconds
+LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+Connect = Callable[[], sqlite3.Connection]
+
+
+def storage_url(given: str | None, results: Path) -> str:
+    """The storage's URL: given (a URL or an SQLite file), from the environment, or the default."""
+    chosen = given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME)
+    if "://" in chosen:
+        return chosen
+    # Not put together by hand: a path may hold what has a meaning in a URL.
+    return sqlalchemy.URL.create("sqlite", database=str(Path(chosen).absolute())).render_as_string()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind an SQLite URL; None for another database."""
+    database = sqlalchemy.make_url(url).database
+    return Path(database) if url.startswith("sqlite") and database else None
+
+
+def shown(url: str) -> str:
+    """The URL without its password; an SQLite storage as its path."""
+    if path := sqlite_file(url):
+        return str(path)
+    parsed = sqlalchemy.make_url(url)
+    secret = [key for key in parsed.query if "password" in key]
+    return parsed.difference_update_query(secret).render_as_string(hide_password=True)
+
+
+def url_of(storage: RDBStorage) -> str:
+    """The URL of an open storage, with its password: not for people's eyes (see `shown`)."""
+    return storage.engine.url.render_as_string(hide_password=False)
+
+
+def same_storage(one: str, other: str) -> bool:
+    """Whether two URLs name one database; files are compared as such, whatever leads to them."""
+    files = [sqlite_file(one), sqlite_file(other)]
+    if files[0] and files[1]:
+        return files[0].exists() and files[1].exists() and files[0].samefile(files[1])
+    return sqlalchemy.make_url(one) == sqlalchemy.make_url(other)
+
+
+def open_storage(
+    url: str,
+    *,
+    create: bool = False,
+    kind: type[RDBStorage] = RDBStorage,
+    patience: float | None = None,
+    say: Callable[[str], None] | None = None,
+) -> RDBStorage:
+    """Open an Optuna storage.
+
+    With `create`, SQLite is put into WAL mode, where readers and a writer do not lock each other
+    out. Without, a file is left in the mode that it is in, and one that cannot be written is
+    opened to be read only.
+
+    Args:
+        url: an SQLAlchemy URL.
+        create: make it (and an SQLite file's folder) where it does not exist yet.
+        kind: the class that it is opened as.
+        patience: seconds to wait for other programs; `waiting.PATIENCE` unless given.
+        say: told of a wait.
+
+    Raises:
+        StorageError: it does not exist, or cannot be opened.
+    """
+    wait = None
+    try:
+        path = sqlite_file(url)
+        if url.startswith("sqlite") and path in (None, Path(":memory:")):
+            raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
+        wait = Wait(shown(url), waiting.PATIENCE if patience is None else patience, say)
+        if path is None:
+            return _open_server(url, kind, wait)
+        return _open_file(url, path, create, kind, wait)
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        said = str(getattr(error, "orig", None) or error.__cause__ or error)
+        if wait and (known := explained(said, wait.where, wait.patience)):
+            raise known from None
+        cause = said.strip().split("\n")[0]
+        raise StorageError(f"{_safe(url)}: cannot open the storage: {cause}") from None
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename}: {error.strerror}; choose another --results"
+        ) from None
+    except ImportError as error:
+        raise StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg") from None
+    except RuntimeError as error:  # of another version of Optuna; its message says what to do
+        raise StorageError(f"{_safe(url)}: {error}") from None
+    except ValueError:  # a port that is no number, as after a password with an @ of its own
+        raise StorageError(
+            "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
+        ) from None
+
+
+@contextmanager
+def opened_storage(url: str, **options: Any) -> Iterator[RDBStorage]:
+    """An open storage (see `open_storage`) that lets go of its connections at the end."""
+    storage = open_storage(url, **options)
+    try:
+        yield storage
+    finally:
+        storage.engine.dispose()
+
+
+def _open_file(
+    url: str, path: Path, create: bool, kind: type[RDBStorage], wait: Wait
+) -> RDBStorage:
+    if not create and not path.exists():
+        raise StorageError(f"{path}: no such storage; start with: python study.py run quick")
+    readable = not create and not _is_writable(path)
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _connect(path, "mode=rwc", wait).close()  # from here on none is made in its place
+    connect = _reader(path, wait) if readable else partial(_writer, path, create, wait)
+    storage = kind(url, engine_kwargs={"creator": connect}, skip_table_creation=readable)
+    sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
+    return storage
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether this process may write the file, and the journal beside it."""
+    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK | os.X_OK)
+
+
+def _connect(path: Path, how: str, wait: Wait) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=MOMENT,
+        check_same_thread=False, factory=PatientConnection,
+    )  # fmt: skip
+    connection.wait = wait
+    return connection
+
+
+def _writer(path: Path, create: bool, wait: Wait) -> sqlite3.Connection:
+    connection = _connect(path, "mode=rw", wait)
+    try:
+        pragma = "PRAGMA journal_mode=WAL" if create else "PRAGMA journal_mode"
+        if connection.execute(pragma).fetchone()[0] == "wal":
+            connection.execute("PRAGMA synchronous=NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _reader(path: Path, wait: Wait) -> Connect:
+    """How to connect to a file that cannot be written.
+
+    SQLite needs the files of the write-ahead log beside one in WAL mode, and makes them where
+    they are missing. Where it may not, it reads the file alone if the log is empty, else a copy.
+    """
+    if not os.access(path, os.R_OK):
+        raise StorageError(f"{path}: it cannot be read; ask its owner for permission")
+    log = path.resolve().with_name(f"{path.resolve().name}-wal")
+    empty = not log.exists() or not log.stat().st_size
+    for how in ["mode=ro", *(["immutable=1"] if empty else [])]:
+        connect = partial(_connect, path, how, wait)
+        connection = connect()
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connect
+        except sqlite3.OperationalError:
+            continue
+        finally:
+            connection.close()
+    return _reader_of_copy(path.resolve(), wait)
+
+
+def _reader_of_copy(path: Path, wait: Wait) -> Connect:
+    folder = tempfile.TemporaryDirectory(prefix="crnn-storage-")
+    copied = Path(folder.name) / path.name
+    for ending in ("", "-wal", "-journal"):
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            shutil.copyfile(beside, copied.with_name(copied.name + ending))
+
+    def connect() -> sqlite3.Connection:
+        assert folder  # kept for as long as somebody may connect
+        return _connect(copied, "mode=rw", wait)
+
+    return connect
+
+
+def _open_server(url: str, kind: type[RDBStorage], wait: Wait) -> RDBStorage:
+    parsed = sqlalchemy.make_url(url)
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    server = parsed.get_backend_name() == "postgresql"
+    if server and parsed.get_driver_name() in LIBPQ:
+        limits = {
+            "connect_timeout": CONNECT_TIMEOUT, "keepalives_idle": 30, "keepalives_interval": 10,
+            "keepalives_count": 3, "tcp_user_timeout": 60_000,
+        }  # fmt: skip
+        own = {key: value for key, value in limits.items() if key not in parsed.query}
+        options = {"connect_args": own}  # the watchdog looks at each connection
+    storage = kind(url, engine_kwargs=options)
+    if "connect_args" in options:
+        Watchdog(storage.engine, wait)
+    sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
+    return storage
+
+
+def _safe(url: str) -> str:
+    try:
+        return shown(url)
+    except sqlalchemy.exc.ArgumentError:
+        return "--storage"  # not a URL: it may hold anything, a password as well
+
+
+def _explain(wait: Wait, context: sqlalchemy.ExceptionContext) -> None:
+    """Put into a line what a person must correct outside, where that is all there is to say."""
+    found = context.original_exception
+    if known := explained(str(found), wait.where, wait.patience):
+        raise known from found
+    lost = context.is_disconnect or type(found).__name__ in ("OperationalError", "InterfaceError")
+    if lost and context.dialect.name != "sqlite":
+        waiting.signals.raise_if_interrupted()
+        raise gone(str(found), wait.where) from found
