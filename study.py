@@ -366,6 +366,14 @@ def dashboard(
     writable: Annotated[
         bool, typer.Option("--writable", help="Let its pages change and delete.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another name that browsers may ask for it by, as behind a proxy; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     open_page: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -379,12 +387,21 @@ def dashboard(
         _say("No study of your own yet, so these are the ones that come with the project (a copy).")
         with TemporaryDirectory() as folder:
             shown = storage_url(shutil.copy(REFERENCE, folder), results)
-            _serve(shown, results, host, port, writable, open_page)
+            _serve(shown, results, host, port, writable, allow_host or [], open_page)
     else:
-        _serve(storage_url(storage, results), results, host, port, writable, open_page)
+        url = storage_url(storage, results)
+        _serve(url, results, host, port, writable, allow_host or [], open_page)
 
 
-def _serve(url: str, results: Path, host: str, port: int, writable: bool, open_page: bool) -> None:
+def _serve(
+    url: str,
+    results: Path,
+    host: str,
+    port: int,
+    writable: bool,
+    names: list[str],
+    open_page: bool,
+) -> None:
     from crnn.ablation.folders import artifact_folder
     from crnn.ablation.storage import open_storage
     from crnn.dashboard import Shown, only_this_machine, serve
@@ -402,7 +419,8 @@ def _serve(url: str, results: Path, host: str, port: int, writable: bool, open_p
 
     _renew_all_pages(url)
     opened = open_storage(url, kind=Shown)
-    serve(opened, artifact_folder(results), host, port, ready, writable=writable)
+    folder = artifact_folder(results)
+    serve(opened, folder, host, port, ready, writable=writable, names=names)
 
 
 @app.command()

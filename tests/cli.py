@@ -74,7 +74,5 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not path.name.endswith(("-wal", "-shm"))
-        and path.name != mark.NAME
+        if path.is_file() and not path.name.endswith(("-wal", "-shm")) and path.name != mark.NAME
     }
