@@ -286,7 +286,9 @@ def report(
     if table:
         sys.stdout.write(_pasted(opened, name, table))
         return
-    _print_report(_write(opened, name, results), open_report)
+    written = _write(opened, name, results)
+    _renew_pages(opened, name, unmarked=False)
+    _print_report(written, open_report)
 
 
 @app.command()
@@ -364,6 +366,14 @@ def dashboard(
     writable: Annotated[
         bool, typer.Option("--writable", help="Let its pages change and delete.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another name that browsers may ask for it by, as behind a proxy; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     open_page: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -377,12 +387,21 @@ def dashboard(
         _say("No study of your own yet, so these are the ones that come with the project (a copy).")
         with TemporaryDirectory() as folder:
             shown = storage_url(shutil.copy(REFERENCE, folder), results)
-            _serve(shown, results, host, port, writable, open_page)
+            _serve(shown, results, host, port, writable, allow_host or [], open_page)
     else:
-        _serve(storage_url(storage, results), results, host, port, writable, open_page)
+        url = storage_url(storage, results)
+        _serve(url, results, host, port, writable, allow_host or [], open_page)
 
 
-def _serve(url: str, results: Path, host: str, port: int, writable: bool, open_page: bool) -> None:
+def _serve(
+    url: str,
+    results: Path,
+    host: str,
+    port: int,
+    writable: bool,
+    names: list[str],
+    open_page: bool,
+) -> None:
     from crnn.ablation.folders import artifact_folder
     from crnn.ablation.storage import open_storage
     from crnn.dashboard import Shown, only_this_machine, serve
@@ -398,8 +417,10 @@ def _serve(url: str, results: Path, host: str, port: int, writable: bool, open_p
         if open_page:
             webbrowser.open(address)
 
+    _renew_all_pages(url)
     opened = open_storage(url, kind=Shown)
-    serve(opened, artifact_folder(results), host, port, ready, writable=writable)
+    folder = artifact_folder(results)
+    serve(opened, folder, host, port, ready, writable=writable, names=names)
 
 
 @app.command()
@@ -434,14 +455,16 @@ def _finish(
 
     left = progress.wanted - progress.complete - progress.failed
     page = study_folder(results, study) / "report.html"
-    if progress.idle and page.exists():
+    opened = _open(storage, results)
+    if progress.idle:
         _say(f"Nothing to do: {progress.complete} of {progress.wanted} trials are complete.")
+        _renew_pages(opened, study)
+    if progress.idle and page.exists() and _is_current(opened, study, results):
         _print(f"Report: {escape(str(page))}")
         if open_report:
             webbrowser.open(page.absolute().as_uri())
     else:
         _say("Writing the report …")
-        opened = _open(storage, results)
         _print_report(_write(opened, study, results), open_report)
     if progress.failed:
         _print(f"[red]{progress.failed} failed[/]; why: {_again('status', study)}")
@@ -503,13 +526,57 @@ def _reported(study: str) -> str:
 
 
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
+    from crnn.ablation.fingerprint import fingerprint
     from crnn.ablation.folders import study_folder
+    from crnn.report import mark
     from crnn.report.table import load_study
     from crnn.report.write import write_report
 
+    state = fingerprint(storage, study)  # before the look: what comes after it is not in the report
     table = _looked_at(storage, load_study(storage, study))
     with _told_where():
-        return write_report(table, study_folder(results, study))
+        folder = study_folder(results, study)
+        mark.remove(folder)
+        written = write_report(table, folder)
+        mark.write(folder, state)
+    return written
+
+
+def _renew_all_pages(url: str) -> None:
+    """Bring up to date what runs left behind that were ended before they did."""
+    from crnn.ablation.folders import search_of
+    from crnn.ablation.record import own_studies
+    from crnn.ablation.storage import opened_storage
+
+    with opened_storage(url) as storage:
+        names = own_studies(storage)
+        for study in [name for name in names if search_of(name) == name]:
+            _renew_pages(storage, study, unmarked=False)
+
+
+def _is_current(storage: RDBStorage, study: str, results: Path) -> bool:
+    """Whether the report is a whole one of what this storage has now."""
+    from crnn.ablation.fingerprint import fingerprint
+    from crnn.ablation.folders import study_folder
+    from crnn.report import mark
+
+    return mark.is_current(study_folder(results, study), fingerprint(storage, study))
+
+
+def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> None:
+    """Bring the study's note and graphs up to date, where a run was ended before it did."""
+    from crnn.ablation.storage import may_be_running
+    from crnn.live.state import behind
+
+    try:
+        name = behind(storage, study, unmarked=unmarked)
+        if name and not may_be_running(storage, study):
+            from crnn.live.study_page import refresh
+
+            refresh(storage, name)
+    except Exception as error:  # whatever it is, the report does not depend on it
+        why = str(error) or type(error).__name__
+        _say(one_line(f"optuna-dashboard lacks the study's note and graphs ({why})"))
 
 
 def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:

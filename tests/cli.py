@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import study
+from crnn.report import mark
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,9 +67,12 @@ def run(*words: str, cwd: Path, **environment: str) -> Answer:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder`, by its path from there; SQLite's own helpers left out."""
+    """Every file below `folder`, by its path from there.
+
+    SQLite's own helpers are left out, and the mark of a report, which tells of its storage.
+    """
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        if path.is_file() and not path.name.endswith(("-wal", "-shm")) and path.name != mark.NAME
     }

@@ -60,7 +60,7 @@ def test_without_the_guard_a_request_removes_a_study(storage: RDBStorage) -> Non
     assert study_names(storage) == []
 
 
-@pytest.mark.parametrize("length", ["", "many", "-1", str(10**12)])
+@pytest.mark.parametrize("length", ["", "many", "-1", "²", str(10**12)])
 def test_a_refused_body_is_taken_in_up_to_a_size(length: str, storage: RDBStorage) -> None:
     environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": length}
     body = io.BytesIO(bytes(2 * BODY))
@@ -69,7 +69,7 @@ def test_a_refused_body_is_taken_in_up_to_a_size(length: str, storage: RDBStorag
     app: Any = read_only(wsgi(storage))
     list(app(environ, lambda *words: said.extend(words)))
     assert said[0].startswith("405")
-    assert body.tell() == (BODY if length.isdigit() else 0)
+    assert body.tell() == (BODY if length == str(10**12) else 0)
 
 
 @pytest.mark.parametrize(

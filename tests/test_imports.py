@@ -76,6 +76,7 @@ NOW = {
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
         "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
     ),
+    "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
     "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.confirm": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
@@ -130,6 +131,7 @@ NOW = {
     "crnn.live.view": (
         "crnn.ablation.storage crnn.errors crnn.live crnn.live.study_page crnn.live.trial_page"
     ),
+    "crnn.live.state": "optuna crnn.ablation.fingerprint crnn.ablation.record",
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
         "crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
@@ -137,8 +139,9 @@ NOW = {
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
-        "optuna optuna_dashboard pandas plotly crnn.ablation.folders crnn.ablation.record "
-        "crnn.live.graphs crnn.live.note crnn.report.answer crnn.report.contrasts "
+        "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint "
+        "crnn.ablation.folders crnn.ablation.record crnn.live "
+        "crnn.live.graphs crnn.live.note crnn.live.state crnn.report.answer crnn.report.contrasts "
         "crnn.report.effects crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
@@ -150,6 +153,7 @@ NOW = {
         "crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
+    "crnn.report.mark": "crnn.files",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
     "crnn.report.contrasts": (

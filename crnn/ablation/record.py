@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import StoredArm, StudyAttributes, checked_study
 from crnn.ablation.design import Arm, Plan, Stage, build, changes, make_arm
-from crnn.ablation.folders import is_name, search_of
+from crnn.ablation.folders import confirm_name, is_name, search_of
 from crnn.ablation.space_file import SpaceError, nearest
 from crnn.ablation.storage import (
     StorageError,
@@ -213,6 +213,12 @@ def own_studies(storage: RDBStorage) -> list[str]:
     It may have half a copy, too, which has no name that a study can have.
     """
     return [name for name in studies_with(storage, "format") if is_name(name)]
+
+
+def confirmation_of(storage: RDBStorage, study: str) -> str | None:
+    """The name of the study that confirms a search; None where there is none."""
+    name = confirm_name(study)
+    return name if "format" in study_attributes(storage, name) else None
 
 
 def latest_study(storage: RDBStorage) -> str:

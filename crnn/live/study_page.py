@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
+from crnn.ablation.fingerprint import fingerprint
 from crnn.ablation.folders import search_of
 from crnn.ablation.record import note_look
-from crnn.live import graphs
+from crnn.live import graphs, state
 from crnn.live.note import OURS, best_arms, note
 from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
@@ -32,6 +33,7 @@ def refresh(storage: RDBStorage, study: str) -> None:
     Raises:
         StorageError: there is no such study, or another program has changed it.
     """
+    shown = fingerprint(storage, study)  # before the look: what comes after it is not shown
     table = load_study(storage, study)
     if all_ended(table):
         looks = note_look(storage, study, looked_at(table.trials, table.arms))
@@ -46,6 +48,7 @@ def refresh(storage: RDBStorage, study: str) -> None:
         save_note(opened, text)
     for name, figure in study_graphs(table, effects).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
+    state.mark(storage, study, shown)
     if (search := search_of(study)) != study:  # whose note tells what confirms it
         refresh(storage, search)
 
