@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crnn.files import set_aside, trial_file
+from crnn.quiet import silence_warnings
 
 if TYPE_CHECKING:
     import optuna
@@ -134,6 +135,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     """
     global _channel
     _channel = channel
+    silence_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch
