@@ -28,6 +28,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from crnn.errors import UserError, one_line
+from crnn.quiet import isolate_libraries
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -740,6 +741,7 @@ def _seconds(text: str | None) -> float | None:
 
 def main() -> None:
     """The console script: `app`, with a person's mistakes as lines rather than tracebacks."""
+    isolate_libraries()
     try:
         app()
     except UserError as error:

@@ -24,10 +24,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 NOW = {
-    "study": "typer rich crnn.errors",
+    "study": "typer rich crnn.errors crnn.quiet",
     "crnn": "",
     # The settings and their arithmetic: importable at once, without torch.
     "crnn.errors": "",
+    "crnn.quiet": "",
     "crnn.config": "pydantic annotated_types",
     "crnn.shapes": "crnn.config",
     # The data.
@@ -106,7 +107,7 @@ NOW = {
     "crnn.ablation.recording": (
         "optuna crnn.ablation.samplers crnn.ablation.storage crnn.ablation.tasks"
     ),
-    "crnn.ablation.worker": "crnn.ablation.messages crnn.files",
+    "crnn.ablation.worker": "crnn.ablation.messages crnn.files crnn.quiet",
     "crnn.ablation.signals": "",
     "crnn.ablation.runner": (
         "joblib crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from crnn.ablation.messages import Answer, Batches, Ended, Order, Outcome, SetAside, Split, Told
 from crnn.files import disk_full, set_aside, trial_file
+from crnn.quiet import silence_warnings
 
 if TYPE_CHECKING:
     from crnn.ablation.messages import Workplace
@@ -52,6 +53,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     """
     global _orders, _channel
     _orders, _channel = orders, channel
+    silence_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch

@@ -59,11 +59,13 @@ R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw in this style, and leave matplotlib's settings as they were."""
+    """Draw in this style, whatever matplotlib's settings are, and leave those as they were."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(RC):
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
             return draw(*args, **kwargs)
 
     return inside
