@@ -14,6 +14,7 @@ import signal
 import sys
 import textwrap
 import webbrowser
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -244,7 +245,7 @@ def status(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Show what is done, running, waiting and failed, and why."""
+    """Show what is done, running, waiting, diverged and failed, and why."""
     from crnn.ablation import status as states
 
     opened = _open(storage, results)
@@ -263,8 +264,12 @@ def status(
         _print_table([found], ["study", "wanted", *_states([found])])
     else:
         _print_table(found["arms"], ["arm", *_states(found["arms"])])
-    stopped = f", {found['stopped']} were stopped early" * bool(found["stopped"])
-    _print(f"{found['complete']} of {found['wanted']} trials are complete{stopped}.")
+    also = f", {found['stopped']} were stopped early" if found["stopped"] else ""
+    also += f", {found['diverged']} diverged" if found["diverged"] else ""
+    _print(f"{found['complete']} of {found['wanted']} trials are complete{also}.")
+    for epoch, count in Counter(each["epoch"] for each in found["divergences"]).items():
+        arms = dict.fromkeys(e["arm"] for e in found["divergences"] if e["epoch"] == epoch)
+        _say(f"{count} diverged in epoch {epoch}: {', '.join(arms)}")
     for failure in found["failures"]:
         _say(f"Trial {failure['number']}, {failure['arm']} seed {failure['seed']}, failed: "
              f"{failure['reason']}")  # fmt: skip
@@ -454,11 +459,14 @@ def _finish(
     """What a run ends with: the answer, the paths, how to go on."""
     from crnn.ablation.folders import study_folder
 
-    left = progress.wanted - progress.complete - progress.failed
+    left = progress.wanted - progress.ended
     page = study_folder(results, study) / "report.html"
     opened = _open(storage, results)
     if progress.idle:
-        _say(f"Nothing to do: {progress.complete} of {progress.wanted} trials are complete.")
+        others = {"failed": progress.failed, "diverged": progress.diverged}
+        also = "".join(f", {count} {word}" for word, count in others.items() if count)
+        complete = f"{progress.complete} of {progress.wanted} trials are complete"
+        _say(f"Nothing to do: {complete}{also}.")
         _renew_pages(opened, study)
     if progress.idle and page.exists() and _is_current(opened, study, results):
         _print(f"Report: {escape(str(page))}")
@@ -469,6 +477,8 @@ def _finish(
         _print_report(_write(opened, study, results), open_report)
     if progress.failed:
         _print(f"[red]{progress.failed} failed[/]; why: {_again('status', study)}")
+    if progress.diverged:
+        _print(f"[yellow]{progress.diverged} diverged[/]; when: {_again('status', study)}")
     if left:
         _print(f"{left} trials are left; the same command goes on with them.")
     _print(f"Watch it in optuna-dashboard: {_again('dashboard')}")
@@ -485,8 +495,9 @@ def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> No
     for name in (study, confirm_name(study)):
         folder = study_folder(results, name).absolute() / "weights"
         kept = {path.stem for path in folder.glob("trial-*.safetensors")}
-        rows = read_trials(opened, name, ("arm", "duplicate_of"))
-        own = [r for r in rows if r.state == "COMPLETE" and "duplicate_of" not in r.attributes]
+        rows = read_trials(opened, name, ("arm", "duplicate_of", "diverged"))
+        none = {"duplicate_of", "diverged"}  # which have no weights of their own
+        own = [r for r in rows if r.state == "COMPLETE" and none.isdisjoint(r.attributes)]
         lacking += sum(f"trial-{row.number}" not in kept for row in own)
         if kept or name == study:
             _print(f"Weights: {escape(_short(str(folder)))}")
@@ -669,10 +680,11 @@ def _print_json(found: Any) -> None:
 
 
 def _states(rows: list[dict[str, Any]]) -> list[str]:
-    """The columns of trials by state; only where a pruner has stopped some there is one for it."""
+    """The columns of trials by state; ``stopped`` and ``diverged`` only where there are some."""
     from crnn.ablation.status import STATES
 
-    return [state for state in STATES if state != "stopped" or any(row[state] for row in rows)]
+    seldom = ("stopped", "diverged")
+    return [state for state in STATES if state not in seldom or any(row[state] for row in rows)]
 
 
 def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:

@@ -169,6 +169,9 @@ class TrainConfig(_Config):
         return values
 
 
+CHANCE = 1 / len(CLASSES)
+"""The accuracy of guessing."""
+
 MODEL_KEYS: tuple[str, ...] = tuple(ModelConfig.model_fields)
 TRAIN_KEYS: tuple[str, ...] = tuple(TrainConfig.model_fields)
 SETTING_KEYS = MODEL_KEYS + TRAIN_KEYS

@@ -161,38 +161,41 @@ NOW = {
         "numpy pandas patsy statsmodels crnn.report.effects crnn.report.inference"
     ),
     "crnn.report.wording": "pandas",
-    "crnn.report.selection": "pandas crnn.report.effects crnn.report.table",
+    "crnn.report.ends": "pandas",
+    "crnn.report.selection": ("pandas crnn.report.effects crnn.report.ends crnn.report.table"),
     "crnn.report.answer": (
         "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
         "crnn.report.inference crnn.power crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
-        "pandas crnn.power crnn.report.effects crnn.report.inference crnn.report.selection "
-        "crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.inference "
+        "crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
         "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "
         "crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.style": "matplotlib numpy seaborn",
-    "crnn.report.plots": ("matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"),
+    "crnn.report.plots": (
+        "matplotlib numpy pandas seaborn crnn.report.ends crnn.report.style crnn.report.wording"
+    ),
     "crnn.report.classes": (
         "matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"
     ),
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     # What a search shows beside that: `importance` alone asks Optuna for statistics.
-    "crnn.report.found": "numpy pandas crnn.report.effects",
+    "crnn.report.found": "numpy pandas crnn.report.effects crnn.report.ends",
     "crnn.report.edges": "pandas crnn.report.found",
     "crnn.report.explored": "numpy pandas crnn.report.found",
     "crnn.report.front": "numpy pandas",
-    "crnn.report.expected": "numpy pandas scipy",
+    "crnn.report.expected": "numpy pandas scipy crnn.config crnn.report.ends",
     "crnn.report.importance": "numpy optuna pandas crnn.report.found",
     "crnn.report.search_plots": "matplotlib numpy pandas crnn.report.cost crnn.report.style",
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
-        "pandas crnn.report.answer crnn.report.expected crnn.report.explored crnn.report.found "
-        "crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
+        "pandas crnn.config crnn.report.answer crnn.report.ends crnn.report.expected "
+        "crnn.report.explored crnn.report.found crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
         "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
         "crnn.report.wording"
     ),

@@ -25,7 +25,7 @@ CREATED = (
     *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
     "setting",
 )  # what a trial of ours has from the moment that it has an arm
-ENDED = ("history", "seconds")  # what a complete one has besides
+ENDED = ("history", "seconds")  # what a complete one has besides, unless it diverged
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,15 @@ def diverged_epoch(found: Mapping[str, Any]) -> int | None:
     return None
 
 
+IS_DIVERGED = ("diverged", "failure")
+"""The attributes that tell whether a training diverged, without the epoch in earlier versions."""
+
+
+def is_diverged(found: Mapping[str, Any]) -> bool:
+    """Whether a trial's training diverged; its attributes `IS_DIVERGED` are enough."""
+    return diverged_epoch(found) is not None
+
+
 def checked_trials(
     storage: RDBStorage, study: str, keys: tuple[str, ...] | None = None
 ) -> list[TrialRow]:
@@ -190,6 +199,8 @@ def checked_trials(
     Raises:
         UnreadableError: an attribute is missing, or has another type than this version gives it.
     """
+    if keys and set(keys) & set(ENDED):
+        keys = (*keys, "diverged")  # without which these may be missing
     rows = read_trials(storage, study, keys)
     for row in rows:
         if fault := _fault_of_trial(row, keys):
@@ -205,7 +216,9 @@ def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
         return _fault(error)
     if "arm" not in found:
         return ""
-    needed = CREATED + (ENDED if row.state == "COMPLETE" else ())
+    # A draw of a search that diverged has a value, but perhaps not a single epoch behind it.
+    finished = row.state == "COMPLETE" and "diverged" not in found
+    needed = CREATED + (ENDED if finished else ())
     lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
     if lacking:
         return f"attribute {lacking[0]}: missing"

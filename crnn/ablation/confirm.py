@@ -13,7 +13,7 @@ from statistics import fmean
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import IS_DIVERGED, checked_trials, is_diverged
 from crnn.ablation.design import Arm, Stage, arm_name, full_length, make_arm
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.path import forest, path_stage
@@ -22,8 +22,8 @@ from crnn.ablation.space import Confirm
 from crnn.ablation.storage import StorageError, TrialRow
 from crnn.config import Setting
 
-OF_SEARCH = ("arm", "setting")  # the attributes of its trials that are read here
-OF_CONFIRMATION = ("digest", "seed")
+OF_SEARCH = ("arm", "setting", "diverged")  # the attributes of its trials that are read here
+OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)
 OF_ITS_OWN = "take that back, or run it as a study of its own with --study NAME"
 
 
@@ -37,10 +37,15 @@ class Found:
 
 
 def found(search: Record, rows: Sequence[TrialRow]) -> list[Found]:
-    """The search's completed settings, best first; each as the first trial of it."""
+    """The search's completed settings, best first; each as the first trial of it.
+
+    A draw that diverged is none: its value stands there for the sampler alone.
+    """
     first: dict[str, Found] = {}
     for row in rows:
-        if row.state == "COMPLETE" and "arm" in row.attributes and row.value is not None:
+        if "arm" not in row.attributes or is_diverged(row.attributes):
+            continue
+        if row.state == "COMPLETE" and row.value is not None:
             setting = full_length(search.plan.space, row.attributes["setting"])
             first.setdefault(setting.digest, Found(row.number, setting, row.value))
     return sorted(first.values(), key=lambda each: (-each.value, each.number))
@@ -73,7 +78,7 @@ def confirmation(
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its trainings are complete, and keeps its arms, its seeds and the
+    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its seeds and the
     path's arms from then on; the path's seeds may still be added to.
 
     Args:
@@ -206,7 +211,8 @@ def _seeds(search: Record, count: int) -> tuple[int, ...]:
 
 
 def _ended(record: Record, rows: list[TrialRow], states: Sequence[str]) -> bool:
-    ended = {_identity(row) for row in rows if row.state in states}
+    """Whether each of its trainings is in one of these states, or has diverged."""
+    ended = {_identity(r) for r in rows if r.state in states or is_diverged(r.attributes)}
     return all(r.identity in ended for r in record.stages[0].replicates())
 
 
@@ -215,7 +221,18 @@ def _identity(row: TrialRow) -> tuple[str, int]:
 
 
 def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
-    """The arm of the highest mean validation accuracy among those with the most seeds."""
+    """The arm of the highest mean validation accuracy among those with the most seeds.
+
+    An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
+    better than.
+    """
+    diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
+    baseline, *others = record.plan.arms
+    steady = [
+        arm
+        for arm in others
+        if not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
+    ]
     by_identity = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
 
     def merit(arm: Arm) -> tuple[int, float]:
@@ -223,7 +240,7 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
         finite = [value for value in values if value is not None]
         return len(finite), fmean(finite) if finite else 0.0
 
-    return max(record.plan.arms, key=merit)  # the first of equals
+    return max([baseline, *steady], key=merit)  # the first of equals
 
 
 def _with_path(

@@ -87,16 +87,17 @@ class Display:
         self.console.print(text, soft_wrap=True)
 
     def _numbers(self, event: Event) -> str:
-        done = event.progress.complete + event.progress.failed
         left = self._left(event)
-        return f"{done}/{event.progress.wanted}" + (f", {left} left" if left else "")
+        return f"{event.progress.ended}/{event.progress.wanted}" + (
+            f", {left} left" if left else ""
+        )
 
     def _update(self, event: Event) -> None:
         progress = event.progress
         self.bar.update(
             self.overall,
             total=progress.wanted,
-            completed=progress.complete + progress.failed,
+            completed=progress.ended,
             left=f"{left} left" if (left := self._left(event)) else "",
         )
 
@@ -160,6 +161,9 @@ def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
     """The permanent line of a finished training."""
     name = f"{event.task.arm} seed {event.task.seed}"
     found = outcome.attributes
+    if "diverged" in found:
+        epoch = found["diverged"]
+        return Text(f"✗ {name}  diverged in epoch {epoch}  ({numbers})", style="yellow")
     if outcome.state == "FAIL":
         return Text(f"✗ {name}  failed: {found['failure']}  ({numbers})", style="red")
     if outcome.state == "PRUNED":

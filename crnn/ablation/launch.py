@@ -127,6 +127,7 @@ def launch(
     stored = _stored(request)
     asked = _asked(request)
     if stored and (progress := _unless_lacking(request, stored, asked)):
+        _say_what_diverged(request, progress, say)
         return progress
     study, begun = _trains(request, stored, asked)
     conditions, machine = _conditions(request, stored, study, begun, asked)
@@ -223,6 +224,7 @@ class _Training:
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         source = _source(self.storage, request, study, record)
+        _say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study)
         with self.display(study) as on_event, self.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
@@ -246,6 +248,13 @@ class _Training:
         with suppress(OSError):  # there is none, or it is still needed
             folder.rmdir()
             folder.parent.rmdir()
+
+
+def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], None]) -> None:
+    """Say why --retry-failed leaves some trials as they are."""
+    if request.retry_failed and found.diverged:
+        many = f"{found.diverged:,} training{'' if found.diverged == 1 else 's'}"
+        say(f"{many} diverged: the same training would diverge again, so it is not retried.")
 
 
 def _check_folder(request: Request) -> None:

@@ -260,7 +260,7 @@ class _Dispatcher:
             found = {**machine, **outcome.attributes}
             self.on_trial_end(task, outcome)
             self.source.finish(task, outcome.state, outcome.value, found)
-            failed = outcome.state == "FAIL"
+            failed = outcome.state == "FAIL" and "diverged" not in found  # that is an end
             self.reasons = [*self.reasons, str(found["failure"])] if failed else []
             self._tell(slot, "ended", task, outcome)
             if self.place.checkpoints:

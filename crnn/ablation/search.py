@@ -2,17 +2,20 @@
 
 A draw may come to nothing: a network that cannot exist or goes beyond the limits is PRUNED with
 the reason; a setting that was tried before is not trained again, its trial ends as the earlier one.
+A draw that diverged is COMPLETE with the chance level as its value, so that the sampler, which
+ignores failed trials, leaves that region; its attribute ``diverged`` keeps it out of every mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import checked_trials, is_diverged
 from crnn.ablation.design import Arm, arm_name, cost, excesses, make_arm, why_not
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
@@ -27,7 +30,7 @@ from crnn.ablation.storage import (
     save_study,
 )
 from crnn.ablation.tasks import Progress, Task, trial_attributes
-from crnn.config import Setting, Value
+from crnn.config import CHANCE, Setting, Value
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
 SAME = "duplicate_of"  # a trial's attribute: the number of the trial that had its setting first
@@ -49,9 +52,9 @@ class SearchSource:
         self.known = {row.attributes["digest"]: row for row in reversed(own)}
         self.waiting: dict[int, list[int]] = {}  # by trial under way: those of the same setting
         counted = [row for row in rows if self._counts(row)]
-        self.progress = Progress(record.wanted, len(counted))
-        self.progress.failed = sum(row.state == "FAIL" for row in counted)
-        self.progress.complete -= self.progress.failed
+        self.progress = Progress(record.wanted)
+        for row in counted:
+            self.progress.count(row.state, is_diverged(row.attributes))
         self.started = len(counted)
         self._update_cost()
 
@@ -63,8 +66,8 @@ class SearchSource:
 
     def _update_cost(self) -> None:
         typical = cost(self._short(self.record.plan.arms[0].setting))
-        done = self.progress.complete + self.progress.failed
-        self.progress.remaining_cost = typical * max(0, self.progress.wanted - done)
+        left = max(0, self.progress.wanted - self.progress.ended)
+        self.progress.remaining_cost = typical * left
 
     def next(self) -> Task | None:
         """An orphan, a fixed arm, or a fresh draw, while trials are wanted."""
@@ -106,16 +109,23 @@ class SearchSource:
         self, task: Task, state: str, value: float | None, attributes: dict[str, Any]
     ) -> None:
         """Record a trial's end, and of those that wait for it; a pruned one counts as tried."""
+        if is_diverged(attributes):
+            value = value_of_diverged(CHANCE, self._values())
+            state = "FAIL" if value is None else "COMPLETE"
         finish_trial(self.storage, task.trial_id, state, value, attributes)
-        self._count(state)
+        self._count(state, attributes)
         row = TrialRow(task.trial_id, task.number, state, None, None, value, attributes)
         self.known[task.setting.digest] = row
         for trial_id in self.waiting.pop(task.trial_id, []):
             self._repeat(trial_id, row)
 
-    def _count(self, state: str) -> None:
-        self.progress.complete += state != "FAIL"
-        self.progress.failed += state == "FAIL"
+    def _values(self) -> list[float]:
+        """The accuracies of the trials that have finished."""
+        done = [row for row in self.known.values() if row.state == "COMPLETE"]
+        return [r.value for r in done if r.value is not None and not is_diverged(r.attributes)]
+
+    def _count(self, state: str, attributes: dict[str, Any]) -> None:
+        self.progress.count(state, is_diverged(attributes))
         self._update_cost()
 
     def _repeat(self, trial_id: int, first: TrialRow) -> None:
@@ -126,13 +136,13 @@ class SearchSource:
             why = f"the same setting as trial {first.number}, which failed"
             finish_trial(self.storage, trial_id, "PRUNED", attributes={"failure": why})
             return
-        history = first.attributes["history"]
-        steps = {epoch["epoch"]: epoch["val_accuracy"] for epoch in history}
+        same = {k: v for k, v in first.attributes.items() if k in ("history", "diverged")}
+        steps = {epoch["epoch"]: epoch["val_accuracy"] for epoch in same.get("history", [])}
         report_steps(self.storage, trial_id, steps)
-        found = {"history": history, "seconds": 0.0}
+        found = {**same, "seconds": 0.0}
         finish_trial(self.storage, trial_id, first.state, first.value, found)
         if reuse:
-            self._count(first.state)
+            self._count(first.state, found)
 
     def _short(self, setting: Setting) -> Setting:
         return self.space.trained(setting).replace(precision=self.record.precision)
@@ -239,6 +249,16 @@ class SearchSource:
             frozen = self.study_object.get_trials(deepcopy=False)[trial.number]
             sampler = self.study_object.sampler
             sampler.sample_independent(self.study_object, frozen, factor.name, kind)
+
+
+def value_of_diverged(chance: float | None, finished: Iterable[float]) -> float | None:
+    """The value that a sampler is told of a draw that diverged; None where none is known yet.
+
+    Args:
+        chance: the value of guessing; None where the objective has no such level.
+        finished: the values of the trials that have finished, in place of which the worst stands.
+    """
+    return min(finished, default=None) if chance is None else chance
 
 
 def stopped_early(row: TrialRow) -> bool:

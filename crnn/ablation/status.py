@@ -7,12 +7,13 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
-KEYS = ("arm", "seed", "digest", "failure", "duplicate_of")
-STATES = ("complete", "stopped", "running", "waiting", "failed")  # stopped: by a pruner
+KEYS = ("arm", "seed", "digest", "failure", "duplicate_of", "diverged")
+STATES = ("complete", "stopped", "running", "waiting", "diverged", "failed")
+"""What a trial may be; ``stopped`` by a pruner, ``diverged`` where its loss was not finite."""
 
 
 def studies(storage: RDBStorage) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def studies(storage: RDBStorage) -> list[dict[str, Any]]:
 
 
 def status(storage: RDBStorage, study: str) -> dict[str, Any]:
-    """One study: counts, counts by arm, and each failure with its reason.
+    """One study: counts, counts by arm, each divergence with its epoch, each failure's reason.
 
     Raises:
         StorageError: there is no such study.
@@ -46,12 +47,19 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
         for arm, state, row in trials
         if state == "failed"
     ]  # fmt: skip
+    diverged = [
+        {"number": row.number, "arm": arm, "seed": row.attributes.get("seed"),
+         "epoch": diverged_epoch(row.attributes)}
+        for arm, state, row in trials
+        if state == "diverged"
+    ]  # fmt: skip
     return {
         "study": study,
         "design": record.plan.space.design,
         "wanted": record.wanted,
         **_counted(Counter(state for _, state, _ in trials), record.wanted),
         "arms": _by_arm(record, trials),
+        "divergences": diverged,
         "failures": failures,
     }
 
@@ -76,7 +84,7 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
 
 def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
-    rows = [row for row in checked_trials(storage, study, KEYS) if "arm" in row.attributes]
+    rows = [row for row in _rows(storage, study) if "arm" in row.attributes]
     search = record.plan.space.search
     if search and search.duplicates == "redraw":  # another is drawn in the place of each
         rows = [row for row in rows if "duplicate_of" not in row.attributes]
@@ -85,4 +93,12 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
     alive = may_be_running(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
-    return [(row.attributes["arm"], names[row.state], row) for row in rows]
+    states = ["diverged" if diverged_epoch(r.attributes) else names[r.state] for r in rows]
+    return [(row.attributes["arm"], s, row) for row, s in zip(rows, states, strict=True)]
+
+
+def _rows(storage: RDBStorage, study: str) -> list[TrialRow]:
+    """The study's trials. Where an earlier version noted no epoch, the history has it."""
+    rows = checked_trials(storage, study, KEYS)
+    old = [r for r in rows if "diverged" not in r.attributes and diverged_epoch(r.attributes)]
+    return checked_trials(storage, study, (*KEYS, "history")) if old else rows

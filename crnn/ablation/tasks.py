@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import IS_DIVERGED, checked_trials, is_diverged
 from crnn.ablation.design import Arm, Plan, Replicate, Stage, cost
 from crnn.ablation.parameters import designed
 from crnn.ablation.record import Record
@@ -39,25 +39,45 @@ class Task:
 class Progress:
     """How far a study is, in trials and in the cost of what remains.
 
-    `idle` is set where nothing at all was lacking when the run began.
+    Attributes:
+        wanted: the trials that the study wants.
+        complete: those that have a result.
+        failed: those that ended in an error.
+        diverged: those whose loss became infinite or NaN: an end, as the same training diverges
+            again. They are in none of the other two.
+        idle: whether nothing at all was missing when the run began.
+        remaining_cost: of the trials that have not ended.
     """
 
     wanted: int
     complete: int = 0
     failed: int = 0
+    diverged: int = 0
     idle: bool = False
     remaining_cost: float = 0.0
 
     @property
+    def ended(self) -> int:
+        """How many trials have ended, well or not."""
+        return self.complete + self.failed + self.diverged
+
+    @property
     def all_ended(self) -> bool:
         """Whether every trial that is wanted has ended, well or not."""
-        return self.complete + self.failed >= self.wanted
+        return self.ended >= self.wanted
+
+    def count(self, state: str, diverged: bool) -> None:
+        """Count a trial that has ended in `state`."""
+        self.diverged += diverged
+        self.failed += state == "FAIL" and not diverged
+        self.complete += state != "FAIL" and not diverged
 
     def __add__(self, other: Progress) -> Progress:
         return Progress(
             self.wanted + other.wanted,
             self.complete + other.complete,
             self.failed + other.failed,
+            self.diverged + other.diverged,
             remaining_cost=self.remaining_cost + other.remaining_cost,
         )
 
@@ -101,7 +121,7 @@ class DesignedSource:
 
     Complete ones are skipped, orphans (a dead coordinator's RUNNING trials) are taken up again in
     place, failures are final unless they are to be retried, the missing ones are created when
-    their turn comes.
+    their turn comes. A replicate that diverged is final in any case: it would diverge again.
     """
 
     def __init__(
@@ -118,23 +138,22 @@ class DesignedSource:
         self.stage = {r.identity: name for r, name in replicates.items()}
         wanted = list(replicates)
         latest = self._latest()
-        states = {r.identity: latest[r.identity].state for r in wanted if r.identity in latest}
-        closed = ("COMPLETE",) if retry_failed else ("COMPLETE", "FAIL")
-        self.todo = [r for r in wanted if states.get(r.identity) not in closed]
+        found = [latest[r.identity] for r in wanted if r.identity in latest]
+        closed = [row for row in found if _is_closed(row, retry_failed)]
+        done = {_identity(row) for row in closed}
+        self.todo = [r for r in wanted if r.identity not in done]
         self.orphans = {
             identity: row.trial_id for identity, row in latest.items() if row.state == "RUNNING"
         }
-        self.progress = Progress(
-            len(wanted),
-            sum(state == "COMPLETE" for state in states.values()),
-            0 if retry_failed else sum(state == "FAIL" for state in states.values()),
-            remaining_cost=sum(cost(r.arm.setting) for r in self.todo),
-        )
+        remaining = sum(cost(r.arm.setting) for r in self.todo)
+        self.progress = Progress(len(wanted), remaining_cost=remaining)
+        for row in closed:
+            self.progress.count(row.state, is_diverged(row.attributes))
 
     def _latest(self) -> dict[tuple[str, int], TrialRow]:
-        rows = checked_trials(self.storage, self.study, ("arm", "seed", "digest", "setting"))
-        ours = [row for row in rows if "arm" in row.attributes]
-        return {(row.attributes["digest"], row.attributes["seed"]): row for row in ours}
+        keys = ("arm", "seed", "digest", "setting", *IS_DIVERGED)
+        rows = checked_trials(self.storage, self.study, keys)
+        return {_identity(row): row for row in rows if "arm" in row.attributes}
 
     def next(self) -> Task | None:
         """The next replicate that is neither complete nor being trained."""
@@ -165,9 +184,19 @@ class DesignedSource:
     ) -> None:
         """Record a replicate's end."""
         finish_trial(self.storage, task.trial_id, state, value, attributes)
-        self.progress.complete += state == "COMPLETE"
-        self.progress.failed += state == "FAIL"
+        self.progress.count(state, is_diverged(attributes))
         self.progress.remaining_cost -= cost(task.setting)
+
+
+def _identity(row: TrialRow) -> tuple[str, int]:
+    return row.attributes["digest"], row.attributes["seed"]
+
+
+def _is_closed(row: TrialRow, retry_failed: bool) -> bool:
+    """Whether a replicate has ended for good."""
+    if row.state == "FAIL":
+        return not retry_failed or is_diverged(row.attributes)
+    return row.state == "COMPLETE"
 
 
 def varied(plan: Plan) -> list[str]:

@@ -91,9 +91,9 @@ def _complete(storage: RDBStorage, keys: tuple[str, ...]) -> dict[str, list[Tria
     found = {}
     for study in own_studies(storage):
         with suppress(UnreadableError):
-            rows = checked_trials(storage, study, keys)
-            ours = [row for row in rows if row.state == "COMPLETE" and "arm" in row.attributes]
-            found[study] = ours
+            rows = checked_trials(storage, study, (*keys, "diverged"))
+            complete = [r for r in rows if r.state == "COMPLETE" and "arm" in r.attributes]
+            found[study] = [row for row in complete if "diverged" not in row.attributes]
     return found
 
 

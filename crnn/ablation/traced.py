@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
+from crnn.ablation.attributes import checked_trials, is_diverged
 from crnn.ablation.design import load
 from crnn.ablation.record import load_record
 from crnn.ablation.space_file import nearest
@@ -107,6 +107,8 @@ def _row(rows: list[TrialRow], study: str, number: int) -> TrialRow:
         raise UserError(f"--trial {study}:{number}: no such trial; there are {numbers}")
     if "arm" not in row.attributes:
         raise UserError(f"--trial {study}:{number}: no trial of this program's; choose another")
+    if is_diverged(row.attributes):
+        raise UserError(f"--trial {study}:{number}: it diverged; choose one that is COMPLETE")
     if row.state != "COMPLETE":
         again = " --retry-failed" if row.state == "FAIL" else ""
         raise UserError(

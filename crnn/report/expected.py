@@ -7,6 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaln
 
+from crnn.config import CHANCE
+from crnn.report.ends import DIVERGED, ends
+
 LEAST = 2  # draws
 POINTS = 200  # numbers of trials at most that the curve has
 
@@ -55,7 +58,8 @@ def expected_performance(accuracies: pd.Series[float]) -> pd.DataFrame:
 def random_draws(trials: pd.DataFrame, sampler: str, stopped: int) -> tuple[pd.Series[float], str]:
     """The accuracies of a search's random draws; or, where the estimate does not hold, why.
 
-    A setting that was drawn twice counts twice, since a random search may draw it twice.
+    A setting that was drawn twice counts twice, since a random search may draw it twice. A draw
+    that failed or diverged gave nothing but was a draw all the same: it counts as one that guesses.
 
     Args:
         trials: the columns of ``trials.csv``, of the search alone.
@@ -71,8 +75,9 @@ def random_draws(trials: pd.DataFrame, sampler: str, stopped: int) -> tuple[pd.S
     # The baseline and the arms with names of their own are tried first, once, without a draw.
     own = ordered["is_baseline"] | ~ordered["arm"].str.contains("=", regex=False)
     first = own & ~ordered["arm"].duplicated()
-    finite = np.isfinite(pd.to_numeric(ordered["val_accuracy"]).to_numpy(float))
-    done = (ordered["state"] == "COMPLETE") & finite & ~first
-    if done.sum() < LEAST:
-        return none, f"it takes {LEAST} finished draws, and there are {done.sum()}."
-    return ordered.loc[done, "val_accuracy"].astype(float), ""
+    accuracies = pd.to_numeric(ordered["val_accuracy"]).astype(float)
+    ended = ends(ordered).isin(["COMPLETE", "FAIL", DIVERGED]) & ~first
+    gave = (ends(ordered) == "COMPLETE") & np.isfinite(accuracies)
+    if (done := int((ended & gave).sum())) < LEAST:
+        return none, f"it takes {LEAST} finished draws, and there are {done}."
+    return accuracies.where(gave, CHANCE)[ended], ""

@@ -2,8 +2,9 @@
 
 A trial counts once it has finished with a finite accuracy, and a setting that was drawn twice
 counts once (`crnn.report.effects.replicates`). Trials that a pruner stopped do not count: they were
-stopped because they were bad, at an earlier epoch than the others ended. A confirmation's trials do
-not count either: they were trained longer, and chosen.
+stopped because they were bad, at an earlier epoch than the others ended. Draws that diverged do not
+count: the value that the sampler was told of them is no accuracy. A confirmation's trials do not
+count either: they were trained longer, and chosen.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from crnn.report.effects import replicates
+from crnn.report.ends import DIVERGED, ends
 
 Factors = Mapping[str, Mapping[str, Any]]
 FIGURES = ["number", "arm", "val_accuracy", "parameters", "macs", "seconds"]
@@ -63,24 +65,29 @@ def numeric(factor: Mapping[str, Any]) -> bool:
         return False
 
 
-def unfinished_levels(trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors) -> dict[str, int]:
+def unfinished_levels(
+    trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors
+) -> dict[str, dict[str, int]]:
     """The levels of scientific factors that no finished trial has.
 
     Args:
         trials, arms, factors: as in `finished`.
 
     Returns:
-        By ``factor=level``, how many of its trials a pruner has stopped; of factors with a list, or
-        a range of no more than ``MOST_LEVELS`` steps.
+        By ``factor=level``, how many of its trials a pruner has ``stopped``, and how many
+        ``diverged``; of factors with a list, or a range of no more than ``MOST_LEVELS`` steps.
     """
-    ended = trials[(trials["stage"] == "search") & trials["state"].isin(["COMPLETE", "PRUNED"])]
+    own = trials[trials["stage"] == "search"]
+    states = ends(own)
+    ended = own.assign(state=states)[states.isin(["COMPLETE", "PRUNED", DIVERGED])]
     rows = ended[["arm", "state"]].merge(arms, on="arm")
     found = {}
     for name in scientific(factors):
         for level in _possible(factors[name]):
             states = rows.loc[rows[name] == level, "state"]
             if not (states == "COMPLETE").any():
-                found[f"{name}={level}"] = len(states)
+                counts = {"stopped": "PRUNED", "diverged": DIVERGED}
+                found[f"{name}={level}"] = {k: int((states == s).sum()) for k, s in counts.items()}
     return found
 
 

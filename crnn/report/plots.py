@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from crnn.report import style
+from crnn.report.ends import DIVERGED, ends
 from crnn.report.style import BLACK, BLUE, GREY, ORANGE, PALE, styled
 from crnn.report.wording import marked, percent, signed
 
@@ -231,6 +232,14 @@ def sorted_levels(levels: pd.Series[str]) -> list[str]:
         return found
 
 
+WITHOUT_RESULT = (
+    ("FAIL", "x", "failed"),
+    (DIVERGED, "1", "diverged"),
+    ("PRUNED", "|", "stopped or infeasible"),
+)
+"""How a trial ended that has no accuracy, its mark, and what it is called."""
+
+
 @styled
 def history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure:
     """A search by trial number: accuracies, the best so far, what failed or was stopped.
@@ -249,8 +258,9 @@ def history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure
         marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
         names.append("baseline")
     spot: Any = axes.get_xaxis_transform()
-    for state, marker, text in (("FAIL", "x", "failed"), ("PRUNED", "|", "stopped or infeasible")):
-        numbers = trials.loc[trials["state"] == state, "number"]
+    states = ends(trials)
+    for state, marker, text in WITHOUT_RESULT:
+        numbers = trials.loc[states == state, "number"]
         if len(numbers):
             place = np.full(len(numbers), 0.02)
             axes.scatter(numbers, place, marker=marker, s=24, color=GREY, transform=spot)

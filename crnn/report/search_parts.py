@@ -10,8 +10,10 @@ from itertools import combinations
 
 import pandas as pd
 
+from crnn.config import CHANCE
 from crnn.report import search_plots
 from crnn.report.answer import counts
+from crnn.report.ends import DIVERGED, ends
 from crnn.report.expected import expected_performance, random_draws
 from crnn.report.explored import isolation, spans_a_plane, surface, together
 from crnn.report.found import finished, levels, numeric, scientific, unfinished_levels
@@ -87,7 +89,9 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     trials = table.trials[table.trials["stage"] == "search"]
     own = trials[trials["duplicate_of"].isna() & trials["number"].isin(table.epochs["number"])]
     stopped = int((own["state"] == "PRUNED").sum())
-    again = int((trials["state"] == "COMPLETE").sum()) - len(rows)
+    ended = ends(trials)
+    diverged = int((ended == DIVERGED).sum())
+    again = int((ended == "COMPLETE").sum()) - len(rows)
     text = f"What follows rests on {counted(len(rows), 'complete setting')}."
     if again:
         text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
@@ -96,10 +100,18 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
             f" Trials that the pruner stopped do not count: {stopped}. They were stopped because "
             "they were bad, so poor settings are fewer here than were drawn."
         )
+    if diverged:
+        text += f" Draws that diverged do not count: {diverged}; they have no accuracy."
     if absent := unfinished_levels(table.trials, table.arms, table.factors):
-        levels_of = [f"{name} ({stopped} stopped)" for name, stopped in absent.items()]
+        levels_of = [f"{name} ({_ends(numbers)})" for name, numbers in absent.items()]
         text += f" Nothing is known of what no complete setting has: {listed(levels_of)}."
     return text
+
+
+def _ends(numbers: dict[str, int]) -> str:
+    """``2 stopped, 1 diverged``; of those that there are none of, only ``0 stopped`` is said."""
+    said = [f"{number} {word}" for word, number in numbers.items() if number]
+    return ", ".join(said) or "0 stopped"
 
 
 def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) -> TextTable:
@@ -258,9 +270,9 @@ def _expected(table: StudyTable) -> Part:
     curve = expected_performance(draws)
     line = (
         f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
-        "without replacement (Tang et al. 2020), which is unbiased. The baseline and named arms, "
-        "which were not drawn, and draws that failed are left out. The right end is the one best "
-        "trial."
+        "without replacement (Tang et al. 2020), which is unbiased. A draw that failed or diverged "
+        f"counts as one that guesses ({percent(CHANCE)} right). The baseline and named arms, which "
+        "were not drawn, are left out. The right end is the one best trial."
     )
     rows = finished(table.trials, table.arms, table.factors)
 

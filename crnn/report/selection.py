@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from crnn.report.effects import crossed, is_first, replicates
+from crnn.report.ends import DIVERGED, ends
 from crnn.report.table import StudyTable
 
 OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins with
@@ -91,8 +92,9 @@ def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
     rows = trials[trials["arm"].isin(list(arms)) & (trials["state"] != "PRUNED")]
     kept = replicates(rows)
     again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
-    absent = rows.loc[~again, "state"].replace("COMPLETE", "without a finite accuracy")
-    words = absent.replace({"FAIL": "failed", "RUNNING": "under way or cut off"})
+    absent = ends(rows)[~again].replace("COMPLETE", "without a finite accuracy")
+    told = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
+    words = absent.replace(told)
     kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
     return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
 

@@ -315,6 +315,7 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
     found = row.attributes
     plan, values = record.plan, found.get("setting", {})
     seeds = record.seeds or (plan.space.search.seed if plan.space.search else 0,)
+    diverged, history = diverged_epoch(found), found.get("history", [])
     arm = found.get("arm") or (
         arm_name(plan.space, full_length(plan.space, values)) if values else ""
     )
@@ -324,12 +325,12 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
         "arm": arm,
         "seed": found.get("seed", seeds[0]),
         **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
-        "diverged": diverged_epoch(found),
+        "diverged": diverged,
         "number": row.number,
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
         "replicate": seeds.index(found.get("seed", seeds[0])),
-        **_final(found.get("history", []) if row.state == "COMPLETE" else []),
+        **_final(history if row.state == "COMPLETE" and diverged is None else []),
         "started": _time(row.started),
         "finished": _time(row.finished),
     }

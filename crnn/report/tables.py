@@ -21,6 +21,7 @@ from crnn.report.effects import (
     paired_tests,
     replicates,
 )
+from crnn.report.ends import ends
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
@@ -328,7 +329,8 @@ def about_contrasts(contrasts: pd.DataFrame) -> str:
 
 def failures_table(table: StudyTable) -> TextTable:
     """What did not finish, by reason: how many, which, and whether it was made good since."""
-    trials = table.trials[table.trials["state"] != "COMPLETE"]
+    complete = ends(table.trials) == "COMPLETE"
+    trials = table.trials[~complete]
     reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
     reasons = reasons.str.replace(BEYOND, r"\1: \2", regex=True)
     unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
@@ -336,10 +338,10 @@ def failures_table(table: StudyTable) -> TextTable:
     unsaid = unsaid.mask(stopped, STOPPED)
     reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
     which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
-    done = table.trials[table.trials["state"] == "COMPLETE"]
+    done = table.trials[complete]
     done_keys = set(zip(done["arm"], done["seed"], strict=True))
     good = [key in done_keys for key in zip(trials["arm"], trials["seed"], strict=True)]
-    rows = pd.DataFrame({"state": trials["state"], "reason": reasons, "which": which, "good": good})
+    rows = pd.DataFrame({"state": ends(trials), "reason": reasons, "which": which, "good": good})
     cells = [
         [
             *(str(state), str(reason), str(len(group)), str(int(group["good"].sum()))),
