@@ -16,7 +16,6 @@ import textwrap
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -514,14 +513,9 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 
 def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
     """The table, and in the storage that verdicts were produced from it."""
-    from crnn.ablation.record import note_look
-    from crnn.report.effects import looked_at
+    from crnn.report.looks import note_looks
 
-    tested = table.confirmation or table
-    looks = note_look(storage, tested.name, looked_at(tested.trials, tested.arms))
-    if table.confirmation:
-        return replace(table, confirmation=replace(table.confirmation, looks=looks))
-    return replace(table, looks=looks)
+    return note_looks(storage, table)
 
 
 @contextmanager

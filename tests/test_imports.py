@@ -130,9 +130,9 @@ NOW = {
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
-        "optuna optuna_dashboard pandas plotly crnn.ablation.folders crnn.ablation.record "
-        "crnn.live.graphs crnn.live.note crnn.report.answer crnn.report.contrasts "
-        "crnn.report.effects crnn.report.selection crnn.report.table"
+        "optuna optuna_dashboard pandas plotly crnn.ablation.folders crnn.live.graphs "
+        "crnn.live.note crnn.report.answer crnn.report.contrasts crnn.report.effects "
+        "crnn.report.looks crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -196,6 +196,9 @@ NOW = {
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
+    ),
+    "crnn.report.looks": (
+        "optuna crnn.ablation.record crnn.report.answer crnn.report.effects crnn.report.table"
     ),
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
