@@ -179,7 +179,8 @@ NOW = {
     "crnn.report.search_plots": "matplotlib numpy pandas crnn.report.cost crnn.report.style",
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
-        "pandas crnn.report.answer crnn.report.expected crnn.report.explored crnn.report.found "
+        "pandas crnn.report.answer crnn.report.effects crnn.report.expected "
+        "crnn.report.explored crnn.report.found "
         "crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
         "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
         "crnn.report.wording"

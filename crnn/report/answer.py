@@ -22,6 +22,7 @@ from crnn.report.effects import (
     paired,
     paired_tests,
     replicates,
+    trained,
     verdicts_on_test,
 )
 from crnn.report.found import finished
@@ -129,16 +130,16 @@ def counts(table: StudyTable) -> dict[str, int]:
     epoch at least; a trial that was pruned before any was a draw that cannot exist. What was drawn
     again and not trained is among them only where the search lets it count.
     """
-    state, trained = table.trials["state"], table.trials["number"].isin(table.epochs["number"])
-    stopped = int(((state == "PRUNED") & trained).sum())
+    state, begun = table.trials["state"], trained(table.trials, table.epochs)
+    stopped = int(((state == "PRUNED") & begun).sum())
     kinds = {
         "stopped early": stopped,
         "failed": int((state == "FAIL").sum()),
         "under way or cut off": int((state == "RUNNING").sum()),
-        "infeasible": int(((state == "PRUNED") & ~trained).sum()),
+        "infeasible": int(((state == "PRUNED") & ~begun).sum()),
     }
     finished = int((state == "COMPLETE").sum()) + stopped
-    if again := int((table.trials["duplicate_of"].notna() & trained).sum()):
+    if again := int((table.trials["duplicate_of"].notna() & begun).sum()):
         kinds["drawn again"] = again
         finished -= 0 if table.reuses else again
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
