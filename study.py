@@ -17,7 +17,6 @@ import webbrowser
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -593,14 +592,9 @@ def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> N
 
 def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
     """The table, and in the storage that verdicts were produced from it."""
-    from crnn.ablation.record import note_look
-    from crnn.report.effects import looked_at
+    from crnn.report.looks import note_looks
 
-    tested = table.confirmation or table
-    looks = note_look(storage, tested.name, looked_at(tested.trials, tested.arms))
-    if table.confirmation:
-        return replace(table, confirmation=replace(table.confirmation, looks=looks))
-    return replace(table, looks=looks)
+    return note_looks(storage, table)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from crnn.report import inference
 
 ARMS, SEEDS, MARGIN = 9, 10, 0.005
 NOISE = 0.003  # of each training
+STEPS, LOOKS = 4, (5, 10, 15, 20)  # of a path, and the numbers of seeds that it is raised to
 Array = npt.NDArray[np.float64]
 
 
@@ -93,6 +94,14 @@ def agree(found: Simulated, studies: int = 200) -> None:
             assert (verdict == "equivalent") == found.equivalent[study, arm]
 
 
+def raised_path_seeds(rng: np.random.Generator, studies: int) -> tuple[float, float]:
+    """How often a path without any effect has a significant step: at its last look, at any look."""
+    trained = NOISE * rng.standard_normal((studies, STEPS + 1, LOOKS[-1]))
+    steps = np.diff(trained, axis=1)  # each against the one before
+    wrong = np.stack([judge(steps[:, :, :seeds]).rejected.any(1) for seeds in LOOKS])
+    return float(wrong[-1].mean()), float(wrong.any(0).mean())
+
+
 def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     """All figures, and the range that some of them must lie in."""
     rng = np.random.default_rng(seed)
@@ -132,6 +141,10 @@ def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[
         covered = (simulated.low <= 0) & (simulated.high >= 0)
         say(f"{name}: coverage", covered.mean())
         say(f"{name}: family-wise error", simulated.rejected.any(1).mean())
+    once, ever = raised_path_seeds(np.random.default_rng(seed), studies)
+    say(f"a path's false steps, {LOOKS[-1]} seeds at once", once)
+    raised = "/".join(map(str, LOOKS))
+    say(f"a path's false steps, path_seeds raised {raised} with a look at each", ever)
     return found, ranges
 
 

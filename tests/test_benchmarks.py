@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,6 +47,16 @@ def test_overhead_measures_the_storage() -> None:
     found = closing_line("overhead.py", "--no-run", "--trials", "20", "40")
     assert [row["trials"] for row in found["storage"]] == [20, 40]
     assert all(row["create_ms"] > 0 and row["end_ms"] > 0 for row in found["storage"])
+
+
+def test_raising_a_paths_seeds_with_a_look_at_each_finds_more_by_chance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    calibration = importlib.import_module("calibration")
+    once, ever = calibration.raised_path_seeds(np.random.default_rng(0), 4_000)
+    assert once == pytest.approx(0.046, abs=0.01)
+    assert ever == pytest.approx(0.133, abs=0.02)
 
 
 @pytest.fixture

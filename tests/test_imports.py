@@ -141,9 +141,9 @@ NOW = {
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
         "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint "
-        "crnn.ablation.folders crnn.ablation.record crnn.live "
-        "crnn.live.graphs crnn.live.note crnn.live.state crnn.report.answer crnn.report.contrasts "
-        "crnn.report.effects crnn.report.selection crnn.report.table"
+        "crnn.ablation.folders crnn.live crnn.live.graphs crnn.live.note crnn.live.state "
+        "crnn.report.answer crnn.report.contrasts crnn.report.effects crnn.report.looks "
+        "crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -194,8 +194,9 @@ NOW = {
     "crnn.report.search_plots": "matplotlib numpy pandas crnn.report.cost crnn.report.style",
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
-        "pandas crnn.config crnn.report.answer crnn.report.ends crnn.report.expected "
-        "crnn.report.explored crnn.report.found crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
+        "pandas crnn.config crnn.report.answer crnn.report.effects crnn.report.ends "
+        "crnn.report.expected crnn.report.explored crnn.report.found "
+        "crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
         "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
         "crnn.report.wording"
     ),
@@ -211,6 +212,9 @@ NOW = {
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
+    ),
+    "crnn.report.looks": (
+        "optuna crnn.ablation.record crnn.report.answer crnn.report.effects crnn.report.table"
     ),
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (

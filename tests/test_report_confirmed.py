@@ -319,6 +319,32 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
         assert f"--device {device} --precision fp32 --threads 1{more}`: " in text
 
 
+def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_path: Path) -> None:
+    """Every stage numbers its own trials, so a number alone says nothing."""
+    pruner = 'pruner = { name = "median" }'
+    search = begin(storage, record(CONFIRM.replace("trials   = 6", f"trials   = 12\n{pruner}")))
+    source = SearchSource(storage, STUDY, search)
+    while task := source.next():
+        end(source, task, "COMPLETE" if task.number < 4 else "PRUNED")
+    wanted = confirmation(storage, STUDY, search, search)
+    assert wanted is not None
+    begin(storage, wanted, NAME)
+    run_all(DesignedSource(storage, NAME, wanted, wanted.stages), 6)  # fewer than the search's
+    table = load_study(storage, STUDY)
+    stopped = table.trials["state"] == "PRUNED"
+    assert table.confirmation is not None
+    assert set(table.trials.loc[stopped, "number"]) - set(table.confirmation.epochs["number"])
+    assert set(table.trials.loc[stopped, "number"]) & set(table.confirmation.epochs["number"])
+    folder = write_report(table, tmp_path).folder
+    for page in ("report.md", "report.html"):
+        text = (folder / page).read_text("utf-8")
+        assert f"{stopped.sum()} stopped by the pruner." in text
+        assert "no reason was recorded" not in text
+    lines = (folder / "report.md").read_text("utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith("| PRUNED"))
+    assert row.split(" | ")[1:3] == ["stopped early by the pruner", str(stopped.sum())]
+
+
 @pytest.mark.parametrize("parts", [0, 1])
 def test_the_report_of_a_search_that_is_not_yet_confirmed(
     parts: int, storage: RDBStorage, tmp_path: Path

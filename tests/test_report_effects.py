@@ -180,9 +180,11 @@ def test_best_so_far_and_shares() -> None:
 def test_the_last_epochs_and_the_test_set_stand_in_for_the_last_epoch() -> None:
     trials = trials_frame(("baseline", 0, 0.9), ("x=1", 0, 0.8))
     epochs = pd.DataFrame(
-        [(n, e, 0.1 * n + 0.01 * e) for n in (0, 1) for e in (7, 3, 1, 2, 6, 4, 5)],
-        columns=["number", "epoch", "val_accuracy"],
+        [("ablation", n, e, 0.1 * n + 0.01 * e) for n in (0, 1) for e in (7, 3, 1, 2, 6, 4, 5)]
+        + [("search", 0, e, 0.9) for e in range(8, 13)],  # another stage's trial of that number
+        columns=["stage", "number", "epoch", "val_accuracy"],
     )
+    trials = trials.assign(stage="ablation")
     assert last_epochs(trials, epochs)["val_accuracy"].tolist() == pytest.approx([0.05, 0.15])
     assert on_test(trials)["val_accuracy"].tolist() == pytest.approx([0.89, 0.79])
 

@@ -193,7 +193,9 @@ def test_draws_that_came_to_nothing_are_told_by_kind() -> None:
                             8: f"infeasible: parameters: 5,000,000 {beyond}"}),
     )  # fmt: skip
     epochs = SMALL.epochs[~SMALL.epochs["number"].isin([7, 8])]
-    rows = failures_table(replace(SMALL, trials=trials, epochs=epochs)).rows
+    found = failures_table(replace(SMALL, trials=trials, epochs=epochs))
+    assert found.note == "2 stopped by the pruner, 2 beyond the limits."
+    rows = found.rows
     assert {(row[1], row[2]) for row in rows if row[0] == "PRUNED"} == {
         ("stopped early by the pruner", "2"),
         ("infeasible: parameters: beyond the limit of 4,066,836", "2"),

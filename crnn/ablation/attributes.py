@@ -150,6 +150,7 @@ class StudyAttributes(_Attributes):
     threads: int = Field(ge=1, le=10_000)
     environments: list[dict[str, str]]
     looks: list[Count] = []
+    path_looks: list[Count] = []
     exhausted: Count = 0
     arms: list[StoredArm] = []
     path: StoredPath | None = None

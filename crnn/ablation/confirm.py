@@ -258,5 +258,27 @@ def _with_path(
             path = path_stage(space, best, predict, arms, ())
     if path.arms:
         taken, wanted = len(record.seeds), max(count, len(path.seeds))
+        if path.seeds and wanted > len(path.seeds) and not record.path_looks:
+            record = replace(record, path_looks=_looks_before(storage, study, path))
         path = replace(path, seeds=_seeds(search, taken + wanted)[taken:])
     return replace(record, path=path)
+
+
+def _looks_before(storage: RDBStorage, study: str, path: Stage) -> tuple[int, ...]:
+    """The look at a path that has ended and has none noted: whoever adds seeds has seen verdicts.
+
+    Earlier versions showed them without noting it.
+    """
+    rows = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+    done = {_identity(row) for row in rows if row.state == "COMPLETE"}
+    ended = done | {_identity(row) for row in rows if row.state == "FAIL"}
+    trainings = [replicate.identity for replicate in path.replicates()]
+    digests = {arm.name: arm.setting.digest for arm in path.arms}
+    pairs = [
+        len([s for s in path.seeds if {(arm.setting.digest, s), (digests[arm.against], s)} <= done])
+        for arm in path.arms
+        if arm.against
+    ]
+    if not ended.issuperset(trainings) or max(pairs, default=0) < 2:
+        return ()
+    return (len(done.intersection(trainings)),)

@@ -26,6 +26,7 @@ from crnn.config import Setting
 from crnn.errors import one_line
 
 FORMAT = 1
+PATH = "path"  # the name of a confirmation's second stage
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Record:
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
         environments: versions and hardware of each machine and version that it ran on.
-        looks: the numbers of finished trials at which verdicts were produced, in order.
+        looks: the numbers of finished trials at which verdicts were produced, in order; of a
+            confirmation those on its first stage.
+        path_looks: the same of its path.
     """
 
     plan: Plan
@@ -55,6 +58,7 @@ class Record:
     threads: int = 1
     environments: tuple[dict[str, str], ...] = ()
     looks: tuple[int, ...] = ()
+    path_looks: tuple[int, ...] = ()
     exhausted: int = 0
     chosen: str = ""
     path: Stage | None = None
@@ -77,7 +81,8 @@ class Record:
     def of(self, stage: Stage) -> Record:
         """The record of one of its stages alone."""
         plan = replace(self.plan, arms=stage.arms)
-        return replace(self, plan=plan, seeds=stage.seeds, path=None)
+        looks = self.path_looks if stage.name == PATH else self.looks
+        return replace(self, plan=plan, seeds=stage.seeds, path=None, looks=looks)
 
     def attributes(self) -> dict[str, Any]:
         """As the study's user attributes."""
@@ -108,6 +113,7 @@ class Record:
         found: dict[str, Any] = {"arms": list(map(_stored_arm, self.plan.arms))}
         if self.path:
             arms = list(map(_stored_arm, self.path.arms))
+            found["path_looks"] = list(self.path_looks)
             found["path"] = {"chosen": self.chosen, "arms": arms, "seeds": list(self.path.seeds)}
         return found
 
@@ -138,7 +144,7 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
         raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
     path = stored.path
-    stage = Stage("path", _arms(plan, path.arms), tuple(path.seeds)) if path else None
+    stage = Stage(PATH, _arms(plan, path.arms), tuple(path.seeds)) if path else None
     return Record(
         plan=plan,
         seeds=tuple(stored.seeds),
@@ -148,6 +154,7 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         threads=stored.threads,
         environments=tuple(stored.environments),
         looks=tuple(stored.looks),
+        path_looks=tuple(stored.path_looks),
         exhausted=stored.exhausted,
         chosen=path.chosen if path else "",
         path=stage,
@@ -182,15 +189,24 @@ def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
     return tuple(make_arm(plan.space, s, arm.name, arm.against, arm.note) for arm, s in made)
 
 
-def note_look(storage: RDBStorage, study: str, trials: int) -> tuple[int, ...]:
-    """Note that verdicts were produced from so many finished trials, if any; all looks so far.
+def note_look(
+    storage: RDBStorage, study: str, trials: int, *, path: bool = False
+) -> tuple[int, ...]:
+    """Note that verdicts were produced from so many finished trials; all looks at the stage so far.
 
     Looking again at the same number is no new look: the data are the same.
+
+    Args:
+        storage: where the study is.
+        study: its name.
+        trials: the finished trials of the stage; 0 where nothing could be tested.
+        path: of a confirmation, whether they are its path's.
     """
-    looks = load_record(storage, study).looks
+    record = load_record(storage, study)
+    key, looks = ("path_looks", record.path_looks) if path else ("looks", record.looks)
     if trials < 1 or trials in looks:
         return looks
-    save_study(storage, study, {"looks": [*looks, trials]})
+    save_study(storage, study, {key: [*looks, trials]})
     return (*looks, trials)
 
 

@@ -14,7 +14,7 @@ from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import labels, leading
-from crnn.report.table import StudyTable
+from crnn.report.table import StudyTable, all_epochs, all_trials
 from crnn.report.wording import percent, signed
 
 ROOM = 10  # arms of a search beside the baseline
@@ -35,10 +35,10 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
     search, done = table.design == "search", all_ended(table)
-    own = [table, table.path] if table.path else [table]
-    trials = pd.concat([stage.trials for stage in own], ignore_index=True)
+    own = replace(table, confirmation=None)
+    trials = all_trials(own)
     trials = trials[trials["state"].isin(["COMPLETE", "FAIL"])]
-    failures = tables.failures_table(replace(table, trials=trials))
+    failures = tables.failures_table(replace(own, trials=trials, epochs=all_epochs(own)))
     tested = done and not search
     shown = tables.brief_table(table, effects) if tested else _means(table, effects)
     parts = [

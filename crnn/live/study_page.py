@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import optuna
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,13 +10,13 @@ from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from crnn.ablation.fingerprint import fingerprint
 from crnn.ablation.folders import search_of
-from crnn.ablation.record import note_look
 from crnn.live import graphs, state
 from crnn.live.note import OURS, best_arms, note
 from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
-from crnn.report.effects import looked_at, mean_curves
+from crnn.report.effects import mean_curves
+from crnn.report.looks import note_looks
 from crnn.report.selection import leading, numbered, tags
 from crnn.report.table import StudyTable, load_study
 
@@ -28,16 +26,13 @@ BEST = 8  # arms whose learning curves are shown beside the baseline's
 def refresh(storage: RDBStorage, study: str) -> None:
     """Bring the study's note and graphs up to date.
 
-    Once every trial has ended they have verdicts, which is a look like that of the report.
+    Once every trial of a stage has ended they have its verdicts, which is a look like the report's.
 
     Raises:
         StorageError: there is no such study, or another program has changed it.
     """
     shown = fingerprint(storage, study)  # before the look: what comes after it is not shown
-    table = load_study(storage, study)
-    if all_ended(table):
-        looks = note_look(storage, study, looked_at(table.trials, table.arms))
-        table = replace(table, looks=looks)
+    table = note_looks(storage, load_study(storage, study), only_ended=True)
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
     table, effects = numbered(table, effects)

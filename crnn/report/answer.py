@@ -22,11 +22,12 @@ from crnn.report.effects import (
     paired,
     paired_tests,
     replicates,
+    trained,
     verdicts_on_test,
 )
 from crnn.report.found import finished
 from crnn.report.inference import PairedTest, paired_test, within
-from crnn.report.table import StudyTable
+from crnn.report.table import StudyTable, stages
 from crnn.report.wording import (
     CONFOUNDED,
     counted,
@@ -95,15 +96,23 @@ def incomplete(table: StudyTable) -> list[str]:
             f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
             "answer may change."
         )
-    if len(table.looks) > 1:
-        *earlier, last = [f"{trials:,}" for trials in table.looks]
-        at = f"{', '.join(earlier)} and {last}"
-        notes.append(
-            f"Look {len(table.looks)}, error rate not controlled: verdicts were produced at {at} "
-            "finished trials. Testing again as they come in finds differences by chance more often "
-            "than 5 %."
-        )
+    every = stages(table)
+    paths = [stage.path for stage in every]
+    for stage in every:
+        if len(stage.looks) > 1:
+            where = " on the path" if any(stage is path for path in paths) else ""
+            notes.append(_looks(stage.looks, where))
     return notes
+
+
+def _looks(looks: Sequence[int], where: str) -> str:
+    """That verdicts on a stage were produced more than once."""
+    *earlier, last = [f"{trials:,}" for trials in looks]
+    return (
+        f"Look {len(looks)}, error rate not controlled: verdicts{where} were produced at "
+        f"{', '.join(earlier)} and {last} finished trials. Testing again as they come in finds "
+        "differences by chance more often than 5 %."
+    )
 
 
 def all_ended(table: StudyTable) -> bool:
@@ -121,16 +130,16 @@ def counts(table: StudyTable) -> dict[str, int]:
     epoch at least; a trial that was pruned before any was a draw that cannot exist. What was drawn
     again and not trained is among them only where the search lets it count.
     """
-    state, trained = table.trials["state"], table.trials["number"].isin(table.epochs["number"])
-    stopped = int(((state == "PRUNED") & trained).sum())
+    state, begun = table.trials["state"], trained(table.trials, table.epochs)
+    stopped = int(((state == "PRUNED") & begun).sum())
     kinds = {
         "stopped early": stopped,
         "failed": int((state == "FAIL").sum()),
         "under way or cut off": int((state == "RUNNING").sum()),
-        "infeasible": int(((state == "PRUNED") & ~trained).sum()),
+        "infeasible": int(((state == "PRUNED") & ~begun).sum()),
     }
     finished = int((state == "COMPLETE").sum()) + stopped
-    if again := int((table.trials["duplicate_of"].notna() & trained).sum()):
+    if again := int((table.trials["duplicate_of"].notna() & begun).sum()):
         kinds["drawn again"] = again
         finished -= 0 if table.reuses else again
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}

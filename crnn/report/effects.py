@@ -185,6 +185,18 @@ def looked_at(trials: pd.DataFrame, arms: pd.DataFrame) -> int:
     return len(replicates(trials)) if (counts > 1).any() else 0
 
 
+def trained(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[bool]:
+    """Which trials have an epoch at least; each stage numbers its own.
+
+    Args:
+        trials: the columns ``stage`` and ``number``, of one stage or several.
+        epochs: the same, of the same stages.
+    """
+    known = set(zip(epochs["stage"], epochs["number"], strict=True))
+    keys = zip(trials["stage"], trials["number"], strict=True)
+    return pd.Series([key in known for key in keys], index=trials.index, dtype=bool)
+
+
 def crossed(arms: pd.DataFrame) -> pd.DataFrame:
     """The arms of a factorial's grid: the baseline and those named by their levels."""
     return arms[arms["arm"].str.contains("=", regex=False) | is_first(arms)]
@@ -200,9 +212,11 @@ def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = LAST) -
 
     A line of sensitivity: whether an effect hangs on the last epoch alone.
     """
-    latest = epochs.sort_values("epoch").groupby("number").tail(count)
-    means = latest.groupby("number")["val_accuracy"].mean()
-    return trials.assign(val_accuracy=trials["number"].map(means))
+    keys = ["stage", "number"]
+    latest = epochs.sort_values("epoch").groupby(keys).tail(count)
+    means = latest.groupby(keys)["val_accuracy"].mean()
+    own = pd.MultiIndex.from_frame(trials[keys])
+    return trials.assign(val_accuracy=means.reindex(own).to_numpy(float))
 
 
 def on_test(trials: pd.DataFrame) -> pd.DataFrame:

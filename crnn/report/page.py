@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
-from crnn.report.table import StudyTable, all_trials, provenance
+from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
     from crnn.report.part import Part
@@ -84,9 +84,8 @@ def content(
     """
     first, *rest = [*chosen, *findings(table, effects, contrasts)]
     stages = _stages(table, search)
-    every = table
-    if search:
-        every = replace(table, trials=all_trials(replace(search, confirmation=table)))
+    whole = replace(search, confirmation=table) if search else table
+    every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
     return {
         "table": table,
         "design": DESIGNS[table.design],

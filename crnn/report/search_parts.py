@@ -13,6 +13,7 @@ import pandas as pd
 from crnn.config import CHANCE
 from crnn.report import search_plots
 from crnn.report.answer import counts
+from crnn.report.effects import trained
 from crnn.report.ends import DIVERGED, ends
 from crnn.report.expected import expected_performance, random_draws
 from crnn.report.explored import isolation, spans_a_plane, surface, together
@@ -87,7 +88,7 @@ def _importance(
 def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     """What all parts rest on, and what they leave out."""
     trials = table.trials[table.trials["stage"] == "search"]
-    own = trials[trials["duplicate_of"].isna() & trials["number"].isin(table.epochs["number"])]
+    own = trials[trials["duplicate_of"].isna() & trained(trials, table.epochs)]
     stopped = int((own["state"] == "PRUNED").sum())
     ended = ends(trials)
     diverged = int((ended == DIVERGED).sum())

@@ -20,6 +20,7 @@ from crnn.report.effects import (
     pair_differences,
     paired_tests,
     replicates,
+    trained,
 )
 from crnn.report.ends import ends
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
@@ -43,6 +44,7 @@ CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 REASON = 300  # characters of a failure's first line that are shown
 BEYOND = r"(\w+): [\d,]+ is (beyond the limit of [\d,]+)"  # draws that go beyond are one kind
+SAME_SETTING = "the same setting as trial"
 STOPPED = "stopped early by the pruner"
 UNDER_WAY = "under way, or cut off with its run: the next one goes on with it"
 
@@ -328,19 +330,23 @@ def about_contrasts(contrasts: pd.DataFrame) -> str:
 
 
 def failures_table(table: StudyTable) -> TextTable:
-    """What did not finish, by reason: how many, which, and whether it was made good since."""
+    """What did not finish, by reason: how many, which, and whether it was made good since.
+
+    Args:
+        table: a study, or the trials and epochs of all its stages.
+    """
     complete = ends(table.trials) == "COMPLETE"
     trials = table.trials[~complete]
     reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
     reasons = reasons.str.replace(BEYOND, r"\1: \2", regex=True)
     unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
-    stopped = (trials["state"] == "PRUNED") & trials["number"].isin(table.epochs["number"])
+    stopped = (trials["state"] == "PRUNED") & trained(trials, table.epochs)
     unsaid = unsaid.mask(stopped, STOPPED)
     reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
     which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
-    done = table.trials[complete]
-    done_keys = set(zip(done["arm"], done["seed"], strict=True))
-    good = [key in done_keys for key in zip(trials["arm"], trials["seed"], strict=True)]
+    done, keys = table.trials[complete], ["stage", "arm", "seed"]
+    done_keys = set(done[keys].itertuples(index=False, name=None))
+    good = [key in done_keys for key in trials[keys].itertuples(index=False, name=None)]
     rows = pd.DataFrame({"state": ends(trials), "reason": reasons, "which": which, "good": good})
     cells = [
         [
@@ -350,7 +356,25 @@ def failures_table(table: StudyTable) -> TextTable:
         for (state, reason), group in rows.groupby(["state", "reason"], sort=False)
     ]
     titles = ["state", "reason", "trials", "finished since", "which"]
-    return TextTable(titles, cells, words=5)
+    note = _by_kind(trials["state"], trials["failure"].fillna("").astype(str), stopped)
+    return TextTable(titles, cells, words=5, note=note)
+
+
+def _by_kind(state: pd.Series[str], reasons: pd.Series[str], stopped: pd.Series[bool]) -> str:
+    """``46 stopped by the pruner, 22 beyond the limits.``; empty where all have finished."""
+    never = (state == "PRUNED") & ~stopped
+    beyond = never & reasons.str.extract(BEYOND)[0].notna()
+    again = never & reasons.str.startswith(SAME_SETTING)
+    kinds = {
+        "failed": state == "FAIL",
+        "stopped by the pruner": stopped,
+        "beyond the limits": beyond,
+        "drawn before": again,
+        "infeasible or without a recorded reason": never & ~beyond & ~again,
+        "under way or cut off": state == "RUNNING",
+    }
+    said = [f"{int(which.sum()):,} {kind}" for kind, which in kinds.items() if which.any()]
+    return f"{', '.join(said)}." if said else ""
 
 
 def factors_table(table: StudyTable) -> TextTable:
