@@ -158,7 +158,7 @@ NOW = {
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
-        "numpy pandas patsy statsmodels crnn.report.effects crnn.report.inference"
+        "numpy pandas crnn.report.effects crnn.report.inference"
     ),
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",

@@ -1,19 +1,22 @@
 """Combinations of arms: a factorial's main effects and interactions, and whether effects add up.
 
+A contrast is computed seed by seed and then tested as pairs are: c_s = Σ w·y_s over the cells, with
+the weights w of marginal means. Each contrast so has the spread of its own cells; a pooled residual
+would give all of them that of the noisiest cell. In a whole grid these weights are also those of
+sum-coded least squares with main effects, two-way interactions and seeds as blocks: the estimates
+are the same where no training lacks.
+
 Pure functions of DataFrames. Accuracies and differences are fractions.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
-from patsy import build_design_matrices, dmatrices
 
 from crnn.report.effects import crossed, paired, replicates
 from crnn.report.inference import holm, paired_test
@@ -34,9 +37,10 @@ def contrasts(
         factors: the factors' names, columns of ``arms``.
 
     Returns:
-        ``kind`` is ``main``, ``interaction`` or ``additivity``, each a Holm family of its own;
-        ``n`` counts seeds: of a sum of effects those with all its trainings, of the others the
-        fewest of any cell.
+        ``kind`` is ``main``, ``interaction`` or ``additivity``, each a Holm family of its own: all
+        contrasts that the design allows, whatever has finished. ``n`` counts the seeds that have
+        all trainings of the contrast. Below two, or where all seeds differ by the same amount,
+        there is no test, and the contrast counts in its family with a p of 1.
     """
     rows: list[dict[str, object]] = []
     if design == "factorial":
@@ -65,101 +69,86 @@ def idle_arms(arms: pd.DataFrame, factors: Sequence[str]) -> dict[str, list[str]
 def _factorial(
     trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
 ) -> list[dict[str, object]]:
-    """Sum-coded least squares with seeds as blocks; nothing where cells or spread are lacking.
-
-    Over a whole grid the model has main effects and two-way interactions, and what goes beyond is
-    residual. Where a factor has no effect in some arms there is no such grid: each cell then has a
-    mean of its own.
-    """
+    """Main effects and interactions, each over the seeds that have every cell it weighs."""
     grid = crossed(arms)
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
-    # Names of factors and levels are the user's: the formula has its own.
-    short = {name: f"factor{place}" for place, name in enumerate(varied)}
-    cells = grid[["arm", *varied]].rename(columns=short)
-    data = cells.merge(replicates(trials)[["arm", "seed", "val_accuracy"]], on="arm")
-    seeds = data.groupby("arm")["seed"].nunique().reindex(cells["arm"]).fillna(0)
-    if not varied or seeds.min() < 1 or data["seed"].nunique() < 2:
-        return []
-    columns = list(short.values())
-    full = math.prod(cells[column].nunique() for column in columns)
-    whole = len(cells.drop_duplicates(columns)) == full and (cells[columns] != "").all(axis=None)
-    terms = " + ".join(f"C({column}, Sum)" for column in columns)
-    model = f"({terms}) ** 2" if whole else "C(arm, Sum)"
-    outcome, design = dmatrices(f"val_accuracy ~ C(seed, Sum) + {model}", data)
-    fit = sm.OLS(outcome, design).fit()
-    if fit.df_resid < 1 or fit.ssr <= 1e-18 or fit.model.rank < fit.model.exog.shape[1]:
-        return []
-    frame = cells.assign(seed=data["seed"].iloc[0])
-    (matrix,) = build_design_matrices([design.design_info], frame)
-    means = _Means(cells, columns, np.asarray(matrix))
-    wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, short, means)
-    if not wanted:
-        return []
-    tested = fit.t_test(np.array([vector for _, _, vector in wanted]))
-    ends, p = tested.conf_int(), np.ravel(tested.pvalue)
-    return [
-        {
-            "kind": kind,
-            "term": term,
-            "n": int(seeds.min()),
-            "delta": float(tested.effect[place]),
-            "ci_low": float(ends[place, 0]),
-            "ci_high": float(ends[place, 1]),
-            "p_value": float(p[place]),
-        }
-        for place, (kind, term, _) in enumerate(wanted)
-    ]
+    wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
+    by_seed = _by_seed(trials, list(grid["arm"]))
+    return [_row(kind, term, _by_weights(by_seed, weights)) for kind, term, weights in wanted]
 
 
-def _wanted(
-    baseline: Mapping[str, str], short: Mapping[str, str], means: _Means
-) -> list[tuple[str, str, Vector]]:
-    """Kind, words and vector of each contrast that the cells allow.
+def _by_seed(trials: pd.DataFrame, arms: list[str]) -> Vector:
+    """Validation accuracies, seeds by arms; NaN where a training lacks."""
+    done = replicates(trials)
+    values = done.pivot(index="seed", columns="arm", values="val_accuracy")
+    return values.reindex(columns=arms).sort_index().to_numpy(float)
+
+
+def _by_weights(by_seed: Vector, weights: Vector) -> Vector:
+    """The contrast of each seed that has all cells with a weight."""
+    values: Vector = by_seed[:, weights != 0] @ weights[weights != 0]
+    return values[np.isfinite(values)]
+
+
+def _row(kind: str, term: str, values: npt.ArrayLike) -> dict[str, object]:
+    """What a contrast's values by seed say."""
+    test = paired_test(values)
+    return {
+        "kind": kind,
+        "term": term,
+        "n": test.n,
+        "delta": test.mean,
+        "ci_low": test.low,
+        "ci_high": test.high,
+        "p_value": test.p,
+    }
+
+
+def _wanted(baseline: Mapping[str, str], cells: _Cells) -> list[tuple[str, str, Vector]]:
+    """Kind, words and weights of each contrast that the cells allow.
 
     Args:
         baseline: the baseline's level of each factor that varies.
-        short: each factor's column.
-        means: of the cells.
+        cells: of the grid.
     """
     wanted = []
-    for name, column in short.items():
-        base, *others = means.levels(column, baseline[name])
+    for name in baseline:
+        base, *others = cells.levels(name, baseline[name])
         for level in others:
-            vector = means.difference({column: level}, {column: base})
-            if vector is not None:
-                wanted.append(("main", f"{name} {level} instead of {base}", vector))
-    for one, two in itertools.combinations(short, 2):
-        x, y = short[one], short[two]
-        a0, *firsts = means.levels(x, baseline[one], y)
-        b0, *seconds = means.levels(y, baseline[two], x)
+            weights = cells.difference({name: level}, {name: base})
+            if weights is not None:
+                wanted.append(("main", f"{name} {level} instead of {base}", weights))
+    for x, y in itertools.combinations(baseline, 2):
+        a0, *firsts = cells.levels(x, baseline[x], y)
+        b0, *seconds = cells.levels(y, baseline[y], x)
         for a, b in itertools.product(firsts, seconds):
-            there = means.difference({x: a, y: b}, {x: a0, y: b})
-            here = means.difference({x: a, y: b0}, {x: a0, y: b0})
-            across = means.difference({x: a, y: b}, {x: a, y: b0})
+            there = cells.difference({x: a, y: b}, {x: a0, y: b})
+            here = cells.difference({x: a, y: b0}, {x: a0, y: b0})
+            across = cells.difference({x: a, y: b}, {x: a, y: b0})
             if there is not None and here is not None and across is not None:
-                wanted.append(("interaction", f"{one} {a} with {two} {b}", there - here))
+                wanted.append(("interaction", f"{x} {a} with {y} {b}", there - here))
     return wanted
 
 
-class _Means:
-    """Rows of a design matrix, averaged over the cells with some levels."""
+class _Cells:
+    """The cells of a grid, and the weights of differences between means over some of them."""
 
-    def __init__(self, cells: pd.DataFrame, columns: Sequence[str], matrix: Vector) -> None:
-        self.cells, self.columns, self.matrix = cells, list(columns), matrix
+    def __init__(self, grid: pd.DataFrame, factors: Sequence[str]) -> None:
+        self.cells, self.factors = grid[list(factors)], list(factors)
 
-    def levels(self, column: str, baseline: str, other: str | None = None) -> list[str]:
+    def levels(self, factor: str, baseline: str, other: str | None = None) -> list[str]:
         """The levels of a factor, the baseline's first if it is one; those beside another's.
 
         One at least, which is empty where there is none.
         """
-        active = self.cells[column] != ""
+        active = self.cells[factor] != ""
         if other is not None:
             active &= self.cells[other] != ""
-        found = list(dict.fromkeys(self.cells.loc[active, column]))
+        found = list(dict.fromkeys(self.cells.loc[active, factor]))
         return sorted(found, key=lambda level: level != baseline) or [""]
 
     def difference(self, one: Mapping[str, str], other: Mapping[str, str]) -> Vector | None:
-        """The mean over the cells with some levels less that over those with others.
+        """Weights of the mean over the cells with some levels less that over those with others.
 
         None where there is no such cell, or where the other factors, as far as they have an effect
         in all of them, are mixed otherwise: the difference would be partly theirs.
@@ -168,21 +157,21 @@ class _Means:
         if not (first.any() and second.any()):
             return None
         both = self.cells[first | second]
-        rest = [c for c in self.columns if c not in one and (both[c] != "").all()]
+        rest = [name for name in self.factors if name not in one and (both[name] != "").all()]
         if rest and not self._mix(first, rest).equals(self._mix(second, rest)):
             return None
-        mean: Vector = self.matrix[first].mean(0) - self.matrix[second].mean(0)
-        return mean
+        weights: Vector = first / first.sum() - second / second.sum()
+        return weights
 
-    def _mix(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> pd.Series[float]:
+    def _mix(self, chosen: npt.NDArray[np.bool_], factors: list[str]) -> pd.Series[float]:
         """Which part of these cells has which levels."""
-        shares = self.cells[chosen].value_counts(normalize=True, subset=columns)
+        shares = self.cells[chosen].value_counts(normalize=True, subset=factors)
         return shares.sort_index().round(12)
 
     def _having(self, levels: Mapping[str, str]) -> npt.NDArray[np.bool_]:
         chosen = np.ones(len(self.cells), dtype=bool)
-        for column, level in levels.items():
-            chosen &= (self.cells[column] == level).to_numpy(bool)
+        for factor, level in levels.items():
+            chosen &= (self.cells[factor] == level).to_numpy(bool)
         return chosen
 
 
@@ -197,16 +186,5 @@ def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, obje
         singles = [paired(trials, part, base) for part in parts]
         together = paired(trials, arm, base)
         excess = together.sub(sum(s.reindex(together.index) for s in singles)).dropna()
-        test = paired_test(excess)
-        rows.append(
-            {
-                "kind": "additivity",
-                "term": f"{arm} less {' and '.join(parts)}",
-                "n": test.n,
-                "delta": test.mean,
-                "ci_low": test.low,
-                "ci_high": test.high,
-                "p_value": test.p,
-            }
-        )
+        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess))
     return rows
