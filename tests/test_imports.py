@@ -157,9 +157,7 @@ NOW = {
     "crnn.report.mark": "crnn.files",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
-    "crnn.report.contrasts": (
-        "numpy pandas crnn.report.effects crnn.report.inference"
-    ),
+    "crnn.report.contrasts": ("numpy pandas crnn.report.effects crnn.report.inference"),
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",
     "crnn.report.selection": ("pandas crnn.report.effects crnn.report.ends crnn.report.table"),
