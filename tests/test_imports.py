@@ -53,8 +53,9 @@ NOW = {
     "crnn.ablation.space_file": (
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
+    "crnn.ablation.origin": "",
     "crnn.ablation.design": (
-        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
+        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
@@ -68,16 +69,20 @@ NOW = {
         "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors"
     ),
     "crnn.ablation.attributes": (
-        "optuna pydantic pydantic_core crnn.ablation.space crnn.ablation.storage crnn.config "
-        "crnn.errors crnn.shapes"
+        "optuna pydantic pydantic_core crnn.ablation.origin crnn.ablation.space "
+        "crnn.ablation.storage crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.record": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
+        "crnn.ablation.origin crnn.ablation.space_file crnn.ablation.storage crnn.config "
+        "crnn.errors"
     ),
-    "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
+    "crnn.ablation.arm_names": "crnn.ablation.design crnn.ablation.storage crnn.config",
+    "crnn.ablation.path": (
+        "crnn.ablation.design crnn.ablation.origin crnn.ablation.space crnn.config"
+    ),
     "crnn.ablation.confirm": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
         "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
         "crnn.config"
     ),
@@ -96,7 +101,7 @@ NOW = {
     ),
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
+        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
         "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
         "crnn.ablation.tasks crnn.config"
     ),
@@ -138,9 +143,9 @@ NOW = {
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
     "crnn.report.table": (
-        "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config "
-        "crnn.report.csv_file"
+        "optuna pandas crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.confirm "
+        "crnn.ablation.design crnn.ablation.folders crnn.ablation.origin crnn.ablation.record "
+        "crnn.ablation.space crnn.ablation.storage crnn.config crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
@@ -197,7 +202,9 @@ NOW = {
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
-    "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
+    "crnn.report.confirmed": (
+        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.report.effects"
+    ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
         "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
