@@ -199,6 +199,7 @@ def _arms(settings: dict[str, dict[str, str]], design: str) -> pd.DataFrame:
                 "factor": single,
                 "level": setting[single] if single else "",
                 "changes": "+".join(f"{name}={setting[name]}" for name in changed),
+                **origin(_kind(arm, design), {name: setting[name] for name in changed}),
                 "note": "",
                 "reported_test_accuracy": reported,
                 "reported_test_loss": 3 * (1 - reported),
@@ -209,6 +210,18 @@ def _arms(settings: dict[str, dict[str, str]], design: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _kind(arm: str, design: str) -> str:
+    if arm in ("baseline", "concluded", "source-best"):
+        return "baseline" if arm == "baseline" else "named"
+    return "drawn" if design == "search" else "level"
+
+
+def origin(kind: str, changed: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+    """The columns of an arm that say where it comes from."""
+    unknown = {"trial": pd.NA, "rank": pd.NA, "step": pd.NA, "without": ()}
+    return {"kind": kind, "changed": changed or {}, **unknown, **given}
 
 
 def _trials(

@@ -54,8 +54,9 @@ NOW = {
     "crnn.ablation.space_file": (
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
+    "crnn.ablation.origin": "",
     "crnn.ablation.design": (
-        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
+        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
@@ -70,17 +71,21 @@ NOW = {
         "crnn.files"
     ),
     "crnn.ablation.attributes": (
-        "optuna pydantic pydantic_core crnn.ablation.space crnn.ablation.storage crnn.config "
-        "crnn.errors crnn.shapes"
+        "optuna pydantic pydantic_core crnn.ablation.origin crnn.ablation.space "
+        "crnn.ablation.storage crnn.config crnn.errors crnn.shapes"
     ),
     "crnn.ablation.record": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
+        "crnn.ablation.origin crnn.ablation.space_file crnn.ablation.storage crnn.config "
+        "crnn.errors"
+    ),
+    "crnn.ablation.arm_names": "crnn.ablation.design crnn.ablation.storage crnn.config",
+    "crnn.ablation.path": (
+        "crnn.ablation.design crnn.ablation.origin crnn.ablation.space crnn.config"
     ),
     "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
-    "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.confirm": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
         "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
         "crnn.config"
     ),
@@ -99,7 +104,7 @@ NOW = {
     ),
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
+        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
         "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
         "crnn.ablation.tasks crnn.config"
     ),
@@ -149,9 +154,9 @@ NOW = {
     # computes statistics, and what draws (plots, cost, curves) knows neither.
     "crnn.report": "",
     "crnn.report.table": (
-        "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config "
-        "crnn.report.csv_file"
+        "optuna pandas crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.confirm "
+        "crnn.ablation.design crnn.ablation.folders crnn.ablation.origin crnn.ablation.record "
+        "crnn.ablation.space crnn.ablation.storage crnn.config crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.mark": "crnn.files",
@@ -214,7 +219,9 @@ NOW = {
     "crnn.report.looks": (
         "optuna crnn.ablation.record crnn.report.answer crnn.report.effects crnn.report.table"
     ),
-    "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
+    "crnn.report.confirmed": (
+        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.report.effects"
+    ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
         "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"

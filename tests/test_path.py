@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crnn.ablation.design import build, make_arm
+from crnn.ablation.origin import Baseline, Named, Step, WithoutChange
 from crnn.ablation.path import Predict, changes, forest, path_stage, steps, taken_back
 from crnn.ablation.space import Space
 from crnn.config import Setting
@@ -137,20 +138,21 @@ def test_where_no_change_can_be_made_alone_they_are_made_together() -> None:
 
 def stage(chosen: Setting, name: str = "best") -> Any:
     own = space()
-    arm = make_arm(own, chosen, name)
-    known = [make_arm(own, best(hidden_size=256), "wide")]
+    arm = make_arm(own, chosen, name, [])
+    known = [make_arm(own, best(hidden_size=256), "wide", [Named()])]
     return path_stage(own, arm, preferring("hidden_size", "dropout"), known, (11, 12))
 
 
 def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_best() -> None:
     found = stage(best(hidden_size=256, dropout=0.1, pooling_count=2))
-    assert [(arm.name, arm.against, arm.note) for arm in found.arms] == [
-        ("baseline", "", ""),
-        ("wide", "baseline", "step 1"),
-        ("hidden_size=256+dropout=0.1", "wide", "step 2; leave-one-out: pooling_count"),
-        ("best", "hidden_size=256+dropout=0.1", "step 3"),
-        ("pooling_count=2+dropout=0.1", "best", "leave-one-out: hidden_size"),
-        ("pooling_count=2+hidden_size=256", "best", "leave-one-out: dropout"),
+    second = "hidden_size=256+dropout=0.1"
+    assert [(arm.name, arm.against, arm.origins) for arm in found.arms] == [
+        ("baseline", "", (Baseline(),)),
+        ("wide", "baseline", (Step(1),)),
+        (second, "wide", (Step(2), WithoutChange(("pooling_count",)))),
+        ("best", second, (Step(3),)),
+        ("pooling_count=2+dropout=0.1", "best", (WithoutChange(("hidden_size",)),)),
+        ("pooling_count=2+hidden_size=256", "best", (WithoutChange(("dropout",)),)),
     ]
     assert (found.name, found.seeds) == ("path", (11, 12))
     assert len({arm.setting.digest for arm in found.arms}) == len(found.arms)
@@ -158,20 +160,20 @@ def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_be
 
 def test_a_path_of_one_change_is_its_own_leave_one_out() -> None:
     found = stage(best(hidden_size=256), "wide")
-    assert [(arm.name, arm.against, arm.note) for arm in found.arms] == [
-        ("baseline", "", "leave-one-out: hidden_size"),
-        ("wide", "baseline", "step 1"),
+    assert [(arm.name, arm.against, arm.origins) for arm in found.arms] == [
+        ("baseline", "", (Baseline(), WithoutChange(("hidden_size",)))),
+        ("wide", "baseline", (Step(1),)),
     ]
 
 
 def test_what_had_no_effect_is_not_brought_in_by_taking_a_change_back() -> None:
     """Without dropout the number of blocks that drop out is idle; with it again it would not be."""
     found = stage(best(hidden_size=256, dropout=0.0, dropout_count=1))
-    assert [arm.note for arm in found.arms] == [
-        "",
-        "step 1; leave-one-out: dropout",
-        "step 2",
-        "leave-one-out: hidden_size",
+    assert [arm.origins for arm in found.arms] == [
+        (Baseline(),),
+        (Step(1), WithoutChange(("dropout",))),
+        (Step(2),),
+        (WithoutChange(("hidden_size",)),),
     ]
     assert all(arm.setting.model.dropout_count == 3 for arm in found.arms[:-2])
     assert found.arms[1].setting == best(hidden_size=256)
@@ -187,24 +189,26 @@ CONDITION = (
 def test_what_is_drawn_under_a_condition_follows_it_there_and_back() -> None:
     own = build("tiny", SPACE.replace(*CONDITION)).space
     chosen = own.baseline.replace(batch_norm=False, learning_rate=2e-3, hidden_size=256)
-    arm = make_arm(own, chosen, "best")
+    arm = make_arm(own, chosen, "best", [])
     found = path_stage(own, arm, preferring("learning_rate", "batch_norm"), [], (11, 12))
-    settings = {part: arm.setting for arm in found.arms for part in arm.note.split("; ")}
-    assert settings["step 1"] == own.baseline.replace(batch_norm=False)
-    assert settings["step 2"] == own.baseline.replace(batch_norm=False, learning_rate=2e-3)
-    assert settings["leave-one-out: batch_norm"] == own.baseline.replace(hidden_size=256)
-    assert settings["leave-one-out: learning_rate"] == chosen.replace(learning_rate=1e-3)
+    settings = {origin: arm.setting for arm in found.arms for origin in arm.origins}
+    assert settings[Step(1)] == own.baseline.replace(batch_norm=False)
+    assert settings[Step(2)] == own.baseline.replace(batch_norm=False, learning_rate=2e-3)
+    assert settings[WithoutChange(("batch_norm",))] == own.baseline.replace(hidden_size=256)
+    assert settings[WithoutChange(("learning_rate",))] == chosen.replace(learning_rate=1e-3)
 
 
 def test_what_is_a_step_is_told_to_be_what_is_taken_back_as_well() -> None:
     """With the condition goes what is drawn under it, so that taking it back leads to a step."""
     own = build("tiny", SPACE.replace(*CONDITION)).space
     chosen = own.baseline.replace(batch_norm=False, learning_rate=2e-3)
-    found = path_stage(own, make_arm(own, chosen, "best"), preferring("batch_norm"), [], (11, 12))
-    assert [arm.note for arm in found.arms] == [
-        "leave-one-out: batch_norm",
-        "step 1; leave-one-out: learning_rate",
-        "step 2",
+    found = path_stage(
+        own, make_arm(own, chosen, "best", []), preferring("batch_norm"), [], (11, 12)
+    )
+    assert [arm.origins for arm in found.arms] == [
+        (Baseline(), WithoutChange(("batch_norm",))),
+        (Step(1), WithoutChange(("learning_rate",))),
+        (Step(2),),
     ]
 
 

@@ -29,6 +29,7 @@ from crnn.report.table import StudyTable, all_trials, load_study, load_trials, p
 from crnn.report.wording import interval, points, records
 from crnn.report.write import write_report
 from tests import cli
+from tests.report_studies import origin
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
@@ -126,15 +127,19 @@ def _answer(storage: RDBStorage) -> list[str]:
 def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Four arms of a path over five seeds: a (two changes), then its first change taken back."""
     names = {
-        "baseline": ("", "", "", 0.0),
-        "x=1": ("x=1", "baseline", "step 1; leave-one-out: y, z; reported once", 0.02),
-        "x=1+y=2+z=3": ("x=1+y=2+z=3", "x=1", "step 2", 0.05),
-        "y=2+z=3": ("y=2+z=3", "x=1+y=2+z=3", "leave-one-out: x; reported once", 0.01),
+        "baseline": ("", origin("baseline"), 0.0),
+        "x=1": ("baseline", origin("step", {"x": 1}, step=1, without=(("y", "z"),)), 0.02),
+        "x=1+y=2+z=3": ("x=1", origin("step", {"x": 1, "y": 2, "z": 3}, step=2), 0.05),
+        "y=2+z=3": (
+            "x=1+y=2+z=3",
+            origin("without_change", {"y": 2, "z": 3}, without=(("x",),)),
+            0.01,
+        ),
     }
     arms = pd.DataFrame(
         [
-            {"arm": arm, "changes": changes, "against": against, "note": note}
-            for arm, (changes, against, note, _) in names.items()
+            {"arm": arm, "against": against, "note": "step 1 of last spring", **where}
+            for arm, (against, where, _) in names.items()
         ]
     ).assign(
         factor="",
@@ -216,7 +221,7 @@ def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> 
 
 def test_a_change_that_could_not_be_taken_back_alone_is_named() -> None:
     trials, arms = path_trials()
-    fewer = arms.assign(note=arms["note"].str.replace("leave-one-out: y, z; ", ""))
+    fewer = arms.assign(without=[(), (), (), (("x",),)])
     assert never_taken_back(fewer) == ["y=2+z=3"]
     rows = path_effects(trials, fewer, 0.005)
     assert list(rows["step"]) == ["0", "1", "2", "leave-one-out"]

@@ -34,7 +34,8 @@ def grid(seeds: int = 4, interaction: float = 0.0) -> tuple[pd.DataFrame, pd.Dat
     arms = pd.DataFrame({"arm": list(names.values()), "a": [a for a, _ in names],
                          "b": [b for _, b in names]})  # fmt: skip
     arms["against"] = ["", *["baseline"] * 5]
-    arms["changes"] = arms["arm"].where(arms["arm"] != "baseline", "")
+    arms["changed"] = [{"a": a, "b": b} for a, b in names]
+    arms["kind"] = ["baseline", *["level"] * 5]
     trials = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
     return trials.assign(state="COMPLETE", number=range(len(rows))), arms
 
@@ -196,7 +197,8 @@ def conditional(seeds: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     cells = [(a, b, c) for a in "012" for b in ("xy" if a != "0" else [""]) for c in "pq"]
     names = ["baseline", *(f"a={a}+b={b}+c={c}" for a, b, c in cells[1:])]
     arms = pd.DataFrame(cells, columns=["a", "b", "c"]).assign(arm=names, against="baseline")
-    arms["changes"] = arms["arm"]
+    arms["changed"] = [dict(zip("abc", cell, strict=True)) for cell in cells]
+    arms["kind"] = "level"
     rows = [
         (arm, seed, 0.9 + 0.01 * place + 0.001 * seed + draw.normal(0, 0.002))
         for place, arm in enumerate(names)

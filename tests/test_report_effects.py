@@ -44,7 +44,8 @@ def arms_frame(*names: str, against: dict[str, str] | None = None) -> pd.DataFra
             "against": [compared[name] for name in names],
             "factor": [name.partition("=")[0] if "=" in name else "" for name in names],
             "level": [name.partition("=")[2] for name in names],
-            "changes": [name if "=" in name else "" for name in names],
+            "changed": [dict([name.split("=")]) if "=" in name else {} for name in names],
+            "kind": ["baseline", *("level" if "=" in name else "named" for name in names[1:])],
             "reported_test_accuracy": np.nan,
             "reported_test_loss": np.nan,
         }
@@ -339,7 +340,8 @@ def test_what_was_not_tested_is_named_by_what_it_is_compared_with() -> None:
 
 def test_what_changes_give_together_is_told() -> None:
     told = said(study(arms=10, seeds=4))
-    words = "concluded beyond the sum of the single effects of hidden_size=256 and dropout=0.1: "
+    words = "Together, beyond the sum of the single effects: "
+    words += "concluded less hidden_size=256 and dropout=0.1, "
     assert words in told
     assert "4 seeds, 95 % interval" in told.split(words)[1].splitlines()[0]
 

@@ -15,6 +15,15 @@ from optuna.storages import RDBStorage
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from crnn.ablation.origin import (
+    Baseline,
+    Drawn,
+    Level,
+    Named,
+    Origin,
+    Step,
+    WithoutChange,
+)
 from crnn.ablation.space import MAX_SEED, MAX_TRAININGS, Design
 from crnn.ablation.storage import TrialRow, UnreadableError, read_trials
 from crnn.config import CLASSES, Setting
@@ -118,13 +127,54 @@ class TrialAttributes(_Attributes):
     duplicate_of: Count = 0
 
 
+class _StoredPlain(_Attributes):
+    kind: Literal["baseline", "level", "named"]
+
+    def origin(self) -> Origin:
+        return {"baseline": Baseline(), "level": Level(), "named": Named()}[self.kind]
+
+
+class _StoredDrawn(_Attributes):
+    kind: Literal["drawn"]
+    trial: Count | None
+    rank: Count | None
+
+    def origin(self) -> Origin:
+        return Drawn(self.trial, self.rank)
+
+
+class _StoredStep(_Attributes):
+    kind: Literal["step"]
+    number: int = Field(ge=1)
+
+    def origin(self) -> Origin:
+        return Step(self.number)
+
+
+class _StoredWithoutChange(_Attributes):
+    kind: Literal["without_change"]
+    names: list[str] = Field(min_length=1)
+
+    def origin(self) -> Origin:
+        return WithoutChange(tuple(self.names))
+
+
+StoredOrigin = Annotated[
+    _StoredPlain | _StoredDrawn | _StoredStep | _StoredWithoutChange, Field(discriminator="kind")
+]
+
+
 class StoredArm(_Attributes):
-    """An arm of a confirmation: no space file names it."""
+    """An arm of a confirmation: no space file names it.
+
+    `origins` is empty in a storage written before they were kept.
+    """
 
     name: str = Field(min_length=1)
     setting: Annotated[dict[str, Any], AfterValidator(_setting)]
     against: str
     note: str
+    origins: list[StoredOrigin] = []
 
 
 class StoredPath(_Attributes):

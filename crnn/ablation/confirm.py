@@ -13,10 +13,12 @@ from statistics import fmean
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import IS_DIVERGED, checked_trials, is_diverged
-from crnn.ablation.design import Arm, Stage, arm_name, full_length, make_arm
+from crnn.ablation.design import Arm, Stage, enumerate_arms, full_length, make_arm
 from crnn.ablation.folders import confirm_name
-from crnn.ablation.path import forest, path_stage
+from crnn.ablation.origin import Drawn
+from crnn.ablation.path import forest, path_stage, with_path_origins
 from crnn.ablation.record import Record, confirmation_plan, find_record
 from crnn.ablation.space import Confirm
 from crnn.ablation.storage import StorageError, TrialRow
@@ -51,8 +53,13 @@ def found(search: Record, rows: Sequence[TrialRow]) -> list[Found]:
     return sorted(first.values(), key=lambda each: (-each.value, each.number))
 
 
-def candidates(search: Record, ranked: Sequence[Found], top: int) -> tuple[Arm, ...]:
-    """The arms to confirm: the baseline, the named ones, and the best `top` of the others."""
+def candidates(
+    search: Record, ranked: Sequence[Found], top: int, names: ArmNames
+) -> tuple[Arm, ...]:
+    """The arms to confirm: the baseline, the named ones, and the best `top` of the others.
+
+    `names` are those that the search's settings have.
+    """
     space, fixed = search.plan.space, search.plan.arms
     own = {arm.setting.digest for arm in fixed}
     ranks = [(rank, each) for rank, each in enumerate(ranked, 1) if each.setting.digest not in own]
@@ -60,7 +67,8 @@ def candidates(search: Record, ranked: Sequence[Found], top: int) -> tuple[Arm, 
         make_arm(
             space,
             each.setting,
-            arm_name(space, each.setting),
+            names.of(each.setting),
+            [Drawn(each.number, rank)],
             note=f"trial {each.number} of the search, rank {rank}",
         )
         for rank, each in ranks[:top]
@@ -101,6 +109,7 @@ def confirmation(
         rows = checked_trials(storage, study, OF_SEARCH)
         return _begun(search, rows, asked, conditions, count)
     new = [e for e in conditions.environments if e not in stored.environments]
+    stored = with_origins(storage, study, stored)
     stored = replace(
         stored,
         plan=confirmation_plan(search.plan, stored.plan.arms),
@@ -115,6 +124,45 @@ def confirmation(
     elif count is not None and count > len(stored.seeds):
         raise StorageError(f"study {study}: {_seeds_too_late(stored, 'leave --seeds out')}")
     return _with_path(storage, study, search, stored, asked.path_count(len(stored.seeds)))
+
+
+def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
+    """A stored confirmation whose arms say where they come from.
+
+    Storages written before arms kept that are read without their notes, which an author may have
+    written: what was drawn by its digest among the search's trials, the path by its settings. Arms
+    that are called as two settings of the search are get the search's names for them.
+
+    Args:
+        storage: where it is.
+        study: the search that it confirms, which may be gone.
+        record: the confirmation's.
+    """
+    arms = [*record.plan.arms, *(record.path.arms if record.path else ())]
+    if all(arm.origins for arm in arms):
+        return record
+    own = {arm.setting.digest: arm for arm in enumerate_arms(record.plan.space)[0]}
+    rows = checked_trials(storage, study, OF_SEARCH) if find_record(storage, study) else []
+    names = ArmNames(replace(record.plan, arms=tuple(own.values())), rows)
+    ranked = found(record, rows)
+    drawn = {each.setting.digest: Drawn(each.number, rank) for rank, each in enumerate(ranked, 1)}
+
+    def known(arm: Arm) -> Arm:
+        digest = arm.setting.digest
+        if digest in own:
+            return replace(arm, origins=own[digest].origins)
+        origin = drawn.get(digest, Drawn(None))
+        return replace(arm, name=names.by_digest.get(digest, arm.name), origins=(origin,))
+
+    plan = replace(record.plan, arms=tuple(map(known, record.plan.arms)))
+    if record.path is None or not record.path.arms:
+        return replace(record, plan=plan)
+    path = with_path_origins(record.plan.space, record.path.arms, record.chosen)
+    called = {arm.setting.digest: arm.name for arm in plan.arms}
+    new = {arm.name: called.get(arm.setting.digest, arm.name) for arm in path}
+    path = tuple(replace(arm, name=new[arm.name], against=new.get(arm.against, "")) for arm in path)
+    stage = replace(record.path, arms=path)
+    return replace(record, plan=plan, path=stage, chosen=new[record.chosen])
 
 
 def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
@@ -193,7 +241,8 @@ def sentence(record: Record) -> str:
 def _begun(
     search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record, count: int | None
 ) -> Record:
-    arms = candidates(search, found(search, rows), asked.top)
+    names = ArmNames(search.plan, rows)
+    arms = candidates(search, found(search, rows), asked.top, names)
     return Record(
         confirmation_plan(search.plan, arms),
         seeds=_seeds(search, count or asked.seeds),

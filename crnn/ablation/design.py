@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crnn.ablation.origin import Baseline, Level, Named, Origin
 from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
-from crnn.config import TRAIN_KEYS, Setting, check, text_of
+from crnn.config import TRAIN_KEYS, Setting, Value, check, text_of
 from crnn.errors import UserError
 from crnn.shapes import Shapes, infeasible_because, shapes
 
@@ -28,7 +30,10 @@ class Arm:
         against: the arm it is compared with; empty for the baseline.
         factor: the setting that it changes, where it changes one; else empty.
         level: that setting's value as text; else empty.
-        note: the space's author's remark.
+        note: the space's author's remark; of what a search drew, which trial it was.
+        origins: where it comes from, as far as that is known. On a path it may be several things:
+            a step as well as the chosen setting without a change.
+        changes: the settings in which it differs from the baseline, in the space's order.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Arm:
     factor: str = ""
     level: str = ""
     note: str = ""
+    origins: tuple[Origin, ...] = ()
+    changes: dict[str, Value] = field(default_factory=dict, compare=False)  # follow the setting
 
     @property
     def shapes(self) -> Shapes:
@@ -219,7 +226,8 @@ def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list
     if (count := _count(space)) > MAX_ARMS:
         fix = "take levels out, or let a search draw" if space.factors else "take some out"
         return [], [], [f"{count:,} arms; at most {MAX_ARMS:,}: {fix}"]
-    first = {space.baseline.digest: Arm(BASELINE, space.baseline)}
+    base = Arm(BASELINE, space.baseline, origins=(Baseline(),))
+    first = {space.baseline.digest: base}
     collapsed, errors = list[tuple[str, str]](), list[str]()
     for arm in [*_cells(space), *_named(space)]:
         twin = first.setdefault(arm.setting.digest, arm)
@@ -236,17 +244,34 @@ def enumerate_arms(space: Space) -> tuple[list[Arm], list[tuple[str, str]], list
     return arms, collapsed, errors
 
 
-def differences(space: Space, setting: Setting) -> dict[str, Any]:
+def differences(space: Space, setting: Setting) -> dict[str, Value]:
     """The settings in which `setting` differs from the baseline, in the space's order."""
     ours, theirs = setting.values(), space.baseline.values()
     order = dict.fromkeys([*(factor.name for factor in space.factors), *ours])
     return {name: ours[name] for name in order if ours[name] != theirs[name]}
 
 
-def arm_name(space: Space, setting: Setting) -> str:
-    """The name that a setting goes by: its differences joined by ``+``, else ``baseline``."""
+def arm_name(space: Space, setting: Setting, taken: Container[str] = ()) -> str:
+    """The name that a setting goes by: its differences joined by ``+``, else ``baseline``.
+
+    Args:
+        space: whose baseline it differs from.
+        setting: the setting.
+        taken: the names of other settings. Where its own is one of them, the two are equal to the
+            six digits that names have, and it gets all of its digits.
+    """
     changed = differences(space, setting)
-    return "+".join(f"{name}={text_of(value)}" for name, value in changed.items()) or BASELINE
+    name = change_text(changed) or BASELINE
+    return change_text(changed, exact=True) if name in taken else name
+
+
+def change_text(changes: Mapping[str, Value], *, exact: bool = False) -> str:
+    """Changed settings with their values, joined by ``+``; numbers to six digits, or all."""
+
+    def text(value: Value) -> str:
+        return repr(value) if exact and isinstance(value, float) else text_of(value)
+
+    return "+".join(f"{name}={text(value)}" for name, value in changes.items())
 
 
 def full_length(space: Space, values: dict[str, Any]) -> Setting:
@@ -325,25 +350,35 @@ def _cells(space: Space) -> list[Arm]:
     else:
         combinations = []
     settings = [space.baseline.replace(**changed) for changed in combinations]
-    return [make_arm(space, s, arm_name(space, s)) for s in settings if s != space.baseline]
+    arms, taken = list[Arm](), set[str]()
+    for setting in settings:
+        if setting != space.baseline:
+            arms.append(make_arm(space, setting, arm_name(space, setting, taken), (Level(),)))
+            taken.add(arms[-1].name)
+    return arms
 
 
 def _named(space: Space) -> list[Arm]:
     return [
-        make_arm(space, space.baseline.replace(**arm.set), name, arm.against, arm.note)
+        make_arm(space, space.baseline.replace(**arm.set), name, (Named(),), arm.against, arm.note)
         for name, arm in space.arms.items()
     ]
 
 
 def make_arm(
-    space: Space, setting: Setting, name: str, against: str = BASELINE, note: str = ""
+    space: Space,
+    setting: Setting,
+    name: str,
+    origins: Sequence[Origin],
+    against: str = BASELINE,
+    note: str = "",
 ) -> Arm:
     """The arm of a setting: its factor and level are those of its only difference."""
     changed = differences(space, setting)
     factor, level = "", ""
     if len(changed) == 1:
         factor, level = next((key, text_of(value)) for key, value in changed.items())
-    return Arm(name, setting, against, factor, level, note)
+    return Arm(name, setting, against, factor, level, note, tuple(origins), changed)
 
 
 def why_not(space: Space, setting: Setting) -> str | None:

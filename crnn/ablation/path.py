@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from crnn.ablation.design import Arm, Stage, arm_name, differences, make_arm, why_not
+from crnn.ablation.origin import Baseline, Origin, Step, WithoutChange
 from crnn.ablation.space import BASELINE, Factor, Space
 from crnn.config import Setting, Value, text_of
 
@@ -18,11 +20,11 @@ Change = dict[str, Value]
 Predict = Callable[[Sequence[Setting]], Sequence[float]]
 IDLE = -1.0  # stands for the value of a number that has no effect where it is
 TREES = 200
-TAKEN_BACK = "leave-one-out"  # marks such an arm in its note; the settings taken back follow
+TAKEN_BACK = "leave-one-out"  # what tables call the chosen setting without one change
 
 
 @dataclass(frozen=True)
-class Step:
+class Move:
     """One change on the way.
 
     Attributes:
@@ -49,7 +51,7 @@ def changes(space: Space, best: Setting) -> list[Change]:
     return [*alone, tuned] if tuned else alone
 
 
-def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
+def steps(space: Space, best: Setting, predict: Predict) -> list[Move]:
     """The changes from the space's baseline to `best`, in greedy order.
 
     A change that cannot be made yet (the network would not exist, or go beyond the limits) or would
@@ -60,7 +62,7 @@ def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
         best: where it leads to.
         predict: settings -> what is expected of each, the more the better.
     """
-    now, left, made = space.baseline, changes(space, best), list[Step]()
+    now, left, made = space.baseline, changes(space, best), list[Move]()
     while now.digest != best.digest:
         possible = [change for change in left if _possible(space, now, change)]
         if not possible:
@@ -68,7 +70,7 @@ def steps(space: Space, best: Setting, predict: Predict) -> list[Step]:
         expected = list(predict([now.replace(**change) for change in possible]))
         change = possible[expected.index(max(expected))]
         now = now.replace(**change)
-        made.append(Step(change, now))
+        made.append(Move(change, now))
         left = [other for other in left if not other.keys() <= change.keys()]
     return made
 
@@ -108,28 +110,62 @@ def path_stage(
 
     Returns:
         The stage ``path``: the baseline, the steps, the last of which is the chosen arm, then this
-        with each change taken back alone, as far as such a network can be trained. An arm that is
-        a step as well has both in its note. Without arms where nothing changes.
+        without the change of each step alone, as far as such a network can be trained. An arm that
+        is a step as well has both origins. Without arms where nothing changes.
     """
     names = {arm.setting.digest: arm.name for arm in [*known, chosen]}
     made = steps(space, chosen.setting, predict)
     if not made:
         return Stage("path", (), ())
-    arms = [Arm(BASELINE, space.baseline)]
+
+    def name(setting: Setting) -> str:
+        if setting.digest not in names:
+            names[setting.digest] = arm_name(space, setting, names.values())
+        return names[setting.digest]
+
+    arms = [Arm(BASELINE, space.baseline, origins=(Baseline(),))]
     for place, step in enumerate(made, start=1):
-        name = names.get(step.setting.digest) or arm_name(space, step.setting)
-        arms.append(make_arm(space, step.setting, name, arms[-1].name, f"step {place}"))
+        before = arms[-1].name
+        arms.append(make_arm(space, step.setting, name(step.setting), [Step(place)], before))
     for step in made:
         setting = without(space, made[-1].setting, step.change)
-        mark = f"{TAKEN_BACK}: {', '.join(step.change)}"
-        there = [place for place, arm in enumerate(arms) if arm.setting.digest == setting.digest]
-        for place in there:
-            note = "; ".join(filter(None, (arms[place].note, mark)))
-            arms[place] = replace(arms[place], note=note)
-        if not there and why_not(space, setting) is None:
-            name = names.get(setting.digest) or arm_name(space, setting)
-            arms.append(make_arm(space, setting, name, chosen.name, mark))
+        origin = WithoutChange(tuple(step.change))
+        if not _add(arms, setting, origin) and why_not(space, setting) is None:
+            arms.append(make_arm(space, setting, name(setting), [origin], chosen.name))
     return Stage("path", tuple(arms), seeds)
+
+
+def _add(arms: list[Arm], setting: Setting, origin: Origin) -> bool:
+    """Give the arm with this setting, if there is one, an origin more; whether there is one."""
+    for place, arm in enumerate(arms):
+        if arm.setting.digest == setting.digest:
+            arms[place] = replace(arm, origins=(*arm.origins, origin))
+            return True
+    return False
+
+
+def with_path_origins(space: Space, stored: Sequence[Arm], chosen: str) -> tuple[Arm, ...]:
+    """The arms of a path that was stored without their origins.
+
+    The steps are the chain of what each arm is compared with, from the baseline to the chosen arm;
+    the others are this without one change.
+
+    Args:
+        space: the search's.
+        stored: the path's arms in their order.
+        chosen: what the chosen arm is called there.
+    """
+    arms = [replace(stored[0], origins=(Baseline(),))]
+    for place, arm in enumerate(stored[1:], start=1):
+        if arms[-1].name == chosen or arm.against != arms[-1].name:
+            break
+        arms.append(replace(arm, origins=(Step(place),)))
+    made, best = [arm.setting.values() for arm in arms], arms[-1].setting
+    arms += [replace(arm, origins=()) for arm in stored[len(arms) :]]
+    for before, after in pairwise(made):
+        change = {name: value for name, value in after.items() if before[name] != value}
+        _add(arms, without(space, best, change), WithoutChange(tuple(change)))
+    return tuple(arms)
 
 
 def forest(space: Space, tried: Sequence[tuple[Setting, float]], seed: int) -> Predict:

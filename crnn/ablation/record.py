@@ -9,8 +9,9 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import StoredArm, StudyAttributes, checked_study
-from crnn.ablation.design import Arm, Plan, Stage, build, changes, make_arm
+from crnn.ablation.design import Arm, Plan, Stage, arm_name, build, changes, make_arm
 from crnn.ablation.folders import confirm_name, is_name, search_of
+from crnn.ablation.origin import stored as stored_origin
 from crnn.ablation.space_file import SpaceError, nearest
 from crnn.ablation.storage import (
     StorageError,
@@ -120,7 +121,8 @@ class Record:
 
 def _stored_arm(arm: Arm) -> dict[str, Any]:
     values = arm.setting.values()
-    return {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
+    found = {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
+    return {**found, "origins": list(map(stored_origin, arm.origins))} if arm.origins else found
 
 
 def find_record(storage: RDBStorage, study: str) -> Record | None:
@@ -185,8 +187,15 @@ def confirmation_plan(plan: Plan, arms: tuple[Arm, ...]) -> Plan:
 
 
 def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
-    made = [(arm, Setting.of(arm.setting)) for arm in stored]
-    return tuple(make_arm(plan.space, s, arm.name, arm.against, arm.note) for arm, s in made)
+    """Stored arms; of two of one name, which earlier versions could write, one gets another."""
+    arms, taken = list[Arm](), set[str]()
+    for arm in stored:
+        setting = Setting.of(arm.setting)
+        name = arm_name(plan.space, setting, taken) if arm.name in taken else arm.name
+        origins = [found.origin() for found in arm.origins]
+        arms.append(make_arm(plan.space, setting, name, origins, arm.against, arm.note))
+        taken.add(name)
+    return tuple(arms)
 
 
 def note_look(

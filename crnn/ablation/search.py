@@ -15,8 +15,10 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
+from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import checked_trials, is_diverged
-from crnn.ablation.design import Arm, arm_name, cost, excesses, make_arm, why_not
+from crnn.ablation.design import Arm, cost, excesses, make_arm, why_not
+from crnn.ablation.origin import Drawn
 from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.samplers import make_sampler
@@ -46,8 +48,13 @@ class SearchSource:
         self.study_object = optuna.load_study(study_name=study, storage=storage)
         rows = checked_trials(storage, study)
         self.orphans = [row for row in rows if row.state == "RUNNING"]
-        first = {row.attributes.get("arm") for row in rows}
-        self.fixed = [arm for arm in record.plan.arms if arm.name not in first]
+        self.names = ArmNames(record.plan, rows)
+        tried = {(row.attributes.get("arm"), row.attributes.get("digest")) for row in rows}
+        self.fixed = [
+            arm
+            for arm in record.plan.arms
+            if (arm.name, self._short(arm.setting).digest) not in tried
+        ]
         own = [row for row in rows if "arm" in row.attributes and SAME not in row.attributes]
         self.known = {row.attributes["digest"]: row for row in reversed(own)}
         self.waiting: dict[int, list[int]] = {}  # by trial under way: those of the same setting
@@ -203,8 +210,7 @@ class SearchSource:
             finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=found)
             return None
         known = {arm.setting.digest: arm for arm in self.record.plan.arms}
-        name = arm_name(self.space, setting)
-        arm = known.get(setting.digest) or make_arm(self.space, setting, name)
+        arm = known.get(setting.digest) or self._arm(trial.number, setting)
         first = self.known.get(short.digest)
         attributes = trial_attributes(arm, short, self.search.seed, "search")
         for key, value in {**({SAME: first.number} if first else {}), **attributes}.items():
@@ -213,6 +219,9 @@ class SearchSource:
             return self._begun(trial._trial_id, arm.name, short)
         self._same(trial._trial_id, first)
         return None
+
+    def _arm(self, trial: int, setting: Setting) -> Arm:
+        return make_arm(self.space, setting, self.names.of(setting), [Drawn(trial)])
 
     def _same(self, trial_id: int, first: TrialRow) -> None:
         """A trial of a setting that has one: it ends as that does, or did."""

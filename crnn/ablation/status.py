@@ -90,11 +90,12 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
         rows = [row for row in rows if "duplicate_of" not in row.attributes]
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
+    arms = _arm_names(record, rows)
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
     alive = may_be_running(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
     states = ["diverged" if diverged_epoch(r.attributes) else names[r.state] for r in rows]
-    return [(row.attributes["arm"], s, row) for row, s in zip(rows, states, strict=True)]
+    return [(arms[r.attributes["digest"]], s, r) for r, s in zip(rows, states, strict=True)]
 
 
 def _rows(storage: RDBStorage, study: str) -> list[TrialRow]:
@@ -102,3 +103,15 @@ def _rows(storage: RDBStorage, study: str) -> list[TrialRow]:
     rows = checked_trials(storage, study, KEYS)
     old = [r for r in rows if "diverged" not in r.attributes and diverged_epoch(r.attributes)]
     return checked_trials(storage, study, (*KEYS, "history")) if old else rows
+
+
+def _arm_names(record: Record, rows: list[TrialRow]) -> dict[str, str]:
+    """By digest, the name of the arm; of two settings of one name the later has its number, too."""
+    names = {arm.setting.digest: arm.name for stage in record.stages for arm in stage.arms}
+    taken = set(names.values())
+    for row in rows:
+        arm, digest = row.attributes["arm"], row.attributes["digest"]
+        if digest not in names:
+            names[digest] = f"{arm} (#{row.number})" if arm in taken else arm
+            taken.add(names[digest])
+    return names

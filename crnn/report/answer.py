@@ -177,13 +177,13 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
 def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
     """What several changes give together, beyond the sum of what each gives alone."""
     for row in records(contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]):
-        arm, _, parts = row["term"].partition(" less ")
         sure = ""
         if pd.notna(row["p_holm"]):
             ends = interval(row["ci_low"], row["ci_high"])
             sure = f", 95 % interval {ends}, {_significant(row)}"
         yield (
-            f"{arm} beyond the sum of the single effects of {parts}: {points(row['delta'])} "
+            f"Together, beyond the sum of the single effects: {row['term']}, "
+            f"{points(row['delta'])} "
             f"({counted(int(row['n']), 'seed')}{sure})."
         )
 

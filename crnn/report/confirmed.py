@@ -6,11 +6,12 @@ Pure functions of DataFrames; the effects themselves are `crnn.report.effects`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import pandas as pd
 
+from crnn.ablation.design import change_text
 from crnn.ablation.path import TAKEN_BACK
+from crnn.config import Value
 from crnn.report.effects import COLUMNS, confounded, effects, is_first, replicates
 
 PATH_COLUMNS = ["step", "change", "role", *COLUMNS, "confounded"]
@@ -61,9 +62,8 @@ def path_effects(
 
     Args:
         trials: the path's trials, the columns of ``trials.csv``.
-        arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order
-            (``step 1`` and so on in their note), and the last step with changes taken back alone
-            (``leave-one-out`` with the settings in their note), which are compared with it.
+        arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order,
+            and the last step with changes taken back alone, which are compared with it.
         margin: within which differences are too small to matter, a fraction.
         nuisances: settings that are tuned.
 
@@ -76,7 +76,11 @@ def path_effects(
         something.
     """
     steps = _steps(arms)
-    made = steps.assign(change=["", *(_change(steps, n) for n in range(1, len(steps)))])
+    changes = [{}, *(_change(steps, place) for place in range(1, len(steps)))]
+    made = steps.assign(
+        change=[change_text(change) for change in changes],
+        names=[frozenset(change) for change in changes],
+    )
     numbers = [str(place) for place in range(len(steps))]
     first = _compared(trials, made, margin, nuisances).assign(step=numbers)
     back = _compared(trials, _taken_back(arms, steps), margin, nuisances).iloc[1:]
@@ -87,16 +91,16 @@ def path_effects(
 def never_taken_back(arms: pd.DataFrame) -> list[str]:
     """The changes of a path that were not taken back alone, as no such network can be trained."""
     steps = _steps(arms)
+    back = {frozenset(names) for names in _taken_back(arms, steps)["names"].iloc[1:]}
     every = [_change(steps, place) for place in range(1, len(steps))]
-    back = {_names(change) for change in _taken_back(arms, steps)["change"].iloc[1:]}
-    return [change for change in every if _names(change) not in back]
+    return [change_text(change) for change in every if frozenset(change) not in back]
 
 
 def _compared(
     trials: pd.DataFrame, arms: pd.DataFrame, margin: float, nuisances: Collection[str]
 ) -> pd.DataFrame:
     """The effects of arms, tested as one family but for those that change nuisances alone."""
-    tuned = [bool(change) and _names(change) <= set(nuisances) for change in arms["change"]]
+    tuned = [bool(names) and names <= set(nuisances) for names in arms["names"]]
     arms = arms.assign(role=[NUISANCE if yes else SCIENTIFIC for yes in tuned])
     every = effects(trials, arms, margin).set_index("arm")
     tested = effects(trials, arms[arms["role"] == SCIENTIFIC], margin).set_index("arm")
@@ -113,44 +117,28 @@ def _compared(
 
 def _steps(arms: pd.DataFrame) -> pd.DataFrame:
     """The baseline, which comes first, and the steps."""
-    return arms[is_first(arms) | arms["note"].str.match(r"step \d+(; |$)")].reset_index(drop=True)
+    made = arms[arms["step"].notna()].sort_values("step")
+    return pd.concat([arms[is_first(arms)], made], ignore_index=True)
 
 
-def _change(steps: pd.DataFrame, place: int) -> str:
-    """What a step changes: the part of its name that the one before it has not."""
-    now, before = (_settings(steps.iloc[row]) for row in (place, place - 1))
-    return "+".join(f"{name}={value}" for name, value in now.items() if before.get(name) != value)
-
-
-def _settings(row: pd.Series[Any]) -> dict[str, str]:
-    """An arm's differences from the baseline, by setting."""
-    parts = str(row["changes"]).split("+") if "=" in str(row["changes"]) else []
-    return {name: value for name, _, value in (part.partition("=") for part in parts)}
-
-
-def _names(change: str) -> frozenset[str]:
-    """The settings of a change."""
-    return frozenset(part.partition("=")[0] for part in change.split("+"))
+def _change(steps: pd.DataFrame, place: int) -> dict[str, Value]:
+    """What a step changes: the differences from the baseline that the one before it has not."""
+    now, before = steps["changed"].iloc[place], steps["changed"].iloc[place - 1]
+    return {name: value for name, value in now.items() if before.get(name) != value}
 
 
 def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     """The chosen arm, then every arm of the path that is it but for one change of a step."""
-    best, whole = steps.iloc[-1], _settings(steps.iloc[-1])
-    alone = {
-        frozenset(part.removeprefix(f"{TAKEN_BACK}: ").split(", ")): row
-        for _, row in arms.iterrows()
-        for part in str(row["note"]).split("; ")
-        if part.startswith(f"{TAKEN_BACK}: ")
-    }
+    best = steps.iloc[-1]
+    alone = {frozenset(names): row for _, row in arms.iterrows() for names in row["without"]}
     rows = [best.copy()]
-    rows[0]["change"] = ""
+    rows[0]["change"], rows[0]["names"] = "", frozenset()
     for place in range(1, len(steps)):
-        names = _names(_change(steps, place))
+        names = frozenset(_change(steps, place))
         if names in alone:
             rows.append(alone[names].copy())
-            rows[-1]["change"] = "+".join(
-                f"{name}={whole[name]}" for name in whole if name in names
-            )
+            back = {name: value for name, value in best["changed"].items() if name in names}
+            rows[-1]["change"], rows[-1]["names"] = change_text(back), names
     found = pd.DataFrame(rows).reset_index(drop=True)
     against = [str(best["arm"]) if place else "" for place in range(len(found))]
     return found.assign(against=against)

@@ -51,7 +51,7 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     if row["against"] and row["verdict"] != "better":
         name = names.get(table.chosen, table.chosen)
         yield f"{name} has not been shown to be better than {row['against']}."
-    drawn = table.arms.loc[table.arms["arm"] == table.arms["changes"], "arm"]
+    drawn = table.arms.loc[table.arms["kind"] == "drawn", "arm"]
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if len(shift):
         which = "effect of the arm" if len(shift) == 1 else f"effects of the {len(shift)} arms"

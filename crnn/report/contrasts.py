@@ -177,11 +177,16 @@ class _Cells:
 
 def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
-    base, names = str(arms["arm"].iloc[0]), set(arms["arm"])
-    rows = []
-    for arm, against, changes in zip(arms["arm"], arms["against"], arms["changes"], strict=True):
-        parts = changes.split("+") if changes else []
-        if against != base or "=" in arm or len(parts) < 2 or not names.issuperset(parts):
+    base, rows = str(arms["arm"].iloc[0]), []
+    alone = {
+        next(iter(changed.items())): str(arm)
+        for arm, changed in zip(arms["arm"], arms["changed"], strict=True)
+        if len(changed) == 1
+    }
+    named = arms[(arms["kind"] == "named") & (arms["against"] == base)]
+    for arm, changed in zip(named["arm"], named["changed"], strict=True):
+        parts = [alone[change] for change in changed.items() if change in alone]
+        if len(changed) < 2 or len(parts) < len(changed):
             continue
         singles = [paired(trials, part, base) for part in parts]
         together = paired(trials, arm, base)

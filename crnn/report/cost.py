@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,17 +40,19 @@ SPOTS: Array = np.array(
 
 
 @styled
-def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
+def cost(costs: pd.DataFrame, tags: Mapping[str, str], drawn: Collection[str] = ()) -> Figure:
     """Mean validation accuracy against parameters, MACs and seconds of training.
 
     Args:
         costs: of ``crnn.report.effects.costs``, the baseline first; rows without an accuracy are
             left out, and the figure says so.
         tags: by arm, what is written at its points; else it is the arm's place.
+        drawn: the arms of a search that are known by their numbers alone, their names being too
+            long for the figure.
     """
     rows = costs[np.isfinite(costs["val_mean"])].reset_index(drop=True)
     marks = [tags.get(arm, str(place + 1)) for place, arm in enumerate(rows["arm"])]
-    named = [(m, arm) for m, arm in zip(marks, rows["arm"], strict=True) if not _is_drawn(m, arm)]
+    named = [(m, arm) for m, arm in zip(marks, rows["arm"], strict=True) if arm not in drawn]
     names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in named]
     lines = -(-len(names) // style.key_columns(style.PAGE, names)) if names else 0
     height = 2.9 + 0.16 * lines + 0.05 * len(rows)
@@ -70,11 +72,6 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str]) -> Figure:
     data = [rows[[column, "val_mean"]].to_numpy(float) for column in COSTS]
     mark(figure, [Marked(axes, p, marks) for axes, p in zip(panels, data, strict=True)])
     return figure
-
-
-def _is_drawn(tag: str, arm: str) -> bool:
-    """Whether an arm is known by the number of its trial alone, its name being too long."""
-    return tag.startswith("#") and ("=" in arm or arm == tag)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, column: str, baseline: str) -> None:

@@ -199,7 +199,7 @@ def trained(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[bool]:
 
 def crossed(arms: pd.DataFrame) -> pd.DataFrame:
     """The arms of a factorial's grid: the baseline and those named by their levels."""
-    return arms[arms["arm"].str.contains("=", regex=False) | is_first(arms)]
+    return arms[(arms["kind"] == "level") | is_first(arms)]
 
 
 def is_first(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:

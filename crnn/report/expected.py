@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -55,7 +57,9 @@ def expected_performance(accuracies: pd.Series[float]) -> pd.DataFrame:
     return pd.DataFrame({"trials": counts, "expected_val_accuracy": best})
 
 
-def random_draws(trials: pd.DataFrame, sampler: str, stopped: int) -> tuple[pd.Series[float], str]:
+def random_draws(
+    trials: pd.DataFrame, sampler: str, stopped: int, fixed: Collection[str]
+) -> tuple[pd.Series[float], str]:
     """The accuracies of a search's random draws; or, where the estimate does not hold, why.
 
     A setting that was drawn twice counts twice, since a random search may draw it twice. A draw
@@ -65,6 +69,8 @@ def random_draws(trials: pd.DataFrame, sampler: str, stopped: int) -> tuple[pd.S
         trials: the columns of ``trials.csv``, of the search alone.
         sampler: what drew them.
         stopped: how many were stopped before their last epoch.
+        fixed: the baseline and the arms with names of their own, which are tried first, once,
+            without a draw.
     """
     none = pd.Series(dtype=float)
     if sampler != "random":
@@ -72,9 +78,8 @@ def random_draws(trials: pd.DataFrame, sampler: str, stopped: int) -> tuple[pd.S
     if stopped:
         return none, f"of {stopped} trials that were stopped early the last accuracy is unknown."
     ordered = trials.sort_values("number")
-    # The baseline and the arms with names of their own are tried first, once, without a draw.
-    own = ordered["is_baseline"] | ~ordered["arm"].str.contains("=", regex=False)
-    first = own & ~ordered["arm"].duplicated()
+    # The arms that are tried first have no draw.
+    first = ordered["arm"].isin(fixed) & ~ordered["arm"].duplicated()
     accuracies = pd.to_numeric(ordered["val_accuracy"]).astype(float)
     ended = ends(ordered).isin(["COMPLETE", "FAIL", DIVERGED]) & ~first
     gave = (ends(ordered) == "COMPLETE") & np.isfinite(accuracies)

@@ -193,7 +193,8 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
         caption += " Of what was trained side by side each has an equal share of the time."
     if table.design == "search":
         caption += " The best of what was drawn; the search's front is one over all of it."
-    return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table)))
+    drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
+    return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table), drawn))
 
 
 def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:

@@ -265,7 +265,9 @@ def _pareto(rows: pd.DataFrame) -> Part:
 def _expected(table: StudyTable) -> Part:
     title = "What so many trials may be expected to find"
     trials = table.trials[table.trials["stage"] == "search"]
-    draws, why = random_draws(trials, table.sampler, counts(table).get("stopped early", 0))
+    fixed = table.arms.loc[table.arms["kind"] != "drawn", "arm"]
+    stopped = counts(table).get("stopped early", 0)
+    draws, why = random_draws(trials, table.sampler, stopped, set(fixed))
     if why:
         return Part("expected", title, [f"Not shown: {why}"])
     curve = expected_performance(draws)

@@ -11,8 +11,6 @@ from crnn.report.effects import crossed, is_first, replicates
 from crnn.report.ends import DIVERGED, ends
 from crnn.report.table import StudyTable
 
-OF_SEARCH = r"^trial (\d+) of the search"  # what the note of such an arm begins with
-UNNAMED = "=|^#"  # in an arm called by its settings, or by its number in the search
 ROOM = 25  # arms beside those with names of their own
 DRAWN = 12  # of a search, whose best are much alike
 
@@ -27,7 +25,8 @@ def leading(table: StudyTable, effects: pd.DataFrame, room: int | None = None) -
     room = room or (DRAWN if table.design == "search" else ROOM)
     if table.design != "search" and len(effects) <= room + 10:
         return effects
-    own = is_first(effects) | ~effects["arm"].str.contains(UNNAMED).to_numpy(bool)
+    named = table.arms.loc[table.arms["kind"] == "named", "arm"]
+    own = is_first(effects) | effects["arm"].isin(named).to_numpy(bool)
     others = effects[~own & effects["val_mean"].notna()]
     return pd.concat([effects[own], others.nlargest(room, "val_mean")])
 
@@ -44,14 +43,13 @@ def tags(table: StudyTable) -> dict[str, str]:
 
     What a search drew keeps its number in the confirmation. The other arms have names of their own.
     """
-    if table.design == "confirmation":
-        numbers = table.arms["note"].str.extract(OF_SEARCH, expand=False)
-        found = zip(table.arms["arm"], numbers, strict=True)
-        return {str(arm): f"#{number}" for arm, number in found if pd.notna(number)}
+    found = table.arms.loc[table.arms["trial"].notna(), ["arm", "trial"]]
+    drawn = {str(arm): f"#{n}" for arm, n in zip(found["arm"], found["trial"], strict=True)}
     if table.design != "search":
-        return {}
-    first = table.trials.drop_duplicates("arm")
-    return {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
+        return drawn
+    first = table.trials[~table.trials["arm"].isin(drawn)].drop_duplicates("arm")
+    own = {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
+    return own | drawn
 
 
 def numbered(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTable, pd.DataFrame]:

@@ -10,9 +10,12 @@ from typing import Any
 import pandas as pd
 from optuna.storages import RDBStorage
 
+from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import checked_trials, diverged_epoch
-from crnn.ablation.design import Arm, Plan, arm_name, full_length, make_arm
+from crnn.ablation.confirm import with_origins
+from crnn.ablation.design import Arm, Plan, arm_name, change_text, full_length, make_arm
 from crnn.ablation.folders import confirm_name, search_of
+from crnn.ablation.origin import Drawn, Step, WithoutChange, having, kind
 from crnn.ablation.record import Record, find_record, latest_study, load_record
 from crnn.ablation.space import Factor, Space
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
@@ -53,7 +56,12 @@ class StudyTable:
         arms: one row an arm in the order of the design, the baseline first; columns ``arm``,
             ``against`` (the arm it is compared with, empty for the baseline), ``factor`` and
             ``level`` (empty for the baseline and for arms that change several), ``changes``
-            (what differs from the baseline, joined by ``+``), ``note``,
+            (what differs from the baseline, joined by ``+``) and ``changed`` (the same by setting),
+            ``kind`` (where it comes from: ``baseline``, ``level``, ``named``, ``drawn``, ``step``
+            or ``without_change``; see `crnn.ablation.origin`), ``trial`` and ``rank`` of what a
+            search drew, ``step`` (its number) and ``without`` (of the chosen setting of a path
+            without a change: the names of the settings taken back; a tuple for each such change)
+            on a path, ``note``,
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
             ``sequence_length``, ``parameters``, ``macs``, and one text column a factor (empty
             where it has no effect, or its condition is not met so that it is not drawn).
@@ -148,6 +156,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         StorageError: there is no such study.
     """
     record = load_record(storage, study)
+    if search_of(study) != study:
+        record = with_origins(storage, search_of(study), record)
     rows = _rows(storage, study, record)
     if record.trials:
         table, confirms = _table(study, record, rows), confirm_name(study)
@@ -188,6 +198,7 @@ def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
 
 def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
     plan, space = record.plan, record.plan.space
+    rows = _renamed(plan, rows)
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
     rows = sorted(rows, key=lambda row: _place(record, places, row))
@@ -233,15 +244,28 @@ EPOCH_COLUMNS = [
 ]
 
 
+def _renamed(plan: Plan, rows: list[TrialRow]) -> list[TrialRow]:
+    """The trials under the names of their arms, which are told apart by their settings' digests."""
+    if plan.space.search:
+        names = ArmNames(plan, rows)
+        return [names.renamed(row) for row in rows]
+    by_digest = {arm.setting.digest: arm.name for arm in plan.arms}
+    return [
+        row
+        if (name := by_digest.get(row.attributes["digest"])) in (None, row.attributes["arm"])
+        else replace(row, attributes={**row.attributes, "arm": name})
+        for row in rows
+    ]
+
+
 def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
     """The plan's arms, then those that a search drew and trained, as they were drawn."""
     arms = {arm.name: arm for arm in plan.arms}
     for row in rows:
         name = row.attributes.get("arm")
         if name and name not in arms and "duplicate_of" not in row.attributes:
-            arms[name] = make_arm(
-                plan.space, full_length(plan.space, row.attributes["setting"]), name
-            )
+            setting = full_length(plan.space, row.attributes["setting"])
+            arms[name] = make_arm(plan.space, setting, name, [Drawn(row.number)])
     return list(arms.values())
 
 
@@ -280,7 +304,9 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
                 "against": arm.against,
                 "factor": arm.factor,
                 "level": arm.level,
-                "changes": arm_name(plan.space, arm.setting) if arm.against else "",
+                "changes": change_text(arm.changes),
+                "changed": arm.changes,
+                **_origin(arm),
                 "note": "; ".join(filter(None, (arm.note, reported.note if reported else ""))),
                 "reported_test_accuracy": reported.test_accuracy if reported else None,
                 "reported_test_loss": reported.test_loss if reported else None,
@@ -294,8 +320,20 @@ def _arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows)
-    figures = ["reported_test_accuracy", "reported_test_loss"]
-    return frame.astype(dict.fromkeys(figures, float))
+    figures = dict.fromkeys(["reported_test_accuracy", "reported_test_loss"], "float64")
+    return frame.astype(figures | dict.fromkeys(["trial", "rank", "step"], "Int64"))
+
+
+def _origin(arm: Arm) -> dict[str, Any]:
+    """Where an arm comes from, column by column."""
+    draw = next(iter(having(arm.origins, Drawn)), Drawn(None))
+    return {
+        "kind": kind(arm.origins),
+        "trial": draw.trial,
+        "rank": draw.rank,
+        "step": next((step.number for step in having(arm.origins, Step)), None),
+        "without": tuple(back.names for back in having(arm.origins, WithoutChange)),
+    }
 
 
 def _place(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, int, int]:
