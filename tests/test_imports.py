@@ -125,7 +125,7 @@ NOW = {
     ),
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
-        "crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
         "crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
@@ -145,18 +145,22 @@ NOW = {
     "crnn.report.csv_file": "pandas",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
-    "crnn.report.contrasts": (
-        "numpy pandas crnn.report.effects crnn.report.inference"
-    ),
+    "crnn.report.contrasts": ("numpy pandas crnn.report.effects crnn.report.inference"),
     "crnn.report.wording": "pandas",
-    "crnn.report.selection": "pandas crnn.report.effects crnn.report.table",
+    "crnn.report.gains": "pandas crnn.report.effects crnn.report.inference",
+    "crnn.report.selection": "pandas crnn.report.effects crnn.report.gains crnn.report.table",
+    "crnn.report.recommendation": (
+        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.inference "
+        "crnn.report.table crnn.report.wording"
+    ),
     "crnn.report.answer": (
         "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
-        "crnn.report.inference crnn.power crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.power crnn.report.recommendation crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.tables": (
-        "pandas crnn.power crnn.report.effects crnn.report.inference crnn.report.selection "
-        "crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.inference "
+        "crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
         "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "
@@ -200,7 +204,7 @@ NOW = {
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

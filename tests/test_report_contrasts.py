@@ -227,9 +227,7 @@ def test_an_arm_in_which_a_factor_has_no_effect_is_left_out_of_that_factors_mean
     assert list(rows.index[rows["kind"] == "interaction"]) == [
         "a 2 with b y", "a 1 with c q", "a 2 with c q", "b y with c q",
     ]  # fmt: skip
-    values = sum(
-        y[names[a, "y", c]] - y[names[a, "x", c]] for a in "12" for c in "pq"
-    )
+    values = sum(y[names[a, "y", c]] - y[names[a, "x", c]] for a in "12" for c in "pq")
     theirs = stats.ttest_1samp(values / 4, 0.0).confidence_interval(0.95)
     row = rows.loc["b y instead of x"]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((theirs.low, theirs.high))

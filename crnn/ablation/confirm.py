@@ -7,6 +7,7 @@ best there, one change at a time (`crnn.ablation.path`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -215,15 +216,34 @@ def _identity(row: TrialRow) -> tuple[str, int]:
 
 
 def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
-    """The arm of the highest mean validation accuracy among those with the most seeds."""
-    by_identity = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+    """The arm with the largest effect against the baseline, over the seeds that both have.
 
-    def merit(arm: Arm) -> tuple[int, float]:
-        values = [by_identity.get((arm.setting.digest, seed)) for seed in record.seeds]
-        finite = [value for value in values if value is not None]
-        return len(finite), fmean(finite) if finite else 0.0
+    Only arms with the most seeds are compared: one that has lost some may owe its effect to those
+    that it has. Where the baseline has no result, the mean of each seed stands in for it.
+    """
+    done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+    found = {
+        arm.name: {
+            seed: value
+            for seed in record.seeds
+            if (value := done.get((arm.setting.digest, seed))) is not None
+        }
+        for arm in record.plan.arms
+    }
+    base, most = record.plan.arms[0], max(map(len, found.values()))
+    reference = found[base.name] or {
+        seed: fmean(values)
+        for seed in record.seeds
+        if (values := [by_seed[seed] for by_seed in found.values() if seed in by_seed])
+    }
 
-    return max(record.plan.arms, key=merit)  # the first of equals
+    def effect(arm: Arm) -> float:
+        by_seed = found[arm.name]
+        pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
+        return fmean(pairs) if pairs else -math.inf
+
+    whole = [arm for arm in record.plan.arms if len(found[arm.name]) == most]
+    return max(whole, key=effect)  # the first of equals
 
 
 def _with_path(
