@@ -16,6 +16,8 @@ from scipy import optimize, special
 ALPHA = 0.05  # of a family of comparisons
 POWER = 0.8
 MOST_SEEDS = 10_000  # beyond which nobody will go to settle a comparison
+FEW_SEEDS = 5  # with fewer the spread between pairs is hardly known
+MORE_SEEDS = 10
 
 
 def power(delta: float, sd: float, n: int, m: int) -> float:
@@ -49,14 +51,23 @@ def seeds_to_settle(sd: float, n: int, m: int, margin: float) -> tuple[float, fl
     """How many seeds would settle a comparison, whatever its true difference: a range.
 
     The smallest N with (t(1 - 0.05/(2m), N-1) + t(0.95, N-1))·s/√N ≤ margin: what is not found
-    different at α/m is then found equivalent. From s as measured to its upper 80 % confidence
-    bound s·√((n-1) / χ²(0.2, n-1)). It looks at the spread only, never at the observed difference.
-    NaN for n < 2; infinite beyond `MOST_SEEDS`.
+    different at α/m is then found equivalent. From s as measured, where it settles in half of the
+    cases, to its `upper_spread`, which is what to plan for. It looks at the spread only, never at
+    the observed difference. NaN for n < 2; infinite beyond `MOST_SEEDS`.
     """
     if n < 2 or not sd > 0 or m < 1:
         return math.nan, math.nan
-    wide = sd * math.sqrt((n - 1) / float(special.chdtri(n - 1, 0.8)))
-    return _settled_at(sd, m, margin), _settled_at(wide, m, margin)
+    return _settled_at(sd, m, margin), _settled_at(upper_spread(sd, n), m, margin)
+
+
+def upper_spread(sd: float, n: int) -> float:
+    """The upper 80 % confidence bound of a standard deviation of n values; NaN for n < 2.
+
+    s·√((n-1) / χ²(0.2, n-1)).
+    """
+    if n < 2:
+        return math.nan
+    return sd * math.sqrt((n - 1) / float(special.chdtri(n - 1, 0.8)))
 
 
 def _settled_at(sd: float, m: int, margin: float) -> float:

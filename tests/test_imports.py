@@ -140,7 +140,7 @@ NOW = {
     "crnn.live.state": "optuna crnn.ablation.fingerprint crnn.ablation.record",
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
-        "crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
         "crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
@@ -165,13 +165,22 @@ NOW = {
     "crnn.report.contrasts": ("numpy pandas crnn.report.effects crnn.report.inference"),
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",
-    "crnn.report.selection": ("pandas crnn.report.effects crnn.report.ends crnn.report.table"),
+    "crnn.report.gains": "pandas crnn.report.effects crnn.report.inference",
+    "crnn.report.selection": (
+        "pandas crnn.report.effects crnn.report.ends crnn.report.gains crnn.report.table"
+    ),
+    "crnn.report.recommendation": (
+        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.inference "
+        "crnn.report.table crnn.report.wording"
+    ),
     "crnn.report.answer": (
         "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
-        "crnn.report.inference crnn.power crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.power crnn.report.recommendation crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.tables": (
-        "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.inference "
+        "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.gains "
+        "crnn.report.inference "
         "crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
@@ -224,7 +233,7 @@ NOW = {
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

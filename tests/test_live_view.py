@@ -282,12 +282,12 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     assert task
     end(source, task, "FAIL")
     refresh(storage, name)
-    assert "Chosen, as the highest mean of the confirmation: " in note_of(storage)
+    assert "Chosen, as the best of the confirmation: " in note_of(storage)
     opened = optuna.load_study(study_name=name, storage=storage)
     text = str(get_note(opened)).replace(" + ", "+")  # between the settings of long names
     chosen = load_record(storage, name).chosen
     number = tags(load_study(storage, name))[chosen]
-    assert f"- Chosen, as the highest mean above: {number}." in text
+    assert f"- Chosen, as the best of those above: {number}." in text
     assert f"\n- {number} of the search: {chosen}\n" in text.replace("\\", "")
     assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]
 

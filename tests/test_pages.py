@@ -185,7 +185,7 @@ def test_the_dashboard_shows_a_search_and_what_confirms_it(searched: Path, page:
             page.get_by_role("heading", name="The answer", exact=True).wait_for()
             body = page.inner_text("body")
             assert ("Best found" in body or "above the baseline" in body) is not confirms
-            assert "Chosen, as the highest mean" in body
+            assert "Chosen, as the best" in body
         page.goto(f"{address}dashboard/studies/{studies['seek']}/trials?numbers=3")
         page.get_by_text("stage search").wait_for()
         page.get_by_text("learning-curve.svg").first.wait_for()

@@ -254,7 +254,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     assert {"confirmed.csv", "path.csv", "path.png"} <= names
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
     number = tags(main)[main.chosen]
-    first = f"Chosen, as the highest mean of the confirmation: {number} ({main.chosen}), "
+    first = f"Chosen, as the best of the confirmation: {number} ({main.chosen}), "
     assert written.answer[0].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
     trials = path_of(main).trials.pivot(index="seed", columns="arm", values="val_accuracy")

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
+from crnn.live.note import best_arms
+from crnn.power import minimum_detectable, upper_spread
 from crnn.report.answer import answer, counts
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import (
@@ -26,8 +28,11 @@ from crnn.report.effects import (
     on_test,
     pair_differences,
     paired,
+    paired_tests,
     replicates,
 )
+from crnn.report.gains import gains, gaps_on_test, may_be_better
+from crnn.report.selection import leading, rival
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table, details_table
 from tests.report_studies import study
@@ -293,7 +298,10 @@ def around(mean: float) -> list[float]:
     [
         (around(0.02), "Better than baseline: x=1 +2.01 points (95 % interval +1.88 to +2.15, 4 s"),
         (around(-0.02), "Worse than baseline: x=1 −1.99 points (95 % interval −2.12 to −1.85, 4 s"),
-        (around(0.0), "Equivalent to baseline, within ±0.50 points: x=1 +0.01 points"),
+        (
+            around(0.0),
+            "Equivalent to baseline, each 90 % interval within ±0.50 points: x=1 +0.01 points (90 ",
+        ),
         (around(0.003), ", 4 seeds, by less than the margin)."),
         ([0.93, 0.93, 0.89, 0.9], "Inconclusive: x=1 +1.25 points"),
         ([0.92] * 4, "Not tested, because all pairs differ by the same amount: x=1 +2.00 points."),
@@ -306,16 +314,103 @@ def test_every_verdict_has_its_words(other: list[float], words: str) -> None:
 def test_the_recommended_setting_is_one_that_was_shown_to_be_better() -> None:
     values = {"baseline": [0.9] * 4, "x=1": around(0.02), "x=2": [0.99, 0.8, 0.99, 0.99]}
     text = said(with_accuracies(values))
-    assert "Recommended: x=1, 92.01 % over 4 seeds, the highest mean of what has been" in text
-    assert "Its distance from x=2 is −2.24 points (95 % interval" in text
-    assert "Recommended: keep baseline; no arm has been shown" in said(
-        with_accuracies({"baseline": [0.9] * 4, "x=1": around(-0.02)})
+    assert "Recommended: x=1, +2.01 points against baseline over 4 seeds, the largest eff" in text
+    assert (
+        "x=2, not shown to be better than baseline, has a mean 2.24 points higher over the 4 seeds "
+        "that both have (95 % interval −12.97 to +17.45, for this pair alone); the data cannot "
+        "tell the two apart." in text
     )
+
+
+def test_the_baseline_is_kept_only_if_no_arm_may_be_better_by_the_margin() -> None:
+    worse, open_ = around(-0.02), [0.93, 0.93, 0.89, 0.9]
+    text = said(with_accuracies({"baseline": [0.9] * 4, "x=1": worse, "x=2": around(0.0)}))
+    assert (
+        "Recommended: keep baseline; no arm is better by 0.50 points or more: each 90 % interval "
+        "against baseline ends below that." in text
+    )
+    text = said(with_accuracies({"baseline": [0.9] * 4, "x=1": worse, "x=2": open_}))
+    assert "Worse than baseline: x=1" in text  # from which nothing follows for x=2
+    assert "Recommended" not in text
+    assert (
+        "Not settled whether to keep baseline. These may be better by 0.50 points or more: x=2 "
+        "(+1.25 points, 90 % interval up to +3.68 points)." in text
+    )
+
+
+def test_an_untested_arm_keeps_the_question_open_and_one_that_always_diverged_does_not() -> None:
+    table = with_accuracies({"baseline": [0.9] * 4, "x=1": around(-0.02), "x=2": [0.9] * 4})
+    gone = table.trials["arm"] == "x=2"
+    failed = table.trials.assign(
+        state=table.trials["state"].mask(gone, "FAIL"),
+        val_accuracy=table.trials["val_accuracy"].mask(gone),
+    )
+    text = said(replace(table, trials=failed))
+    assert "These may be better by 0.50 points or more: x=2 (not tested)." in text
+    diverged = failed.assign(diverged=pd.Series(1, failed.index).where(gone).astype("Int64"))
+    assert "Recommended: keep baseline" in said(replace(table, trials=diverged))
+    once = diverged.assign(diverged=diverged["diverged"].mask(diverged["seed"] == 2))
+    assert "x=2 (not tested)" in said(replace(table, trials=once))
+
+
+def test_the_baseline_is_not_kept_for_arms_that_were_compared_with_others() -> None:
+    values = {"baseline": [0.9] * 4, "x=1": around(0.004), "y": around(0.004)}
+    values["y"] = [x + 0.0001 * seed for seed, x in enumerate(values["y"])]
+    table = with_accuracies(values)
+    against = table.arms["against"].mask(table.arms["arm"] == "y", "x=1")
+    table = replace(table, arms=table.arms.assign(against=against))
+    rows = effects(table.trials, table.arms, MARGIN)
+    assert rows["verdict"].iloc[2] == "equivalent"
+    assert may_be_better(table.trials, table.arms, MARGIN)["arm"].tolist() == ["y", "x=1"]
+
+
+def unequal_seeds() -> StudyTable:
+    """x=1 is better than x=2 by pairs; its mean is lower, for it lacks the seed of high results."""
+    seeds = [0.0, 0.01, 0.02, 0.10]
+    values = {
+        "baseline": [0.7 + s for s in seeds],
+        "x=1": [0.74 + s + e for s, e in zip(seeds, NOISE, strict=True)],
+        "x=2": [0.73 + s + e for s, e in zip(seeds, reversed(NOISE), strict=True)],
+    }
+    table = with_accuracies(values)
+    lost = (table.trials["arm"] == "x=1") & (table.trials["seed"] == 3)
+    return replace(table, trials=table.trials[~lost])
+
+
+def test_arms_with_other_seeds_are_ordered_by_pairs_and_never_by_means() -> None:
+    table = unequal_seeds()
+    rows = effects(table.trials, table.arms, MARGIN).set_index("arm")
+    assert rows.loc["x=1", "val_mean"] < rows.loc["x=2", "val_mean"]  # which misleads
+    gain = gains(table.trials, table.arms)
+    assert gain.to_dict() == pytest.approx({"baseline": 0.0, "x=1": 0.04, "x=2": 0.030125})
+    text = said(table)
+    assert "Recommended: x=1, +4.00 points against baseline over 3 seeds" in text
+    assert "Its lead over x=2 is +0.98 points" in text
+    assert "Means are over each arm's own seeds; effects only over seeds that both have." in text
+    assert "own seeds" not in said(with_accuracies({"baseline": [0.9] * 4, "x=1": around(0.02)}))
+    told = rows.reset_index()
+    scored = pd.DataFrame({"arm": ["baseline", "x=1", "x=2"]})
+    assert rival(replace(table, confusion=scored), told) == "x=1"
+    assert arms_table(table, told).strong == {1}
+    assert best_arms(table, told, 1)["arm"].tolist() == ["baseline", "x=1"]
+    many = told.assign(arm=["baseline", "#1", "#2"])
+    renamed = table.trials["arm"].replace({"x=1": "#1", "x=2": "#2"})
+    drawn = replace(table, trials=table.trials.assign(arm=renamed), design="search",
+                    arms=table.arms.assign(arm=many["arm"]))  # fmt: skip
+    assert leading(drawn, many, 1)["arm"].tolist() == ["baseline", "#1"]
+
+
+def test_without_the_baseline_arms_are_ordered_within_their_seeds() -> None:
+    table = unequal_seeds()
+    left = table.trials[table.trials["arm"] != "baseline"]
+    gain = gains(left, table.arms)
+    assert np.isnan(gain["baseline"])
+    assert gain["x=1"] > gain["x=2"]
 
 
 def test_where_nothing_has_a_verdict_nothing_is_recommended() -> None:
     text = said(with_accuracies({"baseline": [0.9] * 4, "x=1": [0.93, 0.93, 0.89, 0.9]}))
-    assert "No recommendation yet: every comparison is inconclusive or untested." in text
+    assert "Recommended" not in text
 
 
 def test_better_than_something_worse_is_not_better_than_the_baseline() -> None:
@@ -327,7 +422,7 @@ def test_better_than_something_worse_is_not_better_than_the_baseline() -> None:
     text = said(table)
     assert "Better than x=1: y +4.02 points" in text
     assert "Worse than baseline: x=1 −4.99 points" in text
-    assert "Recommended: keep baseline; no arm has been shown to be better." in text
+    assert "Recommended: keep baseline; no arm is better by 0.50 points or more" in text
 
 
 def test_what_was_not_tested_is_named_by_what_it_is_compared_with() -> None:
@@ -351,12 +446,56 @@ def test_a_single_arm_has_nothing_to_be_compared_with() -> None:
     assert text.startswith("baseline: 91.00 % over 2 seeds. It is the only arm")
 
 
-def test_what_is_inconclusive_says_what_would_settle_it() -> None:
-    text = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.91, 0.905, 0.9, 0.895]}))
-    assert "1 of 1 comparison is inconclusive; at the spread between pairs about " in text
-    assert "seeds would settle it, whatever the true differences; large ones take fewer." in text
-    wide = said(with_accuracies({"baseline": [0.90] * 4, "x=1": [0.96, 0.84, 0.93, 0.895]}))
-    assert re.search(r"about [\d,]+ to \d,\d{3} seeds would settle it", wide)
+def test_what_is_inconclusive_says_what_to_plan_for() -> None:
+    noise = [0.012, -0.004, 0.015, -0.003, 0.006, -0.012, 0.011]
+    pairs = {"baseline": [0.9] * 7, "x=1": [0.9 + x for x in noise]}
+    text = said(with_accuracies(pairs))
+    rows = effects(*frames(pairs), MARGIN)
+    most = rows["seeds_to_settle_high"].iloc[1]
+    assert 100 < most < 110
+    assert (
+        "1 of 1 comparison is inconclusive. To settle even a difference near the margin, plan for "
+        "up to about 110 seeds." in text
+    )
+
+
+def frames(values: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    table = with_accuracies(values)
+    return table.trials, table.arms
+
+
+def test_few_seeds_say_what_five_and_ten_find() -> None:
+    """Three seeds, pairs around 30 points below, and six comparisons that all stay open."""
+    pairs = [-0.38, -0.25, -0.33]
+    values = {"baseline": [0.8] * 3}
+    values |= {f"x={k}": [0.8 + d + 0.001 * k * s for s, d in enumerate(pairs)] for k in range(6)}
+    table = with_accuracies(values)
+    rows = effects(table.trials, table.arms, MARGIN)
+    assert set(rows["verdict"].iloc[1:]) == {"inconclusive"}
+    text = said(table)
+    wide = max(upper_spread(x.sd, 3) for x in paired_tests(table.trials, table.arms).values())
+    five, ten = (100 * minimum_detectable(wide, n, 6) for n in (5, 10))
+    assert (
+        "3 seeds cannot carry 6 comparisons: four times in five, 5 seeds find a difference of "
+        f"{five:.2f} points or more, and 10 seeds a difference of {ten:.2f} points or more (at the "
+        "upper 80 % bound of the spread between pairs)." in text
+    )
+    assert "10,000" not in text
+    assert ten < 30 < five  # ten seeds would probably find them
+
+
+def test_a_large_effect_that_is_inconclusive_says_what_five_and_ten_seeds_find() -> None:
+    pairs = [0.06, 0.02, 0.045, 0.015, 0.05]
+    values = {"baseline": [0.8] * 5}
+    values |= {f"x={k}": [0.8 + d + 0.0001 * k * s for s, d in enumerate(pairs)] for k in range(9)}
+    text = said(with_accuracies(values))
+    assert "9 of 9 comparisons are inconclusive. Four times in five, 5 seeds find a diff" in text
+
+
+def test_only_hopeless_spreads_say_that_no_number_of_seeds_is_enough() -> None:
+    noise = [0.3, -0.4, 0.25, -0.1, 0.05, 0.1]
+    text = said(with_accuracies({"baseline": [0.5] * 6, "x=1": [0.5 + x for x in noise]}))
+    assert "Not even 10,000 seeds are sure to settle a difference near the margin of ±0." in text
 
 
 def test_what_changes_more_than_it_says_is_marked() -> None:
@@ -367,14 +506,76 @@ def test_what_changes_more_than_it_says_is_marked() -> None:
     assert "Marked" not in said(replace(table, arms=wider.assign(parameters=100_000)))
 
 
-def test_where_the_test_set_would_say_otherwise_it_is_said() -> None:
-    table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02)})
+def test_an_effect_that_differs_on_the_test_images_is_said_where_it_is_significant() -> None:
+    table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02), "x=2": around(0.01)})
     same = replace(table, trials=table.trials.assign(test_accuracy=table.trials["val_accuracy"]))
-    assert "test set" not in said(same)
-    tested = table.trials["val_accuracy"].where(table.trials["arm"] == "baseline", 0.9)
-    noisy = tested + table.trials["seed"] * 0.0001 * (table.trials["arm"] != "baseline")
-    text = said(replace(table, trials=table.trials.assign(test_accuracy=noisy)))
-    assert "decides nothing, would say otherwise of: x=1 equivalent instead of better." in text
+    assert "test images" not in said(same)
+    shift = {
+        "baseline": [0.0] * 4,
+        "x=1": [0.012, 0.011, 0.013, 0.0125],
+        "x=2": [0.0, 0.02, -0.02, 0],
+    }
+    gap = [shift[a][s] for a, s in zip(table.trials["arm"], table.trials["seed"], strict=True)]
+    moved = table.trials.assign(test_accuracy=table.trials["val_accuracy"] - gap)
+    found = gaps_on_test(moved, table.arms).set_index("arm")
+    theirs = stats.ttest_1samp(shift["x=1"], 0)
+    assert found.loc["x=1", "gap"] == pytest.approx(0.012125)
+    assert found.loc["x=1", "p_value"] == pytest.approx(theirs.pvalue)
+    assert found.loc["x=1", "p_holm"] == pytest.approx(2 * theirs.pvalue)  # of two arms
+    text = said(replace(table, trials=moved))
+    assert (
+        "On these test images an effect differs from that on the validation images: x=1 +0.80 "
+        "points instead of +2.01 points (95 % interval of the difference −1.35 to −1.08). All "
+        "seeds are scored on the same test images, so this says nothing of other images." in text
+    )
+    assert "would say otherwise" not in text
+
+
+def test_verdicts_that_differ_by_chance_alone_are_not_said() -> None:
+    """The same truth on both: one is significant and the other not, and the gap is noise."""
+    values = {"baseline": [0.90] * 4, "x=1": around(0.02)}
+    table = with_accuracies(values)
+    noisy = [0.0, 0.045, 0.01, 0.05]
+    tested = [0.9 + noisy[s] * (a == "x=1") for a, s in
+              zip(table.trials["arm"], table.trials["seed"], strict=True)]  # fmt: skip
+    table = replace(table, trials=table.trials.assign(test_accuracy=tested))
+    assert effects(on_test(table.trials), table.arms, MARGIN)["verdict"].iloc[1] == "inconclusive"
+    assert "test images" not in said(table)
+
+
+def test_what_is_cut_is_counted_by_kind_and_the_significant_come_first() -> None:
+    """A 4 x 3 factorial whose one real effect and one real interaction come last in the design."""
+    table = study("factorial", arms=12, seeds=5)
+    draw = np.random.default_rng(2)
+    of_arm = table.arms.set_index("arm")
+    last = {name: list(dict.fromkeys(of_arm[name]))[-1] for name in ("hidden_size", "dropout")}
+    accuracy = [
+        0.8
+        - 0.03 * (of_arm.loc[arm, "dropout"] == last["dropout"])
+        - 0.05 * all(of_arm.loc[arm, name] == level for name, level in last.items())
+        + draw.normal(0, 0.004)
+        for arm in table.trials["arm"]
+    ]
+    text = sentences(replace(table, trials=table.trials.assign(val_accuracy=accuracy)))
+    (main,) = [line for line in text if line.startswith("Averaged over the levels")]
+    first = main.split("factors: ")[1]
+    assert first.startswith(f"dropout {last['dropout']} instead of 0.25 −")
+    (both,) = [line for line in text if line.startswith("Together, beyond")]
+    assert both.split("both: ")[1].startswith(
+        f"hidden_size {last['hidden_size']} with dropout {last['dropout']} −"
+    )
+    assert re.search(r"; and \d+ more: \d+ not significant\.$", both)
+    shown = [part for part in both.split("both: ")[1].split("; ") if "(95 % interval" in part]
+    signs = ["not significant" in part for part in shown]
+    assert signs == sorted(signs)
+
+
+def test_of_many_arms_with_a_verdict_the_largest_are_told_and_the_others_counted() -> None:
+    values = {"baseline": [0.9] * 4}
+    values |= {f"x={k}": around(-0.02 - 0.001 * k) for k in range(8)}
+    text = said(with_accuracies(values))
+    assert "Worse than baseline: x=7 −2.69 points" in text
+    assert "; and 2 more: 2 worse." in text
 
 
 def test_an_interval_without_0_is_no_verdict() -> None:

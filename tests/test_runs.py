@@ -275,7 +275,7 @@ def test_a_search_is_confirmed_and_its_path_trained(full_data: Path, tmp_path: P
     through = cli.run(*words, cwd=tmp_path / "through")
     assert through.code == 0, through.err
     assert "Confirming what the search found: 2 arms at full length x 2 fresh seeds" in through.out
-    assert "Chosen, as the highest mean of the confirmation: " in through.out
+    assert "Chosen, as the best of the confirmation: " in through.out
     trials = load_trials(tmp_path / "through" / "results" / "studies.db", "tiny")
     assert list(trials["stage"].unique())[:2] == ["search", "confirm"]
     assert (trials["state"] == "COMPLETE").all()

@@ -7,6 +7,7 @@ best there, one change at a time (`crnn.ablation.path`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -270,26 +271,44 @@ def _identity(row: TrialRow) -> tuple[str, int]:
 
 
 def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
-    """The arm of the highest mean validation accuracy among those with the most seeds.
+    """The arm with the largest effect against the baseline, over the seeds that both have.
 
     An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
     better than.
+
+
+    Only arms with the most seeds are compared: one that has lost some may owe its effect to those
+    that it has. Where the baseline has no result, the mean of each seed stands in for it.
     """
+    done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+    found = {
+        arm.name: {
+            seed: value
+            for seed in record.seeds
+            if (value := done.get((arm.setting.digest, seed))) is not None
+        }
+        for arm in record.plan.arms
+    }
+    base, most = record.plan.arms[0], max(map(len, found.values()))
+    reference = found[base.name] or {
+        seed: fmean(values)
+        for seed in record.seeds
+        if (values := [by_seed[seed] for by_seed in found.values() if seed in by_seed])
+    }
+
+    def effect(arm: Arm) -> float:
+        by_seed = found[arm.name]
+        pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
+        return fmean(pairs) if pairs else -math.inf
+
     diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
-    baseline, *others = record.plan.arms
-    steady = [
+    whole = [
         arm
-        for arm in others
-        if not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
+        for arm in record.plan.arms
+        if len(found[arm.name]) == most
+        and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
     ]
-    by_identity = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
-
-    def merit(arm: Arm) -> tuple[int, float]:
-        values = [by_identity.get((arm.setting.digest, seed)) for seed in record.seeds]
-        finite = [value for value in values if value is not None]
-        return len(finite), fmean(finite) if finite else 0.0
-
-    return max([baseline, *steady], key=merit)  # the first of equals
+    return max(whole or [base], key=effect)  # the first of equals
 
 
 def _with_path(

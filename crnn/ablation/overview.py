@@ -263,7 +263,7 @@ def _families(found: Plan, seeds: int | None) -> list[_Family]:
 
 def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     """What so many seeds cannot show, where that is more than the margin."""
-    from crnn.power import minimum_detectable
+    from crnn.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
 
     seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
     spread = ASSUMED_SPREAD
@@ -285,9 +285,21 @@ def _detectable(found: Plan, pace: Pace, family: _Family) -> list[str]:
     if not comparisons or smallest <= margin:
         return []
     counted = f"{_seeds(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
-    least = f"{100 * smallest:.2f} or more" if smallest <= 1 else "no difference that can exist"
+    least = _findable(smallest)
+    few = ""
+    if seeds < FEW_SEEDS:
+        five, ten = (
+            _findable(minimum_detectable(spread, count, comparisons))
+            for count in (FEW_SEEDS, MORE_SEEDS)
+        )
+        few = f" {FEW_SEEDS} seeds find {five}, {MORE_SEEDS} seeds {ten}."
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
         f"{100 * margin:.2f} points: four times in five they find {least}, "
-        f"at a spread of {100 * spread:.2f} points between pairs ({source})."
+        f"at a spread of {100 * spread:.2f} points between pairs ({source}).{few}"
     ]
+
+
+def _findable(least: float) -> str:
+    """A smallest difference, in points."""
+    return f"{100 * least:.2f} or more" if least <= 1 else "no difference that can exist"

@@ -12,6 +12,7 @@ from crnn.report.answer import all_ended, answer, counts
 from crnn.report.confirmed_answer import sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
+from crnn.report.gains import by_gain, gains
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import labels, leading
 from crnn.report.table import StudyTable, all_epochs, all_trials
@@ -63,16 +64,16 @@ def _with_gaps(text: str) -> str:
     return re.sub(r"(?<=\S)\\?\+(?=[a-z\\_]+\d*=)", " + ", text)
 
 
-def best_arms(effects: pd.DataFrame, room: int) -> pd.DataFrame:
-    """The effects of the baseline and of the `room` best of the other arms, best first."""
-    others = effects[~is_first(effects) & (effects["n"] > 0)].nlargest(room, "val_mean")
-    return pd.concat([effects[is_first(effects)], others])
+def best_arms(table: StudyTable, effects: pd.DataFrame, room: int) -> pd.DataFrame:
+    """The effects of the baseline and of the other arms with the `room` largest gains over it."""
+    others = by_gain(effects[~is_first(effects)], gains(table.trials, table.arms))
+    return pd.concat([effects[is_first(effects)], others.head(room)])
 
 
 def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
     search, known = table.design == "search", labels(table)
-    rows = best_arms(effects, ROOM) if search else leading(table, effects)
+    rows = best_arms(table, effects, ROOM) if search else leading(table, effects)
     columns = {
         "arm": [known.get(arm, name) for arm, name in compared(effects, rows).items()],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
@@ -107,7 +108,7 @@ def _path(table: StudyTable) -> list[str]:
     """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
     if not table.chosen:
         return []
-    chosen = f"Chosen, as the highest mean above: {table.chosen}."
+    chosen = f"Chosen, as the best of those above: {table.chosen}."
     return ["## The path", _listed([chosen, *worth(table)])]
 
 

@@ -60,7 +60,7 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
         found["effects"] = graphs.forest(rows, table.margin, settled=all_ended(table))
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number its own page knows it.
-        arms, numbers = best_arms(effects, BEST)["arm"], {}
+        arms, numbers = best_arms(table, effects, BEST)["arm"], {}
         if table.design == "search":
             numbers = tags(table)
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}

@@ -6,35 +6,36 @@ and what would settle what is not. Where there is no test it says why.
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from crnn.power import ALPHA, MOST_SEEDS
+from crnn.power import ALPHA
 from crnn.report.contrasts import empty_cells, idle_arms
 from crnn.report.edges import edges
 from crnn.report.effects import (
     compared,
     confounded,
     identities,
-    paired,
     paired_tests,
     replicates,
     trained,
-    verdicts_on_test,
 )
 from crnn.report.found import finished
-from crnn.report.inference import PairedTest, paired_test, within
+from crnn.report.inference import PairedTest, within
+from crnn.report.recommendation import on_test, own_seeds, recommended, settling
 from crnn.report.table import StudyTable, stages
 from crnn.report.wording import (
     CONFOUNDED,
+    SLIGHT,
     counted,
     interval,
     listed,
     percent,
     points,
+    ranked,
     records,
 )
 
@@ -42,9 +43,12 @@ from crnn.report.wording import (
 VERDICTS = {
     "better": "Better than {base}",
     "worse": "Worse than {base}",
-    "equivalent": "Equivalent to {base}, within ±{margin} points",
+    "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin} points",
     "inconclusive": "Inconclusive",
 }
+
+
+SUMS = 6  # of effects that are told, each a sentence
 
 
 def answer(
@@ -79,8 +83,9 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
         *_averages(table, contrasts),
         *_additivity(contrasts),
         *_confounded(table, effects),
-        *_recommended(table, effects),
-        *_on_test(table, effects, names),
+        *recommended(table, effects),
+        *own_seeds(effects),
+        *on_test(table, names),
     ]
 
 
@@ -154,29 +159,50 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         "interaction": "Together, beyond the sum of both",
     }
     for kind, words in kinds.items():
-        found = contrasts[contrasts["kind"] == kind]
+        found = _most_telling(contrasts[contrasts["kind"] == kind])
         items = [
             f"{row['term']} {points(row['delta'])} (95 % interval "
             f"{interval(row['ci_low'], row['ci_high'])}, "
             f"{_significant(row)})"
-            for row in records(found[found["p_holm"].notna()])
+            for row in records(found)
         ]
         if items:
-            yield f"{words}: {listed(items)}."
-    if empty := empty_cells(table.trials, table.arms):
-        yield f"No averages over factors yet: nothing has finished in {listed(empty)}."
-    elif not (contrasts["kind"] == "main").any():
-        yield (
-            "No averages over factors: that takes two seeds, pairs that differ, and levels that "
-            "meet the same levels of the other factors."
-        )
+            yield f"{words}: {ranked(items, [_significant(row) for row in records(found)])}."
+    yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
     for name, left in idle_arms(table.arms, list(table.factors)).items():
         yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
 
 
+def _most_telling(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """The tested ones: those that are significant first, then by size."""
+    tested = contrasts[contrasts["p_holm"].notna()]
+    order = pd.DataFrame({"not": tested["p_holm"] >= ALPHA, "size": -tested["delta"].abs()})
+    return tested.loc[order.sort_values(["not", "size"], kind="stable").index]
+
+
+def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
+    """Why there are no main effects and interactions, or not all of them."""
+    if not (contrasts["kind"] == "main").any():
+        yield (
+            "No averages over factors: that takes levels that meet the same levels of the other "
+            "factors."
+        )
+        return
+    if lacking := int(contrasts["p_holm"].isna().sum()):
+        empty = empty_cells(table.trials, table.arms)
+        why = f" (nothing has finished in {listed(empty)})" if empty else ""
+        yield (
+            f"{lacking:,} of {len(contrasts):,} averages and interactions are not tested: that "
+            f"takes two seeds with all of the cells{why}, and seeds that differ."
+        )
+
+
 def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
     """What several changes give together, beyond the sum of what each gives alone."""
-    for row in records(contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]):
+    found = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
+    telling = _most_telling(found)
+    rows = records(pd.concat([telling, found[found["p_holm"].isna()]]))
+    for row in rows[:SUMS]:
         sure = ""
         if pd.notna(row["p_holm"]):
             ends = interval(row["ci_low"], row["ci_high"])
@@ -186,9 +212,14 @@ def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
             f"{points(row['delta'])} "
             f"({counted(int(row['n']), 'seed')}{sure})."
         )
+    if kinds := Counter(_significant(row) for row in rows[SUMS:]):
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        yield f"And {len(rows) - SUMS:,} more such sums: {others}."
 
 
 def _significant(row: dict[str, Any]) -> str:
+    if pd.isna(row["p_holm"]):
+        return "not tested"
     return "significant" if row["p_holm"] < ALPHA else "not significant"
 
 
@@ -208,38 +239,29 @@ def _verdicts(
         for other, group in groups:
             items = [_effect(row, other, tests[row["arm"]], table.margin) for row in records(group)]
             if items:
-                yield f"{words.format(base=other, margin=margin)}: {listed(items)}."
+                told = ranked(items, [kind] * len(items))
+                yield f"{words.format(base=other, margin=margin)}: {told}."
         if kind == "inconclusive" and len(chosen):
-            yield from _settling(chosen, len(tests))
+            yield from settling(chosen, tests, table.margin)
 
 
 def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> str:
     """``dropout=0.1 +1.03 points (95 % interval +0.72 to +1.34, 10 seeds)``."""
     other = "" if row["against"] == base else f" against {row['against']}"
     little = within(test, margin) and row["verdict"] in ("better", "worse")
-    less = ", by less than the margin" if little else ""
-    sure = f"95 % interval {interval(test.low, test.high)}, {counted(test.n, 'seed')}"
+    less = f", {SLIGHT}" if little else ""
+    ends = f"95 % interval {interval(test.low, test.high)}"
+    if row["verdict"] == "equivalent":  # which rests on the other one
+        ends = f"90 % interval {interval(test.inner_low, test.inner_high)}"
+    sure = f"{ends}, {counted(test.n, 'seed')}"
     return f"{row['arm']}{other} {points(test.mean)} ({sure}{less})"
-
-
-def _settling(chosen: pd.DataFrame, family: int) -> Iterable[str]:
-    """How many seeds would settle what is inconclusive."""
-    low, high = chosen["seeds_to_settle_low"].max(), chosen["seeds_to_settle_high"].max()
-    which = "it" if len(chosen) == 1 else "all of them"
-    seeds = f"about {low:,.0f} to {high:,.0f}"
-    if math.isinf(high):
-        seeds = f"more than {MOST_SEEDS:,}" if math.isinf(low) else f"{low:,.0f} or more"
-    yield (
-        f"{len(chosen)} of {counted(family, 'comparison')} "
-        f"{'is' if len(chosen) == 1 else 'are'} inconclusive; at the spread between pairs "
-        f"{seeds} seeds would settle {which}, whatever the true differences; large ones take fewer."
-    )
 
 
 def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
     """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
-    apart = (effects["ci_low"] > 0) | (effects["ci_high"] < 0)
-    arms = [names[arm] for arm in effects.loc[apart & (effects["p_holm"] >= ALPHA), "arm"]]
+    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    apart = (rows["ci_low"] > 0) | (rows["ci_high"] < 0)
+    arms = [names[arm] for arm in rows.loc[apart & (rows["p_holm"] >= ALPHA), "arm"]]
     if arms:
         what, they = ("interval", "excludes 0") if len(arms) == 1 else ("intervals", "exclude 0")
         it = "it is" if len(arms) == 1 else "they are"
@@ -263,57 +285,16 @@ def _untested(tests: dict[str, PairedTest], names: Mapping[str, str]) -> Iterabl
 def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     """Effects that are not the changed setting's alone."""
     also = confounded(table.arms)
-    arms = [row["arm"] for row in records(effects) if row["verdict"] and row["arm"] in also]
+    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    found = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
+    found.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
+    arms = [row["arm"] for row in found]
     if arms:
         they = "It also changes" if len(arms) == 1 else "They also change"
+        kinds = [row["verdict"] for row in found]
         yield (
-            f"Marked {CONFOUNDED}: {listed(arms, 10)}. {they} the LSTM's steps or the number of "
-            "parameters by more than 10 %, so an effect may be due to that."
-        )
-
-
-def _on_test(table: StudyTable, effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
-    """Where the test set, which decides nothing, would have it otherwise."""
-    there = verdicts_on_test(table.trials, table.arms, table.margin)
-    items = [
-        f"{names[row['arm']]} {there[row['arm']]} instead of {row['verdict']}"
-        for row in records(effects)
-        if row["verdict"] and there[row["arm"]] not in ("", row["verdict"])
-    ]
-    if items:
-        yield f"The test set, which decides nothing, would say otherwise of: {listed(items)}."
-
-
-def _recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
-    """The setting to take, and what that rests on."""
-    base = effects.iloc[0]
-    if not base["n"]:
-        return
-    shown = effects[(effects["verdict"] == "better") & (effects["against"] == base["arm"])]
-    if shown.empty:
-        undecided = int(effects["verdict"].iloc[1:].isin(["", "inconclusive"]).sum())
-        if undecided < len(effects) - 1:
-            yield f"Recommended: keep {base['arm']}; no arm has been shown to be better."
-        elif (effects["verdict"] != "").any():
-            yield "No recommendation yet: every comparison is inconclusive or untested."
-        return
-    ranked = shown.sort_values("val_mean", ascending=False, kind="stable")
-    best = ranked.iloc[0]
-    yield (
-        f"Recommended: {best['arm']}, {percent(best['val_mean'])} over "
-        f"{counted(int(best['n']), 'seed')}, the highest mean of what has been shown to be better "
-        f"({base['arm']}: {percent(base['val_mean'])})."
-    )
-    others = effects[(effects["arm"] != best["arm"]) & (effects["n"] > 0)]
-    if len(others) < 2:
-        return
-    second = others.sort_values("val_mean", ascending=False, kind="stable").iloc[0]
-    lead = paired_test(paired(table.trials, str(best["arm"]), str(second["arm"])))
-    if not lead.why_not and second["arm"] != base["arm"]:
-        which = "Its distance from" if lead.mean < 0 else "Its lead over"
-        yield (
-            f"{which} {second['arm']} is {points(lead.mean)} "
-            f"(95 % interval {interval(lead.low, lead.high)}, for this pair alone)."
+            f"Marked {CONFOUNDED}: {ranked(arms, kinds, 10)}. {they} the LSTM's steps or the "
+            "number of parameters by more than 10 %, so an effect may be due to that."
         )
 
 

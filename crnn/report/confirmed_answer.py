@@ -11,6 +11,7 @@ from crnn.ablation.path import TAKEN_BACK
 from crnn.report.answer import all_ended, at_the_edge
 from crnn.report.confirmed import NUISANCE, found_against_confirmed, path_effects
 from crnn.report.effects import COLUMNS, identities, paired, replicates
+from crnn.report.gains import gains, slight
 from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
@@ -37,11 +38,12 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
     against = f" ({points(row['delta'])}, {row['verdict']})" if row["verdict"] else ""
     whole = effects[effects["n"] == effects["n"].max()]
-    why = "as the highest mean of the confirmation"
+    why = "as the best of the confirmation"
     if len(whole) < len(effects):
         why += ", among the arms with all of their seeds"
-    if row["val_mean"] < whole["val_mean"].max():
-        why = "when the path began (another arm's mean is higher by now)"
+    gain = gains(table.trials, table.arms)
+    if gain[table.chosen] < gain[whole["arm"]].max():
+        why = "when the path began (another arm's effect is larger by now)"
     text = (
         f"Chosen, {why}: {_spelled(table.chosen, names)}, "
         f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how}"
@@ -94,7 +96,9 @@ def judged(row: Mapping[str, Any]) -> str:
     """The verdict on a step with its mark, or why there is none."""
     if row["role"] == NUISANCE:
         return "tuned, not tested"
-    return marked(row["verdict"], row["confounded"]) if row["verdict"] else "not tested"
+    if not row["verdict"]:
+        return "not tested"
+    return marked(row["verdict"], row["confounded"], row["slight"])
 
 
 def _whole_way(path: StudyTable) -> Iterable[str]:
@@ -117,14 +121,15 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
     are no steps.
     """
     if not lacking(path):
-        return path_effects(path.trials, path.arms, path.margin, _nuisances(path))
+        rows = path_effects(path.trials, path.arms, path.margin, _nuisances(path))
+        return rows.assign(slight=slight(rows, path.margin))
     done = replicates(path.trials)
     arms = done.groupby("seed")["arm"].nunique()
     whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
     rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
     hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
     untested = dict.fromkeys(hidden, float("nan"))
-    return rows.assign(**untested, verdict="")
+    return rows.assign(**untested, verdict="", slight=False)
 
 
 def _nuisances(path: StudyTable) -> list[str]:

@@ -111,7 +111,16 @@ def _path(table: StudyTable) -> list[Part]:
                 "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
             )
 
-    return [Part("path", title, lines, _path_table(rows, not more), {"path.csv": rows}, plots)]
+    return [
+        Part(
+            "path",
+            title,
+            lines,
+            _path_table(rows, not more),
+            {"path.csv": rows.drop(columns="slight")},
+            plots,
+        )
+    ]
 
 
 def _path_table(rows: pd.DataFrame, tested: bool) -> TextTable:

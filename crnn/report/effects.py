@@ -256,12 +256,6 @@ def confounded(arms: pd.DataFrame) -> set[str]:
     return set(confounds(arms)["arm"])
 
 
-def verdicts_on_test(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> dict[str, str]:
-    """By arm, what the verdict would be if the test set decided, which it does not."""
-    found = effects(on_test(trials), arms, margin)
-    return dict(zip(found["arm"], found["verdict"], strict=True))
-
-
 def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
     """Finished trials by number: ``number``, ``val_accuracy`` and the running ``best``."""
     done = replicates(trials).sort_values("number")[["number", "val_accuracy"]]

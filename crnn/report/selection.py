@@ -9,6 +9,7 @@ import pandas as pd
 
 from crnn.report.effects import crossed, is_first, replicates
 from crnn.report.ends import DIVERGED, ends
+from crnn.report.gains import by_gain, gains
 from crnn.report.table import StudyTable
 
 ROOM = 25  # arms beside those with names of their own
@@ -20,21 +21,21 @@ def leading(table: StudyTable, effects: pd.DataFrame, room: int | None = None) -
 
     In the order of the design all of them, where they are not many more than ``room`` (``ROOM``; of
     a search ``DRAWN``). Else, and always of a search: the baseline, the arms with names of their
-    own, and of the others the best that have finished, best first.
+    own, and of the others the best by their gain over the baseline, best first.
     """
     room = room or (DRAWN if table.design == "search" else ROOM)
     if table.design != "search" and len(effects) <= room + 10:
         return effects
     named = table.arms.loc[table.arms["kind"] == "named", "arm"]
     own = is_first(effects) | effects["arm"].isin(named).to_numpy(bool)
-    others = effects[~own & effects["val_mean"].notna()]
-    return pd.concat([effects[own], others.nlargest(room, "val_mean")])
+    best = by_gain(effects[~own], gains(table.trials, table.arms)).head(room)
+    return pd.concat([effects[own], best])
 
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
-    """The best arm beside the baseline among those scored on the test set, by validation."""
+    """Of the arms scored on the test set, that with the largest gain in validation accuracy."""
     scored = effects["arm"].isin(table.confusion["arm"]) & ~is_first(effects)
-    best = effects[scored].nlargest(1, "val_mean")["arm"]
+    best = by_gain(effects[scored], gains(table.trials, table.arms))["arm"]
     return None if best.empty else str(best.iloc[0])
 
 

@@ -23,6 +23,7 @@ from crnn.report.effects import (
     trained,
 )
 from crnn.report.ends import ends
+from crnn.report.gains import by_gain, gains, inner_intervals, slight
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable
@@ -74,8 +75,8 @@ def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     names = _names(table, effects, rows)
     sizes = rows[["arm"]].merge(table.arms, on="arm")
     columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
-    best = rows["val_mean"].to_numpy(float)
-    strong = {int(best.argmax())} if len(best) and not math.isnan(best.max()) else set()
+    best = by_gain(rows.reset_index(drop=True), gains(table.trials, table.arms)).index[:1]
+    strong = {int(place) for place in best}
     return TextTable(list(columns), _by_row(columns), len(names), strong)
 
 
@@ -139,8 +140,11 @@ def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _verdicts(table: StudyTable, rows: pd.DataFrame) -> list[str]:
-    also = confounded(table.arms)
-    return [marked(row["verdict"], row["arm"] in also) for row in records(rows)]
+    also, small = confounded(table.arms), slight(rows, table.margin)
+    return [
+        marked(row["verdict"], row["arm"] in also, is_slight)
+        for row, is_slight in zip(records(rows), small, strict=True)
+    ]
 
 
 def _mean(accuracies: pd.Series[float]) -> str:
@@ -219,12 +223,12 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
     if table.epochs["epoch"].max() > LAST:  # else they would be all
         late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
     test = paired_tests(on_test(table.trials), table.arms)
+    inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
     cells = []
     for row in records(rows):
         arm = row["arm"]
         d = pairs[arm]
-        settle = (row["seeds_to_settle_low"], row["seeds_to_settle_high"])
-        size, on_tests = row["effect_size"], _interval(test[arm].low, test[arm].high)
+        size, ends = row["effect_size"], _interval(test[arm].low, test[arm].high)
         cells.append(
             {
                 "arm": arm,
@@ -235,12 +239,13 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
                 "effect size g": f"{size:+.2f}".replace("-", "−")
                 if math.isfinite(size)
                 else MISSING,
+                "90 % interval": _interval(*inner[arm]),
                 "p": chance(row["p_value"]),
                 "p of sign flips": chance(sign_flip(d)),
                 "minimum detectable": _detectable(row["minimum_detectable"]),
-                "seeds to settle": _seeds(*settle),
+                "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
                 **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
-                "effect on the test set (95 % interval)": f"{signed(test[arm].mean)} ({on_tests})",
+                "effect on these test images (95 % interval)": f"{signed(test[arm].mean)} ({ends})",
             }
         )
     return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2)
@@ -251,10 +256,9 @@ def _detectable(least: float) -> str:
     return "more than 100" if least > 1 else signed(least).lstrip("+")
 
 
-def _seeds(low: float, high: float) -> str:
-    if not math.isfinite(low):
-        return f"more than {MOST_SEEDS:,}" if math.isinf(low) else MISSING
-    return f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"{low:,.0f} or more"
+def _seeds(high: float) -> str:
+    """What to plan for, at most."""
+    return f"more than {MOST_SEEDS:,}" if math.isinf(high) else whole(high)
 
 
 def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,9 +61,18 @@ CONFOUNDED = "*"
 """Set beside a verdict whose arm also changes the sequence length or the network's size."""
 
 
-def marked(verdict: str, confounded: bool) -> str:
-    """A verdict, with its mark where it is not the changed setting's alone."""
-    return f"{verdict} {CONFOUNDED}" if verdict and confounded else verdict or MISSING
+def marked(verdict: str, confounded: bool, slight: bool = False) -> str:
+    """A verdict, with its mark where it is not the changed setting's alone.
+
+    Also, where it is better or worse, that it is so by less than the margin (``slight``).
+    """
+    if not verdict:
+        return MISSING
+    size = f", {SLIGHT}" if slight else ""
+    return f"{verdict}{size} {CONFOUNDED}" if confounded else f"{verdict}{size}"
+
+
+SLIGHT = "by less than the margin"
 
 
 def counted(number: int, noun: str) -> str:
@@ -74,3 +84,22 @@ def listed(items: Sequence[str], limit: int = 6, separator: str = "; ") -> str:
     """The first ``limit`` items, and how many more there are."""
     shown = separator.join(items[:limit])
     return shown if len(items) <= limit else f"{shown}{separator}and {len(items) - limit} more"
+
+
+def ranked(
+    items: Sequence[str], kinds: Sequence[str], limit: int = 6, separator: str = "; "
+) -> str:
+    """As `listed`, and of what kind the others are: ``and 3 more: 1 worse, 2 inconclusive``.
+
+    Args:
+        items: in the order in which they matter.
+        kinds: of each item, what it is counted as where it is left out.
+        limit: how many are shown.
+        separator: between two of them.
+    """
+    if len(items) <= limit:
+        return separator.join(items)
+    counts = Counter(kinds[limit:])
+    rest = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    shown = separator.join(items[:limit])
+    return f"{shown}{separator}and {len(items) - limit:,} more: {rest}"
