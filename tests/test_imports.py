@@ -56,10 +56,14 @@ NOW = {
     "crnn.ablation.design": (
         "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
     ),
+    "crnn.ablation.checks": (
+        "crnn.ablation.design crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors"
+    ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.folders crnn.ablation.guess "
+        "joblib crnn.ablation.checks crnn.ablation.design crnn.ablation.folders "
+        "crnn.ablation.guess "
         "crnn.ablation.space crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
@@ -81,7 +85,7 @@ NOW = {
         "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
         "crnn.config"
     ),
-    "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
+    "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config crnn.errors",
     "crnn.ablation.status": (
         "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
     ),
@@ -96,9 +100,10 @@ NOW = {
     ),
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
-        "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
-        "crnn.ablation.tasks crnn.config"
+        "optuna crnn.ablation.attributes crnn.ablation.checks crnn.ablation.design "
+        "crnn.ablation.parameters crnn.ablation.record crnn.ablation.samplers "
+        "crnn.ablation.space crnn.ablation.space_file crnn.ablation.storage crnn.ablation.tasks "
+        "crnn.config crnn.errors"
     ),
     "crnn.ablation.worker": "crnn.files",
     "crnn.ablation.signals": "",
@@ -110,7 +115,7 @@ NOW = {
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
-        "optuna crnn.ablation crnn.ablation.confirm crnn.ablation.design "
+        "optuna crnn.ablation crnn.ablation.checks crnn.ablation.confirm crnn.ablation.design "
         "crnn.ablation.environment crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
         "crnn.ablation.storage crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
@@ -183,9 +188,9 @@ NOW = {
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
         "pandas crnn.config crnn.report.answer crnn.report.ends crnn.report.expected "
-        "crnn.report.explored crnn.report.found crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
-        "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
-        "crnn.report.wording"
+        "crnn.report.explored crnn.report.found crnn.report.front crnn.report.gallery "
+        "crnn.report.importance crnn.report.part crnn.report.search_plots crnn.report.selection "
+        "crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (

@@ -78,8 +78,8 @@ def confirmation(
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its seeds and the
-    path's arms from then on; the path's seeds may still be added to.
+    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its
+    seeds and the path's arms from then on; the path's seeds may still be added to.
 
     Args:
         storage: where both are.
