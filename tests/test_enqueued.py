@@ -23,6 +23,7 @@ design = "search"
 epochs      = 1
 train_size  = 600
 lstm_layers = 1
+hidden_size = 32
 [factors]
 optimizer     = ["adam", "sgd"]
 batch_norm    = [true, false]
@@ -128,7 +129,7 @@ def test_what_could_be_drawn_is_trained(sweep: RDBStorage) -> None:
 
 
 def test_what_goes_beyond_the_limits_is_infeasible(storage: RDBStorage) -> None:
-    wanted = begin(storage, record(SWEEP.replace("300_000", "170_000")))
+    wanted = begin(storage, record(SWEEP))
     source = SearchSource(storage, STUDY, wanted)
     run_all(source, 1)
     number = enqueue(storage, hidden_size=64, filter_sizes="5,5,5")
