@@ -89,7 +89,10 @@ StudyName = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option(
-        min=1, max=10_000, help="So many seeds, from 0 on; of a search: of its confirmation."
+        min=1,
+        max=10_000,
+        help="Number of seeds: the first of those that the space lists, else from 0 on; "
+        "of a search: of its confirmation.",
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
@@ -143,7 +146,9 @@ def plan(
     from crnn.ablation.design import load
 
     rate = overview.rate(storage, results, jobs, spreads=True)
-    found = overview.plan(load(space, epochs, train_size), rate, seeds, trials)
+    loaded = load(space, epochs, train_size)
+    overview.check_plan(loaded, seeds, storage, results)
+    found = overview.plan(loaded, rate, seeds, trials)
     if as_json:
         _print_json(found)
         return

@@ -169,6 +169,21 @@ class TrainConfig(_Config):
         return values
 
 
+GOVERNED_BY: dict[str, tuple[str, ...]] = {
+    "filter_sizes": ("conv_layers",),
+    "channels": ("conv_layers",),
+    "strides": ("conv_layers",),
+    "pooling_count": ("conv_layers",),
+    "padding": ("conv_layers", "filter_sizes"),
+    "hidden_size": ("lstm_layers",),
+    "sequence": ("lstm_layers",),
+    "embedding_dim": ("lstm_layers", "sequence"),
+    "dropout": ("dropout_count",),
+    "dropout_count": ("dropout", "conv_layers"),
+    "optimizer": ("weight_decay",),
+}
+"""By setting: those that decide whether, or between which values, it makes a difference."""
+
 CHANCE = 1 / len(CLASSES)
 """The accuracy of guessing."""
 

@@ -56,12 +56,17 @@ NOW = {
     ),
     "crnn.ablation.origin": "",
     "crnn.ablation.design": (
-        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
+        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config "
+        "crnn.errors crnn.shapes"
+    ),
+    "crnn.ablation.checks": (
+        "crnn.ablation.design crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.overview": (
-        "joblib crnn.ablation.design crnn.ablation.folders crnn.ablation.guess "
+        "joblib crnn.ablation.checks crnn.ablation.design crnn.ablation.folders "
+        "crnn.ablation.guess "
         "crnn.ablation.space crnn.ablation.space_file crnn.ablation.timing crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
@@ -89,7 +94,7 @@ NOW = {
         "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
         "crnn.config"
     ),
-    "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
+    "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config crnn.errors",
     "crnn.ablation.status": (
         "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
     ),
@@ -104,9 +109,11 @@ NOW = {
     ),
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
-        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
-        "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
-        "crnn.ablation.tasks crnn.config"
+        "optuna crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.checks "
+        "crnn.ablation.design crnn.ablation.origin "
+        "crnn.ablation.parameters crnn.ablation.record crnn.ablation.samplers "
+        "crnn.ablation.space crnn.ablation.space_file crnn.ablation.storage crnn.ablation.tasks "
+        "crnn.config crnn.errors"
     ),
     "crnn.ablation.messages": "crnn.files",
     "crnn.ablation.recording": (
@@ -123,7 +130,7 @@ NOW = {
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
-        "optuna crnn.ablation crnn.ablation.confirm crnn.ablation.design "
+        "optuna crnn.ablation crnn.ablation.checks crnn.ablation.confirm crnn.ablation.design "
         "crnn.ablation.environment crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
         "crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "

@@ -107,9 +107,9 @@ def test_all_studies_are_listed(mixed: RDBStorage) -> None:
     optuna.create_study(study_name="of another program", storage=mixed)
     assert studies(mixed) == [
         {"study": STUDY, "design": "one-factor", "wanted": 6,
-         "complete": 2, "stopped": 0, "running": 0, "waiting": 3, "failed": 1},
+         "complete": 2, "stopped": 0, "running": 0, "waiting": 3, "diverged": 0, "failed": 1},
         {"study": "a-search", "design": "search", "wanted": 6,
-         "complete": 0, "stopped": 0, "running": 0, "waiting": 6, "failed": 0},
+         "complete": 0, "stopped": 0, "running": 0, "waiting": 6, "diverged": 0, "failed": 0},
     ]  # fmt: skip
 
 

@@ -87,8 +87,8 @@ def confirmation(
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its seeds and the
-    path's arms from then on; the path's seeds may still be added to.
+    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its
+    seeds and the path's arms from then on; the path's seeds may still be added to.
 
     Args:
         storage: where both are.
@@ -276,7 +276,6 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
     An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
     better than.
 
-
     Only arms with the most seeds are compared: one that has lost some may owe its effect to those
     that it has. Where the baseline has no result, the mean of each seed stands in for it.
     """
@@ -302,13 +301,14 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
         return fmean(pairs) if pairs else -math.inf
 
     diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
-    whole = [
+    steady = [
         arm
-        for arm in record.plan.arms
+        for arm in record.plan.arms[1:]
         if len(found[arm.name]) == most
         and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
     ]
-    return max(whole or [base], key=effect)  # the first of equals
+    whole = [base] if len(found[base.name]) == most or diverged else []
+    return max([*whole, *steady] or [base], key=effect)  # the first of equals
 
 
 def _with_path(

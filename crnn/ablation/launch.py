@@ -12,6 +12,7 @@ from pathlib import Path
 from optuna.storages import RDBStorage
 
 from crnn.ablation import confirm
+from crnn.ablation.checks import check_beginning, wanted_seeds
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
 from crnn.ablation.folders import check_name, confirm_name, study_folder
@@ -86,11 +87,6 @@ class Request:
     keep_weights: bool = False
 
     @property
-    def wanted_seeds(self) -> tuple[int, ...]:
-        """The seeds of this run."""
-        return self.plan.space.seeds if self.seeds is None else tuple(range(self.seeds))
-
-    @property
     def confirms(self) -> bool:
         """Whether a search is to be confirmed in this run."""
         return self.confirm and self.plan.space.confirm is not None
@@ -125,7 +121,9 @@ def launch(
     """
     _check_folder(request)
     stored = _stored(request)
-    asked = _asked(request)
+    asked = _asked(request, stored)
+    if stored is None:
+        check_beginning(request.plan, request.seeds)
     if stored and (progress := _unless_lacking(request, stored, asked)):
         _say_what_diverged(request, progress, say)
         return progress
@@ -253,8 +251,8 @@ class _Training:
 def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], None]) -> None:
     """Say why --retry-failed leaves some trials as they are."""
     if request.retry_failed and found.diverged:
-        many = f"{found.diverged:,} training{'' if found.diverged == 1 else 's'}"
-        say(f"{many} diverged: the same training would diverge again, so it is not retried.")
+        many = "1 training" if found.diverged == 1 else f"{found.diverged:,} trainings"
+        say(f"{many} diverged and would diverge again: not trained again.")
 
 
 def _check_folder(request: Request) -> None:
@@ -273,7 +271,7 @@ def _stored(request: Request) -> Record | None:
         return find_record(storage, request.study)
 
 
-def _asked(request: Request) -> Record:
+def _asked(request: Request, stored: Record | None) -> Record:
     search = request.plan.space.search
     fuse = _fuse(request.fuse, "cpu")
     check_counts(request.plan, request.seeds, request.trials)
@@ -285,7 +283,8 @@ def _asked(request: Request) -> Record:
         raise UserError("--fuse: a search draws and trains one at a time; leave it out")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)
-    return Record(request.plan, seeds=request.wanted_seeds)
+    own = stored.seeds if stored else ()
+    return Record(request.plan, seeds=wanted_seeds(request.plan.space, request.seeds, own))
 
 
 def _merged(storage: RDBStorage, request: Request, stored: Record | None, record: Record) -> Record:
@@ -311,7 +310,8 @@ def _source(
         return SearchSource(storage, study, record)
     stages = record.stages
     if study == request.study:
-        stages = (replace(stages[0], seeds=request.wanted_seeds),)
+        seeds = wanted_seeds(request.plan.space, request.seeds, record.seeds)
+        stages = (replace(stages[0], seeds=seeds),)
     return DesignedSource(storage, study, record, stages, request.retry_failed)
 
 

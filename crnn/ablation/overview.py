@@ -10,6 +10,7 @@ from typing import Any
 
 from joblib import cpu_count
 
+from crnn.ablation.checks import check_beginning, wanted_seeds
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.guess import random_settings
@@ -67,6 +68,40 @@ def rate(
                 found = measured_rate(opened)
                 measured = measured_spreads(opened) if spreads else measured
     return Pace(found.value, workers, found.source, measured)
+
+
+def check_plan(found: Plan, seeds: int | None, storage: str | None, results: Path) -> None:
+    """Refuse what `run` would refuse: to begin a study of this plan, or to add such seeds to it.
+
+    Args:
+        found: the plan.
+        seeds: the number of seeds asked for.
+        storage: as given on the command line.
+        results: the folder of results, whose storage it is unless one is given.
+
+    Raises:
+        UserError: the study would not begin, or not go on.
+    """
+    stored = _stored_seeds(found.study_name, storage, results)
+    if stored is None:
+        check_beginning(found, seeds)
+    elif not found.space.search:
+        wanted_seeds(found.space, seeds, stored)
+
+
+def _stored_seeds(study: str, storage: str | None, results: Path) -> list[int] | None:
+    """The seeds of a study of the storage; None where it has none of that name."""
+    if not storage and not (results / DATABASE).exists():
+        return None
+    from crnn.ablation.storage import opened_storage, sqlite_file, storage_url, study_attributes
+
+    url = storage_url(storage, results)
+    path = sqlite_file(url)
+    if path is not None and not path.exists():
+        return None
+    with opened_storage(url) as opened:
+        found = study_attributes(opened, study)
+    return found.get("seeds", []) if "format" in found else None
 
 
 def spaces(pace: Pace) -> list[dict[str, Any]]:

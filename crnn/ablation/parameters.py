@@ -8,6 +8,7 @@ distributions, a list of tuples as text (``3,3,2``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,6 +22,7 @@ from optuna.trial import Trial
 
 from crnn.ablation.space import Factor
 from crnn.config import FIELDS, Setting, Value, bounds, text_of
+from crnn.errors import one_line
 
 BLOCK_NAMES = {"filter_sizes": "filter", "channels": "channels", "strides": "stride"}
 
@@ -74,6 +76,33 @@ def suggest(trial: Trial, factor: Factor) -> Any:
     if isinstance(distribution, IntDistribution):
         return trial.suggest_int(name, distribution.low, distribution.high, **options)
     return trial.suggest_float(name, distribution.low, distribution.high, **options)  # type: ignore[attr-defined]
+
+
+def fault_of(factor: Factor, value: Any) -> str:
+    """Why a value that somebody asks for cannot be a factor's; empty where it can.
+
+    Args:
+        factor: of a search.
+        value: as Optuna would hold it, from another program.
+    """
+    if factor.levels:
+        levels = [as_drawn(level) for level in factor.levels]
+        fits = any(_same(level, value) for level in levels)
+    else:
+        fits = _is_number(value) and factor.has(value)
+        fits = fits and (FIELDS[factor.name].annotation is not int or value == int(value))
+    if fits:
+        return ""
+    return f"{factor.name} = {one_line(repr(value))} is none of {' | '.join(factor.texts())}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _same(level: Any, value: Any) -> bool:
+    """Whether they are equal; true is not 1."""
+    return bool(level == value) and (_is_number(level) == _is_number(value))
 
 
 def drawn(factor: Factor, value: Any) -> Value:

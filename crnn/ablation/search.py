@@ -17,12 +17,14 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import checked_trials, is_diverged
+from crnn.ablation.checks import exceeding_batch
 from crnn.ablation.design import Arm, cost, excesses, make_arm, why_not
 from crnn.ablation.origin import Drawn
-from crnn.ablation.parameters import as_drawn, drawn, searched, suggest
+from crnn.ablation.parameters import as_drawn, drawn, fault_of, searched, suggest
 from crnn.ablation.record import Record
 from crnn.ablation.samplers import make_sampler
 from crnn.ablation.space import Factor, Sampler, Search, Space
+from crnn.ablation.space_file import nearest
 from crnn.ablation.storage import (
     StorageError,
     TrialRow,
@@ -33,8 +35,10 @@ from crnn.ablation.storage import (
 )
 from crnn.ablation.tasks import Progress, Task, trial_attributes
 from crnn.config import CHANCE, Setting, Value
+from crnn.errors import one_line
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
+OF_RESULT = ("history", "diverged", "failure")  # what a trial has from its training
 SAME = "duplicate_of"  # a trial's attribute: the number of the trial that had its setting first
 
 
@@ -143,7 +147,7 @@ class SearchSource:
             why = f"the same setting as trial {first.number}, which failed"
             finish_trial(self.storage, trial_id, "PRUNED", attributes={"failure": why})
             return
-        same = {k: v for k, v in first.attributes.items() if k in ("history", "diverged")}
+        same = {k: v for k, v in first.attributes.items() if k in OF_RESULT}
         steps = {epoch["epoch"]: epoch["val_accuracy"] for epoch in same.get("history", [])}
         report_steps(self.storage, trial_id, steps)
         found = {**same, "seconds": 0.0}
@@ -201,8 +205,11 @@ class SearchSource:
 
     def _drawn(self, trial: optuna.Trial) -> Task | None:
         """What a draw comes to: a training, or nothing and the reason in its trial."""
+        if fault := self._fault_of_enqueued(trial):
+            self._fail(trial, fault)
+            return None
         setting = self.space.baseline.replace(**self._suggest(trial))
-        short, why = self._short(setting), why_not(self.space, setting)
+        short, why = self._short(setting), self._why_not(setting)
         self._constrain(trial, setting)
         if why:
             found = {"stage": "search", "seed": self.search.seed, "setting": short.values()}
@@ -222,6 +229,32 @@ class SearchSource:
 
     def _arm(self, trial: int, setting: Setting) -> Arm:
         return make_arm(self.space, setting, self.names.of(setting), [Drawn(trial)])
+
+    def _why_not(self, setting: Setting) -> str | None:
+        """Why a draw is not trained."""
+        if why := why_not(self.space, setting):
+            return why
+        # A study that was begun with such a batch goes on with it.
+        begun = exceeding_batch(self.space, self.space.baseline)
+        return None if begun else exceeding_batch(self.space, setting) or None
+
+    def _fault_of_enqueued(self, trial: optuna.Trial) -> str:
+        """What is wrong with the values that another program has enqueued; empty if nothing."""
+        factors = {factor.name: factor for factor in self.space.factors}
+        found = self.storage.get_trial_system_attrs(trial._trial_id)
+        for name, value in found.get("fixed_params", {}).items():
+            if name not in factors:
+                return f"{one_line(str(name))} is no factor; {nearest(str(name), factors)}"
+            if why := fault_of(factors[name], value):
+                return why
+        return ""
+
+    def _fail(self, trial: optuna.Trial, why: str) -> None:
+        """End a trial that cannot be trained as it was enqueued; it counts as one that failed."""
+        found = {"stage": "search", "seed": self.search.seed, "failure": f"enqueued: {why}"}
+        finish_trial(self.storage, trial._trial_id, "FAIL", attributes=found)
+        self.started += 1
+        self._count("FAIL", found)
 
     def _same(self, trial_id: int, first: TrialRow) -> None:
         """A trial of a setting that has one: it ends as that does, or did."""

@@ -293,6 +293,7 @@ class Space(Part):
     note: Text = ""
     design: Design | Literal["confirmation"] = "one-factor"
     seeds: tuple[int, ...] = ()
+    lists_seeds: bool = False  # rather than their number
     margin: float = Field(0.005, gt=0, lt=1)
     settle: Settle | None = None
     baseline: Setting = Setting()

@@ -46,6 +46,7 @@ MAX_STEPS = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+NOT_GIVEN = ("name", "text", "lists_seeds")  # by a space file under these names
 SETTINGS = tuple(name for name in SETTING_KEYS if name != "precision")  # that is a study's
 TRAINING = tuple(name for name in TRAIN_KEYS if name in SETTINGS)
 
@@ -169,7 +170,7 @@ class _Reader:
         self.errors.append(f"{where}: {what}")
 
     def _known_keys(self) -> None:
-        valid = ["format", *(k for k in Space.model_fields if k not in ("name", "text"))]
+        valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN)]
         for key in self.document:
             if key not in valid:
                 self._error(key, f"unknown key; {nearest(key, valid)}")
@@ -208,6 +209,7 @@ class _Reader:
             return
         try:
             self.fields["seeds"] = seeds_of(value)  # type: ignore[arg-type]
+            self.fields["lists_seeds"] = isinstance(value, list)
         except ValueError as error:
             self._error("seeds", error)
 

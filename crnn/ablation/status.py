@@ -11,7 +11,8 @@ from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
-KEYS = ("arm", "seed", "digest", "failure", "duplicate_of", "diverged")
+ENQUEUED = "(enqueued)"  # in place of an arm, of values that no arm can have
+KEYS = ("arm", "stage", "seed", "digest", "failure", "duplicate_of", "diverged")
 STATES = ("complete", "stopped", "running", "waiting", "diverged", "failed")
 """What a trial may be; ``stopped`` by a pruner, ``diverged`` where its loss was not finite."""
 
@@ -84,18 +85,31 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
 
 def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
-    rows = [row for row in _rows(storage, study) if "arm" in row.attributes]
+    rows = [row for row in _rows(storage, study) if _is_ours(row, record)]
     search = record.plan.space.search
     if search and search.duplicates == "redraw":  # another is drawn in the place of each
         rows = [row for row in rows if "duplicate_of" not in row.attributes]
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
-    arms = _arm_names(record, rows)
+    arms = _arm_names(record, [row for row in rows if "arm" in row.attributes])
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
     alive = may_be_running(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
-    states = ["diverged" if diverged_epoch(r.attributes) else names[r.state] for r in rows]
-    return [(arms[r.attributes["digest"]], s, r) for r, s in zip(rows, states, strict=True)]
+    return [(_arm_of(row, arms), _state(row, names), row) for row in rows]
+
+
+def _arm_of(row: TrialRow, arms: dict[str, str]) -> str:
+    return arms[row.attributes["digest"]] if "arm" in row.attributes else ENQUEUED
+
+
+def _state(row: TrialRow, names: dict[str, str]) -> str:
+    return "diverged" if diverged_epoch(row.attributes) else names[row.state]
+
+
+def _is_ours(row: TrialRow, record: Record) -> bool:
+    """Whether a trial is the study's; one that was enqueued wrongly has ended without an arm."""
+    unfit = record.trials and row.state == "FAIL" and "stage" in row.attributes
+    return "arm" in row.attributes or bool(unfit)
 
 
 def _rows(storage: RDBStorage, study: str) -> list[TrialRow]:

@@ -432,12 +432,27 @@ def _notes(record: Record) -> list[str]:
     notes = [record.plan.space.note] if record.plan.space.note else []
     for key, value in record.plan.overrides.items():
         notes.append(f"The space's own {key} was replaced by {value} for this study.")
+    if not _are_as_asked(record):
+        seeds = " and ".join(filter(None, (", ".join(map(str, record.seeds[:-1])),
+                                           str(record.seeds[-1]))))  # fmt: skip
+        notes.append(
+            f"Seeds {seeds} are not the first that the space lists: an earlier version chose "
+            "them. A new study would have those listed."
+        )
     if record.exhausted:
         notes.append(
             f"The search ended after {record.exhausted:,} of {record.trials:,} trials: draw after "
             "draw gave nothing that had not been tried."
         )
     return notes
+
+
+def _are_as_asked(record: Record) -> bool:
+    """Whether a new study of as many seeds would have the same; of a search there is no list."""
+    space, seeds = record.plan.space, record.seeds
+    if not space.lists_seeds or not seeds:
+        return True
+    return set(seeds) == set(space.seeds) or seeds == space.seeds[: len(seeds)]
 
 
 def _command(record: Record, study: str) -> str:
