@@ -240,6 +240,8 @@ def _safe(url: str) -> str:
 def _explain(wait: Wait, context: sqlalchemy.ExceptionContext) -> None:
     """Put into a line what a person must correct outside, where that is all there is to say."""
     found = context.original_exception
+    if context.sqlalchemy_exception is None:  # not the database's: a signal's, for one
+        return
     if known := explained(str(found), wait.where, wait.patience):
         raise known from found
     lost = context.is_disconnect or type(found).__name__ in ("OperationalError", "InterfaceError")
