@@ -231,9 +231,7 @@ def test_the_reference_studies_are_added_to_ones_own(
     assert (cli.ROOT / "results" / "reference" / "studies.db").read_bytes() == before
 
 
-def test_a_copy_names_a_source_or_a_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_names_a_source_or_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     answer = cli.call("copy", "a")
     assert answer.code == 2

@@ -449,7 +449,9 @@ def test_a_storage_that_another_program_keeps_locked_says_so(tmp_path: Path) -> 
         save_study(storage, "a", {})
         other = sqlite3.connect(path)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match=r"studies\.db: another program has kept it locked for 0\.2 s"):
+        with pytest.raises(
+            StorageError, match=r"studies\.db: another program has kept it locked for 0\.2 s"
+        ):
             save_study(storage, "b", {})
         assert study_names(storage) == ["a"]  # a writer locks no reader out
         other.rollback()
