@@ -103,6 +103,7 @@ Jobs = Annotated[
     typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
 ]
 RESULTS = Path("results")
+RESERVED = "reference"  # names the storage that comes with the project; no study is called so
 REFERENCE = Path(__file__).parent / "results" / "reference" / "studies.db"
 
 
@@ -436,17 +437,49 @@ def _serve(
 @app.command()
 def copy(
     study: Annotated[str, typer.Argument(help="The study's name.")],
-    url: Annotated[str, typer.Argument(help="The other storage: a URL or an SQLite file.")],
+    url: Annotated[
+        str | None,
+        typer.Argument(
+            help="The storage to copy to: a URL or an SQLite file. With --from, default: your own.",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="reference|URL",
+            help="The storage to copy from; reference: the one that comes with the project. "
+            "Default: your own.",
+        ),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name.")] = False,
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Copy a study into another storage."""
+    """Copy a study into another storage, also while it runs; a search with its confirmation."""
     from crnn.ablation.storage import copy_study, shown, storage_url
 
-    target = storage_url(url, results)
-    copy_study(study, storage_url(storage, results), target, replace=replace)
+    if url is None and source is None:
+        raise UserError("copy: name the storage to copy to, or with --from the one to copy from")
+    own = storage_url(storage, results)
+    read = own if source is None else _source(source, results)
+    target = own if url is None else storage_url(url, results)
+    copy_study(study, read, target, replace=replace)
     _print(f"Copied {escape(study)} to {escape(shown(target))}")
+
+
+def _source(given: str, results: Path) -> str:
+    """The URL of the storage that `--from` names."""
+    from crnn.ablation.storage import storage_url
+
+    if given != RESERVED:
+        return storage_url(given, results)
+    if not REFERENCE.exists():
+        raise UserError(
+            f"--from {RESERVED}: {REFERENCE} is missing; it comes with a clone of the project"
+        )
+    return storage_url(str(REFERENCE), results)
 
 
 @app.command(name="data")
@@ -599,7 +632,7 @@ def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
     """The table, and in the storage that verdicts were produced from it."""
     from crnn.report.looks import note_looks
 
-    return note_looks(storage, table)
+    return note_looks(storage, table, say=_say)
 
 
 @contextmanager

@@ -72,8 +72,30 @@ NOW = {
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
     "crnn.ablation.storage": (
-        "optuna sqlalchemy filelock crnn.ablation.folders crnn.ablation.space_file crnn.errors "
-        "crnn.files"
+        "crnn.ablation.storage.copying crnn.ablation.storage.errors crnn.ablation.storage.journal "
+        "crnn.ablation.storage.locks crnn.ablation.storage.opening crnn.ablation.storage.trials "
+        "crnn.ablation.storage.waiting"
+    ),
+    "crnn.ablation.storage.errors": "crnn.errors crnn.files",
+    "crnn.ablation.storage.waiting": "sqlalchemy crnn.ablation.signals",
+    "crnn.ablation.storage.opening": (
+        "optuna sqlalchemy crnn.ablation.signals crnn.ablation.storage.errors "
+        "crnn.ablation.storage.waiting"
+    ),
+    "crnn.ablation.storage.journal": (
+        "optuna crnn.ablation.storage.opening crnn.ablation.storage.waiting"
+    ),
+    "crnn.ablation.storage.locks": (
+        "filelock optuna sqlalchemy crnn.ablation.folders crnn.ablation.signals "
+        "crnn.ablation.storage.errors crnn.ablation.storage.opening"
+    ),
+    "crnn.ablation.storage.trials": (
+        "optuna sqlalchemy crnn.ablation.storage.errors crnn.ablation.storage.journal crnn.errors"
+    ),
+    "crnn.ablation.storage.copying": (
+        "optuna sqlalchemy crnn.ablation.folders crnn.ablation.space_file "
+        "crnn.ablation.storage.errors crnn.ablation.storage.journal crnn.ablation.storage.locks "
+        "crnn.ablation.storage.opening crnn.ablation.storage.trials"
     ),
     "crnn.ablation.attributes": (
         "optuna pydantic pydantic_core crnn.ablation.origin crnn.ablation.space "
@@ -233,7 +255,8 @@ NOW = {
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
     "crnn.report.looks": (
-        "optuna crnn.ablation.record crnn.report.answer crnn.report.effects crnn.report.table"
+        "optuna crnn.ablation.record crnn.ablation.storage crnn.report.answer crnn.report.effects "
+        "crnn.report.table"
     ),
     "crnn.report.confirmed": (
         "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.report.effects"

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.folders import search_of
 from crnn.ablation.signals import InterruptedRunError
-from crnn.ablation.storage.errors import AGAIN, StorageError
+from crnn.ablation.storage.errors import AGAIN, ReadOnlyError, StorageError
 from crnn.ablation.storage.opening import shown, sqlite_file, url_of
 
 
@@ -91,6 +91,10 @@ def _file_lock(database: Path, study: str) -> Iterator[Lock]:
     except Timeout:
         holder = path.read_text(encoding="utf-8").strip() or "another process"
         raise StorageError(f"study {study} is being run by {holder}; wait or stop it") from None
+    except OSError as error:  # of another user, for one
+        raise ReadOnlyError(
+            f"{path}: {error.strerror}; a run and a copy write this file: correct its permissions"
+        ) from None
     watched = _Files(database, path, study)
     try:
         path.write_text(_this_process(), encoding="utf-8")

@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
+from crnn.ablation.signals import raise_if_interrupted
 from crnn.ablation.storage import waiting
 from crnn.ablation.storage.errors import StorageError, explained, gone
 from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
@@ -27,6 +29,7 @@ from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watch
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
 CONNECT_TIMEOUT = 10  # seconds
+CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -142,15 +145,24 @@ def _open_file(
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)
         _connect(path, "mode=rwc", wait).close()  # from here on none is made in its place
-    connect = _reader(path, wait) if readable else partial(_writer, path, create, wait)
+    connect: Connect = partial(_writer, path, create, wait)
+    copied = None
+    if readable:
+        connect, copied = _reader(path, wait)
     storage = kind(url, engine_kwargs={"creator": connect}, skip_table_creation=readable)
+    if copied:
+        weakref.finalize(storage, shutil.rmtree, copied, ignore_errors=True)
     sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
     return storage
 
 
 def _is_writable(path: Path) -> bool:
     """Whether this process may write the file, and the journal beside it."""
-    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK | os.X_OK)
+    return _may(path, os.W_OK) and _may(path.resolve().parent, os.W_OK | os.X_OK)
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _connect(path: Path, how: str, wait: Wait) -> sqlite3.Connection:
@@ -174,13 +186,13 @@ def _writer(path: Path, create: bool, wait: Wait) -> sqlite3.Connection:
     return connection
 
 
-def _reader(path: Path, wait: Wait) -> Connect:
-    """How to connect to a file that cannot be written.
+def _reader(path: Path, wait: Wait) -> tuple[Connect, Path | None]:
+    """How to connect to a file that cannot be written, and the folder of a copy if one is needed.
 
     SQLite needs the files of the write-ahead log beside one in WAL mode, and makes them where
     they are missing. Where it may not, it reads the file alone if the log is empty, else a copy.
     """
-    if not os.access(path, os.R_OK):
+    if not _may(path, os.R_OK):
         raise StorageError(f"{path}: it cannot be read; ask its owner for permission")
     log = path.resolve().with_name(f"{path.resolve().name}-wal")
     empty = not log.exists() or not log.stat().st_size
@@ -189,7 +201,7 @@ def _reader(path: Path, wait: Wait) -> Connect:
         connection = connect()
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            return connect
+            return connect, None
         except sqlite3.OperationalError:
             continue
         finally:
@@ -197,19 +209,13 @@ def _reader(path: Path, wait: Wait) -> Connect:
     return _reader_of_copy(path.resolve(), wait)
 
 
-def _reader_of_copy(path: Path, wait: Wait) -> Connect:
-    folder = tempfile.TemporaryDirectory(prefix="crnn-storage-")
-    copied = Path(folder.name) / path.name
+def _reader_of_copy(path: Path, wait: Wait) -> tuple[Connect, Path]:
+    folder = Path(tempfile.mkdtemp(prefix="crnn-storage-"))
     for ending in ("", "-wal", "-journal"):
         beside = path.with_name(path.name + ending)
         if beside.exists():
-            shutil.copyfile(beside, copied.with_name(copied.name + ending))
-
-    def connect() -> sqlite3.Connection:
-        assert folder  # kept for as long as somebody may connect
-        return _connect(copied, "mode=rw", wait)
-
-    return connect
+            shutil.copyfile(beside, folder / beside.name)
+    return partial(_connect, folder / path.name, "mode=rw", wait), folder
 
 
 def _open_server(url: str, kind: type[RDBStorage], wait: Wait) -> RDBStorage:
@@ -240,9 +246,17 @@ def _safe(url: str) -> str:
 def _explain(wait: Wait, context: sqlalchemy.ExceptionContext) -> None:
     """Put into a line what a person must correct outside, where that is all there is to say."""
     found = context.original_exception
+    if context.sqlalchemy_exception is None:  # not the database's: a signal's, for one
+        return
     if known := explained(str(found), wait.where, wait.patience):
         raise known from found
-    lost = context.is_disconnect or type(found).__name__ in ("OperationalError", "InterfaceError")
-    if lost and context.dialect.name != "sqlite":
-        waiting.signals.raise_if_interrupted()
+    if context.dialect.name != "sqlite" and (context.is_disconnect or _is_of_connection(found)):
+        raise_if_interrupted()
         raise gone(str(found), wait.where) from found
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Whether an error is of the connection rather than of a statement."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    state = getattr(error, "sqlstate", None) or "08"
+    return bool(kinds & {"OperationalError", "InterfaceError"}) and state[:2] in CONNECTION

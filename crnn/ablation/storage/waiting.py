@@ -130,7 +130,8 @@ class Watchdog:
             self._end(context.connection.connection.dbapi_connection)
 
     def _begin_on(self, connection: Any) -> None:
-        self._begin(connection.connection.dbapi_connection)
+        if not connection.invalidated:
+            self._begin(connection.connection.dbapi_connection)
 
     def _check(self, connection: Any, _record: object, _proxy: object) -> None:
         """Look whether a pooled connection still lives; the pool makes another in its place."""
