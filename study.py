@@ -6,7 +6,9 @@ imported by the command that needs it.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
@@ -28,6 +30,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from crnn.errors import UserError, one_line
+from crnn.files import from_home
+from crnn.terminal import failure_of, make_printable
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -41,7 +45,9 @@ if TYPE_CHECKING:
     from crnn.report.write import Report
 
 app = typer.Typer(
-    help=__doc__.split("\n\n")[0],
+    # Not out of the docstring: with -OO there is none.
+    help="Which hyperparameters of a CRNN matter on Fashion-MNIST, by how much, and how sure are "
+    "we?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -65,23 +71,41 @@ class Paste(StrEnum):
     tex = "tex"
 
 
+def _from_home(given: Any) -> Any:
+    """A path or storage as given, ``~`` expanded where the shell has left it."""
+    if given is None:
+        return None
+    found = from_home(str(given))
+    return Path(found) if isinstance(given, Path) else found
+
+
 Storage = Annotated[
     str | None,
     typer.Option(
+        callback=_from_home,
         help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder.",
         envvar="CRNN_STUDY_STORAGE",
         show_envvar=True,
         show_default=False,
     ),
 ]
-Results = Annotated[Path, typer.Option(help="Folder that results are written to.")]
+Results = Annotated[
+    Path, typer.Option(callback=_from_home, help="Folder that results are written to.")
+]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of Fashion-MNIST. Default: a cache folder.", show_default=False),
+    typer.Option(
+        callback=_from_home,
+        help="Folder of Fashion-MNIST. Default: a cache folder.",
+        show_default=False,
+    ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Space = Annotated[str, typer.Argument(help="A shipped space's name, or a path to a TOML file.")]
+Space = Annotated[
+    str,
+    typer.Argument(callback=_from_home, help="A shipped space's name, or a path to a TOML file."),
+]
 StudyName = Annotated[
     str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
 ]
@@ -117,7 +141,9 @@ def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = 
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+def new(
+    file: Annotated[Path, typer.Argument(callback=_from_home, help="The file to write.")],
+) -> None:
     """Write a commented space to edit."""
     from crnn.ablation.space_file import new_space
 
@@ -295,7 +321,9 @@ def report(
 def trace(
     space: Annotated[
         str | None,
-        typer.Argument(help="A shipped space, or a path to a TOML file. Default: source."),
+        typer.Argument(
+            callback=_from_home, help="A shipped space, or a path to a TOML file. Default: source."
+        ),
     ] = None,
     arm: Annotated[str, typer.Option(help="One of its arms, as `plan` names it.")] = "baseline",
     trial: Annotated[
@@ -426,7 +454,10 @@ def _serve(
 @app.command()
 def copy(
     study: Annotated[str, typer.Argument(help="The study's name.")],
-    url: Annotated[str, typer.Argument(help="The other storage: a URL or an SQLite file.")],
+    url: Annotated[
+        str,
+        typer.Argument(callback=_from_home, help="The other storage: a URL or an SQLite file."),
+    ],
     replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name.")] = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -740,21 +771,66 @@ def _seconds(text: str | None) -> float | None:
 
 def main() -> None:
     """The console script: `app`, with a person's mistakes as lines rather than tracebacks."""
+    # A notebook's kernel names a module of its own there, which this process need not have.
+    os.environ.pop("MPLBACKEND", None)
+    make_printable()
     try:
-        app()
+        try:
+            app()
+        finally:
+            lost = failure_of(sys.stdout)  # what is printed last is written here
     except UserError as error:
         _refuse(str(error))
-    except OSError as error:
-        from crnn.ablation.storage import NO_SPACE, out_of_space
-
-        if not out_of_space(error):
+    except (OSError, ImportError) as error:
+        if error.__class__ is OSError and error.filename is None:  # perhaps a print's
+            lost = lost or failure_of(sys.stdout, probe="\n")
+        if not lost:
+            _refuse(_outside(error))
+    except SystemExit:
+        if not lost:
             raise
-        _refuse(f"{error.filename or 'the results folder or the storage'}: {NO_SPACE}")
+    if lost:
+        _refuse(f"standard output: {lost}; what was to be printed is not complete")
+
+
+LIMITS = {
+    errno.EFBIG: "a file has reached the size that this shell allows; raise it with ulimit -f",
+    errno.EMFILE: "this shell allows too few open files; raise them with ulimit -n",
+    errno.ENFILE: "this machine has too many open files; end some programs",
+    errno.EAGAIN: "this user has too many processes; end some, or raise them with ulimit -u",
+    errno.ENOMEM: "out of memory; end some programs, or give --jobs 1",
+}
+"""What the system refuses without there being a file to blame."""
+
+
+def _outside(error: OSError | ImportError) -> str:
+    """A line for what must be changed outside of this program.
+
+    Raises:
+        OSError: there is nothing that a person could do about it.
+        ImportError: likewise.
+    """
+    from crnn.ablation.storage import NO_SPACE, out_of_space
+
+    number = getattr(error, "errno", None)
+    where = getattr(error, "filename", None)
+    if out_of_space(error):
+        return f"{where or 'the results folder or the storage'}: {NO_SPACE}"
+    if "Too many open files" in str(error):  # a library's file, for one
+        number = errno.EMFILE
+    if number in LIMITS:
+        return f"{LIMITS[number]}, then the same command goes on"
+    if where is None or isinstance(error, ImportError):
+        raise error
+    return f"{where}: {getattr(error, 'strerror', error)}; fix that and try again"
 
 
 def _refuse(lines: str) -> NoReturn:
-    for line in lines.splitlines():
-        errors.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
+    try:
+        for line in lines.splitlines():
+            errors.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
+    except OSError:  # nowhere to say it; the exit status does
+        failure_of(sys.stderr)
     sys.exit(2)
 
 

@@ -24,10 +24,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 NOW = {
-    "study": "typer rich crnn.errors",
+    "study": "typer rich crnn.errors crnn.files crnn.terminal",
     "crnn": "",
     # The settings and their arithmetic: importable at once, without torch.
     "crnn.errors": "",
+    "crnn.terminal": "",
     "crnn.config": "pydantic annotated_types",
     "crnn.shapes": "crnn.config",
     # The data.
@@ -41,7 +42,7 @@ NOW = {
     "crnn.masks": "torch crnn.streams",
     "crnn.model": "torch crnn.config crnn.masks crnn.shapes crnn.streams",
     "crnn.training": "torch crnn.config crnn.data crnn.errors crnn.model crnn.streams",
-    "crnn.files": "",
+    "crnn.files": "crnn.errors",
     "crnn.weights": "safetensors torch crnn.config crnn.errors crnn.files crnn.model",
     "crnn.checkpoint": "safetensors crnn.files crnn.training crnn.weights",
     "crnn.trace": (
@@ -54,7 +55,8 @@ NOW = {
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
     "crnn.ablation.design": (
-        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
+        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.files "
+        "crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
@@ -143,7 +145,7 @@ NOW = {
     "crnn.report.table": (
         "optuna pandas crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
         "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config "
-        "crnn.report.csv_file"
+        "crnn.files crnn.report.csv_file"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.mark": "crnn.files",

@@ -12,6 +12,7 @@ from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Spa
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import TRAIN_KEYS, Setting, check, text_of
 from crnn.errors import UserError
+from crnn.files import from_home
 from crnn.shapes import Shapes, infeasible_because, shapes
 
 SMALL_OPERATIONS = 8_000_000
@@ -119,7 +120,7 @@ def load(source: str, epochs: int | None = None, train_size: int | None = None) 
     Raises:
         SpaceError: no such space, or it cannot be run; all errors together.
     """
-    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(source)
+    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(from_home(source))
     try:
         if not path.is_file():
             hint = "no such file" if path.suffix == ".toml" else "no such space"

@@ -25,6 +25,7 @@ from crnn.config import (
     bounds,
     text_of,
 )
+from crnn.files import from_home
 from crnn.report.csv_file import read_csv
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
@@ -111,9 +112,10 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
         StorageError: there is no such storage, or no such study in it.
         OSError: the CSV cannot be read.
     """
-    if str(source).endswith(".csv"):
-        return read_csv(Path(source), TEXT_COLUMNS)
-    with opened_storage(storage_url(str(source), Path())) as opened:
+    given = from_home(str(source))
+    if given.endswith(".csv"):
+        return read_csv(Path(given), TEXT_COLUMNS)
+    with opened_storage(storage_url(given, Path())) as opened:
         return all_trials(load_study(opened, study or latest_study(opened)))
 
 
