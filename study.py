@@ -168,11 +168,13 @@ def plan(
     from crnn.ablation.design import load
 
     rate = overview.rate(storage, results, jobs, spreads=True)
-    found = overview.plan(load(space, epochs, train_size), rate, seeds, trials)
+    loaded = load(space, epochs, train_size)
+    found = overview.plan(loaded, rate, seeds, trials)
     if as_json:
         _print_json(found)
         return
     _print(f"[bold]{escape(found['question'])}[/]")
+    _say_its_name(loaded)
     columns = ["arm", "against", "sequence_length", "parameters", "mmacs", "time"]
     _print_table(found["arms"], columns)
     for line in found["lines"]:
@@ -249,6 +251,8 @@ def run(
 
         return LiveView(request.url, study, artifact_folder(results), _say)
 
+    if study is None:
+        _say_its_name(found)
     _say_what_is_left_out(found)
     try:
         progress = launch(request, lambda name: Display(console, name), _say, live_view)
@@ -308,7 +312,7 @@ def report(
 ) -> None:
     """Rebuild everything under results/STUDY/ from the storage."""
     opened = _open(storage, results)
-    name = _reported(study) if study else _latest(opened)
+    name = _reported(opened, study) if study else _latest(opened)
     if table:
         sys.stdout.write(_pasted(opened, name, table))
         return
@@ -508,11 +512,12 @@ def _finish(
 
 
 def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> None:
-    from crnn.ablation.folders import confirm_name, study_folder
+    from crnn.ablation.folders import study_folder
+    from crnn.ablation.record import confirmation_of
     from crnn.ablation.storage import read_trials
 
     lacking = 0
-    for name in (study, confirm_name(study)):
+    for name in filter(None, (study, confirmation_of(opened, study))):
         folder = study_folder(results, name).absolute() / "weights"
         kept = {path.stem for path in folder.glob("trial-*.safetensors")}
         rows = read_trials(opened, name, ("arm", "duplicate_of"))
@@ -525,6 +530,14 @@ def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> No
             f"Without weights, because trained before --keep-weights: {lacking} trials. They are "
             "not trained again; another --study NAME would."
         )
+
+
+def _say_its_name(plan: Plan) -> None:
+    """Tell of a study's name that is not the file's: not every file's name can be one."""
+    from crnn.ablation.folders import study_name
+
+    if study_name(plan.space.name) != plan.space.name:
+        _say(f"The study's name: {plan.study_name}; run takes another with --study NAME")
 
 
 def _say_what_is_left_out(plan: Plan) -> None:
@@ -546,11 +559,11 @@ def _latest(storage: RDBStorage) -> str:
     return name
 
 
-def _reported(study: str) -> str:
+def _reported(storage: RDBStorage, study: str) -> str:
     """The study whose report tells of this one."""
-    from crnn.ablation.folders import search_of
+    from crnn.ablation.record import confirmed_by
 
-    search = search_of(study)
+    search = confirmed_by(storage, study)
     if search != study:
         _say(f"{study} confirms what {search} found; one report tells of both")
     return search
@@ -575,13 +588,12 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 
 def _renew_all_pages(url: str) -> None:
     """Bring up to date what runs left behind that were ended before they did."""
-    from crnn.ablation.folders import search_of
-    from crnn.ablation.record import own_studies
+    from crnn.ablation.record import confirmed_by, own_studies
     from crnn.ablation.storage import opened_storage
 
     with opened_storage(url) as storage:
         names = own_studies(storage)
-        for study in [name for name in names if search_of(name) == name]:
+        for study in [name for name in names if confirmed_by(storage, name) == name]:
             _renew_pages(storage, study, unmarked=False)
 
 
@@ -596,12 +608,12 @@ def _is_current(storage: RDBStorage, study: str, results: Path) -> bool:
 
 def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> None:
     """Bring the study's note and graphs up to date, where a run was ended before it did."""
-    from crnn.ablation.storage import may_be_running
+    from crnn.ablation.status import runs
     from crnn.live.state import behind
 
     try:
         name = behind(storage, study, unmarked=unmarked)
-        if name and not may_be_running(storage, study):
+        if name and not runs(storage, study):
             from crnn.live.study_page import refresh
 
             refresh(storage, name)

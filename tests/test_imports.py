@@ -55,8 +55,8 @@ NOW = {
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
     "crnn.ablation.design": (
-        "crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.files "
-        "crnn.shapes"
+        "crnn.ablation.folders crnn.ablation.space crnn.ablation.space_file crnn.config "
+        "crnn.errors crnn.files crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
@@ -80,13 +80,13 @@ NOW = {
     "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
     "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.confirm": (
-        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
-        "crnn.config"
+        "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.path "
+        "crnn.ablation.record crnn.ablation.space crnn.ablation.storage crnn.config"
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config",
     "crnn.ablation.status": (
-        "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
+        "optuna crnn.ablation.attributes crnn.ablation.folders crnn.ablation.record "
+        "crnn.ablation.storage"
     ),
     "crnn.ablation.traced": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.record "
@@ -135,7 +135,7 @@ NOW = {
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
         "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint "
-        "crnn.ablation.folders crnn.ablation.record crnn.live "
+        "crnn.ablation.record crnn.live "
         "crnn.live.graphs crnn.live.note crnn.live.state crnn.report.answer crnn.report.contrasts "
         "crnn.report.effects crnn.report.selection crnn.report.table"
     ),
@@ -226,6 +226,7 @@ NOW = {
 }
 LATE = {
     "crnn.ablation.path": "sklearn",
+    "crnn.dashboard": "_typeshed",
     "study": "crnn.* optuna",
     "crnn.fetch": "torchvision",
     "crnn.ablation.timing": (

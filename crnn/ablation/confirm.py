@@ -15,9 +15,8 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials
 from crnn.ablation.design import Arm, Stage, arm_name, full_length, make_arm
-from crnn.ablation.folders import confirm_name
 from crnn.ablation.path import forest, path_stage
-from crnn.ablation.record import Record, confirmation_plan, find_record
+from crnn.ablation.record import Record, confirmation_plan, confirming, find_record
 from crnn.ablation.space import Confirm
 from crnn.ablation.storage import StorageError, TrialRow
 from crnn.config import Setting
@@ -91,7 +90,8 @@ def confirmation(
     asked = search.plan.space.confirm
     if asked is None:
         return None
-    stored = find_record(storage, confirm_name(study))
+    name = confirming(storage, study)
+    stored = find_record(storage, name)
     if stored is None:
         rows = checked_trials(storage, study, OF_SEARCH)
         return _begun(search, rows, asked, conditions, count)
@@ -103,7 +103,7 @@ def confirmation(
     )
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
-        results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+        results = checked_trials(storage, name, OF_CONFIRMATION)
         if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
             return stored
         stored = replace(stored, chosen=chosen(stored, results).name)
@@ -125,7 +125,7 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
         StorageError: it wants more trials or arms than those that the confirmation rests on, or
             more seeds than those that the path rests on, or another confirmation.
     """
-    confirmed = find_record(storage, confirm_name(study))
+    confirmed = find_record(storage, confirming(storage, study))
     if confirmed is None:
         return
     if changed := _changes(before.plan.space.confirm, wanted.plan.space.confirm, confirmed):
@@ -196,6 +196,7 @@ def _begun(
         precision=conditions.precision,
         threads=conditions.threads,
         environments=conditions.environments,
+        confirms=search.identity,
     )
 
 

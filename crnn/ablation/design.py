@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crnn.ablation.folders import study_name
 from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import TRAIN_KEYS, Setting, check, text_of
@@ -96,7 +97,7 @@ class Plan:
         """What a study of this plan is called unless it is given a name."""
         words = {"epochs": "epochs", "train_size": "images"}
         parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
-        return "-".join([self.space.name, *parts])
+        return study_name("-".join([self.space.name, *parts]))
 
     @property
     def is_shipped(self) -> bool:

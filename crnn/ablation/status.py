@@ -8,6 +8,7 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials
+from crnn.ablation.folders import is_name
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
@@ -83,6 +84,11 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
     if not record.trials:
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
-    alive = may_be_running(storage, study)
+    alive = runs(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
     return [(row.attributes["arm"], names[row.state], row) for row in rows]
+
+
+def runs(storage: RDBStorage, study: str) -> bool:
+    """Whether a coordinator may hold the study; none has one of a name that `run` refuses."""
+    return is_name(study) and may_be_running(storage, study)

@@ -12,8 +12,8 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.design import Arm, Plan, arm_name, full_length, make_arm
-from crnn.ablation.folders import confirm_name, search_of
-from crnn.ablation.record import Record, find_record, latest_study, load_record
+from crnn.ablation.folders import search_of
+from crnn.ablation.record import Record, confirmation_of, latest_study, load_record
 from crnn.ablation.space import Factor, Space
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from crnn.config import (
@@ -152,8 +152,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     record = load_record(storage, study)
     rows = _rows(storage, study, record)
     if record.trials:
-        table, confirms = _table(study, record, rows), confirm_name(study)
-        if find_record(storage, confirms) is None:
+        table, confirms = _table(study, record, rows), confirmation_of(storage, study)
+        if confirms is None:
             return table
         confirmation = load_study(storage, confirms)
         if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
