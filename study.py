@@ -6,7 +6,9 @@ imported by the command that needs it.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
@@ -28,7 +30,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from crnn.errors import UserError, one_line
+from crnn.files import from_home
 from crnn.quiet import isolate_libraries
+from crnn.terminal import failure_of, make_printable
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -42,7 +46,9 @@ if TYPE_CHECKING:
     from crnn.report.write import Report
 
 app = typer.Typer(
-    help=__doc__.split("\n\n")[0],
+    # Not out of the docstring: with -OO there is none.
+    help="Which hyperparameters of a CRNN matter on Fashion-MNIST, by how much, and how sure are "
+    "we?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,23 +72,41 @@ class Paste(StrEnum):
     tex = "tex"
 
 
+def _from_home(given: Any) -> Any:
+    """A path or storage as given, ``~`` expanded where the shell has left it."""
+    if given is None:
+        return None
+    found = from_home(str(given))
+    return Path(found) if isinstance(given, Path) else found
+
+
 Storage = Annotated[
     str | None,
     typer.Option(
+        callback=_from_home,
         help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder.",
         envvar="CRNN_STUDY_STORAGE",
         show_envvar=True,
         show_default=False,
     ),
 ]
-Results = Annotated[Path, typer.Option(help="Folder that results are written to.")]
+Results = Annotated[
+    Path, typer.Option(callback=_from_home, help="Folder that results are written to.")
+]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of Fashion-MNIST. Default: a cache folder.", show_default=False),
+    typer.Option(
+        callback=_from_home,
+        help="Folder of Fashion-MNIST. Default: a cache folder.",
+        show_default=False,
+    ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Space = Annotated[str, typer.Argument(help="A shipped space's name, or a path to a TOML file.")]
+Space = Annotated[
+    str,
+    typer.Argument(callback=_from_home, help="A shipped space's name, or a path to a TOML file."),
+]
 StudyName = Annotated[
     str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
 ]
@@ -122,7 +146,9 @@ def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = 
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+def new(
+    file: Annotated[Path, typer.Argument(callback=_from_home, help="The file to write.")],
+) -> None:
     """Write a commented space to edit."""
     from crnn.ablation.space_file import new_space
 
@@ -154,6 +180,7 @@ def plan(
         _print_json(found)
         return
     _print(f"[bold]{escape(found['question'])}[/]")
+    _say_its_name(loaded)
     columns = ["arm", "against", "sequence_length", "parameters", "mmacs", "time"]
     _print_table(found["arms"], columns)
     for line in found["lines"]:
@@ -230,6 +257,8 @@ def run(
 
         return LiveView(request.url, study, artifact_folder(results), _say)
 
+    if study is None:
+        _say_its_name(found)
     _say_what_is_left_out(found)
     try:
         progress = launch(request, lambda name: Display(console, name), _say, live_view)
@@ -293,7 +322,7 @@ def report(
 ) -> None:
     """Rebuild everything under results/STUDY/ from the storage."""
     opened = _open(storage, results)
-    name = _reported(study) if study else _latest(opened)
+    name = _reported(opened, study) if study else _latest(opened)
     if table:
         sys.stdout.write(_pasted(opened, name, table))
         return
@@ -306,7 +335,9 @@ def report(
 def trace(
     space: Annotated[
         str | None,
-        typer.Argument(help="A shipped space, or a path to a TOML file. Default: source."),
+        typer.Argument(
+            callback=_from_home, help="A shipped space, or a path to a TOML file. Default: source."
+        ),
     ] = None,
     arm: Annotated[str, typer.Option(help="One of its arms, as `plan` names it.")] = "baseline",
     trial: Annotated[
@@ -440,6 +471,7 @@ def copy(
     url: Annotated[
         str | None,
         typer.Argument(
+            callback=_from_home,
             help="The storage to copy to: a URL or an SQLite file. With --from, default: your own.",
             show_default=False,
         ),
@@ -525,11 +557,12 @@ def _finish(
 
 
 def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> None:
-    from crnn.ablation.folders import confirm_name, study_folder
+    from crnn.ablation.folders import study_folder
+    from crnn.ablation.record import confirmation_of
     from crnn.ablation.storage import read_trials
 
     lacking = 0
-    for name in (study, confirm_name(study)):
+    for name in filter(None, (study, confirmation_of(opened, study))):
         folder = study_folder(results, name).absolute() / "weights"
         kept = {path.stem for path in folder.glob("trial-*.safetensors")}
         rows = read_trials(opened, name, ("arm", "duplicate_of", "diverged"))
@@ -543,6 +576,14 @@ def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> No
             f"Without weights, because trained before --keep-weights: {lacking} trials. They are "
             "not trained again; another --study NAME would."
         )
+
+
+def _say_its_name(plan: Plan) -> None:
+    """Tell of a study's name that is not the file's: not every file's name can be one."""
+    from crnn.ablation.folders import study_name
+
+    if study_name(plan.space.name) != plan.space.name:
+        _say(f"The study's name: {plan.study_name}; run takes another with --study NAME")
 
 
 def _say_what_is_left_out(plan: Plan) -> None:
@@ -564,11 +605,11 @@ def _latest(storage: RDBStorage) -> str:
     return name
 
 
-def _reported(study: str) -> str:
+def _reported(storage: RDBStorage, study: str) -> str:
     """The study whose report tells of this one."""
-    from crnn.ablation.folders import search_of
+    from crnn.ablation.record import confirmed_by
 
-    search = search_of(study)
+    search = confirmed_by(storage, study)
     if search != study:
         _say(f"{study} confirms what {search} found; one report tells of both")
     return search
@@ -593,13 +634,12 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 
 def _renew_all_pages(url: str) -> None:
     """Bring up to date what runs left behind that were ended before they did."""
-    from crnn.ablation.folders import search_of
-    from crnn.ablation.record import own_studies
+    from crnn.ablation.record import confirmed_by, own_studies
     from crnn.ablation.storage import opened_storage
 
     with opened_storage(url) as storage:
         names = own_studies(storage)
-        for study in [name for name in names if search_of(name) == name]:
+        for study in [name for name in names if confirmed_by(storage, name) == name]:
             _renew_pages(storage, study, unmarked=False)
 
 
@@ -614,12 +654,12 @@ def _is_current(storage: RDBStorage, study: str, results: Path) -> bool:
 
 def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> None:
     """Bring the study's note and graphs up to date, where a run was ended before it did."""
-    from crnn.ablation.storage import may_be_running
+    from crnn.ablation.status import runs
     from crnn.live.state import behind
 
     try:
         name = behind(storage, study, unmarked=unmarked)
-        if name and not may_be_running(storage, study):
+        if name and not runs(storage, study):
             from crnn.live.study_page import refresh
 
             refresh(storage, name)
@@ -786,21 +826,66 @@ def _seconds(text: str | None) -> float | None:
 def main() -> None:
     """The console script: `app`, with a person's mistakes as lines rather than tracebacks."""
     isolate_libraries()
+    # A notebook's kernel names a module of its own there, which this process need not have.
+    os.environ.pop("MPLBACKEND", None)
+    make_printable()
     try:
-        app()
+        try:
+            app()
+        finally:
+            lost = failure_of(sys.stdout)  # what is printed last is written here
     except UserError as error:
         _refuse(str(error))
-    except OSError as error:
-        from crnn.ablation.storage import NO_SPACE, out_of_space
-
-        if not out_of_space(error):
+    except (OSError, ImportError) as error:
+        if error.__class__ is OSError and error.filename is None:  # perhaps a print's
+            lost = lost or failure_of(sys.stdout, probe="\n")
+        if not lost:
+            _refuse(_outside(error))
+    except SystemExit:
+        if not lost:
             raise
-        _refuse(f"{error.filename or 'the results folder or the storage'}: {NO_SPACE}")
+    if lost:
+        _refuse(f"standard output: {lost}; what was to be printed is not complete")
+
+
+LIMITS = {
+    errno.EFBIG: "a file has reached the size that this shell allows; raise it with ulimit -f",
+    errno.EMFILE: "this shell allows too few open files; raise them with ulimit -n",
+    errno.ENFILE: "this machine has too many open files; end some programs",
+    errno.EAGAIN: "this user has too many processes; end some, or raise them with ulimit -u",
+    errno.ENOMEM: "out of memory; end some programs, or give --jobs 1",
+}
+"""What the system refuses without there being a file to blame."""
+
+
+def _outside(error: OSError | ImportError) -> str:
+    """A line for what must be changed outside of this program.
+
+    Raises:
+        OSError: there is nothing that a person could do about it.
+        ImportError: likewise.
+    """
+    from crnn.ablation.storage import NO_SPACE, out_of_space
+
+    number = getattr(error, "errno", None)
+    where = getattr(error, "filename", None)
+    if out_of_space(error):
+        return f"{where or 'the results folder or the storage'}: {NO_SPACE}"
+    if "Too many open files" in str(error):  # a library's file, for one
+        number = errno.EMFILE
+    if number in LIMITS:
+        return f"{LIMITS[number]}, then the same command goes on"
+    if where is None or isinstance(error, ImportError):
+        raise error
+    return f"{where}: {getattr(error, 'strerror', error)}; fix that and try again"
 
 
 def _refuse(lines: str) -> NoReturn:
-    for line in lines.splitlines():
-        errors.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
+    try:
+        for line in lines.splitlines():
+            errors.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
+    except OSError:  # nowhere to say it; the exit status does
+        failure_of(sys.stderr)
     sys.exit(2)
 
 

@@ -30,12 +30,18 @@ def data_folder(folder: Path | None = None) -> Path:
 
     Without ``folder``: ``$CRNN_STUDY_DATA``, ``$XDG_CACHE_HOME/crnn-ablation`` or
     ``~/.cache/crnn-ablation``, the first that is set.
+
+    Raises:
+        DataError: It is in a home folder, and none is known.
     """
     if folder is None and (named := os.environ.get("CRNN_STUDY_DATA")):
         folder = Path(named)
     if folder is None:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "crnn-ablation"
-    return folder.expanduser().absolute()
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError:  # neither HOME nor an entry of this user in the system's list
+        raise DataError(f"{folder}: no home folder is known here; {OTHER_FOLDER}") from None
 
 
 def exists(path: Path) -> bool:

@@ -9,7 +9,27 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from crnn.errors import UserError
+
 DAMAGED = ".damaged"  # is added to the name of a file that is set aside
+
+
+def from_home(text: str) -> str:
+    """A path, or an SQLite URL, with its ``~`` expanded.
+
+    The shell expands one at the start of a word, but not in ``--results=~/x`` or in a variable's
+    quoted value.
+
+    Raises:
+        UserError: it names the home folder of nobody.
+    """
+    url, path = re.fullmatch(r"(sqlite(?:\+\w+)?:///)?(.*)", text, re.DOTALL).groups(default="")  # type: ignore[union-attr]
+    if not path.startswith("~"):
+        return text
+    try:
+        return url + str(Path(path).expanduser())
+    except RuntimeError:
+        raise UserError(f"{text}: no home folder is known for that; give the full path") from None
 
 
 def trial_file(number: int) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from crnn.ablation.folders import artifact_folder, check_name, study_folder
+from crnn.ablation.folders import artifact_folder, check_name, study_folder, study_name
 from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url
 from crnn.errors import UserError
 from tests import cli
-from tests.studies import STUDY, begin, record
+from tests.studies import ONE_FACTOR, STUDY, begin, designed, record, run_all
 
 NAMES = [
     *("..", ".", "", "../out", "a/b", "/etc/x", "a\0b", ".hidden", "-x", "ä", "a b", "a\n"),
@@ -22,9 +23,60 @@ NAMES = [
 def test_a_name_that_none_may_have(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="takes letters, digits"):
         check_name(name)
-    if name != "x.confirm":  # which a search's confirmation has
-        with pytest.raises(UserError, match="takes letters, digits"):
-            study_folder(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_that_was_given_such_a_name_has_a_folder_all_the_same(
+    name: str, tmp_path: Path
+) -> None:
+    folder = study_folder(tmp_path, name)
+    kept = folder.relative_to(tmp_path).parts
+    assert kept[1:] == (("confirm",) if name == "x.confirm" else ())
+    check_name(kept[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("source", "source"),
+        ("my space", "my-space"),
+        ("(1) mine", "1-mine-"),
+        ("größe-실험", "grosse-"),
+        ("größe-비교", "grosse-"),
+        ("실험", "study-"),
+        (".hidden", "hidden"),
+        ("reference", "reference-"),
+        ("x.confirm", "x-"),
+        ("a" * 101, "a" * 80 + "-"),
+        ("a/b", "a-b-"),
+    ],
+)
+def test_a_name_is_made_of_any_text(text: str, name: str) -> None:
+    found = study_name(text)
+    check_name(found)
+    assert found.startswith(name)
+    assert len(found) == len(name) + 8 * name.endswith("-")
+    assert study_name(found) == found
+
+
+def test_texts_that_are_unlike_have_names_that_are() -> None:
+    assert len({study_name(text) for text in ("größe-실험", "größe-비교", "grosse", "실험")}) == 4
+
+
+@pytest.mark.parametrize("stem", ["my space", "größe-실험"])
+def test_plan_and_run_agree_on_a_studys_name(stem: str, tmp_path: Path) -> None:
+    space, name = tmp_path / f"{stem}.toml", study_name(stem)
+    space.write_text(ONE_FACTOR, encoding="utf-8")
+    with opened_storage(storage_url(None, tmp_path / "results"), create=True) as storage:
+        run_all(designed(storage, study=name))
+    words = [str(space), "--results", str(tmp_path / "results")]
+    planned = cli.call("plan", *words)
+    assert f"The study's name: {name}; run takes another with --study NAME" in planned.out
+    assert json.loads(cli.call("plan", *words, "--json").out)["study"] == name
+    answer = cli.call("run", *words)
+    assert answer.code == 0, answer.err
+    assert f"The study's name: {name};" in answer.out
+    assert (tmp_path / "results" / name / "report.html").exists()
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 100, "0.9_x-Y", "source-epochs1", "a..b"])

@@ -24,7 +24,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 NOW = {
-    "study": "typer rich crnn.errors crnn.quiet",
+    "study": "typer rich crnn.errors crnn.files crnn.quiet crnn.terminal",
+    "crnn.terminal": "",
     "crnn": "",
     # The settings and their arithmetic: importable at once, without torch.
     "crnn.errors": "",
@@ -42,7 +43,7 @@ NOW = {
     "crnn.masks": "torch crnn.streams",
     "crnn.model": "torch crnn.config crnn.masks crnn.shapes crnn.streams",
     "crnn.training": "torch crnn.config crnn.data crnn.errors crnn.model crnn.streams",
-    "crnn.files": "",
+    "crnn.files": "crnn.errors",
     "crnn.weights": "safetensors torch crnn.config crnn.errors crnn.files crnn.model",
     "crnn.checkpoint": "safetensors crnn.files crnn.training crnn.weights",
     "crnn.trace": (
@@ -118,7 +119,8 @@ NOW = {
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config crnn.errors",
     "crnn.ablation.status": (
-        "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
+        "optuna crnn.ablation.attributes crnn.ablation.folders crnn.ablation.record "
+        "crnn.ablation.storage"
     ),
     "crnn.ablation.traced": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.record "
@@ -283,6 +285,7 @@ NOW = {
 }
 LATE = {
     "crnn.ablation.path": "sklearn",
+    "crnn.dashboard": "_typeshed",
     "study": "crnn.* optuna",
     "crnn.fetch": "torchvision",
     "crnn.ablation.timing": (

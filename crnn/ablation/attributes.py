@@ -204,6 +204,8 @@ class StudyAttributes(_Attributes):
     exhausted: Count = 0
     arms: list[StoredArm] = []
     path: StoredPath | None = None
+    identity: str = ""
+    confirms: str = ""
 
 
 def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:

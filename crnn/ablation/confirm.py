@@ -17,10 +17,9 @@ from optuna.storages import RDBStorage
 from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import IS_DIVERGED, checked_trials, is_diverged
 from crnn.ablation.design import Arm, Stage, enumerate_arms, full_length, make_arm
-from crnn.ablation.folders import confirm_name
 from crnn.ablation.origin import Drawn
 from crnn.ablation.path import forest, path_stage, with_path_origins
-from crnn.ablation.record import Record, confirmation_plan, find_record
+from crnn.ablation.record import Record, confirmation_plan, confirming, find_record
 from crnn.ablation.space import Confirm
 from crnn.ablation.storage import StorageError, TrialRow
 from crnn.config import Setting
@@ -105,7 +104,8 @@ def confirmation(
     asked = search.plan.space.confirm
     if asked is None:
         return None
-    stored = find_record(storage, confirm_name(study))
+    name = confirming(storage, study)
+    stored = find_record(storage, name)
     if stored is None:
         rows = checked_trials(storage, study, OF_SEARCH)
         return _begun(search, rows, asked, conditions, count)
@@ -118,7 +118,7 @@ def confirmation(
     )
     if stored.path is None:
         stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
-        results = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+        results = checked_trials(storage, name, OF_CONFIRMATION)
         if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
             return stored
         stored = replace(stored, chosen=chosen(stored, results).name)
@@ -179,7 +179,7 @@ def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Rec
         StorageError: it wants more trials or arms than those that the confirmation rests on, or
             more seeds than those that the path rests on, or another confirmation.
     """
-    confirmed = find_record(storage, confirm_name(study))
+    confirmed = find_record(storage, confirming(storage, study))
     if confirmed is None:
         return
     if changed := _changes(before.plan.space.confirm, wanted.plan.space.confirm, confirmed):
@@ -251,6 +251,7 @@ def _begun(
         precision=conditions.precision,
         threads=conditions.threads,
         environments=conditions.environments,
+        confirms=search.identity,
     )
 
 
@@ -337,7 +338,7 @@ def _looks_before(storage: RDBStorage, study: str, path: Stage) -> tuple[int, ..
 
     Earlier versions showed them without noting it.
     """
-    rows = checked_trials(storage, confirm_name(study), OF_CONFIRMATION)
+    rows = checked_trials(storage, confirming(storage, study), OF_CONFIRMATION)
     done = {_identity(row) for row in rows if row.state == "COMPLETE"}
     ended = done | {_identity(row) for row in rows if row.state == "FAIL"}
     trainings = [replicate.identity for replicate in path.replicates()]

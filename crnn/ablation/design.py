@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crnn.ablation.folders import study_name
 from crnn.ablation.origin import Baseline, Level, Named, Origin
 from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
 from crnn.ablation.space_file import MAX_BYTES, SHIPPED, SpaceError, nearest, parse, shipped
 from crnn.config import TRAIN_KEYS, Setting, Value, check, text_of
 from crnn.errors import UserError
+from crnn.files import from_home
 from crnn.shapes import Shapes, infeasible_because, shapes
 
 SMALL_OPERATIONS = 8_000_000
@@ -102,7 +104,7 @@ class Plan:
         """What a study of this plan is called unless it is given a name."""
         words = {"epochs": "epochs", "train_size": "images"}
         parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
-        return "-".join([self.space.name, *parts])
+        return study_name("-".join([self.space.name, *parts]))
 
     @property
     def is_shipped(self) -> bool:
@@ -126,7 +128,7 @@ def load(source: str, epochs: int | None = None, train_size: int | None = None) 
     Raises:
         SpaceError: no such space, or it cannot be run; all errors together.
     """
-    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(source)
+    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(from_home(source))
     try:
         if not path.is_file():
             hint = "no such file" if path.suffix == ".toml" else "no such space"

@@ -40,7 +40,9 @@ class Display:
         self.spent_cost = self.spent_seconds = 0.0  # of the trainings that ended in this run
         self.slots = 1
         live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
-        self.live: Any = live if console.is_terminal else nullcontext()
+        # The file is asked as well: FORCE_COLOR makes rich take a log for a terminal.
+        self.is_live = console.is_terminal and console.file.isatty()
+        self.live: Any = live if self.is_live else nullcontext()
 
     def __enter__(self) -> Display:
         self.live.__enter__()
@@ -67,7 +69,7 @@ class Display:
                 each.batches = event.detail
         elif event.what in ("epoch", "resumed"):
             line.epoch = event.detail  # type: ignore[assignment]
-            if event.what == "epoch" and not self.console.is_terminal:
+            if event.what == "epoch" and not self.is_live:
                 self._print(line.text())
         elif isinstance(event.detail, Split):
             self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from crnn.errors import UserError
 RESERVED = "reference"
 ARTIFACTS = "_artifacts"  # no study can be called so
 CONFIRM = ".confirm"
+PARTS = (" (being copied)", " (being begun)")  # ends of names, until a study is whole
+LONGEST = 100
 
 
 def is_name(study: str) -> bool:
@@ -28,13 +33,39 @@ def search_of(study: str) -> str:
     return study.removesuffix(CONFIRM)
 
 
+def is_part(study: str) -> bool:
+    """Whether a name is that of half a study: of one being begun, or copied, when that ended."""
+    return study.endswith(PARTS)
+
+
+def study_name(text: str) -> str:
+    """A name that a study may have, made of any text: itself where it is one.
+
+    Where characters are lost a digest is added, so that texts that differ in these alone do not
+    share a name.
+    """
+    if _is_free(text):
+        return text
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    kept = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._").removesuffix(CONFIRM)
+    if kept == "-".join(text.split()) and _is_free(kept):
+        return kept
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{kept[: LONGEST - 20].rstrip('-._') or 'study'}-{digest}"
+
+
+def _is_free(study: str) -> bool:
+    return bool(NAME.fullmatch(study)) and study != RESERVED and not study.endswith(CONFIRM)
+
+
 def check_name(study: str) -> None:
     """Refuse a name that no study may have: it becomes a folder's and a file's.
 
     Raises:
         UserError: what a name takes.
     """
-    if not NAME.fullmatch(study) or study == RESERVED or study.endswith(CONFIRM):
+    if not _is_free(study):
         raise UserError(
             f"study name {study!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
             "first, at most 100; 'reference' and names ending in '.confirm' are taken"
@@ -56,14 +87,14 @@ def study_folder(results: Path, study: str) -> Path:
     """The folder of a study; the results folder itself may be a link to wherever it likes.
 
     A search and its confirmation have one report; what else the confirmation keeps (checkpoints,
-    weights) is in ``confirm`` inside.
+    weights) is in ``confirm`` inside. Another program may have given a study a name that is no
+    folder's; its folder is called as `study_name` makes of it.
 
     Raises:
-        UserError: the name is none, or a link in it leads out of the results folder.
+        UserError: a link in it leads out of the results folder.
     """
     search = search_of(study)
-    check_name(search)
-    folder = results / search
+    folder = results / study_name(search)
     if study != search:
         folder /= CONFIRM.removeprefix(".")
     _check_links([folder, *folder.rglob("*")], results)

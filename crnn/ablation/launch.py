@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -15,9 +16,9 @@ from crnn.ablation import confirm
 from crnn.ablation.checks import check_beginning, wanted_seeds
 from crnn.ablation.design import Plan, check_counts
 from crnn.ablation.environment import environment
-from crnn.ablation.folders import check_name, confirm_name, study_folder
+from crnn.ablation.folders import check_name, study_folder
 from crnn.ablation.messages import Workplace
-from crnn.ablation.record import Record, find_record, load_record, merge
+from crnn.ablation.record import Record, confirming, find_record, load_record, merge
 from crnn.ablation.recording import Recorder
 from crnn.ablation.runner import (
     ALIKE,
@@ -39,7 +40,10 @@ from crnn.ablation.storage import (
     read_trials,
     save_study,
     settle,
+    shown,
     sqlite_file,
+    study_names,
+    url_of,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
 from crnn.errors import UserError
@@ -132,7 +136,10 @@ def launch(
     data = _prepare_data(request, say)
     with _storage(request, say) as storage, lock(storage, request.study) as held:
         record = conditions if study == request.study else asked
-        record = _merged(storage, request, find_record(storage, request.study), record)
+        present = find_record(storage, request.study)
+        record = _merged(storage, request, present, record)
+        if present is None:
+            record = replace(record, identity=uuid.uuid4().hex)
         save_study(storage, request.study, record.attributes())
         training = _Training(request, storage, held.check, machine, data, display, say, view)
         total = training.run(request.study, record, request.retry_failed)
@@ -167,7 +174,7 @@ def _trains(request: Request, stored: Record | None, asked: Record) -> tuple[str
         record = _merged(storage, request, stored, asked)
         if not _source(storage, request, request.study, record).progress.all_ended:
             return request.study, stored
-        study = confirm_name(request.study)
+        study = confirming(storage, request.study)
         return study, find_record(storage, study)
 
 
@@ -184,8 +191,8 @@ def _confirm(training: _Training, request: Request, conditions: Record) -> Progr
         if wanted is None or wanted == last:
             break
         training.say(confirm.sentence(wanted))
-        save_study(storage, confirm_name(study), wanted.attributes())
-        progress, last = training.run(confirm_name(study), wanted, retry), wanted
+        save_study(storage, confirming(storage, study), wanted.attributes())
+        progress, last = training.run(confirming(storage, study), wanted, retry), wanted
     if last and last.path is None and progress.all_ended and progress.failed:
         training.say(
             f"The path waits: {progress.failed} of the confirmation's trainings failed. "
@@ -227,10 +234,11 @@ class _Training:
         with self.display(study) as on_event, self.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
-            why = run(
-                source, place, recorder, self.machine, on_event, self.deadline, on_trial_end,
-                self.check,
-            )  # fmt: skip
+            with _unless_gone(self.storage, study):
+                why = run(
+                    source, place, recorder, self.machine, on_event, self.deadline, on_trial_end,
+                    self.check,
+                )  # fmt: skip
         self._tidy(study, checkpoints)
         if why:
             self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
@@ -253,6 +261,24 @@ def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], N
     if request.retry_failed and found.diverged:
         many = "1 training" if found.diverged == 1 else f"{found.diverged:,} trainings"
         say(f"{many} diverged and would diverge again: not trained again.")
+
+
+@contextmanager
+def _unless_gone(storage: RDBStorage, study: str) -> Iterator[None]:
+    """Tell of a study that another program has taken away while it ran.
+
+    Optuna says of it that a record does not exist.
+    """
+    try:
+        yield
+    except KeyError:
+        if study in study_names(storage):
+            raise
+        raise StorageError(
+            f"study {study} has gone from {shown(url_of(storage))}: it was deleted or renamed "
+            "while it ran; the same command begins it again, --study NAME goes on with a renamed "
+            "one"
+        ) from None
 
 
 def _check_folder(request: Request) -> None:
@@ -300,7 +326,7 @@ def _is_as_confirmed(storage: RDBStorage, request: Request, stored: Record) -> b
     """Whether a search that is being confirmed is asked for no other number of trials than then."""
     before, now = stored.plan.space.search, request.plan.space.search
     same = before and now and before.trials == now.trials and request.trials is None
-    return bool(same) and find_record(storage, confirm_name(request.study)) is not None
+    return bool(same) and find_record(storage, confirming(storage, request.study)) is not None
 
 
 def _source(
@@ -323,7 +349,7 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
             return None
         progress = _source(storage, request, request.study, record).progress
         if progress.all_ended and request.confirms:
-            study = confirm_name(request.study)
+            study = confirming(storage, request.study)
             kept = find_record(storage, study)
             if kept is None:
                 return None

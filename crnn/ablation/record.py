@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import StoredArm, StudyAttributes, checked_study
 from crnn.ablation.design import Arm, Plan, Stage, arm_name, build, changes, make_arm
-from crnn.ablation.folders import confirm_name, is_name, search_of
+from crnn.ablation.folders import CONFIRM, confirm_name, is_part, search_of
 from crnn.ablation.origin import stored as stored_origin
 from crnn.ablation.space_file import SpaceError, nearest
 from crnn.ablation.storage import (
@@ -42,6 +42,8 @@ class Record:
         exhausted: the trials after which a search found nothing new to draw; 0 while it does.
         chosen: the arm that a confirmation's path leads to; empty before that is known.
         path: that path, as a stage; none before it is known.
+        identity: what a study is known by whatever it is renamed to; empty for older ones.
+        confirms: of a confirmation, its search's identity.
         device: ``cpu`` or ``cuda``.
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
@@ -63,6 +65,8 @@ class Record:
     exhausted: int = 0
     chosen: str = ""
     path: Stage | None = None
+    identity: str = ""
+    confirms: str = ""
 
     @property
     def wanted(self) -> int:
@@ -103,6 +107,8 @@ class Record:
             "environments": list(self.environments),
             "looks": list(self.looks),
             "exhausted": self.exhausted,
+            **({"identity": self.identity} if self.identity else {}),
+            **({"confirms": self.confirms} if self.confirms else {}),
             **self._confirmed(),
             "format": FORMAT,  # last: a study without it was never begun
         }
@@ -160,6 +166,8 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         exhausted=stored.exhausted,
         chosen=path.chosen if path else "",
         path=stage,
+        identity=stored.identity,
+        confirms=stored.confirms,
     )
 
 
@@ -225,7 +233,7 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     Raises:
         StorageError: it does not; the message has the nearest names.
     """
-    record = find_record(storage, study) if is_name(study) else None
+    record = None if is_part(study) else find_record(storage, study)
     if record is None:
         where, others = shown(url_of(storage)), own_studies(storage)
         raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
@@ -235,15 +243,63 @@ def load_record(storage: RDBStorage, study: str) -> Record:
 def own_studies(storage: RDBStorage) -> list[str]:
     """The names of this program's studies, the latest last: a storage may have others.
 
-    It may have half a copy, too, which has no name that a study can have.
+    It may have half a copy, too.
     """
-    return [name for name in studies_with(storage, "format") if is_name(name)]
+    return [name for name in studies_with(storage, "format") if not is_part(name)]
 
 
 def confirmation_of(storage: RDBStorage, study: str) -> str | None:
-    """The name of the study that confirms a search; None where there is none."""
+    """The name of the study that confirms a search; None where there is none.
+
+    It is called as the search is, but any tool can rename either: it is known by the search's
+    identity, or, of older versions, as the only one of the same space whose search has gone.
+    """
+    own, name = study_attributes(storage, study), confirm_name(study)
+    identity = own.get("identity", "")
+    found = study_attributes(storage, name)
+    if "format" in found and found.get("confirms", "") in ("", identity):
+        return name
+    if identity:
+        known = studies_with(storage, "confirms")
+        others = {name: study_attributes(storage, name) for name in known if not is_part(name)}
+        return next((n for n, a in others.items() if a.get("confirms") == identity), None)
+    names = own_studies(storage)
+    lost = [n for n in names if n.endswith(CONFIRM) and search_of(n) not in names]
+    alike = [n for n in lost if _is_alike(study_attributes(storage, n), own)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _is_alike(confirmation: dict[str, Any], search: dict[str, Any]) -> bool:
+    """Whether a confirmation without a `confirms` may be that of a search."""
+    same = all(confirmation.get(k) == search.get(k) for k in ("space_digest", "overrides"))
+    return same and bool(search.get("trials")) and "confirms" not in confirmation
+
+
+def confirming(storage: RDBStorage, study: str) -> str:
+    """The name of a search's confirmation, whether it has begun or not.
+
+    Raises:
+        StorageError: the name that it would have is that of another search's.
+    """
+    if found := confirmation_of(storage, study):
+        return found
     name = confirm_name(study)
-    return name if "format" in study_attributes(storage, name) else None
+    if "format" in study_attributes(storage, name):
+        raise StorageError(
+            f"study {name} confirms another search than {study} is now; run this one under another "
+            "name with --study NAME"
+        )
+    return name
+
+
+def confirmed_by(storage: RDBStorage, study: str) -> str:
+    """The search that a study confirms, whatever it is called now; any other is its own."""
+    identity = study_attributes(storage, study).get("confirms")
+    if not identity:
+        return search_of(study)
+    known = studies_with(storage, "identity")
+    found = (n for n in known if study_attributes(storage, n).get("identity") == identity)
+    return next(found, search_of(study))
 
 
 def latest_study(storage: RDBStorage) -> str:
@@ -257,7 +313,8 @@ def latest_study(storage: RDBStorage) -> str:
         raise StorageError(
             f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"
         )
-    return search_of(names[-1])
+    search = confirmed_by(storage, names[-1])
+    return search if search in names else names[-1]
 
 
 def merge(study: str, stored: Record | None, wanted: Record) -> Record:

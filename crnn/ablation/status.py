@@ -8,6 +8,7 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from crnn.ablation.attributes import checked_trials, diverged_epoch
+from crnn.ablation.folders import is_name
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import TrialRow, may_be_running
 
@@ -93,7 +94,7 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     arms = _arm_names(record, [row for row in rows if "arm" in row.attributes])
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
-    alive = may_be_running(storage, study)
+    alive = runs(storage, study)
     names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
     return [(_arm_of(row, arms), _state(row, names), row) for row in rows]
 
@@ -129,3 +130,8 @@ def _arm_names(record: Record, rows: list[TrialRow]) -> dict[str, str]:
             names[digest] = f"{arm} (#{row.number})" if arm in taken else arm
             taken.add(names[digest])
     return names
+
+
+def runs(storage: RDBStorage, study: str) -> bool:
+    """Whether a coordinator may hold the study; none has one of a name that `run` refuses."""
+    return is_name(study) and may_be_running(storage, study)

@@ -9,7 +9,7 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from crnn.ablation.fingerprint import fingerprint
-from crnn.ablation.folders import search_of
+from crnn.ablation.record import confirmed_by
 from crnn.live import graphs, state
 from crnn.live.note import OURS, best_arms, note
 from crnn.report.answer import all_ended
@@ -44,7 +44,7 @@ def refresh(storage: RDBStorage, study: str) -> None:
     for name, figure in study_graphs(table, effects).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
     state.mark(storage, study, shown)
-    if (search := search_of(study)) != study:  # whose note tells what confirms it
+    if (search := confirmed_by(storage, study)) != study:  # whose note tells what confirms it
         refresh(storage, search)
 
 

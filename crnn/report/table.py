@@ -14,9 +14,9 @@ from crnn.ablation.arm_names import ArmNames
 from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.confirm import with_origins
 from crnn.ablation.design import Arm, Plan, arm_name, change_text, full_length, make_arm
-from crnn.ablation.folders import confirm_name, search_of
+from crnn.ablation.folders import search_of
 from crnn.ablation.origin import Drawn, Step, WithoutChange, having, kind
-from crnn.ablation.record import Record, find_record, latest_study, load_record
+from crnn.ablation.record import Record, confirmation_of, confirmed_by, latest_study, load_record
 from crnn.ablation.space import Factor, Space
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from crnn.config import (
@@ -28,6 +28,7 @@ from crnn.config import (
     bounds,
     text_of,
 )
+from crnn.files import from_home
 from crnn.report.csv_file import read_csv
 
 SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
@@ -119,9 +120,10 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
         StorageError: there is no such storage, or no such study in it.
         OSError: the CSV cannot be read.
     """
-    if str(source).endswith(".csv"):
-        return read_csv(Path(source), TEXT_COLUMNS)
-    with opened_storage(storage_url(str(source), Path())) as opened:
+    given = from_home(str(source))
+    if given.endswith(".csv"):
+        return read_csv(Path(given), TEXT_COLUMNS)
+    with opened_storage(storage_url(given, Path())) as opened:
         return all_trials(load_study(opened, study or latest_study(opened)))
 
 
@@ -156,12 +158,12 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         StorageError: there is no such study.
     """
     record = load_record(storage, study)
-    if search_of(study) != study:
-        record = with_origins(storage, search_of(study), record)
+    if (search := confirmed_by(storage, study)) != study:
+        record = with_origins(storage, search, record)
     rows = _rows(storage, study, record)
     if record.trials:
-        table, confirms = _table(study, record, rows), confirm_name(study)
-        if find_record(storage, confirms) is None:
+        table, confirms = _table(study, record, rows), confirmation_of(storage, study)
+        if confirms is None:
             return table
         confirmation = load_study(storage, confirms)
         if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
