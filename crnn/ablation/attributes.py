@@ -131,7 +131,8 @@ class _StoredPlain(_Attributes):
     kind: Literal["baseline", "level", "named"]
 
     def origin(self) -> Origin:
-        return {"baseline": Baseline(), "level": Level(), "named": Named()}[self.kind]
+        kinds: dict[str, Origin] = {"baseline": Baseline(), "level": Level(), "named": Named()}
+        return kinds[self.kind]
 
 
 class _StoredDrawn(_Attributes):

@@ -256,6 +256,13 @@ def confounded(arms: pd.DataFrame) -> set[str]:
     return set(confounds(arms)["arm"])
 
 
+def also_changed(arms: pd.DataFrame) -> str:
+    """What arms change by more than 10 % beside their settings; empty where nothing."""
+    names = {"sequence_length": "the LSTM's steps", "parameters": "the number of parameters"}
+    found = set(confounds(arms)["what"])
+    return " or ".join(name for what, name in names.items() if what in found)
+
+
 def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
     """Finished trials by number: ``number``, ``val_accuracy`` and the running ``best``."""
     done = replicates(trials).sort_values("number")[["number", "val_accuracy"]]

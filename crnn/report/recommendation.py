@@ -84,7 +84,7 @@ def _findable(seeds: int, family: int, spread: float) -> str:
 
 def _about(seeds: float) -> int:
     """Rounded up to two digits: ``4085`` as 4100."""
-    unit = 10 ** max(0, math.floor(math.log10(seeds)) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(seeds)) - 1))
     return math.ceil(seeds / unit) * unit
 
 
