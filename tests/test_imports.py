@@ -57,8 +57,8 @@ NOW = {
     ),
     "crnn.ablation.origin": "",
     "crnn.ablation.design": (
-        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config "
-        "crnn.errors crnn.shapes"
+        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors "
+        "crnn.shapes crnn.ablation.folders crnn.files"
     ),
     "crnn.ablation.checks": (
         "crnn.ablation.design crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors"
@@ -67,8 +67,8 @@ NOW = {
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.overview": (
         "joblib crnn.ablation.checks crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.guess "
-        "crnn.ablation.space crnn.ablation.space_file crnn.ablation.timing crnn.config"
+        "crnn.ablation.guess crnn.ablation.space crnn.ablation.space_file crnn.ablation.timing "
+        "crnn.config"
     ),
     # Studies in the storage. Its layout is known to `storage` alone.
     "crnn.ablation.folders": "crnn.ablation.space_file crnn.errors",
@@ -113,9 +113,9 @@ NOW = {
     ),
     "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
     "crnn.ablation.confirm": (
-        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
-        "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
-        "crnn.config"
+        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes "
+        "crnn.ablation.design crnn.ablation.folders crnn.ablation.path crnn.ablation.record "
+        "crnn.ablation.space crnn.ablation.storage crnn.config"
     ),
     "crnn.ablation.parameters": "optuna crnn.ablation.space crnn.config crnn.errors",
     "crnn.ablation.status": (
@@ -134,10 +134,9 @@ NOW = {
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
         "optuna crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.checks "
-        "crnn.ablation.design crnn.ablation.origin "
-        "crnn.ablation.parameters crnn.ablation.record crnn.ablation.samplers "
-        "crnn.ablation.space crnn.ablation.space_file crnn.ablation.storage crnn.ablation.tasks "
-        "crnn.config crnn.errors"
+        "crnn.ablation.design crnn.ablation.origin crnn.ablation.parameters crnn.ablation.record "
+        "crnn.ablation.samplers crnn.ablation.space crnn.ablation.space_file crnn.ablation.storage "
+        "crnn.ablation.tasks crnn.config crnn.errors"
     ),
     "crnn.ablation.messages": "crnn.files",
     "crnn.ablation.recording": (
@@ -155,9 +154,8 @@ NOW = {
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
         "optuna crnn.ablation crnn.ablation.checks crnn.ablation.confirm crnn.ablation.design "
-        "crnn.ablation.environment crnn.ablation.folders "
-        "crnn.ablation.record crnn.ablation.runner crnn.ablation.search "
-        "crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "
+        "crnn.ablation.environment crnn.ablation.folders crnn.ablation.record crnn.ablation.runner "
+        "crnn.ablation.search crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "
         "crnn.ablation.storage crnn.ablation.tasks crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
@@ -171,15 +169,15 @@ NOW = {
     "crnn.live.state": "optuna crnn.ablation.fingerprint crnn.ablation.record",
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
-        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
-        "crnn.report.wording"
+        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table "
+        "crnn.report.tables crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
-        "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint "
-        "crnn.ablation.folders crnn.live crnn.live.graphs crnn.live.note crnn.live.state "
-        "crnn.report.answer crnn.report.contrasts crnn.report.effects crnn.report.looks "
-        "crnn.report.selection crnn.report.table"
+        "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint crnn.ablation.folders "
+        "crnn.live crnn.live.graphs crnn.live.note crnn.live.state crnn.report.answer "
+        "crnn.report.contrasts crnn.report.effects crnn.report.looks crnn.report.selection "
+        "crnn.report.table crnn.ablation.record"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -187,13 +185,13 @@ NOW = {
     "crnn.report.table": (
         "optuna pandas crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.confirm "
         "crnn.ablation.design crnn.ablation.folders crnn.ablation.origin crnn.ablation.record "
-        "crnn.ablation.space crnn.ablation.storage crnn.config crnn.report.csv_file"
+        "crnn.ablation.space crnn.ablation.storage crnn.config crnn.report.csv_file crnn.files"
     ),
     "crnn.report.csv_file": "pandas",
     "crnn.report.mark": "crnn.files",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
-    "crnn.report.contrasts": ("numpy pandas crnn.report.effects crnn.report.inference"),
+    "crnn.report.contrasts": "numpy pandas crnn.report.effects crnn.report.inference",
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",
     "crnn.report.gains": "pandas crnn.report.effects crnn.report.inference",
@@ -211,8 +209,7 @@ NOW = {
     ),
     "crnn.report.tables": (
         "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.gains "
-        "crnn.report.inference "
-        "crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
         "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "
@@ -222,9 +219,7 @@ NOW = {
     "crnn.report.plots": (
         "matplotlib numpy pandas seaborn crnn.report.ends crnn.report.style crnn.report.wording"
     ),
-    "crnn.report.classes": (
-        "matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording"
-    ),
+    "crnn.report.classes": "matplotlib numpy pandas seaborn crnn.report.style crnn.report.wording",
     "crnn.report.cost": "matplotlib numpy pandas seaborn crnn.report.style",
     "crnn.report.curves": "matplotlib numpy pandas seaborn crnn.report.style",
     # What a search shows beside that: `importance` alone asks Optuna for statistics.
@@ -238,10 +233,9 @@ NOW = {
     "crnn.report.part": "pandas crnn.report.gallery crnn.report.tables",
     "crnn.report.search_parts": (
         "pandas crnn.config crnn.report.answer crnn.report.effects crnn.report.ends "
-        "crnn.report.expected crnn.report.explored crnn.report.found "
-        "crnn.report.front crnn.report.gallery crnn.report.importance crnn.report.part "
-        "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
-        "crnn.report.wording"
+        "crnn.report.expected crnn.report.explored crnn.report.found crnn.report.front "
+        "crnn.report.gallery crnn.report.importance crnn.report.part crnn.report.search_plots "
+        "crnn.report.selection crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (
@@ -266,12 +260,13 @@ NOW = {
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
-        "crnn.report.effects crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.selection "
-        "crnn.report.table crnn.report.tables crnn.report.wording"
+        "crnn.report.effects crnn.report.gallery crnn.report.part crnn.report.path_plot "
+        "crnn.report.selection crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.path_plot": (
         "matplotlib numpy pandas crnn.report.plots crnn.report.style crnn.report.wording"
