@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crnn.errors import UserError, one_line
+from crnn.errors import UserError, one_line, printable
 from crnn.files import from_home
 from crnn.terminal import failure_of, make_printable
 
@@ -79,11 +79,41 @@ def _from_home(given: Any) -> Any:
     return Path(found) if isinstance(given, Path) else found
 
 
+def _storage(given: str | None) -> str | None:
+    """A storage as given; a password in it is not for everybody who lists processes."""
+    if given is None or "://" not in given:
+        if given and not Path(given).exists() and LIKE_A_URL.match(given):
+            raise UserError(NO_URL)  # and nothing of it, for it may hold a password
+        return _from_home(given)
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        secret = make_url(given).password is not None or "password=" in given
+    except (ArgumentError, ValueError):
+        raise UserError(NO_URL) from None
+    if secret and any(given in word for word in sys.argv):
+        errors.print(PASSWORD_SEEN, soft_wrap=True)
+    return _from_home(given)
+
+
+LIKE_A_URL = re.compile(r".*:.*@|(postgres|mysql|mariadb|sqlite)\w*(\+\w+)?[:;/]", re.IGNORECASE)
+NO_URL = (
+    "--storage: not a URL; one is written postgresql://USER@HOST/DATABASE or sqlite:///FILE, "
+    "in a password @ as %40, : as %3A and / as %2F"
+)
+PASSWORD_SEEN = (
+    "note: whoever lists this machine's processes sees the password; give the URL in "
+    "CRNN_STUDY_STORAGE instead, or leave the password to ~/.pgpass or PGPASSFILE"
+)
+
 Storage = Annotated[
     str | None,
     typer.Option(
-        callback=_from_home,
-        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder.",
+        callback=_storage,
+        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder. "
+        "A URL's password is seen in the list of processes: keep it in the variable, or in "
+        "~/.pgpass (PGPASSFILE).",
         envvar="CRNN_STUDY_STORAGE",
         show_envvar=True,
         show_default=False,
@@ -314,7 +344,7 @@ def report(
     opened = _open(storage, results)
     name = _reported(opened, study) if study else _latest(opened)
     if table:
-        sys.stdout.write(_pasted(opened, name, table))
+        sys.stdout.write(printable(_pasted(opened, name, table)))
         return
     written = _write(opened, name, results)
     _renew_pages(opened, name, unmarked=False)
@@ -460,7 +490,7 @@ def copy(
     study: Annotated[str, typer.Argument(help="The study's name.")],
     url: Annotated[
         str,
-        typer.Argument(callback=_from_home, help="The other storage: a URL or an SQLite file."),
+        typer.Argument(callback=_storage, help="The other storage: a URL or an SQLite file."),
     ],
     replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name.")] = False,
     storage: Storage = None,
@@ -684,7 +714,7 @@ def _print_text_table(found: TextTable) -> None:
     rooms = [max(width - 2 - max(over, 0), 20) for width in widths[: found.words]]
     for row in found.rows:
         words = [_between_settings(text, room) for text, room in zip(row, rooms, strict=False)]
-        table.add_row(*map(escape, [*words, *row[found.words :]]))
+        table.add_row(*map(escape, map(printable, [*words, *row[found.words :]])))
     console.print(table)
     if found.note:
         _say(found.note)
@@ -703,7 +733,7 @@ def _say(line: str) -> None:
 
 def _print(markup: str = "") -> None:
     """Print without breaking lines: paths and commands are there to be copied."""
-    console.print(markup, soft_wrap=True)
+    console.print(printable(markup), soft_wrap=True)
 
 
 def _print_json(found: Any) -> None:
@@ -724,7 +754,9 @@ def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
         title = {"sequence_length": "steps", "mmacs": "MMACs"}.get(column, column)
         table.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        cells = (f"{v:,}" if isinstance(v := row[c], int) else escape(str(v)) for c in columns)
+        cells = (
+            f"{v:,}" if isinstance(v := row[c], int) else escape(printable(str(v))) for c in columns
+        )
         table.add_row(*cells)
     console.print(table)
 

@@ -55,7 +55,7 @@ NOW = {
         "pydantic pydantic_core crnn.ablation.space crnn.config crnn.errors"
     ),
     "crnn.ablation.design": (
-        "crnn.ablation.folders crnn.ablation.space crnn.ablation.space_file crnn.config "
+        "pydantic crnn.ablation.folders crnn.ablation.space crnn.ablation.space_file crnn.config "
         "crnn.errors crnn.files crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
@@ -77,7 +77,9 @@ NOW = {
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
         "crnn.ablation.space_file crnn.ablation.storage crnn.config crnn.errors"
     ),
-    "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
+    "crnn.ablation.fingerprint": (
+        "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
+    ),
     "crnn.ablation.path": "crnn.ablation.design crnn.ablation.space crnn.config",
     "crnn.ablation.confirm": (
         "optuna crnn.ablation.attributes crnn.ablation.design crnn.ablation.path "
@@ -109,7 +111,8 @@ NOW = {
         "joblib crnn.ablation.signals crnn.ablation.tasks crnn.ablation.worker crnn.errors"
     ),
     "crnn.ablation.display": (
-        "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker"
+        "rich crnn.ablation.design crnn.ablation.runner crnn.ablation.timing crnn.ablation.worker "
+        "crnn.errors"
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
@@ -227,7 +230,7 @@ NOW = {
 LATE = {
     "crnn.ablation.path": "sklearn",
     "crnn.dashboard": "_typeshed",
-    "study": "crnn.* optuna",
+    "study": "crnn.* optuna sqlalchemy",
     "crnn.fetch": "torchvision",
     "crnn.ablation.timing": (
         "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"
