@@ -71,12 +71,14 @@ class Paste(StrEnum):
     tex = "tex"
 
 
-def _from_home(given: Any) -> Any:
-    """A path or storage as given, ``~`` expanded where the shell has left it."""
-    if given is None:
-        return None
-    found = from_home(str(given))
-    return Path(found) if isinstance(given, Path) else found
+def _path_from_home(given: Path | None) -> Path | None:
+    """A path as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else Path(from_home(str(given)))
+
+
+def _from_home(given: str | None) -> str | None:
+    """A text as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else from_home(given)
 
 
 def _storage(given: str | None) -> str | None:
@@ -120,12 +122,12 @@ Storage = Annotated[
     ),
 ]
 Results = Annotated[
-    Path, typer.Option(callback=_from_home, help="Folder that results are written to.")
+    Path, typer.Option(callback=_path_from_home, help="Folder that results are written to.")
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        callback=_from_home,
+        callback=_path_from_home,
         help="Folder of Fashion-MNIST. Default: a cache folder.",
         show_default=False,
     ),
@@ -172,7 +174,7 @@ def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = 
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(callback=_from_home, help="The file to write.")],
+    file: Annotated[Path, typer.Argument(callback=_path_from_home, help="The file to write.")],
 ) -> None:
     """Write a commented space to edit."""
     from crnn.ablation.space_file import new_space

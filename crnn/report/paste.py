@@ -106,8 +106,8 @@ def _in_latex(char: str) -> bool:
     """Whether plain pdfLaTeX can show a character."""
     if char.isascii() or char in LATEX or char in LETTERS:
         return True
-    base, *marks = unicodedata.normalize("NFD", char)
-    return base.isascii() and base.isalpha() and len(marks) == 1 and ACCENTS.issuperset(marks)
+    parts = unicodedata.normalize("NFD", char)
+    return len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in ACCENTS
 
 
 def _percent_in_titles(text: TextTable) -> TextTable:
