@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crnn.errors import UserError, one_line
+from crnn.errors import UserError, one_line, printable
 from crnn.files import from_home
 from crnn.quiet import isolate_libraries
 from crnn.terminal import failure_of, make_printable
@@ -72,31 +72,63 @@ class Paste(StrEnum):
     tex = "tex"
 
 
-def _from_home(given: Any) -> Any:
-    """A path or storage as given, ``~`` expanded where the shell has left it."""
-    if given is None:
-        return None
-    found = from_home(str(given))
-    return Path(found) if isinstance(given, Path) else found
+def _path_from_home(given: Path | None) -> Path | None:
+    """A path as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else Path(from_home(str(given)))
 
+
+def _from_home(given: str | None) -> str | None:
+    """A text as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else from_home(given)
+
+
+def _storage(given: str | None) -> str | None:
+    """A storage as given; a password in it is not for everybody who lists processes."""
+    if given is None or "://" not in given:
+        if given and not Path(given).exists() and LIKE_A_URL.match(given):
+            raise UserError(NO_URL)  # and nothing of it, for it may hold a password
+        return _from_home(given)
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        secret = make_url(given).password is not None or "password=" in given
+    except (ArgumentError, ValueError):
+        raise UserError(NO_URL) from None
+    if secret and any(given in word for word in sys.argv):
+        errors.print(PASSWORD_SEEN, soft_wrap=True)
+    return _from_home(given)
+
+
+LIKE_A_URL = re.compile(r".*:.*@|(postgres|mysql|mariadb|sqlite)\w*(\+\w+)?[:;/]", re.IGNORECASE)
+NO_URL = (
+    "--storage: not a URL; one is written postgresql://USER@HOST/DATABASE or sqlite:///FILE, "
+    "in a password @ as %40, : as %3A and / as %2F"
+)
+PASSWORD_SEEN = (
+    "note: whoever lists this machine's processes sees the password; give the URL in "
+    "CRNN_STUDY_STORAGE instead, or leave the password to ~/.pgpass or PGPASSFILE"
+)
 
 Storage = Annotated[
     str | None,
     typer.Option(
-        callback=_from_home,
-        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder.",
+        callback=_storage,
+        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder. "
+        "A URL's password is seen in the list of processes: keep it in the variable, or in "
+        "~/.pgpass (PGPASSFILE).",
         envvar="CRNN_STUDY_STORAGE",
         show_envvar=True,
         show_default=False,
     ),
 ]
 Results = Annotated[
-    Path, typer.Option(callback=_from_home, help="Folder that results are written to.")
+    Path, typer.Option(callback=_path_from_home, help="Folder that results are written to.")
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        callback=_from_home,
+        callback=_path_from_home,
         help="Folder of Fashion-MNIST. Default: a cache folder.",
         show_default=False,
     ),
@@ -147,7 +179,7 @@ def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = 
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(callback=_from_home, help="The file to write.")],
+    file: Annotated[Path, typer.Argument(callback=_path_from_home, help="The file to write.")],
 ) -> None:
     """Write a commented space to edit."""
     from crnn.ablation.space_file import new_space
@@ -324,7 +356,7 @@ def report(
     opened = _open(storage, results)
     name = _reported(opened, study) if study else _latest(opened)
     if table:
-        sys.stdout.write(_pasted(opened, name, table))
+        sys.stdout.write(printable(_pasted(opened, name, table)))
         return
     written = _write(opened, name, results)
     _renew_pages(opened, name, unmarked=False)
@@ -471,7 +503,7 @@ def copy(
     url: Annotated[
         str | None,
         typer.Argument(
-            callback=_from_home,
+            callback=_storage,
             help="The storage to copy to: a URL or an SQLite file. With --from, default: your own.",
             show_default=False,
         ),
@@ -480,6 +512,7 @@ def copy(
         str | None,
         typer.Option(
             "--from",
+            callback=_storage,
             metavar="reference|URL",
             help="The storage to copy from; reference: the one that comes with the project. "
             "Default: your own.",
@@ -725,7 +758,7 @@ def _print_text_table(found: TextTable) -> None:
     rooms = [max(width - 2 - max(over, 0), 20) for width in widths[: found.words]]
     for row in found.rows:
         words = [_between_settings(text, room) for text, room in zip(row, rooms, strict=False)]
-        table.add_row(*map(escape, [*words, *row[found.words :]]))
+        table.add_row(*map(escape, map(printable, [*words, *row[found.words :]])))
     console.print(table)
     if found.note:
         _say(found.note)
@@ -744,7 +777,7 @@ def _say(line: str) -> None:
 
 def _print(markup: str = "") -> None:
     """Print without breaking lines: paths and commands are there to be copied."""
-    console.print(markup, soft_wrap=True)
+    console.print(printable(markup), soft_wrap=True)
 
 
 def _print_json(found: Any) -> None:
@@ -766,7 +799,9 @@ def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
         title = {"sequence_length": "steps", "mmacs": "MMACs"}.get(column, column)
         table.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        cells = (f"{v:,}" if isinstance(v := row[c], int) else escape(str(v)) for c in columns)
+        cells = (
+            f"{v:,}" if isinstance(v := row[c], int) else escape(printable(str(v))) for c in columns
+        )
         table.add_row(*cells)
     console.print(table)
 

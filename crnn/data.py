@@ -22,7 +22,16 @@ from crnn.decoded import data_folder
 from crnn.idx import DataError
 from crnn.streams import generator
 
-__all__ = ["CLASSES", "DataError", "FashionMNIST", "data_folder", "load", "prepare", "split"]
+__all__ = [
+    "CLASSES",
+    "DataError",
+    "FashionMNIST",
+    "data_folder",
+    "load",
+    "load_once",
+    "prepare",
+    "split",
+]
 
 TRAIN_IMAGES, TEST_IMAGES = 60_000, 10_000
 
@@ -120,6 +129,29 @@ def load(folder: Path | None = None) -> FashionMNIST:
     return FashionMNIST(
         images[:TRAIN_IMAGES], labels[:TRAIN_IMAGES], images[TRAIN_IMAGES:], labels[TRAIN_IMAGES:]
     )
+
+
+_loaded: dict[Path, tuple[tuple[int, ...], FashionMNIST]] = {}
+
+
+def load_once(folder: Path | None = None) -> FashionMNIST:
+    """`load`, once for a process, and again when the file is no longer the one that was loaded.
+
+    Meant to be called before each training: pixels are mapped, not copied, so what is written into
+    the file meanwhile would be trained on.
+
+    Args:
+        folder: See `data_folder`.
+
+    Raises:
+        DataError: The data is missing, or is damaged by now; says what mends it.
+    """
+    target = data_folder(folder) / decoded.FILE_NAME
+    found = decoded.identity(target)  # before it is verified: a later write makes another
+    known = _loaded.get(target)
+    if known is None or known[0] != found:
+        known = _loaded[target] = (found, load(folder))
+    return known[1]
 
 
 def split(

@@ -80,6 +80,19 @@ def verify(path: Path, remake: str) -> None:
         )
 
 
+def identity(path: Path) -> tuple[int, ...]:
+    """What tells a file from the same file written again: device, inode, size, time of change.
+
+    Raises:
+        DataError: It cannot be looked at.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {OTHER_FOLDER}") from error
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def check_writable(folder: Path) -> None:
     """Refuses a folder that cannot be written, before minutes are spent on fetching.
 

@@ -16,4 +16,9 @@ def one_line(text: str) -> str:
     line = " ".join(text.splitlines())
     if len(line) > MAX_LINE:
         line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return printable(line)
+
+
+def printable(text: str) -> str:
+    """A text in which a terminal finds no commands: what cannot be seen is spelled out."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 from torchvision.datasets import mnist
 
 from crnn import fetch, idx
-from crnn.data import CLASSES, DataError, FashionMNIST, data_folder, load, prepare, split
+from crnn.data import (
+    CLASSES,
+    DataError,
+    FashionMNIST,
+    data_folder,
+    load,
+    load_once,
+    prepare,
+    split,
+)
 
 Files = dict[str, bytes]
 
@@ -342,3 +351,23 @@ def test_smaller_split_uses_the_first_of_the_same_permutation() -> None:
 def test_impossible_split_is_refused(fraction: float, size: int) -> None:
     with pytest.raises(ValueError, match="images"):
         split(100, seed=0, fraction=fraction, size=size)
+
+
+def test_data_written_in_place_is_noticed_before_the_next_training(
+    full_data: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fashion-mnist.npy"
+    shutil.copy(full_data / path.name, path)
+    first = load_once(tmp_path)
+    assert load_once(tmp_path) is first
+    with path.open("r+b") as file:  # the same inode and size
+        file.seek(1_000_000)
+        file.write(b"noise")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"fashion-mnist\.npy is damaged or another file"):
+            load_once(tmp_path)
+    shutil.copy(full_data / path.name, path)
+    assert torch.equal(load_once(tmp_path).test_labels, load(full_data).test_labels)
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        load_once(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -356,9 +357,15 @@ def test_another_baseline_changes_every_arm() -> None:
     [
         ({"search": {"trials": 60}}, []),
         ({"arms": {}}, ["arm wide: gone"]),
-        ({"search": {"trials": 6, "seed": 1}}, ["search.seed: changed"]),
-        ({"search": {"trials": 6, "sampler": {"name": "random"}}}, ["search.sampler: changed"]),
-        ({"search": {"trials": 6, "pruner": {"name": "median"}}}, ["search.pruner: changed"]),
+        ({"search": {"trials": 6, "seed": 1}}, ["search.seed: was 0, is 1"]),
+        (
+            {"search": {"trials": 6, "sampler": {"name": "random"}}},
+            ["search.sampler: name was tpe, is random"],
+        ),
+        (
+            {"search": {"trials": 6, "pruner": {"name": "median"}}},
+            ["search.pruner: name was none, is median"],
+        ),
         ({"limits": {"macs": 10**9}}, ["limits: was parameters=None macs=None, is"]),
         ({"confirm": {"top": 1, "seeds": 2}}, []),
     ],
@@ -375,7 +382,24 @@ def test_what_makes_a_search_another_study(changed: dict[str, Any], expected: li
 def test_other_factors_and_training_make_a_search_another_study() -> None:
     old = tomllib.loads(SEARCH)
     factors = {**old["factors"], "hidden_size": {"low": 64, "high": 512, "step": 64}}
-    assert changes(plan(SEARCH).space, plan(SEARCH, factors=factors).space) == ["factors: changed"]
+    found = changes(plan(SEARCH).space, plan(SEARCH, factors=factors).space)
+    assert found == ["factors.hidden_size: high was 384, is 512"]
+    less = {name: given for name, given in old["factors"].items() if name != "hidden_size"}
+    found = changes(plan(SEARCH).space, plan(SEARCH, factors=less, arms={}).space)
+    assert "factors.hidden_size: gone" in found
+    found = changes(plan(SEARCH, factors=less, arms={}).space, plan(SEARCH, arms={}).space)
+    assert found == ["factors.hidden_size: added"]
+    turned = {"dropout": less["dropout"], **less}
+    found = changes(plan(SEARCH, factors=less, arms={}).space,
+                    plan(SEARCH, factors=turned, arms={}).space)  # fmt: skip
+    assert found[0].startswith("factors: were in the order ")
     trained = {"trials": 6, "training": {"epochs": 1}}
     found = changes(plan(SEARCH).space, plan(SEARCH, search=trained).space)
-    assert found == ["search.training: changed"]
+    assert found == ["search.training: epochs was 2, is 1, train_size was 100, is none"]
+
+
+@pytest.mark.parametrize("name", ["bom.toml", "größe.toml"])
+def test_a_byte_order_mark_is_no_part_of_a_space(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(SEARCH, encoding="utf-8-sig")
+    assert load(str(path)).space.text == SEARCH

@@ -282,7 +282,7 @@ NOW = {
 LATE = {
     "crnn.ablation.path": "sklearn",
     "crnn.dashboard": "_typeshed",
-    "study": "crnn.* optuna",
+    "study": "crnn.* optuna sqlalchemy",
     "crnn.fetch": "torchvision",
     "crnn.ablation.timing": (
         "optuna crnn.ablation.attributes crnn.ablation.record crnn.ablation.storage"

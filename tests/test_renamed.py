@@ -59,7 +59,8 @@ def test_a_renamed_search_keeps_its_confirmation(more: dict[str, str], stored: R
     assert len(table.confirmation.trials) == 6
     search = load_record(stored, "old")
     wanted = confirmation(stored, "old", search, search)
-    assert wanted == load_record(stored, "tiny.confirm")
+    assert wanted
+    assert wanted.plan.arms == load_record(stored, "tiny.confirm").plan.arms
 
 
 def test_a_renamed_confirmation_is_found(stored: RDBStorage) -> None:
@@ -122,14 +123,12 @@ def test_a_study_of_any_name_can_be_shown(name: str, stored: RDBStorage, tmp_pat
 def test_a_study_that_goes_while_it_runs(how: str, storage: RDBStorage) -> None:
     source = designed(storage)
     run_all(source, 1)
-    with (
-        pytest.raises(StorageError, match="study tiny has gone from .*: it was deleted or renamed"),
-        _unless_gone(storage, STUDY),
-    ):
-        if how == "deleted":
-            optuna.delete_study(study_name=STUDY, storage=storage)
-        else:
-            rename(storage, STUDY, "old")
+    if how == "deleted":
+        optuna.delete_study(study_name=STUDY, storage=storage)
+    else:
+        rename(storage, STUDY, "old")
+    expected = r"study tiny has gone from .*: it was deleted or renamed"
+    with pytest.raises(StorageError, match=expected), _unless_gone(storage, STUDY):
         run_all(source)
 
 

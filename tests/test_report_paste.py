@@ -17,9 +17,10 @@ from tests.report_studies import study
 
 HOSTILE = (
     r"\input{stop} \end{table} 50 % a&b _ # $x$ ~ ^ { } \ ^^41 ± − × ≤ é ü – < > \" | `q` [x] *y*"
+    " 실험은 왜? größe Đ ŋ þ « » ° µ € ½ ① 🙂 ą ǆ ﬁ ​x ć ű"
     "\x07"
 )
-SHORT_HOSTILE = r"[x]*\input{stop}%&_#$~^{}é−"
+SHORT_HOSTILE = r"[x]*\input{stop}%&_#$~^{}é−실험"
 ARTICLE = r"""\documentclass{article}
 \usepackage{booktabs}
 \begin{document}

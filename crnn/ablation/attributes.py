@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -34,6 +35,8 @@ CREATED = (
     *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
     "setting",
 )  # what a trial of ours has from the moment that it has an arm
+STATES = tuple(state.name for state in TrialState)
+MAX_EPOCHS = 10_000  # of a setting
 ENDED = ("history", "seconds")  # what a complete one has besides, unless it diverged
 
 
@@ -76,8 +79,9 @@ def _not_empty(counts: list[int]) -> list[int]:
     return counts
 
 
-Count = Annotated[int, Field(ge=0)]
-Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LARGEST = 10**15  # of a count or of seconds: none comes near, and sums of these have digits left
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Figure = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Line = Annotated[
@@ -255,8 +259,15 @@ def checked_trials(
     """
     if keys and set(keys) & set(ENDED):
         keys = (*keys, "diverged")  # without which these may be missing
-    rows = read_trials(storage, study, keys)
+    try:
+        rows = read_trials(storage, study, keys)
+    except ValueError as error:  # a date that is none
+        fault = one_line(f"a trial's start or end: {error}")
+        raise UnreadableError(f"study {study}", fault) from None
     for row in rows:
+        if row.state not in STATES:
+            fault = one_line(f"its state is {row.state}; there are {', '.join(STATES)}")
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
         if fault := _fault_of_trial(row, keys):
             raise UnreadableError(f"study {study}: trial {row.number}", fault)
     return rows
@@ -276,6 +287,8 @@ def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
     lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
     if lacking:
         return f"attribute {lacking[0]}: missing"
+    if len(found.get("history", ())) > found.get("setting", {}).get("epochs", MAX_EPOCHS):
+        return "attribute history: more epochs than its setting has"
     return _fault_of_setting(found) if "setting" in found else ""
 
 

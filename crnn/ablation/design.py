@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from crnn.ablation.folders import study_name
 from crnn.ablation.origin import Baseline, Level, Named, Origin
 from crnn.ablation.space import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
@@ -135,7 +137,7 @@ def load(source: str, epochs: int | None = None, train_size: int | None = None) 
             valid = f"{nearest(source, shipped())}, or a path to a .toml"
             raise SpaceError(source, [f"{hint}; {valid}"])
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1).decode("utf-8")
+            text = file.read(MAX_BYTES + 1).decode("utf-8-sig")
     except OSError as error:
         raise SpaceError(source, [f"{error.strerror}; give another path"]) from None
     except UnicodeDecodeError as error:
@@ -317,11 +319,43 @@ def changes(old: Space, new: Space) -> list[str]:
 
 
 def _search_changes(old: Space, new: Space) -> list[str]:
-    parts = {"factors": (old.factors, new.factors)}
+    parts = dict[str, tuple[Any, Any]]()
+    for name in dict.fromkeys(factor.name for factor in (*old.factors, *new.factors)):
+        both = [next((f for f in s.factors if f.name == name), None) for s in (old, new)]
+        parts[f"factors.{name}"] = (both[0], both[1])
     if old.search and new.search:
         for key in ("seed", "sampler", "pruner", "duplicates", "training"):
             parts[f"search.{key}"] = (getattr(old.search, key), getattr(new.search, key))
-    return [f"{key}: changed" for key, (was, now) in parts.items() if was != now]
+    found = [_changed(key, was, now) for key, (was, now) in parts.items() if was != now]
+    orders = [[factor.name for factor in space.factors] for space in (old, new)]
+    if not found and orders[0] != orders[1]:
+        found.append(f"factors: were in the order {text_of(orders[0])}, are {text_of(orders[1])}")
+    return found
+
+
+def _changed(key: str, was: Any, now: Any) -> str:
+    """What became of a part of a search: each of its values that changed."""
+    if was is None or now is None:
+        return f"{key}: {'added' if was is None else 'gone'}"
+    values = [_values(part) for part in (was, now)]
+    names = [n for n in {**values[0], **values[1]} if values[0].get(n) != values[1].get(n)]
+    texts = [
+        f"{name} was {_shown(values[0].get(name))}, is {_shown(values[1].get(name))}".strip()
+        for name in names
+    ]
+    return f"{key}: {', '.join(texts)}"
+
+
+def _values(part: Any) -> dict[str, Any]:
+    if isinstance(part, BaseModel):
+        return {name: getattr(part, name) for name in type(part).model_fields}
+    return dict(part) if isinstance(part, dict) else {"": part}
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    return text_of(value) if isinstance(value, str | int | float | tuple | list) else str(value)
 
 
 def _difference(old: Setting, new: Setting) -> str:

@@ -16,6 +16,7 @@ from crnn.ablation.design import cost
 from crnn.ablation.messages import Batches, Outcome, SetAside, Split
 from crnn.ablation.runner import Event
 from crnn.ablation.timing import clock
+from crnn.errors import one_line
 
 if TYPE_CHECKING:
     from crnn.training import Epoch
@@ -167,7 +168,7 @@ def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
         epoch = found["diverged"]
         return Text(f"✗ {name}  diverged in epoch {epoch}  ({numbers})", style="yellow")
     if outcome.state == "FAIL":
-        return Text(f"✗ {name}  failed: {found['failure']}  ({numbers})", style="red")
+        return Text(f"✗ {name}  failed: {one_line(found['failure'])}  ({numbers})", style="red")
     if outcome.state == "PRUNED":
         epochs = len(found["history"])
         return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")

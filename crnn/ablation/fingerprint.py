@@ -7,8 +7,9 @@ import json
 
 from optuna.storages import RDBStorage
 
+from crnn.ablation.attributes import checked_trials
 from crnn.ablation.record import confirmation_of
-from crnn.ablation.storage import read_trials, study_attributes
+from crnn.ablation.storage import study_attributes
 
 
 def fingerprint(storage: RDBStorage, study: str) -> str:
@@ -24,7 +25,7 @@ def fingerprint(storage: RDBStorage, study: str) -> str:
         kept = {key: value for key, value in attributes.items() if "looks" not in key}
         trials = [
             (row.number, row.state, row.value, str(row.started), str(row.finished), row.attributes)
-            for row in read_trials(storage, name, ("arm",))
+            for row in checked_trials(storage, name, ("arm",))
         ]
         stages.append([name, kept, trials])
     text = json.dumps(stages, sort_keys=True, default=str)

@@ -420,8 +420,10 @@ def _gpus(index: int | None) -> tuple[str, ...]:
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",") if visible else map(str, range(torch.cuda.device_count()))
-    gpus = tuple(names)
+    every = torch.cuda.device_count()
+    # CUDA takes them up to the first that is none: as many as it counts.
+    names = visible.split(",")[:every] if visible else map(str, range(every))
+    gpus = tuple(name.strip() for name in names)
     return gpus if index is None else (gpus[index],)
 
 

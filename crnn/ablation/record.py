@@ -233,11 +233,17 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     Raises:
         StorageError: it does not; the message has the nearest names.
     """
-    record = None if is_part(study) else find_record(storage, study)
+    record = find_record(storage, study) if _can_be(study) else None
     if record is None:
         where, others = shown(url_of(storage)), own_studies(storage)
         raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
     return record
+
+
+def _can_be(study: str) -> bool:
+    """Whether a storage can have a whole study of this name: it asks for text, without a NUL."""
+    text = study.encode("utf-8", "replace").decode("utf-8") == study and "\0" not in study
+    return text and not is_part(study)
 
 
 def own_studies(storage: RDBStorage) -> list[str]:
@@ -294,7 +300,7 @@ def confirming(storage: RDBStorage, study: str) -> str:
 
 def confirmed_by(storage: RDBStorage, study: str) -> str:
     """The search that a study confirms, whatever it is called now; any other is its own."""
-    identity = study_attributes(storage, study).get("confirms")
+    identity = study_attributes(storage, study).get("confirms") if _can_be(study) else None
     if not identity:
         return search_of(study)
     known = studies_with(storage, "identity")

@@ -1,8 +1,8 @@
 """Tables as CSV that a spreadsheet shows and does not compute, and that reads back as it was.
 
 A cell that starts with ``=``, ``+``, ``-`` or ``@`` is a formula to spreadsheet programs, whoever
-wrote it. Text that starts so (behind a tab, a carriage return or apostrophes as well) gets an
-apostrophe in front, which they take for "this is text".
+wrote it, in full width as well. Text that starts so (behind blanks, line ends or apostrophes too)
+gets an apostrophe in front, which they take for "this is text".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 import pandas as pd
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
+FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠﹦﹢﹣﹫])")
 
 
 def csv_text(rows: pd.DataFrame) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
+from itertools import groupby
 from textwrap import wrap
 
 import pandas as pd
@@ -22,6 +24,11 @@ LATEX = {
     # At the start of a row these would belong to the \\ before it.
     "[": "{[}", "*": "{*}",
 }  # fmt: skip
+ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
+LETTERS = frozenset("ßøØæÆœŒłŁ")
+OTHER = r"\providecommand{\othertext}[2]{\ifdefined\Umathcode#1\else#2\fi}"
+"""Text that pdfLaTeX has no letters for, and what stands there instead; XeLaTeX and LuaLaTeX, given
+a font that has them, set the text itself."""
 LINE = 24  # characters of an arm's name that a column has room for
 TITLE = 7  # characters of a line of a column's title
 
@@ -40,7 +47,7 @@ def as_latex(table: StudyTable, effects: pd.DataFrame) -> str:
     """
     text = _percent_in_titles(paper_table(table, effects))
     above = escape_latex(caption(table, text, len(effects)))
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{above}}}"]
+    lines = [OTHER, r"\begin{table}", r"\centering", rf"\caption{{{above}}}"]
     lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}"]
     lines += [rf"\begin{{tabular}}{{{_columns(text)}}}", r"\toprule", _titles(text)]
     lines += [r"\midrule", *(_row(row) for row in text.rows), r"\bottomrule"]
@@ -87,7 +94,20 @@ def _seeds(table: StudyTable) -> str:
 def escape_latex(text: str) -> str:
     """One line of plain text, as LaTeX shows it; what cannot be seen is left out."""
     line = " ".join(text.split())
-    return "".join(LATEX.get(char, char) for char in line if char.isprintable())
+    parts = []
+    for known, chars in groupby(filter(str.isprintable, line), key=_in_latex):
+        text = "".join(chars)
+        shown = "".join(LATEX.get(char, char) for char in text)
+        parts.append(shown if known else rf"\othertext{{{text}}}{{{'?' * len(text)}}}")
+    return "".join(parts)
+
+
+def _in_latex(char: str) -> bool:
+    """Whether plain pdfLaTeX can show a character."""
+    if char.isascii() or char in LATEX or char in LETTERS:
+        return True
+    parts = unicodedata.normalize("NFD", char)
+    return len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in ACCENTS
 
 
 def _percent_in_titles(text: TextTable) -> TextTable:
