@@ -28,6 +28,7 @@ TRIES = 100  # ports looked at, from the one asked for on
 READING = ("GET", "HEAD")
 REFUSED = b"Nothing can be changed here; start the dashboard with --writable for that.\n"
 FIRST = ("arm", "seed", "failure", "test_accuracy", "factor", "level")  # there is room for six
+TESTED = ("test_accuracy", "test_loss")  # not shown before a confirmation has chosen
 BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
 LACKING = b"""<svg xmlns="http://www.w3.org/2000/svg" width="460" height="60" font-size="14">
 <text x="10" y="25">This picture is not in the results folder here:</text>
@@ -46,10 +47,13 @@ class Shown(RDBStorage):
     ) -> list[FrozenTrial]:
         """The trials; what is left out is in their pictures, parameters and `traceback.txt`."""
         trials = super().get_all_trials(study_id, deepcopy, states)
+        study = self.get_study_user_attrs(study_id)
+        is_choosing = study.get("design") == "confirmation" and "path" not in study
+        hidden = (*BULKY, *TESTED) if is_choosing else BULKY
         for trial in trials:
             found = trial.user_attrs
             keys = [*(key for key in FIRST if key in found), *(k for k in found if k not in FIRST)]
-            trial.user_attrs = {key: found[key] for key in keys if key not in BULKY}
+            trial.user_attrs = {key: found[key] for key in keys if key not in hidden}
         return trials
 
 

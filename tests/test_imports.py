@@ -196,7 +196,8 @@ NOW = {
         "crnn.report.wording"
     ),
     "crnn.report.page": (
-        "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
+        "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.table "
+        "crnn.report.tables"
     ),
     "crnn.report.looks": (
         "optuna crnn.ablation.record crnn.report.answer crnn.report.effects crnn.report.table"
@@ -208,7 +209,7 @@ NOW = {
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
-        "crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.selection "
+        "crnn.report.effects crnn.report.gallery crnn.report.part crnn.report.path_plot crnn.report.selection "
         "crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.path_plot": (

@@ -21,9 +21,10 @@ from crnn.ablation.confirm import confirmation
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.record import Record, load_record
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import url_of
+from crnn.ablation.storage import open_storage, url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.ablation.worker import Outcome
+from crnn.dashboard import Shown
 from crnn.live import study_page
 from crnn.live.study_page import refresh
 from crnn.live.trial_page import attach_files
@@ -78,6 +79,30 @@ def test_a_trial_gets_its_pictures_before_it_ends(
     assert done.keys() == {"learning-curve.svg", "confusion.svg"}
     assert all(text.startswith("<svg") for text in done.values())
     assert failed == {"traceback.txt": "made up"}
+
+
+def test_a_confirmation_shows_no_test_figures_before_its_choice(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    search = begin(storage, record(f"{SEARCH}[confirm]\ntop = 2\nseeds = 2\n"))
+    run_all(SearchSource(storage, STUDY, search))
+    name = confirm_name(STUDY)
+    shown = open_storage(url_of(storage), kind=Shown)
+    pictures = []
+    for is_chosen in (False, True):
+        source = _begun(storage, search)
+        with LiveView(url_of(storage), name, tmp_path / "store", pytest.fail, pause=0.01) as told:
+            pictures.append(files_of(storage, tmp_path / "store", train(source, told)).keys())
+            run_all(source)
+        study = shown.get_study_id_from_name(name)
+        found = [trial.user_attrs for trial in shown.get_all_trials(study)]
+        kept = [trial.user_attrs for trial in storage.get_all_trials(study)]
+        for key in ("test_accuracy", "test_loss"):
+            assert [key in each for each in found] == [is_chosen] * len(found)
+            assert all(key in each for each in kept)
+    assert pictures[0] == {"learning-curve.svg"}
+    assert pictures[1] == {"learning-curve.svg", "confusion.svg"}
+    shown.engine.dispose()
 
 
 def test_pictures_that_a_killed_run_left_are_mended_and_not_doubled(

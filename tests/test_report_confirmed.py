@@ -11,10 +11,11 @@ import pytest
 from optuna.storages import RDBStorage
 from scipy import stats
 
-from crnn.ablation.confirm import confirmation
+from crnn.ablation.confirm import confirmation, sentence
 from crnn.ablation.folders import confirm_name
+from crnn.ablation.record import load_record
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import save_study, url_of
+from crnn.ablation.storage import read_trials, save_study, url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.config import text_of
 from crnn.report.answer import at_the_edge
@@ -319,6 +320,73 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
         assert f"--device {device} --precision fp32 --threads 1{more}`: " in text
 
 
+SAME = CONFIRM.replace("training = { epochs = 2, train_size = 100 }", "")
+LENGTHS = [
+    (CONFIRM, "shorter"),
+    (SAME, ""),
+    (SAME.replace("[search]", "[search]\ntraining = { epochs = 3, train_size = 200 }"), ""),
+    (SAME.replace("[search]", "[search]\ntraining = { train_size = 100 }"), "shorter"),
+    (SAME.replace("[search]", "[search]\ntraining = { epochs = 4 }"), "longer"),
+    (SAME.replace("[search]", "[search]\ntraining = { epochs = 1, train_size = 300 }"), "other"),
+]
+
+
+@pytest.mark.parametrize(("text", "length"), LENGTHS)
+def test_lengths_are_said_to_differ_only_where_they_do(
+    text: str, length: str, storage: RDBStorage
+) -> None:
+    confirmed(storage, text=text)
+    table, main, rows = study(storage)
+    (luck,) = (line for line in sentences(table, rows) if line.startswith("In the search's single"))
+    (found, _) = confirmed_parts(table, rows)
+    optimism = found_against_confirmed(table.trials, rows).set_index("arm")["optimism"]
+    drawn = main.arms.loc[main.arms["arm"] == main.arms["changes"], "arm"]
+    mean = float(optimism[drawn].mean())
+    how = "better" if mean > 0 else "worse"
+    looked = f"looked {100 * abs(mean):.2f} points {how}, on average, than on fresh seeds"
+    if alike := abs(mean) < 5e-5:
+        looked = "looked as good, on average, as on fresh seeds"
+    full = " at full length" if length == "shorter" else ""
+    assert f"the 2 arms that it selected {looked}{full}." in luck
+    assert (f"the {length} length" in luck.lower()) is (bool(length) and not alike)
+    assert ("election" in luck) is (mean > 5e-5)
+    told = {"": "training. ", "other": "training, of another length than confirmed. "}
+    start = told.get(length, f"training, {length} than confirmed. ")
+    assert found.lines[0].startswith(f"Found: the search's one {start}")
+    said = " ".join([luck, *found.lines])
+    assert "short training" not in said
+    record_of_search, record_of_it = load_record(storage, STUDY), load_record(storage, NAME)
+    about = sentence(replace(record_of_it, path=None), record_of_search)
+    assert ("at full length" in about) is bool(length)
+
+
+def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_path: Path) -> None:
+    confirmed(storage, 1)
+    table, main, _ = study(storage)
+    assert not main.chosen
+    assert main.trials[["test_accuracy", "test_loss"]].isna().all(axis=None)
+    folder = write_report(table, tmp_path).folder
+    told = "Test figures are not shown before a setting has been chosen."
+    for name in ("report.md", "report.html"):
+        text = (folder / name).read_text("utf-8")
+        assert told in text
+        assert "test accuracy" not in text
+    assert pd.read_csv(folder / "trials.csv")["test_accuracy"].isna().all()
+    assert pd.read_csv(folder / "effects.csv")["test_mean"].isna().all()
+    assert not (folder / "confusion.csv").exists()
+    assert all("test_accuracy" in row.attributes for row in read_trials(storage, NAME))  # kept
+    begun = confirmation(storage, STUDY, load_record(storage, STUDY), load_record(storage, STUDY))
+    assert begun is not None
+    begin(storage, begun, NAME)
+    table, main, _ = study(storage)
+    assert main.trials["test_accuracy"].notna().all()
+    folder = write_report(table, tmp_path).folder
+    text = (folder / "report.md").read_text("utf-8")
+    assert told not in text
+    assert "test accuracy" in text
+    assert (folder / "confusion.csv").exists()
+
+
 def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_path: Path) -> None:
     """Every stage numbers its own trials, so a number alone says nothing."""
     pruner = 'pruner = { name = "median" }'
@@ -429,6 +497,7 @@ def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
     assert not list(at_the_edge(table, "baseline"))  # nobody drew it
     for arm, hidden in (table.arms.set_index("arm")["hidden_size"].iloc[1:]).items():
         said = [line for line in at_the_edge(table, str(arm)) if line.startswith("hidden_size")]
+        assert all("end of what was tried, 64 to 384." in line for line in said)
         ends = {text_of(table.factors["hidden_size"]["range"][end]) for end in ("low", "high")}
         assert bool(said) == (str(hidden) in ends), arm
         assert all("of the chosen setting" in line for line in said)
@@ -464,3 +533,14 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
     assert "p (Holm)" in rows[0]
     assert any(main.chosen in row for row in rows)  # it has to stand alone
     assert f"{NAME} confirms what {STUDY} found; one report tells of both" in answer.out
+
+
+def test_arms_that_looked_as_they_are_were_neither_better_nor_worse(storage: RDBStorage) -> None:
+    confirmed(storage)
+    table, main, rows = study(storage)
+    alike = replace(table, trials=table.trials.assign(val_accuracy=0.5))
+    flat = rows.assign(delta=0.0)
+    (luck,) = (line for line in sentences(alike, flat) if line.startswith("In the search's single"))
+    assert luck.endswith("2 arms that it selected looked as good, on average, as on fresh seeds at "
+                         "full length.")  # fmt: skip
+    assert main.chosen

@@ -361,7 +361,7 @@ def test_what_changes_more_than_it_says_is_marked() -> None:
     table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02), "x=2": around(0.02)})
     wider = table.arms.assign(sequence_length=18, parameters=[100_000, 111_000, 109_000])
     text = said(replace(table, arms=wider))
-    assert "Marked *: x=1. It also changes the LSTM's steps or the number of" in text
+    assert "Marked *: x=1. It also changes the number of parameters by more than 10 %" in text
     assert "Marked" not in said(replace(table, arms=wider.assign(parameters=100_000)))
 
 

@@ -188,8 +188,7 @@ def test_the_answer_warns_of_an_end() -> None:
     trials.loc[best, "val_accuracy"] = 0.99
     text = answers(replace(STUDY, trials=trials))
     assert (
-        "hidden_size=384 of the best trial is the upper end of its range 64 to 384: the best may "
-        "lie beyond; widen it."
+        "hidden_size=384 of the best trial lies at the upper end of what was tried, 64 to 384."
     ) in text
     trials.loc[0, "val_accuracy"] = 0.999  # the baseline's
-    assert "widen it" not in answers(replace(STUDY, trials=trials))
+    assert "end of what was tried" not in answers(replace(STUDY, trials=trials))

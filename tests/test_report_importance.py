@@ -12,7 +12,15 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 
 from crnn.ablation.search import SearchSource
 from crnn.report.found import Factors, finished
-from crnn.report.importance import COLUMNS, importance, mean_importance
+from crnn.report.importance import (
+    COLUMNS,
+    FORESTS,
+    PRECISE,
+    importance,
+    mean_importance,
+    ordered_alike,
+    shown_order,
+)
 from crnn.report.table import load_study
 from tests.report_studies import study
 from tests.studies import SEARCH, STUDY, begin, new_storage, record, run_all
@@ -44,14 +52,64 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(tmp_path: Path) -> 
     theirs = optuna.load_study(study_name=STUDY, storage=storage)
     always = [name for name in table.factors if name != "dropout_count"]
     assert rows["dropout_count"].isna().any()
-    for method, evaluator, names in (
-        ("PED-ANOVA", PedAnovaImportanceEvaluator(), list(table.factors)),
-        ("fANOVA", FanovaImportanceEvaluator(seed=0), always),
-    ):
-        ours = optuna.importance.get_param_importances(theirs, evaluator=evaluator)
-        assert set(found[method]) == set(names) == set(ours)
-        assert found[method] == pytest.approx(ours, rel=1e-6)
+    ours = optuna.importance.get_param_importances(theirs, evaluator=PedAnovaImportanceEvaluator())
+    assert set(found["PED-ANOVA"]) == set(table.factors) == set(ours)
+    assert found["PED-ANOVA"] == pytest.approx(ours, rel=1e-6)
+    forests = int(importance(rows, table.factors)[0]["forests"].max())
+    shares = pd.DataFrame(
+        [
+            optuna.importance.get_param_importances(
+                theirs, evaluator=FanovaImportanceEvaluator(seed=seed)
+            )
+            for seed in range(forests)
+        ]
+    )
+    assert set(found["fANOVA"]) == set(always) == set(shares)
+    assert found["fANOVA"] == pytest.approx(shares.mean().to_dict(), rel=1e-6)
     storage.engine.dispose()
+
+
+def test_forests_are_added_until_a_share_is_known_to_a_point() -> None:
+    for rows in (ROWS, ROWS.head(12)):
+        found, _ = importance(rows, MADE.factors)
+        fanova = found[found["method"] == "fANOVA"]
+        (forests,) = fanova["forests"].unique()
+        assert 2 <= forests <= FORESTS
+        assert forests == FORESTS or fanova["standard_error"].max() <= PRECISE
+        assert fanova["importance"].sum() == pytest.approx(1)
+        other = found[found["method"] != "fANOVA"]
+        assert other[["standard_error", "forests"]].isna().all(axis=None)
+
+
+def judged(ped: str, fanova: str) -> pd.DataFrame:
+    """What two methods say of parameters of one letter each, the most important first."""
+    return pd.DataFrame(
+        [
+            {"parameter": name, "method": method, "importance": 1 / (2 + order.index(name))}
+            for method, order in (("PED-ANOVA", ped), ("fANOVA", fanova))
+            for name in sorted(order)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("ped", "fanova", "alike", "order"),
+    [
+        ("dcba", "dcba", True, "dcba"),
+        ("dcbae", "dcbea", True, "dcbae"),
+        ("dcba", "dcab", False, "abcd"),  # the third
+        ("dcba", "cdba", False, "abcd"),
+        ("ba", "ba", True, "ba"),
+        ("cba", "ba", False, "abc"),  # one that a method cannot judge is first for the other
+        ("cba", "", False, "abc"),
+    ],
+)
+def test_only_what_both_methods_put_first_is_ranked(
+    ped: str, fanova: str, alike: bool, order: str
+) -> None:
+    found = judged(ped, fanova)
+    assert ordered_alike(found) is alike
+    assert "".join(shown_order(found)) == order
 
 
 def test_a_methods_figures_add_up_and_name_what_matters() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crnn.report import search_plots
+from crnn.report import search_parts, search_plots
 from crnn.report.csv_file import read_csv
 from crnn.report.explored import isolation
 from crnn.report.found import finished, scientific, unfinished_levels
 from crnn.report.gallery import Plot
+from crnn.report.importance import importance, ordered_alike
 from crnn.report.part import Part
 from crnn.report.search_parts import FILES, parts
 from crnn.report.table import StudyTable
@@ -76,11 +77,52 @@ def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
     assert table is not None
     first = [row[0] for row in table.rows if row[1] == "scientific"][:3]
     assert f"({', '.join(first)})" in by_name["together"].lines[0]
+    ranked = ordered_alike(by_name["importance"].files["importance.csv"])
+    assert ("most important" in by_name["together"].lines[0]) is ranked
     shown = {name.removeprefix("interaction_") for name in whole()[1]}
     assert f"{first[0]}_{first[1]}" in shown or f"{first[1]}_{first[0]}" in shown
     every = by_name["together"].files["interactions.csv"]
     count = len(scientific(STUDY.factors))
     assert every.groupby(["parameter_1", "parameter_2"]).ngroups == count * (count - 1) // 2
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_nothing_is_ranked_where_the_methods_disagree(
+    alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, notes = importance(finished(STUDY.trials, STUDY.arms, STUDY.factors), STUDY.factors)
+    found = found[found["parameter"] != "dropout_count"]  # which one of them cannot judge
+    names = list(dict.fromkeys(found["parameter"]))
+    places = {name: place for place, name in enumerate(names)}
+    up = found["parameter"].map(places) + 1.0
+    merit = up.where((found["method"] == "PED-ANOVA") | alike, 10 - up)
+    shares = found.assign(importance=merit / merit.groupby(found["method"]).transform("sum"))
+    monkeypatch.setattr(search_parts, "importance", lambda rows, factors: (shares, notes))
+    made = {part.name: part for part in parts(STUDY)}
+    table, words = made["importance"].table, " ".join(made["importance"].lines)
+    assert table is not None
+    plots = [plot for part in made.values() for plot in part.plots()]
+    (figure,) = (plot for plot in plots if plot.name == "importance")
+    labels = [tick.get_text() for tick in figure.figure.axes[0].get_yticklabels()]
+    both = [row[0] for row in table.rows]
+    captions = " ".join(plot.caption for plot in plots)
+    pairs = made["together"].lines[0]
+    assert labels == both
+    if alike:
+        assert both == names[::-1]
+        assert "Both methods put these first" in words
+        assert "most important" in pairs
+        assert "most important" in captions
+    else:
+        assert both == names
+        assert "do not order the first three alike" in words
+        for said in (words, captions, pairs):
+            assert "most important" not in said
+            assert "highest mean of both" not in said
+        science = [name for name in names if STUDY.factors[name]["role"] == "scientific"][:3]
+        assert f"({', '.join(science)})" in pairs
+    assert "an interval that covers the truth" in words
+    assert "their order is not known" not in words
 
 
 def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
@@ -104,7 +146,7 @@ def test_only_levels_that_are_numbers_are_joined() -> None:
 
 
 def test_levels_of_which_nothing_finished_are_told() -> None:
-    assert "Nothing is known of" not in lines(STUDY, "importance")
+    assert "No completed trial covers" not in lines(STUDY, "importance")
     arms = STUDY.arms
     big = arms.loc[arms["filter_sizes"] == "5,5,5", "arm"]
     chosen = STUDY.trials["arm"].isin(big)
@@ -112,7 +154,7 @@ def test_levels_of_which_nothing_finished_are_told() -> None:
         state=STUDY.trials["state"].mask(chosen, "PRUNED"),
         val_accuracy=STUDY.trials["val_accuracy"].mask(chosen),
     ))  # fmt: skip
-    told = f"what no complete setting has: filter_sizes=5,5,5 ({int(chosen.sum())} stopped)."
+    told = f"No completed trial covers: filter_sizes=5,5,5 ({int(chosen.sum())} stopped)."
     assert told in lines(table, "importance")
     unseen = table.factors["filter_sizes"] | {"levels": ["2,2,2", "3,3,2", "3,3,3", "7,7,7"]}
     factors = {"filter_sizes": unseen, "dropout": table.factors["dropout"]}
@@ -181,7 +223,7 @@ def test_stopped_trials_are_left_out_and_counted() -> None:
     stopped = SMALL.trials["number"].isin([5, 6])
     trials = SMALL.trials.assign(state=SMALL.trials["state"].mask(stopped, "PRUNED"))
     pruned = replace(SMALL, trials=trials)
-    assert "Trials that the pruner stopped do not count: 2." in lines(pruned, "importance")
+    assert "Excludes 2 pruned trials; since pruning" in lines(pruned, "importance")
     assert "of 2 trials that were stopped early" in lines(pruned, "expected")
 
 

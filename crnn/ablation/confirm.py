@@ -167,14 +167,17 @@ def _seeds_too_late(confirmed: Record, mend: str) -> str:
     )
 
 
-def sentence(record: Record) -> str:
-    """What a confirmation, as it stands, is about to train."""
+def sentence(record: Record, search: Record) -> str:
+    """What a confirmation of `search`, as it stands, is about to train."""
     first, *rest = record.stages
+    space = search.plan.space
+    short, full = space.trained(space.baseline).train, space.baseline.train
+    differs = (short.epochs, short.train_size) != (full.epochs, full.train_size)
     if not rest:
         arms, seeds = len(first.arms), len(first.seeds)
         return (
-            f"Confirming what the search found: {arms} arms at full length x {seeds} fresh seeds = "
-            f"{arms * seeds} trainings."
+            f"Confirming what the search found: {arms} arms{' at full length' if differs else ''} "
+            f"x {seeds} fresh seeds = {arms * seeds} trainings."
         )
     if not rest[0].arms:
         return f"Chosen by confirmation: {record.chosen}. There is no path to train."

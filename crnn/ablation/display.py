@@ -165,7 +165,8 @@ def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
     if outcome.state == "PRUNED":
         epochs = len(found["history"])
         return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
-    test = f"  test {found['test_accuracy']:.2%}" if "test_accuracy" in found else ""
+    shown = "test_accuracy" in found and not event.task.hides_test
+    test = f"  test {found['test_accuracy']:.2%}" if shown else ""
     return Text(
         f"✓ {name}  val {outcome.value:.2%}{test}  {clock(found['seconds'])}  ({numbers})",
         style="green",

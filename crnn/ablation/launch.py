@@ -165,7 +165,7 @@ def _confirm(training: _Training, request: Request, conditions: Record) -> Progr
         wanted = confirm.confirmation(storage, study, search, conditions, request.seeds, despite)
         if wanted is None or wanted == last:
             break
-        training.say(confirm.sentence(wanted))
+        training.say(confirm.sentence(wanted, search))
         save_study(storage, confirm_name(study), wanted.attributes())
         progress, last = training.run(confirm_name(study), wanted, retry), wanted
     if last and last.path is None and progress.all_ended and progress.failed:

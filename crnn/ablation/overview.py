@@ -153,7 +153,8 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     train = space.trained(space.baseline).train
     pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
     first = f"{runs} trials of {_length(train)}{pruned}"
-    what = f"{first}: the arms above first, then draws of {search.sampler.name}"
+    drawn = f", then draws of {search.sampler.name}" if runs > len(costs) else ""
+    what = f"{first}: the arms above first{drawn}"
     own, guessed = costs[:runs], random_settings(space, GUESSED) or [space.baseline]
     typical = fmean(cost(space.trained(setting)) for setting in guessed)
     parts = [_Part(what, runs, sum(own) + (runs - len(own)) * typical)]

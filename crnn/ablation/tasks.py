@@ -35,6 +35,12 @@ class Task:
     setting: Setting
     score_test: bool = True
     pruner: Pruner | None = None
+    stage: str = ""
+
+    @property
+    def hides_test(self) -> bool:
+        """Whether its test figures are kept and not shown: nothing has been chosen yet."""
+        return self.stage == "confirm"
 
 
 @dataclass
@@ -165,7 +171,8 @@ class DesignedSource:
         setting = replicate.arm.setting.replace(precision=self.precision)
         trial_id = self.orphans.get(replicate.identity) or self._create(replicate, setting)
         number = self.storage.get_trial_number_from_id(trial_id)
-        return Task(trial_id, number, replicate.arm.name, replicate.seed, setting)
+        stage = self.stage[replicate.identity]
+        return Task(trial_id, number, replicate.arm.name, replicate.seed, setting, stage=stage)
 
     def _create(self, replicate: Replicate, setting: Setting) -> int:
         params, distributions = designed(setting, self.names)

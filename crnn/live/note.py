@@ -51,7 +51,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         else _preliminary(table),
         markdown_table(shown).strip(),
         _listed(shown.note.splitlines()),
-        *_path(table),
+        *_path(table, effects),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
     ]
     space = ["## The space", fenced(table.space_text)]
@@ -103,11 +103,14 @@ def _confirmed(table: StudyTable) -> list[str]:
     return sentences(table, effects_of(found.trials, found.arms, found.margin))
 
 
-def _path(table: StudyTable) -> list[str]:
+def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
     if not table.chosen:
         return []
-    chosen = f"Chosen, as the highest mean above: {table.chosen}."
+    means = effects.set_index("arm")["val_mean"]
+    is_best = means[table.chosen] == means.max()
+    when = ", as the highest mean above" if is_best else " when the path began"
+    chosen = f"Chosen{when}: {table.chosen}."
     return ["## The path", _listed([chosen, *worth(table)])]
 
 

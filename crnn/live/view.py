@@ -77,8 +77,11 @@ class LiveView:
 
     def __call__(self, task: Task, outcome: Outcome) -> None:
         """Take in how a training ended, before its trial does."""
+        found = outcome.attributes
+        if task.hides_test:
+            found = {key: value for key, value in found.items() if key != "confusion"}
         with self._harmless("the pictures of trials"):
-            attach_files(self._storage, self._artifacts, task.trial_id, outcome.attributes)
+            attach_files(self._storage, self._artifacts, task.trial_id, found)
         self._stale.set()
 
     def _keep_fresh(self) -> None:

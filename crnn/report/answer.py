@@ -16,6 +16,7 @@ from crnn.power import ALPHA, MOST_SEEDS
 from crnn.report.contrasts import empty_cells, idle_arms
 from crnn.report.edges import edges
 from crnn.report.effects import (
+    also_changed,
     compared,
     confounded,
     identities,
@@ -267,8 +268,8 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     if arms:
         they = "It also changes" if len(arms) == 1 else "They also change"
         yield (
-            f"Marked {CONFOUNDED}: {listed(arms, 10)}. {they} the LSTM's steps or the number of "
-            "parameters by more than 10 %, so an effect may be due to that."
+            f"Marked {CONFOUNDED}: {listed(arms, 10)}. {they} {also_changed(table.arms)} by more "
+            "than 10 %, so an effect may be due to that."
         )
 
 
@@ -330,10 +331,13 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     else:
         difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
         yield (
-            f"Best found: {found}; the baseline, trained once as well and not tuned: "
+            f"Best found: {found}; the baseline, trained once as well: "
             f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}."
         )
     yield from at_the_edge(table)
+    main = table.confirmation
+    if main is not None and best["arm"] in set(replicates(main.trials)["arm"]):
+        return  # it has been repeated
     yield (
         f"It is one training, and the best of {counted(len(done), 'complete setting')}: not "
         "replicated, and optimistic because it was selected. Take it as exploratory until it has "
@@ -356,9 +360,8 @@ def at_the_edge(table: StudyTable, chosen: str = "") -> Iterable[str]:
     which = "chosen setting" if chosen else "best trial"
     for edge in edges(rows, table.factors):
         kind = "upper" if edge.is_upper else "lower"
-        exact = "is" if edge.value == edge.end else "is close to"
+        where = "at" if edge.value == edge.end else "close to"
         yield (
-            f"{edge.name}={edge.value:.6g} of the {which} {exact} the {kind} end of its "
-            f"{'range' if table.factors[edge.name]['range'] else 'levels'} {edge.low:.6g} to "
-            f"{edge.high:.6g}: the best may lie beyond; widen it."
+            f"{edge.name}={edge.value:.6g} of the {which} lies {where} the {kind} end of what was "
+            f"tried, {edge.low:.6g} to {edge.high:.6g}."
         )

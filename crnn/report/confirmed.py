@@ -28,7 +28,7 @@ def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd
         ``arm``, ``trial`` and ``rank`` in the search, ``found`` (its accuracy there),
         ``found_effect`` (less the baseline's there), ``n``, ``confirmed`` (the mean),
         ``confirmed_effect`` and ``optimism``: the found effect less the confirmed one. Effects are
-        compared rather than accuracies, since the search trains shorter. Fractions; empty where
+        compared rather than accuracies, since the search may train shorter. Fractions; empty where
         one of the two has not finished.
     """
     done = replicates(search).sort_values(["val_accuracy", "number"], ascending=[False, True])
@@ -49,6 +49,28 @@ def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd
     rows = rows.rename(columns=names)[[*order, "optimism"]]
     whole = {"trial": "Int64", "rank": "Int64"}
     return rows.astype(whole).sort_values("rank", kind="stable").reset_index(drop=True)
+
+
+def search_length(search: pd.DataFrame, confirmed: pd.DataFrame) -> str:
+    """How long the search trained what was confirmed, beside that: "", "shorter" or "longer".
+
+    Args:
+        search: the search's trials, the columns of ``trials.csv``.
+        confirmed: those of the confirmation.
+
+    Returns:
+        "of another length" where one of epochs and images was more and the other less.
+    """
+    names = ["epochs", "train_size"]
+    own, other = (trials[["arm", *names]].drop_duplicates() for trials in (search, confirmed))
+    both = own.merge(other, on="arm", suffixes=("", "_confirmed"))
+    more = [both[name].astype(float) - both[f"{name}_confirmed"].astype(float) for name in names]
+    differences = pd.concat(more)
+    if not (differences != 0).any():
+        return ""
+    if (differences <= 0).all():
+        return "shorter"
+    return "longer" if (differences >= 0).all() else "of another length"
 
 
 def path_effects(

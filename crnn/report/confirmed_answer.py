@@ -9,12 +9,29 @@ import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.report.answer import all_ended, at_the_edge
-from crnn.report.confirmed import NUISANCE, found_against_confirmed, path_effects
+from crnn.report.confirmed import (
+    NUISANCE,
+    found_against_confirmed,
+    path_effects,
+    search_length,
+)
 from crnn.report.effects import COLUMNS, identities, paired, replicates
 from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
-from crnn.report.wording import counted, interval, listed, marked, percent, points, records
+from crnn.report.wording import (
+    counted,
+    interval,
+    listed,
+    marked,
+    percent,
+    points,
+    records,
+    signed,
+)
+
+LENGTHS = {"shorter": "shorter", "longer": "longer", "of another length": "other"}
+"""Of the search's trainings, by `search_length`."""
 
 
 def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
@@ -23,8 +40,9 @@ def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
         return []
     found = found_against_confirmed(table.trials, effects)
     chosen = _chosen(table.confirmation, effects, found)
+    luck = _optimism(table, table.confirmation, found) if table.confirmation.chosen else []
     edge = at_the_edge(table, table.confirmation.chosen)
-    return [*chosen, *worth(table.confirmation), *edge]
+    return [*chosen, *luck, *worth(table.confirmation), *edge]
 
 
 def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
@@ -51,15 +69,30 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     if row["against"] and row["verdict"] != "better":
         name = names.get(table.chosen, table.chosen)
         yield f"{name} has not been shown to be better than {row['against']}."
-    drawn = table.arms.loc[table.arms["arm"] == table.arms["changes"], "arm"]
+
+
+def _optimism(table: StudyTable, main: StudyTable, found: pd.DataFrame) -> Iterable[str]:
+    """How much better than confirmed the arms looked that the search had selected."""
+    drawn = main.arms.loc[main.arms["arm"] == main.arms["changes"], "arm"]
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
-    if len(shift):
-        which = "effect of the arm" if len(shift) == 1 else f"effects of the {len(shift)} arms"
-        yield (
-            f"The search's short trainings put the {which} that it selected "
-            f"{points(shift.mean())} from what the confirmation found, on average (above 0: they "
-            "promised too much, as the best of many do; the trainings were also shorter)."
-        )
+    if shift.empty:
+        return
+    one, mean = len(shift) == 1, float(shift.mean())
+    which = "training the arm" if one else f"trainings the {len(shift)} arms"
+    looked = f"{points(abs(mean)).lstrip('+')} {'better' if mean > 0 else 'worse'}", "than"
+    if signed(mean) == "0.00":
+        looked = "as good", "as"
+    average = "" if one else ", on average,"
+    length = search_length(table.trials, main.trials)
+    full = " at full length" if length == "shorter" else ""
+    causes = ["selection"] if mean > 0 and looked[1] == "than" else []
+    causes += [f"the {LENGTHS[length]} length"] if length and looked[1] == "than" else []
+    both = "both " if len(causes) > 1 else ""
+    why = f" {' and '.join(causes).capitalize()} may {both}contribute." if causes else ""
+    yield (
+        f"In the search's single {which} that it selected looked {looked[0]}{average} {looked[1]} "
+        f"on fresh seeds{full}.{why}"
+    )
 
 
 def _spelled(arm: str, names: Mapping[str, str]) -> str:

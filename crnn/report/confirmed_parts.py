@@ -7,8 +7,14 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
-from crnn.report.confirmed import NUISANCE, found_against_confirmed, never_taken_back
+from crnn.report.confirmed import (
+    NUISANCE,
+    found_against_confirmed,
+    never_taken_back,
+    search_length,
+)
 from crnn.report.confirmed_answer import judged, lacking, path_rows
+from crnn.report.effects import also_changed
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
@@ -44,10 +50,13 @@ def confirmed_parts(table: StudyTable, effects: pd.DataFrame) -> list[Part]:
 
 def _found(table: StudyTable, effects: pd.DataFrame, names: Mapping[str, str]) -> Part:
     rows = found_against_confirmed(table.trials, effects)
+    main = table.confirmation
+    length = search_length(table.trials, main.trials) if main else ""
+    how = f", {length} than confirmed" if length else ""
     lines = [
-        "Found: the search's one short training. Confirmed: the mean at full length over fresh "
-        "seeds. Their effects, each against the baseline trained alike, can be compared; the best "
-        "of many short trainings is partly luck, so what was found promises too much on average."
+        f"Found: the search's one training{how}. Confirmed: the mean over fresh seeds. Their "
+        "effects, each against the baseline trained alike, can be compared; the best of many "
+        "trainings is partly luck, so what was found promises too much on average."
     ]
     cells = [
         [
@@ -93,9 +102,7 @@ def _path(table: StudyTable) -> list[Part]:
     if lone := never_taken_back(path.arms):
         lines.append(f"Not taken back alone, for no such network can be trained: {listed(lone)}.")
     if rows["confounded"].any():
-        lines.append(
-            f"{CONFOUNDED}: it also changes the LSTM's steps or the network's size by over 10 %."
-        )
+        lines.append(f"{CONFOUNDED}: it also changes {also_changed(path.arms)} by more than 10 %.")
     if more:
         lines.append(
             f"Preliminary: {more}. Until the last there are means over whole seeds, and neither "

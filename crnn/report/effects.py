@@ -256,6 +256,13 @@ def confounded(arms: pd.DataFrame) -> set[str]:
     return set(confounds(arms)["arm"])
 
 
+def also_changed(arms: pd.DataFrame) -> str:
+    """What arms change by more than 10 % beside their settings; empty where nothing."""
+    names = {"sequence_length": "the LSTM's steps", "parameters": "the number of parameters"}
+    found = set(confounds(arms)["what"])
+    return " or ".join(name for what, name in names.items() if what in found)
+
+
 def verdicts_on_test(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> dict[str, str]:
     """By arm, what the verdict would be if the test set decided, which it does not."""
     found = effects(on_test(trials), arms, margin)

@@ -12,6 +12,7 @@ from crnn.report import classes, plots
 from crnn.report.cost import cost
 from crnn.report.curves import beside_reported, learning_curves
 from crnn.report.effects import (
+    also_changed,
     best_so_far,
     class_differences,
     common_seeds,
@@ -92,7 +93,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     note = f"Grey band: ±{100 * table.margin:.2f} points, differences too small to matter here."
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
-        note += f"\n{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
+        note += f"\n{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
     known = labels(table)
     names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
     figure = plots.forest(rows, pairs, table.margin, names, also, note)
@@ -123,13 +124,21 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
 def _history(table: StudyTable, effects: pd.DataFrame) -> Plot:
     done = replicates(table.trials)
     best, baseline = best_so_far(table.trials), float(effects["val_mean"].iloc[0])
-    caption = "Validation accuracy by trial, in the order in which the sampler drew them."
+    caption = "Validation accuracy by trial, in the order in which they began."
     if len(done):
-        epochs = counted(int(table.epochs["epoch"].max()), "epoch")
-        images = f"{done['train_size'].max():,.0f} images"
-        caption += f" A training is {epochs} on {images}, those to validate with among them."
+        epochs, images = (_range(done[name]) for name in ("epochs", "train_size"))
+        caption += (
+            f" A training is {epochs} epoch{'' if epochs == '1' else 's'} on {images} images, "
+            "those to validate with among them."
+        )
     figure = plots.history(best, table.trials, baseline)
     return Plot("history", "history", "The search so far", caption, figure)
+
+
+def _range(values: pd.Series[float]) -> str:
+    """``6``, or ``3 to 6`` where not all are the same."""
+    low, high = (f"{value:,.0f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _logarithmic(table: StudyTable, name: str) -> bool:
@@ -164,9 +173,10 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     arms = list(leading(table, effects)["arm"])
+    drops = bool((pd.to_numeric(table.trials["dropout"]) > 0).any())
     caption = (
-        "Solid: validation. Dashed: training, the running mean during the epoch with dropout on, "
-        "so it lags behind validation at first."
+        "Solid: validation. Dashed: training, the running mean during the epoch"
+        f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
     )
     for name, figure in learning_curves(table.epochs, arms, labels(table)):
         yield Plot(name, "curves", CURVES[name], caption, figure)

@@ -7,7 +7,8 @@ count once here. Each method's figures add up to 1.
 - PED-ANOVA (Watanabe et al. 2023): how far the values of the best tenth of the trials differ from
   those of all. It judges a hyperparameter that is not always drawn as well.
 - fANOVA (Hutter et al. 2014): how much of the variance a forest lays on each by itself. It needs
-  every hyperparameter in every trial; those that are not are left out.
+  every hyperparameter in every trial; those that are not are left out. A forest's own seed moves
+  its figures, so they are means over several.
 """
 
 from __future__ import annotations
@@ -35,9 +36,15 @@ from optuna.study import Study
 
 from crnn.report.found import Factors, numeric
 
-COLUMNS = ["parameter", "method", "importance", "low", "high", "trials"]
+COLUMNS = [
+    *("parameter", "method", "importance", "low", "high", "trials"),
+    *("standard_error", "forests"),
+]
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 LEAST = 10  # trials: the best tenth is one of them
+ORDERED = 3  # so many hyperparameters are ranked, where both methods order them alike
+FORESTS = 10  # of fANOVA, at most
+PRECISE = 0.01  # standard error of a share, a fraction, from which on no forest is added
 RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
 STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
 
@@ -51,9 +58,11 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
 
     Returns:
         Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
-        and ``high`` (PED-ANOVA's 2.5 and 97.5 percentiles over resampled trials; empty for fANOVA,
-        which takes too long) and ``trials`` (how many it rests on: those in which the parameter
-        was drawn), in the order of the factors, and sentences.
+        and ``high`` (PED-ANOVA's 2.5 and 97.5 percentiles over resampled trials: the spread of
+        the estimate, not an interval that covers the truth; empty for fANOVA, which takes too
+        long), ``trials`` (how many it rests on: those in which the parameter was drawn), and of
+        fANOVA ``standard_error`` (of the mean over ``forests``); in the order of the factors, and
+        sentences.
     """
     none = pd.DataFrame(columns=COLUMNS)
     if len(rows) < LEAST:
@@ -77,17 +86,50 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
     ]
     study = _study(rows, {name: factors[name] for name in varied})
     found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
+    errors, forests = dict[str, float](), 0
     if always:
-        found[FANOVA] = _importances(study, FanovaImportanceEvaluator(seed=0), always)
+        found[FANOVA], errors, forests = _forests(study, always)
     ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied})}
     unknown = (float("nan"), float("nan"))
     cells = [
-        (name, method, values[name], *ends.get(method, {}).get(name, unknown), rows[name].count())
+        (
+            *(name, method, values[name]),
+            *ends.get(method, {}).get(name, unknown),
+            rows[name].count(),
+            *((errors[name], forests) if method == FANOVA else (float("nan"), pd.NA)),
+        )
         for method, values in found.items()
         for name in varied
         if name in values
     ]
-    return pd.DataFrame(cells, columns=COLUMNS), notes
+    return pd.DataFrame(cells, columns=COLUMNS).astype({"forests": "Int64"}), notes
+
+
+def _forests(study: Study, names: list[str]) -> tuple[dict[str, float], dict[str, float], int]:
+    """fANOVA's mean shares over forests, their standard errors, and how many forests it took."""
+    shares: list[dict[str, float]] = []
+    errors = pd.Series(float("inf"), index=names)
+    while len(shares) < FORESTS and not (errors <= PRECISE).all():
+        shares.append(_importances(study, FanovaImportanceEvaluator(seed=len(shares)), names))
+        if len(shares) > 1:
+            errors = pd.DataFrame(shares)[names].std(ddof=1) / len(shares) ** 0.5
+    means = pd.DataFrame(shares)[names].mean()
+    as_floats = [{str(name): float(x) for name, x in each.items()} for each in (means, errors)]
+    return as_floats[0], as_floats[1], len(shares)
+
+
+def ordered_alike(found: pd.DataFrame) -> bool:
+    """Whether both methods put the same hyperparameters first, in the same order."""
+    ranked = found.sort_values("importance", ascending=False, kind="stable")
+    orders = [list(rows["parameter"][:ORDERED]) for _, rows in ranked.groupby("method")]
+    return len(orders) > 1 and orders[0] == orders[1]
+
+
+def shown_order(found: pd.DataFrame) -> list[str]:
+    """The hyperparameters as they are shown: the space's order, unless `ordered_alike`."""
+    if found.empty or not ordered_alike(found):
+        return list(dict.fromkeys(found["parameter"]))
+    return list(mean_importance(found).index)
 
 
 def mean_importance(found: pd.DataFrame) -> pd.Series[float]:

@@ -8,7 +8,7 @@ from textwrap import wrap
 import pandas as pd
 
 from crnn.report.answer import incomplete
-from crnn.report.effects import replicates
+from crnn.report.effects import also_changed, replicates
 from crnn.report.page import escape_markdown, markdown_table
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable, arms_table, paper_table
@@ -66,7 +66,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
         f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted.",
         *incomplete(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
-        f"{CONFOUNDED} also changes the LSTM's steps or the network's size by over 10 %."
+        f"{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
         if marked
         else "",
         f"{', '.join([*machine, *versions])}.",

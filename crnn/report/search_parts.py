@@ -18,7 +18,14 @@ from crnn.report.explored import isolation, spans_a_plane, surface, together
 from crnn.report.found import finished, levels, numeric, scientific, unfinished_levels
 from crnn.report.front import pareto
 from crnn.report.gallery import Plot
-from crnn.report.importance import RESAMPLES, STEADY, importance, mean_importance
+from crnn.report.importance import (
+    ORDERED,
+    RESAMPLES,
+    STEADY,
+    importance,
+    ordered_alike,
+    shown_order,
+)
 from crnn.report.part import Part
 from crnn.report.selection import floor
 from crnn.report.table import StudyTable
@@ -61,17 +68,20 @@ def _importance(
         f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
         "of the best tenth differ from those of all. fANOVA: the share of the variance in accuracy "
         "that a random forest lays on each alone. Neither says which value is better. In brackets "
-        "what 95 % "
-        f"of {RESAMPLES} resamples of the trials give: where two overlap, their order is not known."
+        f"the spread of PED-ANOVA's estimate: between what 95 % of {RESAMPLES} resamples of the "
+        "trials give. It is not an interval that covers the truth."
     )
+    lines += _about_forests(found)
+    order, is_ranked = shown_order(found), ordered_alike(found)
+    lines.append(_about_order(found, order, is_ranked))
     if len(rows) < STEADY:
         best = -(-len(rows) // 10)
         lines.append(
             f"PED-ANOVA's best tenth is {counted(best, 'setting')} here; Optuna advises five at "
             f"least, which takes {STEADY} settings."
         )
-    order = list(mean_importance(found).index)
-    caption = "Each method's figures add up to 100 %; the highest mean of both is at the top."
+    where = "the highest mean of both is at the top" if is_ranked else "in the space's order"
+    caption = f"Each method's figures add up to 100 %; {where}."
 
     def plots() -> Iterator[Plot]:
         figure = search_plots.importance(found, order)
@@ -81,6 +91,29 @@ def _importance(
     files = {"importance.csv": found}
     title = "Which hyperparameters mattered"
     return Part("importance", title, [*lines, *notes], cells, files, plots)
+
+
+def _about_forests(found: pd.DataFrame) -> list[str]:
+    """What fANOVA's figures are means of, where there are any."""
+    rows = found[found["forests"].notna()]
+    if rows.empty:
+        return []
+    error = 100 * float(rows["standard_error"].max())
+    return [
+        f"fANOVA's figures are means over {counted(int(rows['forests'].iloc[0]), 'forest')}, ± the "
+        f"standard error, of {error:.1f} points at most."
+    ]
+
+
+def _about_order(found: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
+    if is_ranked:
+        return f"Both methods put these first: {listed(order[:ORDERED], separator=', ')}."
+    if found["method"].nunique() == 1:
+        return "Only one method judges these, so they are not ranked."
+    return (
+        "The two methods do not order the first three alike, so the hyperparameters are not "
+        "ranked: they stand in the space's order."
+    )
 
 
 def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
@@ -94,12 +127,12 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
         text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
     if stopped:
         text += (
-            f" Trials that the pruner stopped do not count: {stopped}. They were stopped because "
-            "they were bad, so poor settings are fewer here than were drawn."
+            f" Excludes {counted(stopped, 'pruned trial')}; since pruning removes poor settings, "
+            "they are under-represented."
         )
     if absent := unfinished_levels(table.trials, table.arms, table.factors):
         levels_of = [f"{name} ({stopped} stopped)" for name, stopped in absent.items()]
-        text += f" Nothing is known of what no complete setting has: {listed(levels_of)}."
+        text += f" No completed trial covers: {listed(levels_of)}."
     return text
 
 
@@ -120,11 +153,11 @@ def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) 
 
 
 def _share(row: pd.Series[float]) -> str:
-    """``12 % (5 to 30)``; without the ends where they are not known, a dash where nothing is."""
+    """``12 % (5 to 30)`` or ``12 ± 1 %``; a dash where nothing is known."""
     if pd.isna(row["importance"]):
         return MISSING
     if pd.isna(row["low"]):
-        return f"{100 * row['importance']:.0f} %"
+        return f"{100 * row['importance']:.0f} ± {100 * row['standard_error']:.1f} %"
     low, high = (f"{100 * row[end]:.0f}" for end in ("low", "high"))
     return f"{100 * row['importance']:.0f} % ({low} to {high})"
 
@@ -172,17 +205,18 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
         [frame.astype({"level_1": str, "level_2": str}) for frame in cells.values()],
         ignore_index=True,
     )
-    order = mean_importance(found).index
+    order, is_ranked = shown_order(found), not found.empty and ordered_alike(found)
     leading = [name for name in order if name in names][:PAIRED]
     shown = {p: f for p, f in cells.items() if set(p) <= set(leading)}
     lines = [
-        f"The pairs of the {PAIRED} most important scientific factors "
+        f"The pairs of the {f'{PAIRED} most important' if is_ranked else f'first {PAIRED}'} "
+        f"scientific factors{'' if is_ranked else ' of the space'} "
         f"({listed(leading, separator=', ')}); all pairs are in interactions.csv. Other settings "
         "differ between cells as well, so a cell of few trials says little."
         if shown
         else "No pair is drawn without an importance to choose it by; all are in interactions.csv."
     ]
-    contoured, why = _surface(table, rows, list(order))
+    contoured, why = _surface(table, rows, order)
 
     def plots() -> Iterator[Plot]:
         for (one, other), frame in shown.items():
@@ -190,7 +224,7 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
             caption = f"{heading}: the mean accuracy of each combination, and of how many trials."
             yield Plot(name, "together", heading, caption, search_plots.together(frame))
         if contoured:
-            yield _contour(table, *contoured)
+            yield _contour(table, *contoured, is_ranked=is_ranked)
 
     return Part("together", title, [*lines, *why], None, {"interactions.csv": everything}, plots)
 
@@ -198,7 +232,7 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
 def _surface(
     table: StudyTable, rows: pd.DataFrame, order: list[str]
 ) -> tuple[tuple[str, str, pd.DataFrame] | None, list[str]]:
-    """The two most important hyperparameters that are numbers, and their points; or why not."""
+    """The first two hyperparameters that are numbers, and their points; or why not."""
     able = [name for name in order if numeric(table.factors[name]) and rows[name].nunique() > 3]
     points = surface(rows, *able[:2]) if len(rows) >= CONTOURED and len(able) > 1 else None
     if points is None or not spans_a_plane(points):
@@ -209,12 +243,15 @@ def _surface(
     return (able[0], able[1], points), []
 
 
-def _contour(table: StudyTable, one: str, other: str, points: pd.DataFrame) -> Plot:
+def _contour(
+    table: StudyTable, one: str, other: str, points: pd.DataFrame, *, is_ranked: bool
+) -> Plot:
     across, up = table.factors[one]["range"], table.factors[other]["range"]
     logs = bool(across and across["log"]), bool(up and up["log"])
     figure = search_plots.contour(points, (one, other), logs)
     caption = (
-        f"{one} and {other}, the two most important hyperparameters that are numbers. Colours are "
+        f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
+        "hyperparameters that are numbers. Colours are "
         "joined between the points, which are what was drawn (larger where several were); where "
         "there are few they are a guess."
     )

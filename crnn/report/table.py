@@ -165,7 +165,15 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
         for stage in record.stages
         if stage.arms
     )
+    if first.design == "confirmation" and not first.chosen:
+        first = _without_test(first)
     return replace(first, path=later[0] if later else None)
+
+
+def _without_test(table: StudyTable) -> StudyTable:
+    """A confirmation before its choice: the test figures stay in the storage until then."""
+    nothing = {"test_accuracy": float("nan"), "test_loss": float("nan")}
+    return replace(table, trials=table.trials.assign(**nothing), confusion=table.confusion[:0])
 
 
 def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:

@@ -150,8 +150,9 @@ def _mean(accuracies: pd.Series[float]) -> str:
 
 
 def _sizes(rows: pd.DataFrame) -> dict[str, list[str]]:
+    steps = [whole(x) for x in rows["sequence_length"]]
     return {
-        "LSTM steps": [whole(x) for x in rows["sequence_length"]],
+        **({"LSTM steps": steps} if rows["sequence_length"].any() else {}),
         "parameters": [whole(x) for x in rows["parameters"]],
         "MACs (millions)": [f"{x / 1e6:,.1f}" for x in rows["macs"]],
     }
@@ -291,6 +292,18 @@ def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None
     return TextTable(titles, cells)
 
 
+def about_reported(table: StudyTable, effects: pd.DataFrame) -> str:
+    """How to read the table of reported figures."""
+    line = "Inside: a reported figure is what one new run of ours could well have given."
+    rows = effects[effects["reported_test_accuracy"].notna() & (effects["n"] > 1)]
+    if len(rows) > 1:
+        line += (
+            f" Of {len(rows)} figures, at least one lies outside by chance in about "
+            f"{100 * (1 - 0.95 ** len(rows)):.0f} % of studies."
+        )
+    return line
+
+
 def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
 
@@ -422,15 +435,14 @@ def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """The shown arms that also change sequence length or size by more than 10 %."""
     found = confounds(table.arms)
     found = found[found["arm"].isin(leading(table, effects)["arm"])]
+    titles = {"sequence_length": "LSTM steps", "parameters": "parameters"}
+    if not table.arms["sequence_length"].any():
+        del titles["sequence_length"]
     rows = [
-        [
-            str(arm),
-            str(against),
-            *(_change(changes, what) for what in ("sequence_length", "parameters")),
-        ]
+        [str(arm), str(against), *(_change(changes, what) for what in titles)]
         for (arm, against), changes in found.groupby(["arm", "against"], sort=False)
     ]
-    return TextTable(["arm", "against", "LSTM steps", "parameters"], rows, words=2)
+    return TextTable(["arm", "against", *titles.values()], rows, words=2)
 
 
 def _change(changes: pd.DataFrame, what: str) -> str:
