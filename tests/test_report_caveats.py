@@ -93,7 +93,7 @@ def test_one_of_many_reported_figures_is_outside_by_chance() -> None:
     assert "Of 8 figures, at least one lies outside by chance in about 34 % of studies." in told
     page: dict[str, Any] = content(eight, of(eight), pd.DataFrame(columns=COLUMNS), [])
     assert page["about_reported"] == told
-    one = replace(table, arms=table.arms.assign(reported_test_accuracy=[0.9] + [None] * 9))
+    one = replace(table, arms=table.arms.assign(reported_test_accuracy=[0.9] + [float("nan")] * 9))
     assert "by chance" not in about_reported(one, of(one))
 
 

@@ -52,7 +52,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         else _preliminary(table),
         markdown_table(shown).strip(),
         _listed(shown.note.splitlines()),
-        *_path(table),
+        *_path(table, effects),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
     ]
     space = ["## The space", fenced(table.space_text)]
@@ -104,11 +104,13 @@ def _confirmed(table: StudyTable) -> list[str]:
     return sentences(table, effects_of(found.trials, found.arms, found.margin))
 
 
-def _path(table: StudyTable) -> list[str]:
+def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
     if not table.chosen:
         return []
-    chosen = f"Chosen, as the best of those above: {table.chosen}."
+    is_best = best_arms(table, effects, 1)["arm"].iloc[-1] == table.chosen
+    when = ", as the best of those above" if is_best else " when the path began"
+    chosen = f"Chosen{when}: {table.chosen}."
     return ["## The path", _listed([chosen, *worth(table)])]
 
 

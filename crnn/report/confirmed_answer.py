@@ -20,7 +20,16 @@ from crnn.report.gains import gains, slight
 from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
-from crnn.report.wording import counted, interval, listed, marked, percent, points, records
+from crnn.report.wording import (
+    counted,
+    interval,
+    listed,
+    marked,
+    percent,
+    points,
+    records,
+    signed,
+)
 
 LENGTHS = {"shorter": "shorter", "longer": "longer", "of another length": "other"}
 """Of the search's trainings, by `search_length`."""
@@ -72,17 +81,19 @@ def _optimism(table: StudyTable, main: StudyTable, found: pd.DataFrame) -> Itera
         return
     one, mean = len(shift) == 1, float(shift.mean())
     which = "training the arm" if one else f"trainings the {len(shift)} arms"
-    looked = f"{points(abs(mean)).lstrip('+')} {'better' if mean > 0 else 'worse'}"
+    looked = f"{points(abs(mean)).lstrip('+')} {'better' if mean > 0 else 'worse'}", "than"
+    if signed(mean) == "0.00":
+        looked = "as good", "as"
     average = "" if one else ", on average,"
     length = search_length(table.trials, main.trials)
     full = " at full length" if length == "shorter" else ""
-    causes = ["selection"] if mean > 0 else []
-    causes += [f"the {LENGTHS[length]} length"] if length else []
+    causes = ["selection"] if mean > 0 and looked[1] == "than" else []
+    causes += [f"the {LENGTHS[length]} length"] if length and looked[1] == "than" else []
     both = "both " if len(causes) > 1 else ""
     why = f" {' and '.join(causes).capitalize()} may {both}contribute." if causes else ""
     yield (
-        f"In the search's single {which} that it selected looked {looked}{average} than on fresh "
-        f"seeds{full}.{why}"
+        f"In the search's single {which} that it selected looked {looked[0]}{average} {looked[1]} "
+        f"on fresh seeds{full}.{why}"
     )
 
 
