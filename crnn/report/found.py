@@ -66,16 +66,17 @@ def numeric(factor: Mapping[str, Any]) -> bool:
 
 
 def unfinished_levels(
-    trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors
-) -> dict[str, dict[str, int]]:
+    trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors, end: str = "PRUNED"
+) -> dict[str, int]:
     """The levels of scientific factors that no finished trial has.
 
     Args:
         trials, arms, factors: as in `finished`.
+        end: how the trials ended that are counted.
 
     Returns:
-        By ``factor=level``, how many of its trials a pruner has ``stopped``, and how many
-        ``diverged``; of factors with a list, or a range of no more than ``MOST_LEVELS`` steps.
+        By ``factor=level``, how many of its trials ended so; of factors with a list, or a range of
+        no more than ``MOST_LEVELS`` steps.
     """
     own = trials[trials["stage"] == "search"]
     states = ends(own)
@@ -86,8 +87,7 @@ def unfinished_levels(
         for level in _possible(factors[name]):
             states = rows.loc[rows[name] == level, "state"]
             if not (states == "COMPLETE").any():
-                counts = {"stopped": "PRUNED", "diverged": DIVERGED}
-                found[f"{name}={level}"] = {k: int((states == s).sum()) for k, s in counts.items()}
+                found[f"{name}={level}"] = int((states == end).sum())
     return found
 
 

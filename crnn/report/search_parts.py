@@ -137,15 +137,15 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     if diverged:
         text += f" Draws that diverged do not count: {diverged}; they have no accuracy."
     if absent := unfinished_levels(table.trials, table.arms, table.factors):
-        levels_of = [f"{name} ({_ends(numbers)})" for name, numbers in absent.items()]
+        lost = unfinished_levels(table.trials, table.arms, table.factors, DIVERGED)
+        levels_of = [f"{name} ({_ends(stopped, lost[name])})" for name, stopped in absent.items()]
         text += f" No completed trial covers: {listed(levels_of)}."
     return text
 
 
-def _ends(numbers: dict[str, int]) -> str:
-    """``2 stopped, 1 diverged``; of those that there are none of, only ``0 stopped`` is said."""
-    said = [f"{number} {word}" for word, number in numbers.items() if number]
-    return ", ".join(said) or "0 stopped"
+def _ends(stopped: int, diverged: int) -> str:
+    """``2 stopped, 1 diverged``."""
+    return f"{stopped} stopped" + (f", {diverged} diverged" if diverged else "")
 
 
 def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) -> TextTable:
