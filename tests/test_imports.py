@@ -125,8 +125,8 @@ NOW = {
     ),
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
-        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table crnn.report.tables "
-        "crnn.report.wording"
+        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table "
+        "crnn.report.tables crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
@@ -204,7 +204,8 @@ NOW = {
     "crnn.report.confirmed": "pandas crnn.ablation.path crnn.report.effects",
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
