@@ -5,7 +5,8 @@
 Each simulated study has a baseline, 9 arms and 10 seeds; every training has noise of its own, and
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
 formulas of `crnn.report.inference`, here for all studies at once, and both are compared on 200 of
-each kind.
+each kind. Then contrasts of factorials whose cells spread unequally, and the advice to keep the
+baseline.
 Exits with 1 where a figure is out of range. Reported without a range: arms that spread unequally,
 and tails heavier than normal.
 """
@@ -13,21 +14,28 @@ and tails heavier than normal.
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import machine
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import stats
 
 from crnn import power
 from crnn.report import inference
+from crnn.report.contrasts import contrasts
+from crnn.report.gains import may_be_better
 
 ARMS, SEEDS, MARGIN = 9, 10, 0.005
 NOISE = 0.003  # of each training
 STEPS, LOOKS = 4, (5, 10, 15, 20)  # of a path, and the numbers of seeds that it is raised to
 Array = npt.NDArray[np.float64]
+Figure = tuple[str, float, float, float]  # name, share, and the range that it must lie in
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,119 @@ def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[
     say(f"a path's false steps, {LOOKS[-1]} seeds at once", once)
     raised = "/".join(map(str, LOOKS))
     say(f"a path's false steps, path_seeds raised {raised} with a look at each", ever)
+    for figure in (*contrast_figures(rng, studies), *baseline_figures(rng, studies)):
+        say(*figure)
     return found, ranges
+
+
+def near(level: float, studies: int, least: float) -> tuple[float, float]:
+    """What a share of `level` may come to: at least this far off, or three standard errors."""
+    half = max(least, 3 * math.sqrt(level * (1 - level) / studies))
+    return level - half, level + half
+
+
+CELLS = list(itertools.product(range(2), range(4)))  # of a factorial: levels of a and of b
+SPREADS = {
+    "equal spreads": np.ones(8),
+    "one noisy cell of eight": np.array([1.0, 1, 1, 1, 1, 1, 1, 8]),
+    "one noisy level of four": np.array([1.0, 1, 1, 8, 1, 1, 1, 8]),
+}
+"""By what is simulated, the spread of each cell, in units of `NOISE`."""
+
+
+def weights() -> Array:
+    """The contrasts of the 2 x 4 grid: main effects, then interactions; (contrasts, cells)."""
+    a, b = np.array(CELLS).T
+    first = (a == 1) / 4 - (a == 0) / 4
+    others = [(b == level) / 2 - (b == 0) / 2 for level in (1, 2, 3)]
+    both = [np.where(a == 1, 1, -1) * ((b == level) * 1.0 - (b == 0)) for level in (1, 2, 3)]
+    return np.array([first, *others, *both])
+
+
+def contrast_figures(rng: np.random.Generator, studies: int, seeds: int = 5) -> Iterator[Figure]:
+    """How often the 95 % intervals of a factorial's contrasts cover the truth, which is 0.
+
+    Contrast by contrast: a mean over them would hide one that covers too much behind one that
+    covers too little. Without a range, what a spread pooled over all cells would have covered.
+    """
+    for name, spread in SPREADS.items():
+        own = NOISE * spread * rng.standard_normal((studies, seeds, len(CELLS)))
+        values = own + NOISE * rng.standard_normal((studies, seeds, 1))
+        by_seed = values @ weights().T  # (studies, seeds, contrasts)
+        mean, error = by_seed.mean(1), by_seed.std(1, ddof=1) / math.sqrt(seeds)
+        half = stats.t.ppf(0.975, seeds - 1) * error
+        agree_on_contrasts(values, mean, half)
+        covered = (np.abs(mean) <= half).mean(0)
+        low, high = near(0.95, studies, 0.005)
+        yield f"contrasts, {name}: lowest coverage", float(covered.min()), low, high
+        yield f"contrasts, {name}: highest coverage", float(covered.max()), low, high
+        pooled = float((np.abs(mean) <= pooled_half(values)).mean(0).min())
+        yield f"contrasts, {name}: lowest coverage if the spread were pooled", pooled, 0.0, 1.0
+
+
+def pooled_half(values: Array) -> Array:
+    """Half an interval's width by least squares with a mean for each cell and seeds as blocks."""
+    seeds, cells = values.shape[1:]
+    rest = values - values.mean(1, keepdims=True) - values.mean(2, keepdims=True)
+    rest += values.mean((1, 2), keepdims=True)
+    degrees = (seeds - 1) * (cells - 1)
+    variance = (rest**2).sum((1, 2)) / degrees
+    error = np.sqrt(variance[:, None] * (weights() ** 2).sum(1) / seeds)
+    return np.asarray(stats.t.ppf(0.975, degrees) * error)
+
+
+def agree_on_contrasts(values: Array, mean: Array, half: Array, studies: int = 5) -> None:
+    """Compare with the function that the reports use."""
+    names = ["baseline", *(f"a={a}+b={b}" for a, b in CELLS[1:])]
+    arms = pd.DataFrame([(str(a), str(b)) for a, b in CELLS], columns=["a", "b"])
+    arms = arms.assign(arm=names, changes=names, against=["", *["baseline"] * (len(names) - 1)])
+    for study in range(min(studies, len(values))):
+        found = contrasts(trials_of(names, values[study].T), arms, "factorial", ["a", "b"])
+        np.testing.assert_allclose(found["delta"], mean[study], atol=1e-12)
+        np.testing.assert_allclose(found["ci_high"], (mean + half)[study], atol=1e-12)
+
+
+def trials_of(arms: list[str], values: Array) -> pd.DataFrame:
+    """Finished trials with these accuracies, (arms, seeds)."""
+    rows = [
+        (arm, seed, x) for arm, xs in zip(arms, values, strict=True) for seed, x in enumerate(xs)
+    ]
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    return frame.assign(state="COMPLETE", number=range(len(frame)))
+
+
+PAIRS = 0.004  # standard deviation between pairs that share the baseline
+
+
+def baseline_figures(rng: np.random.Generator, studies: int) -> Iterator[Figure]:
+    """How often the baseline is said to be the one to keep: with better arms, and without."""
+    effects = np.where(np.arange(ARMS) < 2, MARGIN, 0.0)
+    for seeds, spread in ((3, PAIRS), (5, PAIRS), (10, PAIRS), (10, PAIRS / 4)):
+        name = f"'keep the baseline', two arms better by the margin, {seeds} seeds"
+        wrong, high = (
+            kept(rng, studies, effects, seeds, spread),
+            3 * math.sqrt(0.05 * 0.95 / studies),
+        )
+        yield f"{name}, {100 * spread:.1f} points between pairs", wrong, 0.0, 0.05 + high
+    right = kept(rng, studies, np.zeros(ARMS), SEEDS, PAIRS)
+    yield f"'keep the baseline' at no effect, {SEEDS} seeds", right, *near(0.87, studies, 0.01)
+
+
+def kept(
+    rng: np.random.Generator, studies: int, effects: Array, seeds: int, spread: float
+) -> float:
+    """The share of studies in which no arm may be better than the baseline by the margin."""
+    noise = spread / math.sqrt(2) * rng.standard_normal((studies, ARMS + 1, seeds))
+    values = noise + np.r_[0.0, effects][:, None]
+    pairs = values[:, 1:] - values[:, :1]
+    error = pairs.std(2, ddof=1) / math.sqrt(seeds)
+    ruled_out = pairs.mean(2) + stats.t.ppf(0.95, seeds - 1) * error < MARGIN
+    names = ["baseline", *(f"x={place}" for place in range(1, ARMS + 1))]
+    arms = pd.DataFrame({"arm": names, "against": ["", *["baseline"] * ARMS]})
+    for study in range(min(20, studies)):  # compare with the function that the reports use
+        left = may_be_better(trials_of(names, values[study]), arms, MARGIN)
+        assert set(left["arm"]) == set(np.array(names[1:])[~ruled_out[study]])
+    return float(ruled_out.all(1).mean())
 
 
 def main() -> None:

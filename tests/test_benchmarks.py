@@ -76,3 +76,37 @@ def test_an_interval_is_that_of_a_paired_t_test(precision: Any) -> None:
     (0.1, 0.4, True), (-0.4, -0.1, True), (0.1, 0.5, False), (-0.5, -0.1, False)])  # fmt: skip
 def test_bf16_passes_near_0(precision: Any, low: float, high: float, good: bool) -> None:
     assert precision.passes(low, high) is good
+
+
+@pytest.fixture
+def calibration(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("calibration")
+
+
+def test_contrasts_cover_what_they_say_under_unequal_spreads(calibration: Any) -> None:
+    studies = 4_000
+    figures = list(calibration.contrast_figures(np.random.default_rng(0), studies))
+    shares = {name: share for name, share, _, _ in figures}
+    for name, share, low, high in figures:
+        assert low <= share <= high, name
+    half = 3 * math.sqrt(0.95 * 0.05 / studies)
+    for name, _, low, high in figures:
+        expected = (0.0, 1.0) if "pooled" in name else (0.95 - half, 0.95 + half)
+        assert (low, high) == pytest.approx(expected)
+    # The range is no idle one: a spread that all cells share falls out of it.
+    (pooled,) = (x for name, x in shares.items() if "level" in name and "pooled" in name)
+    assert pooled < 0.9
+
+
+def test_the_baseline_is_kept_as_often_as_it_should(calibration: Any) -> None:
+    figures = list(calibration.baseline_figures(np.random.default_rng(0), 2_000))
+    for name, share, low, high in figures:
+        assert low <= share <= high, name
+    (right,) = (share for name, share, _, _ in figures if "no effect" in name)
+    assert right == pytest.approx(0.87, abs=0.03)
+
+
+def test_a_range_is_never_narrower_than_chance(calibration: Any) -> None:
+    assert calibration.near(0.95, 100_000, 0.005) == pytest.approx((0.945, 0.955))
+    assert calibration.near(0.5, 100, 0.005) == pytest.approx((0.35, 0.65))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from crnn.ablation.design import Stage, build
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.record import Record, find_record, own_studies
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import StorageError, read_trials
+from crnn.ablation.storage import StorageError, TrialRow, read_trials
 from crnn.ablation.tasks import DesignedSource, Task
 from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
 
@@ -285,6 +286,30 @@ def test_seeds_added_to_the_space_after_the_path_began_are_refused(storage: RDBS
     check_extension(storage, STUDY, search, search)
     with pytest.raises(StorageError, match=r"3 seeds confirmed; take the space's \[confirm\]"):
         check_extension(storage, STUDY, search, more)
+
+
+def test_what_is_chosen_goes_by_pairs_and_not_by_means_over_other_seeds(
+    storage: RDBStorage,
+) -> None:
+    made = wanted(storage, searched(storage))
+    baseline, wide, first, second = (arm.setting.digest for arm in made.plan.arms)
+    easy = dict(zip(made.seeds, (0.0, 0.1, 0.2), strict=True))  # what a seed does to all arms
+    gains = {baseline: 0.0, wide: 0.01, first: 0.02, second: 0.03}
+    gone = {(second, made.seeds[2]), (first, made.seeds[0]), (wide, made.seeds[1])}
+    gone |= {(baseline, made.seeds[1])}
+    rows = [
+        TrialRow(
+            *(number, number, "COMPLETE", None, None, 0.5 + gain + easy[seed]),
+            {"digest": arm, "seed": seed},
+        )
+        for number, ((arm, gain), seed) in enumerate(itertools.product(gains.items(), made.seeds))
+        if (arm, seed) not in gone
+    ]
+    sums = dict.fromkeys(gains, 0.0)
+    for row in rows:
+        sums[row.attributes["digest"]] += row.value or 0.0
+    assert max(sums, key=lambda arm: sums[arm]) == first  # its two seeds are the easy ones
+    assert chosen(made, rows).setting.digest == second
 
 
 def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBStorage) -> None:

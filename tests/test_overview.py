@@ -20,6 +20,7 @@ from crnn.ablation.space_file import shipped
 from crnn.ablation.storage import ENVIRONMENT_VARIABLE
 from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
+from crnn.power import minimum_detectable
 from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")
@@ -232,6 +233,9 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     (line,) = [line for line in lines if "cannot be counted on" in line]
     assert line.startswith("3 seeds and 2 comparisons cannot be counted on to find an effect")
     assert "at a spread of 0.40 points between pairs (assumed until some" in line
+    five, ten = (100 * minimum_detectable(0.004, count, 2) for count in (5, 10))
+    assert line.endswith(f" 5 seeds find {five:.2f} or more, 10 seeds {ten:.2f} or more.")
+    assert not any("seeds find" in each for each in plan_of(ONE_FACTOR, seeds=5)["lines"])
     assert not any("cannot be" in line for line in plan_of(ONE_FACTOR, seeds=30)["lines"])
     assert any("With 1 seed nothing" in line for line in plan_of(ONE_FACTOR, seeds=1)["lines"])
     assert not any("cannot be" in line for line in plan_of(SEARCH)["lines"])

@@ -108,7 +108,8 @@ def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
     if not table.chosen:
         return []
-    is_best = best_arms(table, effects, 1)["arm"].iloc[-1] == table.chosen
+    gain = gains(table.trials, table.arms)
+    is_best = gain[table.chosen] == gain.max()
     when = ", as the best of those above" if is_best else " when the path began"
     chosen = f"Chosen{when}: {table.chosen}."
     return ["## The path", _listed([chosen, *worth(table)])]

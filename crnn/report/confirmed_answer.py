@@ -131,7 +131,7 @@ def judged(row: Mapping[str, Any]) -> str:
         return "tuned, not tested"
     if not row["verdict"]:
         return "not tested"
-    return marked(row["verdict"], row["confounded"], row["slight"])
+    return marked(row["verdict"], row["confounded"], bool(row.get("slight")))
 
 
 def _whole_way(path: StudyTable) -> Iterable[str]:
