@@ -28,7 +28,6 @@ from crnn.ablation.storage import (
     save_study,
     storage_url,
     study_names,
-    url_of,
     waiting,
 )
 from tests import postgres
@@ -74,9 +73,9 @@ def test_a_study_is_held_whatever_leads_to_its_storage(
 
 def test_a_database_of_two_names_is_not_run(storage: RDBStorage, tmp_path: Path) -> None:
     os.link(tmp_path / "studies.db", tmp_path / "other.db")
-    with pytest.raises(StorageError, match=r"studies\.db: this file has a second name"):
-        with lock(storage, "a"):
-            pytest.fail("held")
+    second = r"studies\.db: this file has a second name"
+    with pytest.raises(StorageError, match=second), lock(storage, "a"):
+        pytest.fail("held")
     (tmp_path / "other.db").unlink()
     with lock(storage, "a") as held:
         held.check()
@@ -228,9 +227,10 @@ def test_a_locked_storage_is_waited_for_and_that_is_said_once(
 def test_ctrl_c_ends_the_wait_for_a_locked_storage(running: RDBStorage, tmp_path: Path) -> None:
     with locked(tmp_path / "studies.db", 3.0):
         began = time.monotonic()
-        with caught_signals() as caught, pytest.raises(InterruptedRunError):
+        with caught_signals() as caught:
             threading.Timer(0.5, lambda: caught.append(2)).start()
-            create_trial(running, "a", {}, {}, {})
+            with pytest.raises(InterruptedRunError):
+                create_trial(running, "a", {}, {}, {})
         assert time.monotonic() - began < 2.5
     signals.forget()
     create_trial(running, "a", {}, {}, {})
@@ -245,10 +245,11 @@ def test_a_lock_whose_connection_was_cut_is_noticed(database_server: postgres.Se
     url = database_server.fresh()
     with opened_storage(url) as storage:
         save_study(storage, "a", {"question": "?"})
-        with pytest.raises(StorageError) as caught, lock(storage, "a") as held:
+        with lock(storage, "a") as held:
             held.check()
             assert database_server.cut(url) >= 1
-            held.check()
+            with pytest.raises(StorageError) as caught:
+                held.check()
         assert len(str(caught.value).splitlines()) == 1
         assert postgres.PASSWORD not in str(caught.value)
         assert study_names(storage) == ["a"]  # the pool has made new connections
