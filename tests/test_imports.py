@@ -203,11 +203,12 @@ NOW = {
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.table crnn.report.tables"
     ),
     "crnn.report.confirmed": (
-        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.report.effects"
+        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.power "
+        "crnn.report.effects crnn.report.inference"
     ),
     "crnn.report.confirmed_answer": (
-        "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "pandas crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
+        "crnn.report.effects crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import all_ended, answer, counts
-from crnn.report.confirmed_answer import sentences, worth
+from crnn.report.confirmed_answer import lead, sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
@@ -108,7 +108,7 @@ def _path(table: StudyTable) -> list[str]:
     if not table.chosen:
         return []
     chosen = f"Chosen, as the highest mean above: {table.chosen}."
-    return ["## The path", _listed([chosen, *worth(table)])]
+    return ["## The path", _listed([chosen, *lead(table), *worth(table)])]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -74,3 +74,10 @@ def listed(items: Sequence[str], limit: int = 6, separator: str = "; ") -> str:
     """The first ``limit`` items, and how many more there are."""
     shown = separator.join(items[:limit])
     return shown if len(items) <= limit else f"{shown}{separator}and {len(items) - limit} more"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
+    return f"{number}{ending}"
