@@ -55,7 +55,8 @@ NOW = {
     ),
     "crnn.ablation.origin": "",
     "crnn.ablation.design": (
-        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors crnn.shapes"
+        "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config "
+        "crnn.errors crnn.shapes"
     ),
     "crnn.ablation.timing": "crnn.ablation.design crnn.config",
     "crnn.ablation.guess": "crnn.ablation.design crnn.ablation.space crnn.config",
@@ -82,7 +83,8 @@ NOW = {
         "crnn.ablation.design crnn.ablation.origin crnn.ablation.space crnn.config"
     ),
     "crnn.ablation.confirm": (
-        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.folders "
+        "optuna crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.design "
+        "crnn.ablation.folders crnn.ablation.origin "
         "crnn.ablation.path crnn.ablation.record crnn.ablation.space crnn.ablation.storage "
         "crnn.config"
     ),
@@ -101,7 +103,8 @@ NOW = {
     ),
     "crnn.ablation.samplers": "optuna crnn.ablation.space",
     "crnn.ablation.search": (
-        "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes crnn.ablation.design crnn.ablation.parameters "
+        "optuna crnn.ablation.arm_names crnn.ablation.attributes crnn.ablation.design "
+        "crnn.ablation.origin crnn.ablation.parameters "
         "crnn.ablation.record crnn.ablation.samplers crnn.ablation.space crnn.ablation.storage "
         "crnn.ablation.tasks crnn.config"
     ),
@@ -208,7 +211,8 @@ NOW = {
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
-        "crnn.report.effects crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.effects crnn.report.inference crnn.report.selection crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

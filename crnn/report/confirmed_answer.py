@@ -110,7 +110,8 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
         why = "when the path began (another arm's mean is higher by now)"
     text = (
         f"Chosen, {why}: {_spelled(table.chosen, names)}, "
-        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how} the search"
+        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; "
+        f"{how} the search"
     )
     other = f"; of the arms confirmed, {names.get(first, first)} ranked first there"
     yield f"{text}{'' if first == table.chosen else other}."

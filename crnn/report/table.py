@@ -59,7 +59,8 @@ class StudyTable:
             (what differs from the baseline, joined by ``+``) and ``changed`` (the same by setting),
             ``kind`` (where it comes from: ``baseline``, ``level``, ``named``, ``drawn``, ``step``
             or ``without_change``; see `crnn.ablation.origin`), ``trial`` and ``rank`` of what a
-            search drew, ``named`` (whether the author has named it; a step may be, too), ``step`` (its number) and ``without`` (of the chosen setting of a path
+            search drew, ``named`` (whether the author has named it; a step may be, too), ``step``
+            (its number) and ``without`` (of the chosen setting of a path
             without a change: the names of the settings taken back; a tuple for each such change)
             on a path, ``note``,
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
