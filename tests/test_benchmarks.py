@@ -65,3 +65,14 @@ def test_an_interval_is_that_of_a_paired_t_test(precision: Any) -> None:
     (0.1, 0.4, True), (-0.4, -0.1, True), (0.1, 0.5, False), (-0.5, -0.1, False)])  # fmt: skip
 def test_bf16_passes_near_0(precision: Any, low: float, high: float, good: bool) -> None:
     assert precision.passes(low, high) is good
+
+
+def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    found, ranges = importlib.import_module("calibration").path_interactions(5_000, 1)
+    assert len(found) == 4
+    for name, share in found.items():
+        low, high = ranges[name]
+        assert low <= share <= high, name

@@ -79,10 +79,10 @@ def path_effects(
     Returns:
         ``step`` (0 for the baseline, after the steps ``leave-one-out`` and ``named``), ``change``
         (the settings that the step gives new values, or that were taken back), ``role``
-        (``scientific``, or ``nuisance`` for what is not tested), then as ``effects.csv``, and whether the LSTM's steps
-        or the network's size change by more than 10 % as well (``confounded``), and of steps the
-        columns of `interactions`. Of what is taken
-        back, ``delta`` is the arm without it less the last step: below 0 where the change is worth
+        (``scientific``, or ``nuisance`` for what is not tested), then as ``effects.csv``, and
+        whether the LSTM's steps or the network's size change by more than 10 % as well
+        (``confounded``), and of steps the columns of `interactions`. Of what is taken back,
+        ``delta`` is the arm without it less the last step: below 0 where the change is worth
         something.
     """
     steps = _steps(arms)
