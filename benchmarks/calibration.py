@@ -268,6 +268,41 @@ def kept(
     return float(ruled_out.all(1).mean())
 
 
+def path_interactions(
+    studies: int, seed: int, steps: int = 4, seeds: int = 5
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Whether a path's steps depend on the order: error rate and coverage of that test.
+
+    A path of `steps` scientific steps, all but the last of which are taken back alone as well. What
+    is tested of each of these is ``(y_k - y_(k-1)) - (y_best - y_(best without k))`` by seed, as in
+    `crnn.report.confirmed.interactions`: once without any interaction, once with one of the first
+    step. The ranges are a share's own, plus or minus 3.3 standard errors of the binomial.
+    """
+    rng = np.random.default_rng(seed)
+
+    def simulated(real: float) -> Simulated:
+        y = NOISE * rng.standard_normal((studies, steps + 1, seeds))  # the baseline and the steps
+        back = NOISE * rng.standard_normal((studies, steps - 1, seeds))
+        true = np.where(np.arange(steps - 1) == 0, real, 0.0)[:, None]
+        return judge((y[:, 1:-1] - y[:, :-2]) - (y[:, -1:] - back) + true)
+
+    def around(share: float) -> tuple[float, float]:
+        error = 3.3 * math.sqrt(share * (1 - share) / studies)
+        return share - error, share + error
+
+    null, one = simulated(0.0), simulated(4 * NOISE)
+    nominal = 1 - power.ALPHA
+    found, ranges = dict[str, float](), dict[str, tuple[float, float]]()
+    for name, each, true in (("no interaction", null, 0.0), ("one", one, 4 * NOISE)):
+        share = ((each.low[:, 0] <= true) & (true <= each.high[:, 0])).mean()
+        found[f"path, {name}: coverage"] = float(share)
+        ranges[f"path, {name}: coverage"] = around(nominal)
+    for name, wrong in (("no interaction", null.rejected), ("one", one.rejected[:, 1:])):
+        found[f"path, {name}: family-wise error"] = float(wrong.any(1).mean())
+        ranges[f"path, {name}: family-wise error"] = (0.0, around(power.ALPHA)[1])
+    return found, ranges
+
+
 def main() -> None:
     """Simulate and judge."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -276,6 +311,9 @@ def main() -> None:
     options = parser.parse_args()
     about = machine.describe(threads=1, studies=options.studies, arms=ARMS, seeds=SEEDS)
     found, ranges = measure(options.studies, options.seed)
+    for part, limits in [path_interactions(options.studies, options.seed)]:
+        found |= part
+        ranges |= limits
     bad = []
     for name, share in found.items():
         low, high = ranges.get(name, (-1.0, 1.0))

@@ -221,7 +221,8 @@ def _kind(arm: str, design: str) -> str:
 def origin(kind: str, changed: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
     """The columns of an arm that say where it comes from."""
     unknown = {"trial": pd.NA, "rank": pd.NA, "step": pd.NA, "without": ()}
-    return {"kind": kind, "changed": changed or {}, **unknown, **given}
+    found = {"kind": kind, "named": kind == "named", "changed": changed or {}}
+    return {**found, **unknown, **given}
 
 
 def _trials(

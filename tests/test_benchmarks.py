@@ -110,3 +110,14 @@ def test_the_baseline_is_kept_as_often_as_it_should(calibration: Any) -> None:
 def test_a_range_is_never_narrower_than_chance(calibration: Any) -> None:
     assert calibration.near(0.95, 100_000, 0.005) == pytest.approx((0.945, 0.955))
     assert calibration.near(0.5, 100, 0.005) == pytest.approx((0.35, 0.65))
+
+
+def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    found, ranges = importlib.import_module("calibration").path_interactions(5_000, 1)
+    assert len(found) == 4
+    for name, share in found.items():
+        low, high = ranges[name]
+        assert low <= share <= high, name

@@ -58,7 +58,7 @@ NOW = {
     "crnn.ablation.origin": "",
     "crnn.ablation.design": (
         "crnn.ablation.origin crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors "
-        "crnn.shapes crnn.ablation.folders crnn.files"
+        "crnn.shapes crnn.ablation.folders crnn.files pydantic"
     ),
     "crnn.ablation.checks": (
         "crnn.ablation.design crnn.ablation.space crnn.ablation.space_file crnn.config crnn.errors"
@@ -111,7 +111,9 @@ NOW = {
     "crnn.ablation.path": (
         "crnn.ablation.design crnn.ablation.origin crnn.ablation.space crnn.config"
     ),
-    "crnn.ablation.fingerprint": "optuna crnn.ablation.record crnn.ablation.storage",
+    "crnn.ablation.fingerprint": (
+        "optuna crnn.ablation.record crnn.ablation.storage crnn.ablation.attributes"
+    ),
     "crnn.ablation.confirm": (
         "optuna crnn.ablation.arm_names crnn.ablation.origin crnn.ablation.attributes "
         "crnn.ablation.design crnn.ablation.folders crnn.ablation.path crnn.ablation.record "
@@ -149,7 +151,8 @@ NOW = {
         "crnn.ablation.tasks crnn.ablation.worker crnn.errors crnn.files"
     ),
     "crnn.ablation.display": (
-        "rich crnn.ablation.design crnn.ablation.messages crnn.ablation.runner crnn.ablation.timing"
+        "rich crnn.ablation.design crnn.ablation.messages crnn.ablation.runner "
+        "crnn.ablation.timing crnn.errors"
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
@@ -256,12 +259,13 @@ NOW = {
         "crnn.report.table"
     ),
     "crnn.report.confirmed": (
-        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.report.effects"
+        "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.power crnn.report.effects "
+        "crnn.report.inference"
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
         "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table "
-        "crnn.report.wording"
+        "crnn.report.wording crnn.power"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

@@ -11,12 +11,14 @@ import pytest
 from optuna.storages import RDBStorage
 
 from crnn.ablation.confirm import confirmation
+from crnn.ablation.design import Arm
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.origin import (
     Baseline,
     Drawn,
     Level,
     Named,
+    Origin,
     Step,
     WithoutChange,
     having,
@@ -170,7 +172,8 @@ def test_an_authors_note_is_not_read(storage: RDBStorage, tmp_path: Path) -> Non
     text = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
     assert "(trial 6 of the search of last spring)" in text
     path = pd.read_csv(tmp_path / "path.csv")
-    made = path[path["step"] != "leave-one-out"]
+    made = path[path["step"].str.isdigit()]
+    assert list(path.loc[path["step"] == "named", "arm"]) == ["wide", "small", "plain"]
     assert list(made["step"]) == [str(place) for place in range(len(made))]
     assert made["arm"].iloc[-1] == main.chosen
 
@@ -246,10 +249,19 @@ def test_what_a_storage_of_before_lacks_is_found_without_its_notes(
     assert [arm.origins for arm in found.plan.arms] == [arm.origins for arm in whole.plan.arms]
     assert found.path is not None
     assert whole.path is not None
-    assert [arm.origins for arm in found.path.arms] == [arm.origins for arm in whole.path.arms]
+    kept = [first_of(arm) for arm in whole.path.arms]  # steps were no named arms as well
+    assert [first_of(arm) for arm in found.path.arms] == kept
     write_report(load_study(storage, STUDY), tmp_path / "two")
-    for file in ("effects.csv", "confirmed.csv", "path.csv", "report.md"):
+    for file in ("effects.csv", "confirmed.csv"):
         assert (tmp_path / "two" / file).read_text() == (tmp_path / "one" / file).read_text(), file
+    one, two = (pd.read_csv(tmp_path / part / "path.csv") for part in ("one", "two"))
+    pd.testing.assert_frame_equal(one[one["step"] != "named"], two[two["step"] != "named"])
+
+
+def first_of(arm: Arm) -> list[Origin]:
+    """Where an arm of a path comes from, but for names that the steps have, too."""
+    own = [origin for origin in arm.origins if not isinstance(origin, Named)]
+    return own or list(arm.origins)
 
 
 def test_without_its_search_a_confirmation_has_its_path_and_no_numbers(

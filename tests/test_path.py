@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crnn.ablation.design import build, make_arm
-from crnn.ablation.origin import Baseline, Named, Step, WithoutChange
+from crnn.ablation.origin import Baseline, Drawn, Named, Step, WithoutChange
 from crnn.ablation.path import Predict, changes, forest, path_stage, steps, taken_back
 from crnn.ablation.space import Space
 from crnn.config import Setting
@@ -148,21 +148,39 @@ def test_each_step_is_compared_with_the_one_before_and_leave_one_out_with_the_be
     second = "hidden_size=256+dropout=0.1"
     assert [(arm.name, arm.against, arm.origins) for arm in found.arms] == [
         ("baseline", "", (Baseline(),)),
-        ("wide", "baseline", (Step(1),)),
+        ("wide", "baseline", (Step(1), Named())),
         (second, "wide", (Step(2), WithoutChange(("pooling_count",)))),
         ("best", second, (Step(3),)),
         ("pooling_count=2+dropout=0.1", "best", (WithoutChange(("hidden_size",)),)),
         ("pooling_count=2+hidden_size=256", "best", (WithoutChange(("dropout",)),)),
     ]
+
     assert (found.name, found.seeds) == ("path", (11, 12))
     assert len({arm.setting.digest for arm in found.arms}) == len(found.arms)
+
+
+def test_named_arms_are_trained_on_the_paths_seeds_and_compared_with_the_baseline() -> None:
+    own, chosen = space(), best(hidden_size=256, dropout=0.1)
+    named = [
+        make_arm(own, best(hidden_size=256), "wide", [Named()]),
+        make_arm(own, best(hidden_size=64), "small", [Named()], "wide"),
+        make_arm(own, best(hidden_size=128), "drawn", [Drawn(3, 2)]),
+    ]
+    found = path_stage(own, make_arm(own, chosen, "best", []), preferring("hidden_size"), named, ())
+    assert [(arm.name, arm.against, arm.origins) for arm in found.arms] == [
+        ("baseline", "", (Baseline(),)),
+        ("wide", "baseline", (Step(1), WithoutChange(("dropout",)), Named())),
+        ("best", "wide", (Step(2),)),
+        ("dropout=0.1", "best", (WithoutChange(("hidden_size",)),)),
+        ("small", "baseline", (Named(),)),
+    ]
 
 
 def test_a_path_of_one_change_is_its_own_leave_one_out() -> None:
     found = stage(best(hidden_size=256), "wide")
     assert [(arm.name, arm.against, arm.origins) for arm in found.arms] == [
         ("baseline", "", (Baseline(), WithoutChange(("hidden_size",)))),
-        ("wide", "baseline", (Step(1),)),
+        ("wide", "baseline", (Step(1), Named())),
     ]
 
 
@@ -171,7 +189,7 @@ def test_what_had_no_effect_is_not_brought_in_by_taking_a_change_back() -> None:
     found = stage(best(hidden_size=256, dropout=0.0, dropout_count=1))
     assert [arm.origins for arm in found.arms] == [
         (Baseline(),),
-        (Step(1), WithoutChange(("dropout",))),
+        (Step(1), WithoutChange(("dropout",)), Named()),
         (Step(2),),
         (WithoutChange(("hidden_size",)),),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,17 @@ from crnn.ablation.confirm import confirmation, sentence
 from crnn.ablation.folders import confirm_name
 from crnn.ablation.record import load_record
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import read_trials, save_study, url_of
+from crnn.ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
 from crnn.ablation.tasks import DesignedSource
 from crnn.config import text_of
 from crnn.report.answer import at_the_edge
-from crnn.report.confirmed import found_against_confirmed, never_taken_back, path_effects
-from crnn.report.confirmed_answer import judged, sentences, worth
+from crnn.report.confirmed import (
+    found_against_confirmed,
+    is_step,
+    never_taken_back,
+    path_effects,
+)
+from crnn.report.confirmed_answer import judged, lead, sentences
 from crnn.report.confirmed_parts import confirmed_parts
 from crnn.report.contrasts import COLUMNS
 from crnn.report.effects import effects
@@ -188,6 +194,62 @@ def test_each_step_is_tested_against_the_one_before() -> None:
     assert never_taken_back(arms) == []
 
 
+def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
+    trials, arms = path_trials()
+    rows = path_effects(trials, arms, 0.005)
+    y = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    gap = (y["x=1"] - y["baseline"]) - (y["x=1+y=2+z=3"] - y["y=2+z=3"])
+    test = stats.ttest_1samp(gap, 0)
+    ends = test.confidence_interval(0.95)
+    step = rows.iloc[1]
+    assert step["interaction"] == pytest.approx(gap.mean())
+    assert (step["interaction_ci_low"], step["interaction_ci_high"]) == pytest.approx(tuple(ends))
+    assert step["interaction_p"] == step["interaction_p_holm"] == pytest.approx(test.pvalue)
+    assert rows["interaction"].notna().sum() == 1  # of the last step both are the same
+    assert list(rows["depends_on_order"]) == [False, True, True, False, False]
+    assert step["other_order"] == pytest.approx((y["x=1+y=2+z=3"] - y["y=2+z=3"]).mean())
+    assert step["other_where"] == "with y=2+z=3"
+    assert rows["other_order"].iloc[2] == pytest.approx((y["y=2+z=3"] - y["baseline"]).mean())
+    assert rows["other_where"].iloc[2] == "without x=1"
+    assert judged(records(rows)[1]).endswith(f"{points(step['other_order'])} with y=2+z=3")
+
+
+def test_that_no_step_is_shown_to_depend_on_the_order_shows_nothing() -> None:
+    trials, arms = path_trials()
+    moved = trials["val_accuracy"] + 0.02 * (trials["arm"] == "y=2+z=3")
+    rows = path_effects(trials.assign(val_accuracy=moved), arms, 0.005)
+    assert rows["interaction_p_holm"].iloc[1] > 0.05
+    assert not rows["depends_on_order"].any()
+    said = [judged(row) for row in records(rows)[1:3]]
+    assert all("where it stood" in text and "order" not in text for text in said)
+
+
+def test_the_dependence_in_the_reference_study(tmp_path: Path) -> None:
+    shutil.copy("results/reference/studies.db", tmp_path)
+    with opened_storage(storage_url(str(tmp_path / "studies.db"), tmp_path)) as opened:
+        table = load_study(opened, "joint")
+    assert table.confirmation is not None
+    path = path_of(table.confirmation)
+    nuisances = ["schedule", "learning_rate", "weight_decay"]
+    rows = path_effects(path.trials, path.arms, path.margin, nuisances).iloc[:6]
+    tested = rows[rows["interaction_p"].notna()].set_index("change")
+    assert list(tested.index) == ["filter_sizes=3,3,3", "pooling_count=1"]
+    pooling = tested.loc["pooling_count=1"]
+    figures = ["interaction", "interaction_ci_low", "interaction_ci_high"]
+    assert [round(100 * pooling[name], 2) for name in figures] == [0.61, 0.26, 0.95]
+    assert round(pooling["interaction_p"], 3) == 0.008
+    assert round(pooling["interaction_p_holm"], 3) == 0.016
+    assert list(rows["depends_on_order"]) == [False] * 4 + [True] * 2
+    assert judged(records(rows)[5]) == (
+        "equivalent where it stood, depends on order: +0.82 points without pooling_count=1"
+    )
+    said = next(iter(lead(numbered(table.confirmation, rows)[0])))
+    assert said == (
+        "On 5 fresh seeds #86 beats the baseline by 1.54 points (0.50 to 2.58). On the seeds that "
+        "chose it the lead was 1.89, which is optimistic."
+    )
+
+
 def test_nuisances_are_in_no_family() -> None:
     trials, arms = path_trials()
     every = path_effects(trials, arms, 0.005)
@@ -202,8 +264,8 @@ def test_nuisances_are_in_no_family() -> None:
     pd.testing.assert_frame_equal(rows[shown], every[shown])
     some = path_effects(trials, arms, 0.005, ["y"])  # a step of both kinds is concluded on
     pd.testing.assert_frame_equal(some, every)
-    assert judged(records(rows)[2]) == "tuned, not tested"
-    assert judged(records(every)[2]).endswith(" *")
+    assert judged(records(rows)[2]).startswith("tuned, not tested, depends on order: ")
+    assert judged(records(every)[2]).startswith("better * where it stood")
 
 
 def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> None:
@@ -211,13 +273,14 @@ def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> 
     _, main, _ = study(storage)
     trials, arms = path_trials()
     path = replace(path_of(main), trials=trials, arms=arms, wanted=20, seeds=list(range(5)))
-    told = list(worth(replace(main, path=path)))[1]
+    named = {main.chosen: "x=1+y=2+z=3"}
+    told = next(iter(lead(replace(main, path=path, chosen=named[main.chosen]))))
     wide = trials.pivot(index="seed", columns="arm", values="val_accuracy")
     test = stats.ttest_rel(wide["x=1+y=2+z=3"], wide["baseline"])
     ends = test.confidence_interval(0.95)
     mean = (wide["x=1+y=2+z=3"] - wide["baseline"]).mean()
-    sure = f"{points(mean)} (95 % interval {interval(ends.low, ends.high)})."
-    assert told.endswith(f"5 seeds, which chose nothing: {sure}")
+    sure = f"{points(mean)} ({interval(ends.low, ends.high)})".replace("+", "")
+    assert told == f"On 5 fresh seeds x=1+y=2+z=3 beats the baseline by {sure}."
 
 
 def test_a_change_that_could_not_be_taken_back_alone_is_named() -> None:
@@ -233,7 +296,7 @@ def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> No
     _, main, _ = study(storage)
     path = path_of(main)
     rows = path_effects(path.trials, path.arms, path.margin)
-    made = rows[rows["step"] != "leave-one-out"]
+    made = rows[is_step(rows)]
     assert made["arm"].iloc[0] == "baseline"
     assert made["arm"].iloc[-1] == main.chosen
     back = rows[rows["step"] == "leave-one-out"]
@@ -256,13 +319,14 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
     number = tags(main)[main.chosen]
     first = f"Chosen, as the best of the confirmation: {number} ({main.chosen}), "
-    assert written.answer[0].startswith(first)
+    assert written.answer[1].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
     trials = path_of(main).trials.pivot(index="seed", columns="arm", values="val_accuracy")
     gained = paired_test(trials[main.chosen] - trials["baseline"])
     assert gained.why_not  # the made-up trainings of an arm differ by the same amount
-    whole = f"over the path's own 3 seeds, which chose nothing: {points(gained.mean)}."
-    assert any(line.endswith(whole) for line in written.answer)
+    whole = f"On 3 fresh seeds {number} is {points(gained.mean)} from the baseline: "
+    assert written.answer[0].startswith(whole)
+    assert written.answer[0].endswith(", which is optimistic.")
     found = pd.read_csv(tmp_path / "one" / "effects.csv")
     assert list(found["arm"]) == list(main.arms["arm"])
     assert list(found["n"]) == [3] * len(main.arms)
@@ -476,7 +540,7 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
     assert set(found["n"]) == {2}
     assert found["delta"].notna().sum() == len(found) - 1  # all but the baseline's
     assert found[["ci_low", "ci_high", "p_value", "p_holm", "verdict"]].isna().all(axis=None)
-    assert not any("which chose nothing" in line for line in sentences(table, rows))
+    assert not any("optimistic" in line for line in sentences(table, rows)[:1])
 
 
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:

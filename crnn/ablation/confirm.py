@@ -161,7 +161,15 @@ def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
     path = with_path_origins(record.plan.space, record.path.arms, record.chosen)
     called = {arm.setting.digest: arm.name for arm in plan.arms}
     new = {arm.name: called.get(arm.setting.digest, arm.name) for arm in path}
-    path = tuple(replace(arm, name=new[arm.name], against=new.get(arm.against, "")) for arm in path)
+    path = tuple(
+        replace(
+            arm,
+            name=new[arm.name],
+            against=new.get(arm.against, ""),
+            origins=arm.origins or own.get(arm.setting.digest, arm).origins,
+        )
+        for arm in path
+    )
     stage = replace(record.path, arms=path)
     return replace(record, plan=plan, path=stage, chosen=new[record.chosen])
 
@@ -238,7 +246,7 @@ def sentence(record: Record, search: Record) -> str:
     arms, seeds = len(rest[0].arms), len(rest[0].seeds)
     return (
         f"Chosen by confirmation: {record.chosen}. The path there, and its changes taken back one "
-        f"by one: {arms} arms x {seeds} fresh seeds = {arms * seeds} trainings."
+        f"by one, and the named arms: {arms} arms x {seeds} fresh seeds = {arms * seeds} trainings."
     )
 
 

@@ -220,9 +220,14 @@ def _confirmed(found: Plan, confirm: Confirm, count: int, typical: float) -> lis
     what = f"{what} x {_seeds(count, 'fresh ')} = {runs} trainings"
     parts = [_Part(what, runs, count * work)]
     count, changes = confirm.path_count(count), _changes_at_most(found.space)
-    if runs := 2 * changes * count:
-        what = f"Then the path to the best, {changes} changes at most: up to {2 * changes} arms"
-        parts.append(_Part(f"{what} x {_seeds(count)} = {runs} trainings", runs, runs * typical))
+    if count:
+        named = found.arms[1:]
+        arms = 2 * changes + len(named)
+        runs, work = arms * count, 2 * changes * typical + sum(cost(arm.setting) for arm in named)
+        also = " and the named ones" if named else ""
+        what = f"Then the path to the best, {changes} changes at most{also}: up to {arms} arms"
+        what = f"{what} x {_seeds(count)} = {runs} trainings"
+        parts.append(_Part(what, runs, count * work))
     return parts
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from crnn.ablation.design import Arm, Stage, arm_name, differences, make_arm, why_not
-from crnn.ablation.origin import Baseline, Origin, Step, WithoutChange
+from crnn.ablation.origin import Baseline, Named, Origin, Step, WithoutChange, having
 from crnn.ablation.space import BASELINE, Factor, Space
 from crnn.config import Setting, Value, text_of
 
@@ -97,7 +97,11 @@ def taken_back(space: Space, best: Setting, change: Change) -> Setting:
 
 
 def path_stage(
-    space: Space, chosen: Arm, predict: Predict, known: Sequence[Arm], seeds: tuple[int, ...]
+    space: Space,
+    chosen: Arm,
+    predict: Predict,
+    known: Sequence[Arm],
+    seeds: tuple[int, ...],
 ) -> Stage:
     """What the path trains: every step, each compared with the one before, and leave-one-out.
 
@@ -105,7 +109,9 @@ def path_stage(
         space: whose baseline it starts from.
         chosen: the arm that it leads to.
         predict: see `steps`.
-        known: arms whose names are kept where they are met again.
+        known: arms whose names are kept where they are met again. Those that the space's author
+            has named are trained too, and compared with the baseline: on the seeds that chose, the
+            figures of all arms are optimistic.
         seeds: none of which the search or the confirmation has used.
 
     Returns:
@@ -132,6 +138,9 @@ def path_stage(
         origin = WithoutChange(tuple(step.change))
         if not _add(arms, setting, origin) and why_not(space, setting) is None:
             arms.append(make_arm(space, setting, name(setting), [origin], chosen.name))
+    for arm in known:
+        if having(arm.origins, Named) and not _add(arms, arm.setting, Named()):
+            arms.append(replace(arm, against=BASELINE))
     return Stage("path", tuple(arms), seeds)
 
 

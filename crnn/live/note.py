@@ -9,7 +9,7 @@ import pandas as pd
 
 from crnn.report import tables
 from crnn.report.answer import all_ended, answer, counts
-from crnn.report.confirmed_answer import sentences, worth
+from crnn.report.confirmed_answer import lead, sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.gains import by_gain, gains
@@ -112,7 +112,7 @@ def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     is_best = gain[table.chosen] == gain.max()
     when = ", as the best of those above" if is_best else " when the path began"
     chosen = f"Chosen{when}: {table.chosen}."
-    return ["## The path", _listed([chosen, *worth(table)])]
+    return ["## The path", _listed([chosen, *lead(table), *worth(table)])]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -5,16 +5,24 @@ Pure functions of DataFrames; the effects themselves are `crnn.report.effects`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import pandas as pd
 
 from crnn.ablation.design import change_text
 from crnn.ablation.path import TAKEN_BACK
 from crnn.config import Value
-from crnn.report.effects import COLUMNS, confounded, effects, is_first, replicates
+from crnn.power import ALPHA
+from crnn.report.effects import COLUMNS, confounded, effects, is_first, paired, replicates
+from crnn.report.inference import holm, paired_test
 
-PATH_COLUMNS = ["step", "change", "role", *COLUMNS, "confounded"]
+INTERACTIONS = [
+    *("interaction", "interaction_ci_low", "interaction_ci_high"),
+    *("interaction_p", "interaction_p_holm", "depends_on_order", "other_order", "other_where"),
+]
+PATH_COLUMNS = ["step", "change", "role", *COLUMNS, "confounded", *INTERACTIONS]
+NAMED = "named"  # what tables call the arms that the space's author has named
 SCIENTIFIC, NUISANCE = "scientific", "nuisance"
 
 
@@ -79,8 +87,9 @@ def path_effects(
 ) -> pd.DataFrame:
     """The steps of a path, each against the one before; then each change taken back alone.
 
-    The steps are one family of Holm's, those taken back another. A change of nuisances alone is in
-    neither: they are tuned, and nothing is concluded on them.
+    The steps are one family of Holm's, those taken back another, the named arms against the
+    baseline a third. A change of nuisances alone is in none: they are tuned, and nothing is
+    concluded on them. Whether a step depends on the order is `interactions`.
 
     Args:
         trials: the path's trials, the columns of ``trials.csv``.
@@ -90,11 +99,12 @@ def path_effects(
         nuisances: settings that are tuned.
 
     Returns:
-        ``step`` (0 for the baseline, ``leave-one-out`` after the steps), ``change`` (the settings
-        that the step gives new values, or that were taken back), ``role`` (``scientific``, or
-        ``nuisance`` for what is not tested), then as ``effects.csv``, and whether the LSTM's steps
-        or the network's size change by more than 10 % as well (``confounded``). Of what is taken
-        back, ``delta`` is the arm without it less the last step: below 0 where the change is worth
+        ``step`` (0 for the baseline, after the steps ``leave-one-out`` and ``named``), ``change``
+        (the settings that the step gives new values, or that were taken back), ``role``
+        (``scientific``, or ``nuisance`` for what is not tested), then as ``effects.csv``, and
+        whether the LSTM's steps or the network's size change by more than 10 % as well
+        (``confounded``), and of steps the columns of `interactions`. Of what is taken back,
+        ``delta`` is the arm without it less the last step: below 0 where the change is worth
         something.
     """
     steps = _steps(arms)
@@ -106,8 +116,106 @@ def path_effects(
     numbers = [str(place) for place in range(len(steps))]
     first = _compared(trials, made, margin, nuisances).assign(step=numbers)
     back = _compared(trials, _taken_back(arms, steps), margin, nuisances).iloc[1:]
-    rows = pd.concat([first, back.assign(step=TAKEN_BACK)], ignore_index=True)
+    named = arms[arms["named"] & ~is_first(arms)].assign(against=str(arms["arm"].iloc[0]))
+    own = pd.concat([steps.head(1), named]).assign(
+        change="", names=[frozenset()] * (1 + len(named))
+    )
+    own = _compared(trials, own, margin, nuisances).iloc[1:]
+    found = first.join(interactions(trials, arms, first["role"].tolist()))
+    parts = [found, back.assign(step=TAKEN_BACK), own.assign(step=NAMED)]
+    rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    rows["depends_on_order"] = rows["depends_on_order"].eq(True)
+    rows["other_where"] = rows["other_where"].astype(object).fillna("")
     return rows[PATH_COLUMNS]
+
+
+def is_step(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows of `path_effects` are the baseline and the steps."""
+    return ~rows["step"].isin([TAKEN_BACK, NAMED])
+
+
+def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str]) -> pd.DataFrame:
+    """Whether a step is worth something else where it stood than at the end, paired by seed.
+
+    By seed ``I_k = (y_k - y_(k-1)) - (y_best - y_(best without k))``: of each scientific step but
+    the last whose change alone was taken back. These are one family of Holm's. Where one is
+    significant, the step and all later ones depend on the order. That none is does not show that
+    none does.
+
+    Args:
+        trials, arms: as in `path_effects`.
+        roles: of the baseline and the steps.
+
+    Returns:
+        A row for the baseline and each step: ``interaction`` (its mean), ``interaction_ci_low``,
+        ``interaction_ci_high``, ``interaction_p``, ``interaction_p_holm``, ``depends_on_order``,
+        and of these steps the effect in another order, where it was trained: ``other_order``, and
+        with which changes, or without which, in ``other_where``.
+    """
+    steps = _steps(arms)
+    tests = {
+        place: paired_test(found)
+        for place in range(1, len(steps) - 1)
+        if roles[place] == SCIENTIFIC
+        and (found := _interaction(trials, arms, steps, place)) is not None
+    }
+    adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    first = min((place for place, p in adjusted.items() if p < ALPHA), default=len(steps))
+    rows: list[dict[str, Any]] = []
+    for place in range(len(steps)):
+        row: dict[str, Any] = {"depends_on_order": place >= first}
+        if place in tests:
+            test = tests[place]
+            ends = [test.mean, test.low, test.high, test.p, float(adjusted[place])]
+            row |= dict(zip(INTERACTIONS, ends, strict=False))
+        if place >= first:
+            row |= _other_order(trials, arms, steps, place, first)
+        rows.append(row)
+    found = pd.DataFrame(rows, columns=INTERACTIONS)
+    return found.astype(dict.fromkeys([*INTERACTIONS[:5], "other_order"], float))
+
+
+def _interaction(
+    trials: pd.DataFrame, arms: pd.DataFrame, steps: pd.DataFrame, place: int
+) -> pd.Series[float] | None:
+    """By seed, a step's effect where it stood less that at the end; None where not trained."""
+    best, change = steps.iloc[-1], _change(steps, place)
+    without = {name: value for name, value in best["changed"].items() if name not in change}
+    back = [str(arm) for arm, changed in _changed(arms) if changed == without]
+    if not back:
+        return None
+    stood = paired(trials, steps["arm"].iloc[place], steps["arm"].iloc[place - 1])
+    return (stood - paired(trials, str(best["arm"]), back[0])).dropna()
+
+
+def _changed(arms: pd.DataFrame) -> list[tuple[str, dict[str, Value]]]:
+    return list(zip(arms["arm"], arms["changed"], strict=True))
+
+
+def _other_order(
+    trials: pd.DataFrame, arms: pd.DataFrame, steps: pd.DataFrame, place: int, first: int
+) -> dict[str, Any]:
+    """What a step gives among other changes than where it stood, if two such arms were trained.
+
+    Of the first that depends on the order this is what it gives at the end, of later ones what
+    they give without that.
+    """
+    change, lost = _change(steps, place), _change(steps, first)
+    stood = steps["changed"].iloc[place - 1]
+    for before, having in _changed(arms):
+        for after, wanted in _changed(arms):
+            if wanted != {**having, **change} or wanted == having or having == stood:
+                continue
+            if place > first and not lost.keys().isdisjoint(having):
+                continue
+            test = paired_test(paired(trials, after, before))
+            more = {name: x for name, x in having.items() if name not in stood}
+            less = {name: x for name, x in stood.items() if name not in having}
+            words = [
+                f"{word} {change_text(x)}" for word, x in (("with", more), ("without", less)) if x
+            ]
+            return {"other_order": test.mean, "other_where": " and ".join(words)}
+    return {}
 
 
 def never_taken_back(arms: pd.DataFrame) -> list[str]:

@@ -8,10 +8,14 @@ from typing import Any
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
+from crnn.power import ALPHA
 from crnn.report.answer import all_ended, at_the_edge
 from crnn.report.confirmed import (
+    INTERACTIONS,
+    NAMED,
     NUISANCE,
     found_against_confirmed,
+    is_step,
     path_effects,
     search_length,
 )
@@ -21,10 +25,12 @@ from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
+    chance,
     counted,
     interval,
     listed,
     marked,
+    ordinal,
     percent,
     points,
     records,
@@ -43,7 +49,55 @@ def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     chosen = _chosen(table.confirmation, effects, found)
     luck = _optimism(table, table.confirmation, found) if table.confirmation.chosen else []
     edge = at_the_edge(table, table.confirmation.chosen)
-    return [*chosen, *luck, *worth(table.confirmation), *edge]
+    return [*lead(table.confirmation), *chosen, *luck, *worth(table.confirmation), *edge]
+
+
+def lead(table: StudyTable) -> Iterable[str]:
+    """What the chosen setting is worth on seeds that did not choose it, once the path has ended.
+
+    The seeds that chose it are the only ones where there is no path: their figure is optimistic.
+    """
+    base, names = str(table.arms["arm"].iloc[0]), tags(table)
+    if table.path is None or lacking(table.path) or table.chosen == base:
+        return
+    name = names.get(table.chosen, table.chosen)
+    steps = table.path.arms.dropna(subset="step").sort_values("step")
+    last = str(steps["arm"].iloc[-1])  # the chosen setting, by its full name
+    test = paired_test(paired(table.path.trials, last, base))
+    if not test.n:
+        return
+    seeds, sure = counted(test.n, "fresh seed"), ""
+    if not test.why_not:
+        sure = f" ({interval(test.low, test.high)})"
+    if not test.why_not and test.low > 0:
+        by = f"{points(test.mean)}{sure}".replace("+", "")
+        text = f"On {seeds} {name} beats the {base} by {by}."
+    else:
+        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: not shown better."
+    own = paired(table.trials, table.chosen, base)
+    if len(own):
+        lead = f"{100 * own.mean():.2f}".replace("-", "−")
+        text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
+    yield text
+    yield from _named_arms(table, table.path, last)
+
+
+def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[str]:
+    """The arms that the author has named, on the path's seeds too where they were trained there."""
+    rows = path_rows(path)
+    rows = rows[(rows["step"] == NAMED) & (rows["arm"] != chosen)]
+    items = [
+        f"{row['arm']} {points(row['delta'])} ({interval(row['ci_low'], row['ci_high'])})"
+        for row in records(rows[rows["ci_low"].notna()])
+    ]
+    if items:
+        yield f"On the same fresh seeds, against {table.arms['arm'].iloc[0]}: {listed(items)}."
+    alone = table.arms.loc[table.arms["named"] & ~table.arms["arm"].isin(path.arms["arm"]), "arm"]
+    if len(alone):
+        yield (
+            f"Not trained on these seeds: {listed(list(alone))}. Its figures are from the seeds of "
+            "the choice, which are optimistic."
+        )
 
 
 def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
@@ -53,7 +107,7 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
         return
     row = effects[effects["arm"] == table.chosen].iloc[0]
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
-    how = f"number {rank} of the search" if pd.notna(rank) else "not finished in the search"
+    how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
     against = f" ({points(row['delta'])}, {row['verdict']})" if row["verdict"] else ""
     whole = effects[effects["n"] == effects["n"].max()]
     why = "as the best of the confirmation"
@@ -64,10 +118,11 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
         why = "when the path began (another arm's effect is larger by now)"
     text = (
         f"Chosen, {why}: {_spelled(table.chosen, names)}, "
-        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; {how}"
+        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; "
+        f"{how} the search"
     )
-    other = "" if first == table.chosen else f", whose first of these was {names.get(first, first)}"
-    yield f"{text}{other}."
+    other = f"; of the arms confirmed, {names.get(first, first)} ranked first there"
+    yield f"{text}{'' if first == table.chosen else other}."
     if row["against"] and row["verdict"] != "better":
         name = names.get(table.chosen, table.chosen)
         yield f"{name} has not been shown to be better than {row['against']}."
@@ -107,7 +162,7 @@ def worth(table: StudyTable) -> Iterable[str]:
     if table.path is None:
         return
     rows, more = path_rows(table.path), lacking(table.path)
-    made = rows[(rows["step"] != "0") & (rows["step"] != TAKEN_BACK)]
+    made = rows[is_step(rows)].iloc[1:]
     if made["delta"].notna().any():
         items = [
             f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({judged(row)})")
@@ -115,7 +170,7 @@ def worth(table: StudyTable) -> Iterable[str]:
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."
     if not more:
-        yield from _whole_way(table.path)
+        yield from _order(made)
     if more:
         yield f"The path is preliminary: {more}."
     if failed := _failed(table.path):
@@ -126,24 +181,39 @@ def worth(table: StudyTable) -> Iterable[str]:
 
 
 def judged(row: Mapping[str, Any]) -> str:
-    """The verdict on a step with its mark, or why there is none."""
+    """The verdict on a step with its mark, where it stood; or why there is none.
+
+    Of a step that depends on the order also what it gives in another one, where that was trained.
+    """
     if row["role"] == NUISANCE:
-        return "tuned, not tested"
-    if not row["verdict"]:
-        return "not tested"
-    return marked(row["verdict"], row["confounded"], bool(row.get("slight")))
+        said = "tuned, not tested"
+    elif row["verdict"]:
+        stood = "" if row["step"] in (TAKEN_BACK, NAMED) else " where it stood"
+        said = f"{marked(row['verdict'], row['confounded'], bool(row.get('slight')))}{stood}"
+    else:
+        said = "not tested"
+    if row["depends_on_order"]:
+        said += ", depends on order"
+        if pd.notna(row["other_order"]):
+            said += f": {points(row['other_order'])} {row['other_where']}"
+    return said
 
 
-def _whole_way(path: StudyTable) -> Iterable[str]:
-    """The chosen setting against the baseline, over seeds that chose neither."""
-    rows = path_rows(path)
-    first, last = rows["arm"].iloc[0], rows.loc[rows["step"] != TAKEN_BACK, "arm"].iloc[-1]
-    test = paired_test(paired(path.trials, last, first))
-    if test.n:
-        sure = "" if test.why_not else f" (95 % interval {interval(test.low, test.high)})"
+def _order(steps: pd.DataFrame) -> Iterable[str]:
+    """Whether the steps depend on the order in which they were made, as far as that is known."""
+    tested = steps[steps["interaction_p_holm"].notna()]
+    for row in records(tested[tested["interaction_p_holm"] < ALPHA]):
+        ends = interval(row["interaction_ci_low"], row["interaction_ci_high"])
+        than = "more" if row["interaction"] > 0 else "less"
         yield (
-            f"All of them together, over the path's own {counted(test.n, 'seed')}, which chose "
-            f"nothing: {points(test.mean)}{sure}."
+            f"{row['change']} gave {points(abs(row['interaction'])).lstrip('+')} {than} where it "
+            f"stood than once all others were made (95 % interval {ends}, p "
+            f"{chance(row['interaction_p_holm'])}): it and every later step depend on the order."
+        )
+    if len(tested) and not (tested["interaction_p_holm"] < ALPHA).any():
+        yield (
+            f"Of {counted(len(tested), 'step')} that could be compared none was shown to depend on "
+            "the order, which does not show that none does."
         )
 
 
@@ -162,7 +232,10 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
     rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
     hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
     untested = dict.fromkeys(hidden, float("nan"))
-    return rows.assign(**untested, verdict="", slight=False)
+    untested |= dict.fromkeys(INTERACTIONS, float("nan"))
+    return rows.assign(
+        **untested | {"depends_on_order": False, "other_where": ""}, verdict="", slight=False
+    )
 
 
 def _nuisances(path: StudyTable) -> list[str]:

@@ -10,6 +10,7 @@ from crnn.ablation.path import TAKEN_BACK
 from crnn.report.confirmed import (
     NUISANCE,
     found_against_confirmed,
+    is_step,
     never_taken_back,
     search_length,
 )
@@ -94,8 +95,9 @@ def _path(table: StudyTable) -> list[Part]:
         "compared with the step before. Then each change taken back alone from the chosen setting. "
         "The steps are one family of comparisons, those taken back another. The last step taken "
         "back is that step's own comparison, with the sign turned. Elsewhere the two ask different "
-        "things: what a change gave where it stood, and what it gives once all others are made; "
-        "only where their intervals are far apart do changes depend on each other."
+        "things: what a change gave where it stood, and what it gives once all others are made. "
+        "Their difference, paired by seed, is tested as one more family; where it is significant, "
+        "that step and every later one depend on the order, and are marked so."
     ]
     if (rows["role"] == NUISANCE).any():
         lines.append("Nuisances are tuned together, in one step that nothing is concluded on.")
@@ -108,11 +110,13 @@ def _path(table: StudyTable) -> list[Part]:
             f"Preliminary: {more}. Until the last there are means over whole seeds, and neither "
             "intervals nor verdicts."
         )
-    made = rows[rows["step"] != TAKEN_BACK]
+    made = rows[is_step(rows)]
     made = made.assign(said=[judged(row) for row in records(made)])
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."
+        if made["depends_on_order"].any():
+            caption += " A step that depends on the order has its figure in another one beside it."
         if made["val_mean"].notna().any():
             yield Plot(
                 "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
@@ -137,7 +141,7 @@ def _path_table(rows: pd.DataFrame, tested: bool) -> TextTable:
             str(row["change"]) or str(row["arm"]),
             *(str(row["n"]), percent(row["val_mean"]), signed(row["delta"])),
             interval(row["ci_low"], row["ci_high"]) if pd.notna(row["ci_low"]) else MISSING,
-            *(chance(row["p_holm"]), judged(row) if row["change"] and tested else MISSING),
+            *(chance(row["p_holm"]), judged(row) if row["step"] != "0" and tested else MISSING),
         ]
         for row in records(rows)
     ]

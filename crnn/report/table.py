@@ -15,7 +15,7 @@ from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.confirm import with_origins
 from crnn.ablation.design import Arm, Plan, arm_name, change_text, full_length, make_arm
 from crnn.ablation.folders import search_of
-from crnn.ablation.origin import Drawn, Step, WithoutChange, having, kind
+from crnn.ablation.origin import Drawn, Named, Step, WithoutChange, having, kind
 from crnn.ablation.record import Record, confirmation_of, confirmed_by, latest_study, load_record
 from crnn.ablation.space import Factor, Space
 from crnn.ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
@@ -60,7 +60,8 @@ class StudyTable:
             (what differs from the baseline, joined by ``+``) and ``changed`` (the same by setting),
             ``kind`` (where it comes from: ``baseline``, ``level``, ``named``, ``drawn``, ``step``
             or ``without_change``; see `crnn.ablation.origin`), ``trial`` and ``rank`` of what a
-            search drew, ``step`` (its number) and ``without`` (of the chosen setting of a path
+            search drew, ``named`` (whether the author has named it; a step may be, too), ``step``
+            (its number) and ``without`` (of the chosen setting of a path
             without a change: the names of the settings taken back; a tuple for each such change)
             on a path, ``note``,
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
@@ -339,6 +340,7 @@ def _origin(arm: Arm) -> dict[str, Any]:
     draw = next(iter(having(arm.origins, Drawn)), Drawn(None))
     return {
         "kind": kind(arm.origins),
+        "named": bool(having(arm.origins, Named)),
         "trial": draw.trial,
         "rank": draw.rank,
         "step": next((step.number for step in having(arm.origins, Step)), None),

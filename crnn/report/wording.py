@@ -103,3 +103,10 @@ def ranked(
     rest = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
     shown = separator.join(items[:limit])
     return f"{shown}{separator}and {len(items) - limit:,} more: {rest}"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
+    return f"{number}{ending}"
