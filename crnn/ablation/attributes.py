@@ -131,7 +131,8 @@ class _StoredPlain(_Attributes):
     kind: Literal["baseline", "level", "named"]
 
     def origin(self) -> Origin:
-        return {"baseline": Baseline(), "level": Level(), "named": Named()}[self.kind]
+        plain: dict[str, Origin] = {"baseline": Baseline(), "level": Level(), "named": Named()}
+        return plain[self.kind]
 
 
 class _StoredDrawn(_Attributes):
