@@ -116,7 +116,7 @@ def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    found, ranges = importlib.import_module("calibration").path_interactions(5_000, 1)
+    found, ranges = importlib.import_module("calibration").path_interactions(100_000, 0)
     assert len(found) == 4
     for name, share in found.items():
         low, high = ranges[name]

@@ -117,9 +117,8 @@ def path_effects(
     first = _compared(trials, made, margin, nuisances).assign(step=numbers)
     back = _compared(trials, _taken_back(arms, steps), margin, nuisances).iloc[1:]
     named = arms[arms["named"] & ~is_first(arms)].assign(against=str(arms["arm"].iloc[0]))
-    own = pd.concat([steps.head(1), named]).assign(
-        change="", names=[frozenset()] * (1 + len(named))
-    )
+    own = pd.concat([steps.head(1), named], ignore_index=True)
+    own = own.assign(change="", names=pd.Series([frozenset()] * len(own), dtype=object))
     own = _compared(trials, own, margin, nuisances).iloc[1:]
     found = first.join(interactions(trials, arms, first["role"].tolist()))
     parts = [found, back.assign(step=TAKEN_BACK), own.assign(step=NAMED)]
@@ -171,8 +170,8 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
         if place >= first:
             row |= _other_order(trials, arms, steps, place, first)
         rows.append(row)
-    found = pd.DataFrame(rows, columns=INTERACTIONS)
-    return found.astype(dict.fromkeys([*INTERACTIONS[:5], "other_order"], float))
+    frame = pd.DataFrame(rows, columns=INTERACTIONS)
+    return frame.astype(dict.fromkeys([*INTERACTIONS[:5], "other_order"], "float64"))
 
 
 def _interaction(

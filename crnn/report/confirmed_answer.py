@@ -231,11 +231,9 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
     whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
     rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
     hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
-    untested = dict.fromkeys(hidden, float("nan"))
-    untested |= dict.fromkeys(INTERACTIONS, float("nan"))
-    return rows.assign(
-        **untested | {"depends_on_order": False, "other_where": ""}, verdict="", slight=False
-    )
+    untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
+    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "slight": False}
+    return rows.assign(**untested | nothing)
 
 
 def _nuisances(path: StudyTable) -> list[str]:
