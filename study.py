@@ -523,6 +523,7 @@ def copy(
     results: Results = RESULTS,
 ) -> None:
     """Copy a study into another storage, also while it runs; a search with its confirmation."""
+    from crnn.ablation.record import confirmation_of
     from crnn.ablation.storage import copy_study, shown, storage_url
 
     if url is None and source is None:
@@ -530,7 +531,7 @@ def copy(
     own = storage_url(storage, results)
     read = own if source is None else _source(source, results)
     target = own if url is None else storage_url(url, results)
-    copy_study(study, read, target, replace=replace)
+    copy_study(study, read, target, replace=replace, confirmation=confirmation_of)
     _print(f"Copied {escape(study)} to {escape(shown(target))}")
 
 

@@ -94,6 +94,11 @@ def disk_full(error: BaseException) -> bool:
     return any(isinstance(each, OSError) and each.errno in full for each in causes(error))
 
 
+def too_large(error: BaseException) -> bool:
+    """Whether an error says that a file has reached the size that its process may write."""
+    return any(isinstance(each, OSError) and each.errno == errno.EFBIG for each in causes(error))
+
+
 def write_atomic(path: Path, content: bytes | str) -> Path:
     """Write a file so that a reader, or a kill, never meets half of it.
 

@@ -293,7 +293,7 @@ LATE = {
     ),
     "crnn.ablation.overview": "crnn.ablation.storage crnn.power",
     "crnn.ablation.worker": (
-        "torch crnn.ablation.tasks crnn.data crnn.checkpoint crnn.training crnn.weights"
+        "torch crnn.ablation.tasks crnn.data crnn.checkpoint crnn.training crnn.weights crnn.idx"
     ),
     "crnn.ablation.messages": "crnn.ablation.tasks crnn.training",
     "crnn.ablation.recording": "crnn.training",

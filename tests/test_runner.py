@@ -234,6 +234,15 @@ def test_what_no_longer_holds_stops_the_run_before_anything_is_written(
     assert (source.ended, source.told_of, recorder.epochs) == ({}, [], [])
 
 
+def test_what_a_person_must_correct_first_stops_the_run_and_ends_no_trial(
+    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+) -> None:
+    slot.said = [Ended([outcome("STOP", "images.npy: damaged; made up")] * 4)]
+    with pytest.raises(UserError, match=r"^images.npy: damaged; made up; then the same command"):
+        dispatcher.attend(slot)
+    assert source.ended == {}
+
+
 @pytest.mark.parametrize(
     ("failures", "hopeless"),
     [

@@ -21,6 +21,7 @@ from crnn.ablation.worker import work
 from crnn.checkpoint import _notes, read_checkpoint, write_checkpoint
 from crnn.data import FashionMNIST, split
 from crnn.files import trial_file
+from crnn.idx import DataError
 from crnn.training import State
 from crnn.weights import load_weights, marks
 from tests.studies import designed, record
@@ -365,3 +366,36 @@ def test_a_full_disk_is_no_failure_of_the_training(
     assert outcome.state == "DISK"
     assert "No space left" in outcome.attributes["failure"]
     assert list(bench.checkpoints.iterdir()) == []
+
+
+@pytest.mark.parametrize("when", [0, 1])
+def test_images_that_were_written_into_stop_the_run(
+    when: int, bench: Bench, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a training, or while it goes on: it is not recorded."""
+    loaded = []
+
+    def load(_: Path) -> FashionMNIST:
+        loaded.append(sample)
+        if len(loaded) > when:
+            raise DataError("fashion-mnist.npy: damaged; made up")
+        return sample
+
+    monkeypatch.setattr(worker, "_data", load)
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert (outcome.state, outcome.value) == ("STOP", None)
+    assert outcome.attributes == {"failure": "fashion-mnist.npy: damaged; made up"}
+
+
+def test_a_file_that_may_not_grow_stops_the_run(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.checkpoints = tmp_path / "checkpoints"
+
+    def too_large(descriptor: int) -> None:
+        raise OSError(27, "File too large")
+
+    monkeypatch.setattr(os, "fsync", too_large)
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert outcome.state == "STOP"
+    assert outcome.attributes["failure"].endswith("raise the shell's limit: ulimit -f")

@@ -82,7 +82,8 @@ class Workplace:
 class Outcome:
     """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial.
 
-    Or why it did not: MEMORY is out, or DISK is full.
+    Or why it did not: MEMORY is out, DISK is full, or the run has to STOP for what a person must
+    correct first, which its failure says.
     """
 
     state: str

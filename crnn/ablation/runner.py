@@ -216,6 +216,8 @@ class _Dispatcher:
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
                 "free some, then the same command goes on"
             )
+        elif stops := [outcome for outcome in outcomes if outcome.state == "STOP"]:
+            raise UserError(f"{_reasons(stops)}; then the same command goes on")
         else:
             self._end_or_again(slot, outcomes)
 

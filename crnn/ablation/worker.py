@@ -14,13 +14,12 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crnn.ablation.messages import Answer, Batches, Ended, Order, Outcome, SetAside, Split, Told
-from crnn.files import disk_full, set_aside, trial_file
+from crnn.files import disk_full, set_aside, too_large, trial_file
 from crnn.quiet import silence_warnings
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def _train(
                 told(member, epoch, again=True)
 
     def trained(begin: State | None) -> list[Result | DivergedError]:
-        return train_together(
+        results = train_together(
             [(task.setting, task.seed) for task in tasks],
             _data(place.data),
             device=place.device,
@@ -161,6 +160,8 @@ def _train(
             on_begin=on_begin,
             on_state=on_state,
         )
+        _data(place.data)  # which refuses what was written into the images meanwhile
+        return results
 
     try:
         try:
@@ -233,6 +234,7 @@ def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> O
 
 
 def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
+    from crnn.idx import DataError
     from crnn.training import DivergedError
 
     reason = f"{type(error).__name__}: {error}"
@@ -240,6 +242,10 @@ def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
     found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
     if isinstance(error, DivergedError):
         found["diverged"] = len(epochs) + 1
+    if isinstance(error, DataError):
+        return Outcome("STOP", None, {"failure": str(error)})
+    if too_large(error):
+        return Outcome("STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"})
     if disk_full(error):
         return Outcome("DISK", None, found)
     return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
@@ -275,8 +281,7 @@ def _answer() -> Answer:
     return answer
 
 
-@cache
 def _data(folder: Path) -> FashionMNIST:
-    from crnn.data import load
+    from crnn.data import load_once
 
-    return load(folder)
+    return load_once(folder)

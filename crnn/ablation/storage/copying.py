@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.folders import check_name, confirm_name
+from crnn.ablation.folders import confirm_name
 from crnn.ablation.space_file import nearest
 from crnn.ablation.storage.errors import StorageError
 from crnn.ablation.storage.journal import settle
@@ -17,21 +17,35 @@ from crnn.ablation.storage.opening import opened_storage, same_storage, shown
 from crnn.ablation.storage.trials import study_names
 
 
-def copy_study(study: str, source: str, target: str, *, replace: bool = False) -> None:
+def copy_study(
+    study: str,
+    source: str,
+    target: str,
+    *,
+    replace: bool = False,
+    confirmation: Callable[[RDBStorage, str], str | None] = lambda storage, study: None,
+) -> None:
     """Copy a study into another storage, whole or not at all; a search with its confirmation.
 
     Copies are made under names that no study can have. One transaction then puts them in the
     place of what was there: whatever ends this, the target has the old studies or the new ones.
 
+    Args:
+        study: its name.
+        source: the URL of the storage that it is in.
+        target: the URL of the other storage.
+        replace: put it in the place of one of that name.
+        confirmation: finds the name of what confirms a search, where that was renamed.
+
     Raises:
-        UserError: the name is none, no such study, the target has one of that name and `replace`
-            is off, or another process runs that one.
+        UserError: no such study, the target has one of that name and `replace` is off, or another
+            process runs that one.
     """
-    check_name(study)
     with opened_storage(source) as read:
         if study not in (names := study_names(read)):
             raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")
-        both = [study, confirm_name(study)]
+        found = confirmation(read, study)
+        both = list(dict.fromkeys([study, confirm_name(study), *([found] if found else [])]))
         if same_storage(source, target) and replace:
             return
         with opened_storage(target, create=True) as written:

@@ -12,7 +12,7 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
-from crnn.ablation.folders import search_of
+from crnn.ablation.folders import search_of, study_name
 from crnn.ablation.signals import InterruptedRunError
 from crnn.ablation.storage.errors import AGAIN, ReadOnlyError, StorageError
 from crnn.ablation.storage.opening import shown, sqlite_file, url_of
@@ -69,7 +69,7 @@ def may_be_running(storage: RDBStorage, study: str) -> bool:
 def _lock_file(database: Path, study: str) -> Path:
     """Beside the database itself, whatever link leads to it: all who use it find one lock."""
     resolved = database.resolve()
-    return resolved.with_name(f"{resolved.name}.{study}.lock")
+    return resolved.with_name(f"{resolved.name}.{study_name(study)}.lock")
 
 
 def _this_process() -> str:

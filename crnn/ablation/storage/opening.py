@@ -25,6 +25,7 @@ from crnn.ablation.signals import raise_if_interrupted
 from crnn.ablation.storage import waiting
 from crnn.ablation.storage.errors import StorageError, explained, gone
 from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
+from crnn.files import from_home
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
 FILE_NAME = "studies.db"
@@ -38,7 +39,7 @@ Connect = Callable[[], sqlite3.Connection]
 
 def storage_url(given: str | None, results: Path) -> str:
     """The storage's URL: given (a URL or an SQLite file), from the environment, or the default."""
-    chosen = given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME)
+    chosen = from_home(given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME))
     if "://" in chosen:
         return chosen
     # Not put together by hand: a path may hold what has a meaning in a URL.
