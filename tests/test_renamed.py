@@ -72,6 +72,20 @@ def test_a_renamed_confirmation_is_found(stored: RDBStorage) -> None:
     refresh(stored, "fresh seeds")
 
 
+def test_a_copy_takes_a_renamed_confirmation_with_it(stored: RDBStorage, tmp_path: Path) -> None:
+    confirmed(stored, identity="a")
+    rename(stored, STUDY, "a search/of mine")
+    rename(stored, "tiny.confirm", "fresh seeds")
+    target = tmp_path / "copy.db"
+    answer = cli.call(
+        *("copy", "a search/of mine", str(target), "--results", str(tmp_path / "results"))
+    )
+    assert answer.code == 0, answer.err
+    copied = open_storage(storage_url(str(target), tmp_path))
+    assert confirmation_of(copied, "a search/of mine") == "fresh seeds"
+    assert load_study(copied, "a search/of mine").confirmation
+
+
 def test_a_new_search_of_the_old_name_has_a_confirmation_of_its_own(stored: RDBStorage) -> None:
     confirmed(stored, identity="a")
     rename(stored, STUDY, "old")
