@@ -734,6 +734,9 @@ def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
 
 def _print_report(written: Report, open_report: bool) -> None:
     _print()
+    for sentence in written.headline:
+        _print(f"[bold]{escape(sentence)}[/]")
+    _print()
     for sentence in written.answer:
         _say(sentence)
     _print()

@@ -81,7 +81,7 @@ NOW = {
     "crnn.ablation.storage.waiting": "sqlalchemy crnn.ablation.signals",
     "crnn.ablation.storage.opening": (
         "optuna sqlalchemy crnn.ablation.signals crnn.ablation.storage.errors "
-        "crnn.ablation.storage.waiting"
+        "crnn.ablation.storage.waiting crnn.files"
     ),
     "crnn.ablation.storage.journal": (
         "optuna crnn.ablation.storage.opening crnn.ablation.storage.waiting"
@@ -173,7 +173,7 @@ NOW = {
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
         "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table "
-        "crnn.report.tables crnn.report.wording"
+        "crnn.report.tables crnn.report.wording crnn.report.headline"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
@@ -252,7 +252,7 @@ NOW = {
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.table "
-        "crnn.report.tables"
+        "crnn.report.tables crnn.report.headline"
     ),
     "crnn.report.looks": (
         "optuna crnn.ablation.record crnn.ablation.storage crnn.report.answer crnn.report.effects "
@@ -281,6 +281,11 @@ NOW = {
         "crnn.report.effects crnn.report.gallery crnn.report.page crnn.report.part "
         "crnn.report.paste crnn.report.search_parts crnn.report.selection crnn.report.style "
         "crnn.report.table crnn.report.tables"
+    ),
+    "crnn.report.headline": (
+        "crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
+        "crnn.report.confirmed_answer crnn.report.effects crnn.report.gains crnn.report.inference "
+        "crnn.report.selection crnn.report.table crnn.report.wording pandas"
     ),
 }
 LATE = {

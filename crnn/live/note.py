@@ -13,6 +13,7 @@ from crnn.report.confirmed_answer import lead, sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.gains import by_gain, gains
+from crnn.report.headline import headline
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
 from crnn.report.selection import labels, leading
 from crnn.report.table import StudyTable, all_epochs, all_trials
@@ -47,9 +48,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
         escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
         OURS,
         "## The answer" + ("" if done else " so far"),
-        _listed(answer(table, effects, contrasts, _confirmed(table)))
-        if done or search
-        else _preliminary(table),
+        *(_answer(table, effects, contrasts) if done or search else [_preliminary(table)]),
         markdown_table(shown).strip(),
         _listed(shown.note.splitlines()),
         *_path(table, effects),
@@ -57,6 +56,17 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     ]
     space = ["## The space", fenced(table.space_text)]
     return "\n\n".join([*map(_with_gaps, filter(None, parts)), *space]) + "\n"
+
+
+def _answer(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+    """What to believe, then all that was found."""
+    confirmed = _confirmed(table)
+    first = [] if confirmed else headline(table, effects, contrasts)
+    if confirmed and table.confirmation:
+        of = table.confirmation
+        first = headline(of, effects_of(of.trials, of.arms, of.margin), contrasts)
+    bold = [f"**{escape_markdown(sentence)}**" for sentence in first]
+    return [*bold, _listed(answer(table, effects, contrasts, confirmed))]
 
 
 def _with_gaps(text: str) -> str:

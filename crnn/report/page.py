@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from crnn.report import tables
 from crnn.report.answer import counts, findings, incomplete
 from crnn.report.effects import also_changed, confounds
+from crnn.report.headline import headline
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
@@ -86,10 +87,9 @@ def content(
         pictures: all figures.
         parts: what it shows of a search.
         confirmed: what it shows of its confirmation.
-        chosen: sentences of that, which the answer begins with.
+        chosen: sentences of that, which the findings begin with.
         search: the search that `table` confirms, where it does.
     """
-    first, *rest = [*chosen, *findings(table, effects, contrasts)]
     stages = _stages(table, search)
     whole = replace(search, confirmation=table) if search else table
     every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
@@ -97,8 +97,8 @@ def content(
         "table": table,
         "design": DESIGNS[table.design],
         "incomplete": incomplete(table),
-        "lead": first,
-        "findings": rest,
+        "headline": headline(table, effects, contrasts),
+        "findings": [*chosen, *findings(table, effects, contrasts)],
         "summary": tables.summary_line(
             table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
         ),

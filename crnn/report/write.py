@@ -40,12 +40,14 @@ class Report:
 
     Attributes:
         folder: where.
-        answer: the study's answer in plain sentences, for the console.
+        headline: what to believe, in at most three sentences.
+        answer: the whole answer in plain sentences, for the console.
         arms: its table of arms, for the console.
         files: every file, in the order of writing.
     """
 
     folder: Path
+    headline: list[str]
     answer: list[str]
     arms: TextTable
     files: list[Path]
@@ -92,7 +94,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
     words = answer(told, rows, contrasts, said)
-    return Report(folder, words, brief_table(told, rows), files)
+    return Report(folder, content["headline"], words, brief_table(told, rows), files)
 
 
 def _texts(

@@ -1,0 +1,174 @@
+"""What to believe, in at most three short sentences: an answer begins with it.
+
+What they rest on, and everything else, is in `crnn.report.answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from crnn.ablation.path import TAKEN_BACK
+from crnn.power import ALPHA
+from crnn.report.answer import all_ended, counts
+from crnn.report.confirmed import NAMED, NUISANCE
+from crnn.report.confirmed_answer import lacking, path_rows
+from crnn.report.effects import compared, paired, replicates
+from crnn.report.gains import by_gain, gains, may_be_better
+from crnn.report.inference import paired_test
+from crnn.report.selection import tags
+from crnn.report.table import StudyTable, stages
+from crnn.report.wording import counted, interval, percent, points, records
+
+SENTENCES = 3
+NAMES = 2  # that a sentence has; the others are counted
+
+
+def headline(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+    """The sentences.
+
+    Args:
+        table: the study; of a search that is being confirmed, its confirmation.
+        effects: its effects, of ``crnn.report.effects.effects``.
+        contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
+    """
+    if not effects["n"].any():
+        return [f"No trial has finished yet (0 of {table.wanted:,})."]
+    if table.design == "search":
+        found = _search(table, effects)
+    elif table.design == "confirmation" and table.chosen:
+        found = _confirmed(table)
+    else:
+        found = _designed(table, effects, contrasts)
+    return [*_status(table), *found][:SENTENCES]
+
+
+def _status(table: StudyTable) -> Iterator[str]:
+    """Why not to rely on it yet."""
+    looks = max(len(stage.looks) for stage in stages(table))
+    looked = f"look {looks}, so error rates are not controlled" if looks > 1 else ""
+    if not all_ended(table):
+        done = f"{counts(table)['finished']:,} of {table.wanted:,} trials have finished"
+        yield f"Preliminary: {done}{f' ({looked})' if looked else ''}."
+    elif looked:
+        yield f"This is {looked}."
+
+
+def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[str]:
+    """What is shown to differ, and what to take."""
+    base = str(effects["arm"].iloc[0])
+    if len(effects) == 1:
+        yield f"{base}: {percent(effects['val_mean'].iloc[0])}; there is nothing to compare."
+        return
+    if table.design == "factorial":
+        yield from _on_average(contrasts)
+    names = compared(effects, effects)
+    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    kinds = [
+        (
+            f"{verdict}{f' than {base}' if verdict == 'better' else ''}",
+            rows[rows["verdict"] == verdict],
+        )
+        for verdict in ("better", "worse")
+    ]
+    parts = [
+        f"{word}: " + _some([f"{names[r['arm']]} ({points(r['delta'])})" for r in records(found)])
+        for word, found in kinds
+        if len(found)
+    ]
+    text = "; ".join(parts)
+    yield f"{text[0].upper()}{text[1:]}." if text else f"No arm is shown to differ from {base}."
+    yield _to_take(table, effects, base)
+
+
+def _on_average(contrasts: pd.DataFrame) -> Iterator[str]:
+    """A factorial's significant averages, the largest first."""
+    shown = contrasts[(contrasts["kind"] != "additivity") & (contrasts["p_holm"] < ALPHA)]
+    rows = shown.sort_values("delta", key=abs, ascending=False, kind="stable")
+    items = [f"{row['term']} ({points(row['delta'])})" for row in records(rows)]
+    if items:
+        yield f"On average over the other factors: {_some(items)}."
+
+
+def _to_take(table: StudyTable, effects: pd.DataFrame, base: str) -> str:
+    shown = effects[(effects["verdict"] == "better") & (effects["against"] == base)]
+    if len(shown):
+        return f"Recommended: {shown.sort_values('delta', kind='stable')['arm'].iloc[-1]}."
+    left = list(may_be_better(table.trials, table.arms, table.margin)["arm"])
+    if not left:
+        return f"Keep {base}: no arm is better by {100 * table.margin:.2f} points or more."
+    return f"Not settled: {_some(left)} may be better."
+
+
+def _confirmed(table: StudyTable) -> Iterator[str]:
+    """What the chosen setting is worth, which step to it helped, what it may not beat."""
+    base, name = str(table.arms["arm"].iloc[0]), tags(table).get(table.chosen, table.chosen)
+    if table.chosen == base:
+        yield f"Chosen: {base}; nothing that was confirmed is better on fresh seeds."
+        return
+    if table.path is None or lacking(table.path):
+        own = paired(table.trials, table.chosen, base)
+        lead = f" {points(own.mean())} against {base}" if len(own) else ""
+        yield f"Chosen: {name},{lead} on the seeds that chose it, which is optimistic."
+        if table.path is not None:
+            yield f"The path to it is preliminary: {lacking(table.path)}."
+        return
+    rows = path_rows(table.path)
+    steps = rows[~rows["step"].isin(["0", TAKEN_BACK, NAMED])]
+    test = paired_test(paired(table.path.trials, str(steps["arm"].iloc[-1]), base))
+    sure = "" if test.why_not else f" ({interval(test.low, test.high)})"
+    fresh = f"{points(test.mean)} against {base} on {counted(test.n, 'fresh seed')}{sure}"
+    kind = "Best found" if test.low > 0 else "Not shown to be better"
+    yield f"{kind}: {name}, {fresh}."
+    yield from _steps(steps)
+    yield from _challenger(table, name)
+
+
+def _steps(steps: pd.DataFrame) -> Iterator[str]:
+    """Which of the path's tested steps is shown to help."""
+    tested = steps[(steps["role"] != NUISANCE) & (steps["verdict"] != "")]
+    helped = list(tested.loc[tested["verdict"] == "better", "change"])
+    if len(tested):
+        which = f"only {_some(helped)}" if len(helped) < len(tested) else _some(helped)
+        is_shown = "is" if len(helped) == 1 else "are"
+        shown = f"{which} {is_shown} shown to help" if helped else "none is shown to help"
+        yield f"Of the path's {counted(len(tested), 'tested step')} {shown}, where it stood."
+
+
+def _challenger(table: StudyTable, name: str) -> Iterator[str]:
+    """The best of the other arms, where the chosen one is not shown to beat it."""
+    gain = gains(table.trials, table.arms).drop(table.chosen)
+    others = by_gain(table.arms.iloc[1:], gain.dropna())["arm"]
+    if others.empty:
+        return
+    second = str(others.iloc[0])
+    lead = paired_test(paired(table.trials, table.chosen, second))
+    if not lead.why_not and lead.low <= 0:
+        called = tags(table).get(second, second)
+        ends = f"{points(lead.mean)}, {interval(lead.low, lead.high)}"
+        yield f"Not shown: that {name} beats {called} ({ends})."
+
+
+def _search(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
+    """The best trial, and what one training is worth."""
+    done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
+    base = done[done["arm"] == effects["arm"].iloc[0]]
+    best = done.iloc[0]
+    if len(base) and best["arm"] == base["arm"].iloc[0]:
+        yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
+        return
+    over = ""
+    if len(base):
+        difference = points(best["val_accuracy"] - base["val_accuracy"].iloc[0])
+        over = f", {difference} against the baseline"
+    yield f"Best found: #{best['number']}, {percent(best['val_accuracy'])}{over}."
+    yield f"It is one training, the best of {counted(len(done), 'setting')}: exploratory."
+
+
+def _some(items: Sequence[str]) -> str:
+    """The first items, and how many more there are."""
+    shown = list(items[:NAMES])
+    more = [f"{len(items) - NAMES:,} more"] if len(items) > NAMES else []
+    parts = [*shown, *more]
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
