@@ -65,7 +65,7 @@ def test_many_are_counted() -> None:
 def test_the_baseline_is_kept_only_where_no_arm_may_be_better() -> None:
     alike = made({"baseline": BASE, "a": shifted(0.0, 0.0002), "b": shifted(-0.001, 0.0002)})
     assert of(alike)[1] == "Keep baseline: no arm is better by 0.50 points or more."
-    open_ = made({"baseline": BASE, "a": shifted(0.004, 0.004), "b": shifted(-0.001, 0.0002)})
+    open_ = made({"baseline": BASE, "a": shifted(0.004, 0.004)})
     assert of(open_) == [
         "No arm is shown to differ from baseline.",
         "Not settled: a may be better.",
@@ -123,7 +123,8 @@ def test_of_the_reference_studies(name: str, tmp_path: Path) -> None:
             ],
             "joint": [
                 "Best found: #86, +1.54 points against baseline on 5 fresh seeds (+0.50 to +2.58).",
-                "Of the path's 4 tested steps only pooling_count=1 is shown to help, where it stood.",
+                "Of the path's 4 tested steps only pooling_count=1 is shown to help, where it "
+                "stood.",
                 "Not shown: that #86 beats #43 (+0.44 points, −0.36 to +1.24).",
             ],
         }[name]
