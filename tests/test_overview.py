@@ -192,24 +192,26 @@ def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
     """Six factors in five changes at most: the nuisance is not changed alone."""
     text = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
     found = plan_of(text)
-    assert found["runs"] == 6 + 4 * 3 + 2 * 5 * 3
+    assert found["runs"] == 6 + 4 * 3 + (2 * 5 + 1) * 3
     lines = "\n".join(found["lines"])
     assert (
         "(the best 2 with those above) of 3 epochs on 140 training images x 3 fresh seeds = 12"
         in lines
     )
-    assert "5 changes at most: up to 10 arms x 3 seeds = 30 trainings, about" in lines
+    path = "5 changes at most and the named ones: up to 11 arms x 3 seeds = 33 trainings, about"
+    assert path in lines
     plan = build("tiny", text)
     own = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 1e9
     full = sum(cost(arm.setting) for arm in plan.arms) / 1e9
     others = random_settings(plan.space, 100)
     short = fmean(cost(plan.space.trained(s)) for s in others) / 1e9
     typical = fmean(map(cost, others)) / 1e9
-    work = own + 4 * short + 3 * (full + 2 * typical) + 30 * typical
+    named = cost(plan.arm("wide").setting) / 1e9
+    work = own + 4 * short + 3 * (full + 2 * typical) + 30 * typical + 3 * named
     assert found["seconds"] == pytest.approx(work / 2, abs=1.5)
-    assert plan_of(text, seeds=5)["runs"] == 6 + 4 * 5 + 2 * 5 * 5
+    assert plan_of(text, seeds=5)["runs"] == 6 + 4 * 5 + (2 * 5 + 1) * 5
     assert plan_of(f"{text}path_seeds = 0\n")["runs"] == 6 + 12
-    assert plan_of(f"{text}path_seeds = 2\n", seeds=5)["runs"] == 6 + 20 + 20
+    assert plan_of(f"{text}path_seeds = 2\n", seeds=5)["runs"] == 6 + 20 + 22
 
 
 def test_options_that_do_not_fit_a_design() -> None:
