@@ -17,14 +17,15 @@ from crnn.ablation import confirm, launch, timing
 from crnn.ablation.attributes import checked_trials
 from crnn.ablation.display import Display
 from crnn.ablation.launch import Request, _say_what_diverged
+from crnn.ablation.messages import Outcome, Workplace
 from crnn.ablation.record import Record
+from crnn.ablation.recording import Recorder
 from crnn.ablation.runner import Event, _Dispatcher
 from crnn.ablation.search import SearchSource, value_of_diverged
 from crnn.ablation.status import status, studies
 from crnn.ablation.storage import finish_trial
 from crnn.ablation.tasks import DesignedSource, Progress, Source, Task
 from crnn.ablation.traced import finished
-from crnn.ablation.worker import Outcome, Workplace
 from crnn.config import CHANCE
 from crnn.errors import UserError
 from crnn.report import plots
@@ -203,7 +204,7 @@ def test_failed_and_diverged_draws_count_in_the_expected_best() -> None:
             "diverged": pd.array([None, None, None, 2, None, None], dtype="Int64"),
         }
     )
-    draws, why = random_draws(trials, "random", 0)
+    draws, why = random_draws(trials, "random", 0, {"baseline"})
     assert (list(draws), why) == ([0.6, CHANCE, CHANCE, 0.9], "")
 
 
@@ -275,10 +276,11 @@ def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
     assert studies(storage)[0]["diverged"] == 1
 
 
-def test_divergences_are_no_failures_alike(storage: RDBStorage) -> None:
+def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) -> None:
     source = designed(storage)
     told: list[Event] = []
-    dispatcher = _Dispatcher(source, Workplace(STUDY, Path()), told.append, lambda *_: None)
+    place, recorder = Workplace(tmp_path), Recorder(storage, STUDY)
+    dispatcher = _Dispatcher(source, place, recorder, told.append, lambda *_: None)
     slot = type("_", (), {"number": 0, "machine": type("_", (), {"device": "cpu", "threads": 1})})
     while task := source.next():
         slot.tasks = [task]  # type: ignore[attr-defined]
