@@ -16,6 +16,7 @@ from rich.console import Console
 from crnn.ablation import confirm, launch, timing
 from crnn.ablation.attributes import checked_trials
 from crnn.ablation.display import Display
+from crnn.ablation.fingerprint import fingerprint
 from crnn.ablation.launch import Request, _say_what_diverged
 from crnn.ablation.messages import Outcome, Workplace
 from crnn.ablation.record import Record
@@ -28,7 +29,7 @@ from crnn.ablation.tasks import DesignedSource, Progress, Source, Task
 from crnn.ablation.traced import finished
 from crnn.config import CHANCE
 from crnn.errors import UserError
-from crnn.report import plots
+from crnn.report import mark, plots
 from crnn.report.effects import best_so_far
 from crnn.report.expected import random_draws
 from crnn.report.found import finished as counted
@@ -304,13 +305,25 @@ def test_the_line_of_a_divergence(storage: RDBStorage) -> None:
 
 @pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 3)])
 def test_a_divergence_alone_is_no_failure_of_the_run(
-    failed: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    failed: int,
+    code: int,
+    storage: RDBStorage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     space, page = tmp_path / "tiny.toml", tmp_path / "tiny" / "report.html"
     space.write_text(ONE_FACTOR)
+    source = designed(storage)
+    for _ in range(failed):
+        task = source.next()
+        assert task
+        end(source, task, "FAIL")
+    train(source, lambda task: task.arm == "dropout=0.1")
+    assert source.progress == Progress(6, 4 - failed, failed, 2, remaining_cost=0)
     page.parent.mkdir()
     page.touch()
-    found = Progress(6, 4 - failed, failed, 2, idle=True)
+    mark.write(page.parent, fingerprint(storage, STUDY))
+    found = replace(source.progress, idle=True)
     monkeypatch.setattr(launch, "launch", lambda *_: found)
     answer = call("run", str(space), "--results", str(tmp_path))
     assert answer.code == code, answer.err
