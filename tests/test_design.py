@@ -158,7 +158,7 @@ def test_what_is_no_factor_comes_after_the_factors_in_a_name() -> None:
     space = plan().space
     setting = space.baseline.replace(conv_layers=2, dropout=0.1, hidden_size=64)
     assert arm_name(space, setting) == "hidden_size=64+dropout=0.1+conv_layers=2"
-    assert make_arm(space, setting, "x").factor == ""
+    assert make_arm(space, setting, "x", []).factor == ""
 
 
 def test_a_search_plans_only_what_is_tried_first() -> None:

@@ -11,10 +11,10 @@ from rich.console import Console
 from crnn.ablation.confirm import confirmation
 from crnn.ablation.display import Display
 from crnn.ablation.folders import confirm_name
+from crnn.ablation.messages import Outcome
 from crnn.ablation.runner import Event
 from crnn.ablation.search import SearchSource
 from crnn.ablation.tasks import DesignedSource
-from crnn.ablation.worker import Outcome
 from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
 
 

@@ -16,18 +16,20 @@ from rich.console import Console
 from crnn.ablation import confirm, launch, timing
 from crnn.ablation.attributes import checked_trials
 from crnn.ablation.display import Display
+from crnn.ablation.fingerprint import fingerprint
 from crnn.ablation.launch import Request, _say_what_diverged
+from crnn.ablation.messages import Outcome, Workplace
 from crnn.ablation.record import Record
+from crnn.ablation.recording import Recorder
 from crnn.ablation.runner import Event, _Dispatcher
 from crnn.ablation.search import SearchSource, value_of_diverged
 from crnn.ablation.status import status, studies
 from crnn.ablation.storage import finish_trial
 from crnn.ablation.tasks import DesignedSource, Progress, Source, Task
 from crnn.ablation.traced import finished
-from crnn.ablation.worker import Outcome, Workplace
 from crnn.config import CHANCE
 from crnn.errors import UserError
-from crnn.report import plots
+from crnn.report import mark, plots
 from crnn.report.effects import best_so_far
 from crnn.report.expected import random_draws
 from crnn.report.found import finished as counted
@@ -203,7 +205,7 @@ def test_failed_and_diverged_draws_count_in_the_expected_best() -> None:
             "diverged": pd.array([None, None, None, 2, None, None], dtype="Int64"),
         }
     )
-    draws, why = random_draws(trials, "random", 0)
+    draws, why = random_draws(trials, "random", 0, {"baseline"})
     assert (list(draws), why) == ([0.6, CHANCE, CHANCE, 0.9], "")
 
 
@@ -275,10 +277,11 @@ def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
     assert studies(storage)[0]["diverged"] == 1
 
 
-def test_divergences_are_no_failures_alike(storage: RDBStorage) -> None:
+def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) -> None:
     source = designed(storage)
     told: list[Event] = []
-    dispatcher = _Dispatcher(source, Workplace(STUDY, Path()), told.append, lambda *_: None)
+    place, recorder = Workplace(tmp_path), Recorder(storage, STUDY)
+    dispatcher = _Dispatcher(source, place, recorder, told.append, lambda *_: None)
     slot = type("_", (), {"number": 0, "machine": type("_", (), {"device": "cpu", "threads": 1})})
     while task := source.next():
         slot.tasks = [task]  # type: ignore[attr-defined]
@@ -302,13 +305,25 @@ def test_the_line_of_a_divergence(storage: RDBStorage) -> None:
 
 @pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 3)])
 def test_a_divergence_alone_is_no_failure_of_the_run(
-    failed: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    failed: int,
+    code: int,
+    storage: RDBStorage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     space, page = tmp_path / "tiny.toml", tmp_path / "tiny" / "report.html"
     space.write_text(ONE_FACTOR)
+    source = designed(storage)
+    for _ in range(failed):
+        task = source.next()
+        assert task
+        end(source, task, "FAIL")
+    train(source, lambda task: task.arm == "dropout=0.1")
+    assert source.progress == Progress(6, 4 - failed, failed, 2, remaining_cost=0)
     page.parent.mkdir()
     page.touch()
-    found = Progress(6, 4 - failed, failed, 2, idle=True)
+    mark.write(page.parent, fingerprint(storage, STUDY))
+    found = replace(source.progress, idle=True)
     monkeypatch.setattr(launch, "launch", lambda *_: found)
     answer = call("run", str(space), "--results", str(tmp_path))
     assert answer.code == code, answer.err

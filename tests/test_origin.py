@@ -99,8 +99,8 @@ def as_before(storage: RDBStorage) -> None:
     """Make the confirmation one that was written before arms kept where they come from."""
     found = study_attributes(storage, NAME)
     notes = ["step 7; leave-one-out: nothing"] * len(found["path"]["arms"])
-    path = [{**a, "note": n} for a, n in zip(found["path"]["arms"], notes, strict=True)]
-    path = {**found["path"], "arms": without_origins(path)}
+    arms = [{**a, "note": n} for a, n in zip(found["path"]["arms"], notes, strict=True)]
+    path = {**found["path"], "arms": without_origins(arms)}
     save_study(storage, NAME, {"arms": without_origins(found["arms"]), "path": path})
 
 
@@ -185,7 +185,7 @@ def renamed(table: StudyTable, names: dict[str, str]) -> StudyTable:
         columns = [column for column in ("arm", "against") if column in rows]
         return rows.assign(**{column: rows[column].replace(names) for column in columns})
 
-    later = {
+    later: dict[str, Any] = {
         name: renamed(stage, names)
         for name in ("confirmation", "path")
         if (stage := getattr(table, name)) is not None
@@ -260,7 +260,7 @@ def test_what_a_storage_of_before_lacks_is_found_without_its_notes(
 
 def first_of(arm: Arm) -> list[Origin]:
     """Where an arm of a path comes from, but for names that the steps have, too."""
-    own = [origin for origin in arm.origins if not isinstance(origin, Named)]
+    own: list[Origin] = [origin for origin in arm.origins if not isinstance(origin, Named)]
     return own or list(arm.origins)
 
 

@@ -285,7 +285,7 @@ def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> 
 
 def test_a_change_that_could_not_be_taken_back_alone_is_named() -> None:
     trials, arms = path_trials()
-    fewer = arms.assign(without=[(), (), (), (("x",),)])
+    fewer = arms.assign(without=pd.Series([(), (), (), (("x",),)], index=arms.index))
     assert never_taken_back(fewer) == ["y=2+z=3"]
     rows = path_effects(trials, fewer, 0.005)
     assert list(rows["step"]) == ["0", "1", "2", "leave-one-out"]

@@ -18,6 +18,7 @@ from crnn.report.front import on_front, pareto
 from tests.report_studies import study
 
 STUDY = study("search", arms=40, epochs=1)
+FIRST = {"baseline", "source-best"}  # tried before anything is drawn
 POINT = st.tuples(st.integers(0, 6), st.integers(0, 6))
 
 
@@ -83,7 +84,7 @@ def test_what_was_not_drawn_is_left_out() -> None:
     again = trials[trials["arm"] == "source-best"].assign(number=99)  # drawn as well, later
     trials.loc[3, "state"] = "FAIL"
     trials.loc[3, "val_accuracy"] = np.nan
-    draws, why = random_draws(pd.concat([again, trials]), "random", 0)
+    draws, why = random_draws(pd.concat([again, trials]), "random", 0, FIRST)
     assert why == ""
     trials.loc[3, "val_accuracy"] = CHANCE  # it was a draw, and gave nothing
     kept = [trials["val_accuracy"].drop([0, 1]), again["val_accuracy"]]
@@ -102,6 +103,6 @@ def test_where_it_does_not_hold_it_is_said(
     sampler: str, stopped: int, trials: int, reason: str
 ) -> None:
     shortened = replace(STUDY, trials=STUDY.trials.head(trials))
-    draws, why = random_draws(shortened.trials, sampler, stopped)
+    draws, why = random_draws(shortened.trials, sampler, stopped, FIRST)
     assert draws.empty
     assert reason in why

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 import seaborn as sns
+from cycler import cycler
 
 from crnn.report import stages, style
 from crnn.report.effects import effects
@@ -23,7 +24,7 @@ OWN: dict[str, Any] = {
     "text.usetex": True,
     "font.family": "serif",
     "font.weight": "bold",
-    "axes.prop_cycle": mpl.cycler(color=["red", "lime"]),
+    "axes.prop_cycle": cycler(color=["red", "lime"]),
     "axes.formatter.limits": (0, 0),
     "axes.unicode_minus": False,
     "axes.facecolor": "black",
@@ -75,7 +76,7 @@ def test_settings_of_a_user_change_no_figure_and_stay(as_it_was: None) -> None:
     mpl.rcdefaults()
     plain = drawn()
     sns.set_theme(context="poster", style="darkgrid", palette="husl", font_scale=3)
-    mpl.rcParams.update(OWN)
+    mpl.rcParams.update(cast("Any", OWN))
     before = dict(mpl.rcParams)
     changed = {name for name, data in drawn().items() if data != plain[name]}
     assert changed == set()

@@ -220,7 +220,8 @@ def test_kept_weights_and_the_walk_through_a_trial(
 
 
 def test_a_storages_password_is_nowhere(full_data: Path, tmp_path: Path) -> None:
-    with postgres.server() as url:
+    with postgres.server() as server:
+        url = server.fresh()
         assert postgres.PASSWORD in url
         words = ["run", "smoke", "--train-size", "300", *options(full_data)]
         process = cli.start(*words, cwd=tmp_path, CRNN_STUDY_STORAGE=url)
