@@ -104,7 +104,9 @@ def test_three_factors_have_the_estimates_of_the_model_of_two_way_interactions()
     cells = list(itertools.product("12", "xyz", "pq"))
     arms = pd.DataFrame(cells, columns=["a", "b", "c"])
     names = ["baseline", *(f"a={a}+b={b}+c={c}" for a, b, c in cells[1:])]
-    arms = arms.assign(arm=names, changes=names, against=["", *["baseline"] * 11])
+    changed = pd.Series([dict(zip("abc", cell, strict=True)) for cell in cells])
+    arms = arms.assign(arm=names, changed=changed, against=["", *["baseline"] * 11])
+    arms["kind"] = ["baseline", *["level"] * 11]
     trials = pd.DataFrame([(n, s) for n in names for s in range(4)], columns=["arm", "seed"])
     trials = trials.assign(val_accuracy=draw.normal(0.9, 0.01, 48), state="COMPLETE")
     rows = contrasts(trials, arms, "factorial", ["a", "b", "c"]).set_index("term")
