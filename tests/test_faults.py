@@ -312,7 +312,7 @@ def test_memory_that_does_not_suffice_fails_its_trial_alone(
     full_data: Path, tmp_path: Path
 ) -> None:
     space = tmp_path / "large.toml"
-    huge = "channels = [1024, 1024, 1024], batch_size = 60000, train_size = 60000"
+    huge = "channels = [1024, 1024, 1024], batch_size = 42000, train_size = 60000"
     arm = f"[arms]\nhuge = {{ set = {{ {huge}, padding = 'matched' }} }}\n"
     space.write_text(SHORT + arm, encoding="utf-8")
     process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)

@@ -122,30 +122,53 @@ def test_more_seeds_add_only_the_new_ones(
     pd.testing.assert_frame_equal(after[:6], before)
 
 
-def test_a_failed_trial_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
+def test_a_diverged_training_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
     text = edited(SPACE, ("dropout     = [0.1]", ""), ("epochs      = 4", "epochs      = 1"))
     values = "learning_rate = 10.0, weight_decay = 10.0, optimizer = 'sgd'"  # weights x -99 a step
     space.write_text(f"{text}[arms]\nwild = {{ set = {{ {values} }} }}\n", encoding="utf-8")
     words = ["run", str(space), *options(full_data), "--seeds", "1"]
     first = cli.run(*words, cwd=tmp_path)
-    assert first.code == 3
-    assert "1 failed" in first.out
+    assert first.code == 0
+    assert "1 diverged" in first.out
     found = json.loads(cli.run("status", "bad", "--json", cwd=tmp_path).out)
-    assert (found["complete"], found["failed"]) == (2, 1)
-    assert found["failures"][0]["arm"] == "wild"
-    assert "DivergedError: the loss is" in found["failures"][0]["reason"]
-    assert "in epoch 1, batch" in found["failures"][0]["reason"]
+    assert (found["complete"], found["failed"], found["diverged"]) == (2, 0, 1)
+    assert found["failures"] == []
+    assert [(each["arm"], each["epoch"]) for each in found["divergences"]] == [("wild", 1)]
     storage = open_storage(storage_url(None, tmp_path / "results"))
     failed = [row for row in read_trials(storage, "bad") if row.state == "FAIL"]
     assert "DivergedError: the loss is" in failed[0].attributes["traceback"]
     trials = pd.read_csv(tmp_path / "results" / "bad" / "trials.csv")
     assert trials["failure"].str.contains("DivergedError").sum() == 1
+    assert list(trials["diverged"].dropna()) == [1]
     assert "wild" in (tmp_path / "results" / "bad" / "report.md").read_text(encoding="utf-8")
     assert cli.run(*words, cwd=tmp_path).out.startswith("Nothing to do")
     again = cli.run(*words, "--retry-failed", cwd=tmp_path)
-    assert again.code == 3
-    assert len(read_trials(storage, "bad")) == 4
+    assert again.code == 0
+    assert len(read_trials(storage, "bad")) == 3
+
+
+def test_failed_trials_are_told_and_made_good_on_request(full_data: Path, tmp_path: Path) -> None:
+    space = tmp_path / "bad.toml"
+    text = edited(SPACE, ("dropout     = [0.1]", ""), ("epochs      = 4", "epochs      = 1"))
+    space.write_text(text, encoding="utf-8")
+    in_the_way = tmp_path / "results" / "bad" / "weights"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    words = ["run", str(space), *options(full_data), "--seeds", "1", "--keep-weights"]
+    first = cli.run(*words, cwd=tmp_path)
+    assert first.code == 3
+    assert "2 failed" in first.out
+    found = json.loads(cli.run("status", "bad", "--json", cwd=tmp_path).out)
+    assert (found["complete"], found["failed"]) == (0, 2)
+    assert "weights" in found["failures"][0]["reason"]
+    assert cli.run(*words, cwd=tmp_path).out.startswith("Nothing to do")
+    in_the_way.unlink()
+    again = cli.run(*words, "--retry-failed", cwd=tmp_path)
+    assert again.code == 0
+    storage = open_storage(storage_url(None, tmp_path / "results"))
+    states = [row.state for row in read_trials(storage, "bad")]
+    assert states == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
 
 
 def test_a_timeout_starts_nothing_new(command: list[str], tmp_path: Path) -> None:
