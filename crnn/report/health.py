@@ -1,0 +1,85 @@
+"""Which trainings diverged: pure functions of trials, which never change what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from crnn.report.ends import DIVERGED, ends
+
+
+def ended_seeds(trials: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
+    """By arm, how many of its seeds diverged, and how many ended: complete or diverged.
+
+    A seed that diverged and was then trained to its end did not diverge.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+    """
+    if "diverged" not in trials:
+        return {}, {}
+    found = ends(trials)
+    rows = trials[found.isin([DIVERGED, "COMPLETE"])].assign(finished=found == "COMPLETE")
+    seeds = rows.groupby(["arm", "seed"])["finished"].any()
+    by_arm = seeds.groupby(level="arm")
+    diverged = by_arm.size() - by_arm.sum()
+    return (
+        {str(arm): int(count) for arm, count in diverged.items()},
+        {str(arm): int(count) for arm, count in by_arm.size().items()},
+    )
+
+
+def diverged_arms(trials: pd.DataFrame) -> dict[str, str]:
+    """By arm of which a seed diverged: ``diverged in 2 of 10 seeds``."""
+    diverged, ended = ended_seeds(trials)
+    return {
+        arm: f"diverged in {count:,} of {ended[arm]:,} seed{'' if ended[arm] == 1 else 's'}"
+        for arm, count in diverged.items()
+        if count
+    }
+
+
+def is_diverged(trials: pd.DataFrame) -> pd.Series[bool]:
+    """By trial, whether it diverged and its arm and seed have not been trained to the end since.
+
+    Of a seed that diverged twice only the first trial counts: it is one end.
+    """
+    found = ends(trials)
+    has = found == DIVERGED
+    keys = pd.MultiIndex.from_frame(trials[["arm", "seed"]])
+    done = keys[(found == "COMPLETE").to_numpy(bool)]
+    again = trials[has].duplicated(["arm", "seed"]).reindex(trials.index, fill_value=False)
+    return has & ~keys.isin(done) & ~again
+
+
+def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
+    """By arm, why its comparison has no finding: it or what it is compared with diverged.
+
+    The seeds that survived are a selection: an arm without effect whose worst trainings diverge
+    looks better over the others.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm (``arm``, ``against``).
+
+    Returns:
+        Only the arms for which there is such a reason.
+    """
+    return _of_pairs(arms, diverged_arms(trials))
+
+
+def _of_pairs(arms: pd.DataFrame, faults: Mapping[str, str]) -> dict[str, str]:
+    """By compared arm, the faults of both sides, the other side's with its name."""
+    found = {}
+    for arm, against in zip(arms["arm"], arms["against"], strict=True):
+        own = [faults[arm]] if arm in faults else []
+        other = [f"{against} {faults[against]}"] if against in faults else []
+        if against and (own or other):
+            found[str(arm)] = ", ".join(own + other)
+    return found
+
+
+def of_arms(faults: Mapping[str, str], arms: list[str]) -> str:
+    """The faults among these arms, each with its arm's name; empty where there is none."""
+    return ", ".join(f"{arm} {faults[arm]}" for arm in arms if arm in faults)
