@@ -194,6 +194,10 @@ NOW = {
     "crnn.report.mark": "crnn.files",
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.health": "pandas crnn.config crnn.report.ends",
+    "crnn.report.cautions": (
+        "pandas crnn.report.effects crnn.report.health crnn.report.inference crnn.report.table "
+        "crnn.report.wording"
+    ),
     "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
         "numpy pandas crnn.report.effects crnn.report.health crnn.report.inference"
@@ -209,8 +213,8 @@ NOW = {
         "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.answer": (
-        "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
-        "crnn.report.ends crnn.report.health crnn.report.inference crnn.power "
+        "pandas crnn.report.cautions crnn.report.contrasts crnn.report.edges crnn.report.effects "
+        "crnn.report.found crnn.report.ends crnn.report.health crnn.report.inference crnn.power "
         "crnn.report.recommendation crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
@@ -263,7 +267,7 @@ NOW = {
     ),
     "crnn.report.confirmed": (
         "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.power crnn.report.effects "
-        "crnn.report.inference"
+        "crnn.report.health crnn.report.inference"
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from crnn.live import graphs
 from crnn.live.note import note
 from crnn.report.answer import all_ended, answer, counts, incomplete
+from crnn.report.cautions import cautions
 from crnn.report.confirmed import path_effects
 from crnn.report.contrasts import COLUMNS, contrasts
 from crnn.report.effects import effects
+from crnn.report.health import chance_limit, untrained_arms
 from crnn.report.paste import as_latex, as_markdown
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table
@@ -97,7 +101,56 @@ def test_a_contrast_of_a_cell_that_diverged_is_not_significant(kind: str) -> Non
 
 def test_a_step_that_diverged_has_no_finding() -> None:
     table = diverging(3)
-    arms = table.arms[table.arms["arm"].isin(["baseline", ARM])].assign(note=["", "step 1"])
+    arms = table.arms[table.arms["arm"].isin(["baseline", ARM])].assign(step=[float("nan"), 1.0])
     rows = path_effects(table.trials, arms, table.margin)
     assert list(rows["verdict"]) == ["", "inconclusive"]
     assert rows["reason"].iloc[1] == "diverged in 1 of 10 seeds"
+
+
+def with_sizes(table: StudyTable, **accuracies: float) -> StudyTable:
+    """The study with settings of 180 validation images, and some arms at these accuracies."""
+    trials = table.trials.assign(train_size=600, train_fraction=0.7)
+    for arm, accuracy in accuracies.items():
+        trials.loc[trials["arm"] == arm, "val_accuracy"] = accuracy
+    return replace(table, trials=trials)
+
+
+def test_the_limit_of_what_has_learned_is_that_of_its_validation_images() -> None:
+    assert chance_limit(600, 0.7) == pytest.approx(0.1 + 3 * (0.1 * 0.9 / 180) ** 0.5)
+    table = study(arms=5, seeds=4)
+    assert untrained_arms(with_sizes(table, baseline=0.168).trials) == {}
+    assert set(untrained_arms(with_sizes(table, baseline=0.166).trials)) == {"baseline"}
+
+
+def test_an_untrained_arm_has_no_verdict() -> None:
+    table = with_sizes(study(arms=5, seeds=10), **{ARM: 0.0972})
+    found = judged(table)
+    row = found.loc[ARM]
+    assert (row["verdict"], row["reason"]) == ("", "untrained: at chance level")
+    assert pd.isna(row["p_holm"])
+    assert set(found["verdict"].drop([ARM, "baseline"])) != {""}
+    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    assert lines[0].startswith(f"Untrained, at chance level: {ARM}.")
+    assert any("Not tested, because untrained: at chance level" in line for line in lines)
+    assert "untrained: at chance level" in as_latex(table, found.reset_index())
+
+
+def test_what_is_compared_with_an_untrained_arm_has_no_verdict() -> None:
+    found = judged(with_sizes(study(arms=5, seeds=10), baseline=0.0972))
+    assert set(found["verdict"]) == {""}
+    assert set(found["reason"].iloc[1:]) == {"baseline untrained: at chance level"}
+
+
+@pytest.mark.parametrize(("rise", "said"), [(0.02, True), (0.001, False), (-0.02, False)])
+def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
+    table = study(arms=3, seeds=4, epochs=2)
+    epochs = table.epochs
+    noise = 0.0005 * (epochs["seed"] - 1.5)
+    epochs["val_accuracy"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
+    lines = list(cautions(table))
+    assert any("still rising after the last epoch" in line for line in lines) is said
+
+
+def test_one_epoch_does_not_show_a_rise() -> None:
+    (line,) = cautions(study(arms=3, seeds=3, epochs=1))
+    assert "not known" in line

@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 
 from crnn.power import ALPHA
+from crnn.report.cautions import cautions
 from crnn.report.contrasts import empty_cells, idle_arms
 from crnn.report.edges import edges
 from crnn.report.effects import (
     also_changed,
     compared,
     confounded,
-    crossed,
     identities,
     paired_tests,
     replicates,
@@ -66,7 +66,13 @@ def answer(
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
         chosen: what comes first: of a search, which setting has been chosen by confirmation.
     """
-    return [*incomplete(table), *chosen, *findings(table, effects, contrasts), *table.notes]
+    found = findings(table, effects, contrasts)
+    return [*incomplete(table), *first_said(table), *chosen, *found, *table.notes]
+
+
+def first_said(table: StudyTable) -> list[str]:
+    """What is wrong with the trainings of any stage, which comes before what they show."""
+    return list(dict.fromkeys(line for stage in stages(table) for line in cautions(stage)))
 
 
 def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
@@ -200,7 +206,8 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         return
     untested = contrasts[contrasts["p_holm"].isna()]
     for reason, rows in untested[untested["reason"] != ""].groupby("reason", sort=False):
-        yield f"Not tested, because {reason}: {len(rows):,} of {len(contrasts):,} averages and interactions."
+        share = f"{len(rows):,} of {len(contrasts):,} averages and interactions"
+        yield f"Not tested, because {reason}: {share}."
     if lacking := int((untested["reason"] == "").sum()):
         empty = empty_cells(table.trials, table.arms)
         why = f" (nothing has finished in {listed(empty)})" if empty else ""

@@ -194,7 +194,8 @@ def judged(row: Mapping[str, Any]) -> str:
         said = "tuned, not tested"
     elif row["verdict"]:
         stood = "" if row["step"] in (TAKEN_BACK, NAMED) else " where it stood"
-        said = f"{marked(row['verdict'], row['confounded'], bool(row.get('slight')), row['reason'])}{stood}"
+        slightly = bool(row.get("slight"))
+        said = marked(row["verdict"], row["confounded"], slightly, row["reason"]) + stood
     else:
         said = f"not tested: {row['reason']}" if row["reason"] else "not tested"
     if row["depends_on_order"]:

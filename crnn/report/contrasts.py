@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from crnn.report.effects import crossed, paired, replicates
-from crnn.report.health import diverged_arms, of_arms
-from crnn.report.inference import holm, paired_test, unsound
+from crnn.report.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
+from crnn.report.inference import holm, paired_test, unsound, without_verdict
 
 COLUMNS = ["kind", "term", "n", "delta", "ci_low", "ci_high", "p_value", "p_holm", "reason"]
 Vector = npt.NDArray[np.float64]
@@ -76,7 +76,7 @@ def _factorial(
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
     by_seed = _by_seed(trials, list(grid["arm"]))
-    names, faults = list(grid["arm"]), diverged_arms(trials)
+    names, faults = list(grid["arm"]), _faults(trials)
     return [
         _row(
             kind,
@@ -101,9 +101,16 @@ def _by_weights(by_seed: Vector, weights: Vector) -> Vector:
     return values[np.isfinite(values)]
 
 
+def _faults(trials: pd.DataFrame) -> dict[str, str]:
+    """Why contrasts of an arm are no findings."""
+    return diverged_arms(trials) | untrained_arms(trials)
+
+
 def _row(kind: str, term: str, values: npt.ArrayLike, reason: str) -> dict[str, object]:
     """What a contrast's values by seed say, and why that is no finding, if it is none."""
     test = unsound(paired_test(values), reason)
+    if UNTRAINED in reason:
+        test = without_verdict(paired_test(values), reason)
     return {
         "kind": kind,
         "term": term,
@@ -189,7 +196,7 @@ class _Cells:
 
 def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
-    base, rows, faults = str(arms["arm"].iloc[0]), [], diverged_arms(trials)
+    base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crnn.power import minimum_detectable, seeds_to_settle
-from crnn.report.health import divergence, ended_seeds
+from crnn.report.health import divergence, ended_seeds, withheld
 from crnn.report.inference import (
     PairedTest,
     effect_size,
@@ -23,6 +23,7 @@ from crnn.report.inference import (
     paired_test,
     unsound,
     verdict,
+    without_verdict,
 )
 
 LAST = 5  # epochs, whose mean shows whether an effect hangs on the last one alone
@@ -97,13 +98,24 @@ def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     return pairs[["arm", "seed", "difference"]].reset_index(drop=True)
 
 
-def paired_tests(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, PairedTest]:
-    """By arm, the baseline aside: what its pairs say, and why that may be no finding."""
+def paired_tests(
+    trials: pd.DataFrame, arms: pd.DataFrame, of: pd.DataFrame | None = None
+) -> dict[str, PairedTest]:
+    """By arm, the baseline aside: what its pairs say, and why that may be no finding.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm (``arm``, ``against``).
+        of: the same trials with their validation accuracies, where `trials` has other figures in
+            their place: on these it rests whether an arm has learned anything.
+    """
     by_arm = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
     none = pd.Series(dtype=float)
     tests = {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
     for arm, reason in divergence(trials, arms).items():
         tests[arm] = unsound(tests[arm], reason)
+    for arm, reason in withheld(trials if of is None else of, arms).items():
+        tests[arm] = without_verdict(tests[arm], reason)
     return tests
 
 

@@ -102,7 +102,9 @@ def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     """
     scored = trials[trials["test_accuracy"].notna()]
     gaps = paired_tests(
-        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]), arms
+        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]),
+        arms,
+        scored,
     )
     validation = paired_tests(scored, arms)
     adjusted = holm([test.p for test in gaps.values()])

@@ -1,11 +1,13 @@
-"""Which trainings diverged: pure functions of trials, which never change what they are given."""
+"""Which trainings diverged or learned nothing: pure functions, which never change their input."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
+from crnn.config import CHANCE, TrainConfig
 from crnn.report.ends import DIVERGED, ends
 
 
@@ -67,6 +69,41 @@ def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
         Only the arms for which there is such a reason.
     """
     return _of_pairs(arms, diverged_arms(trials))
+
+
+UNTRAINED = "untrained: at chance level"
+
+
+def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
+    """By arm that has learned nothing: its median validation accuracy is within chance of guessing.
+
+    That is, below ``c + 3·√(c(1 - c)/n)``, c the chance level and n the number of validation
+    images of its setting.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+    """
+    if not {"train_size", "train_fraction"} <= set(trials):
+        return {}
+    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    limits = [
+        chance_limit(int(size), float(part))
+        for size, part in zip(done["train_size"], done["train_fraction"], strict=True)
+    ]
+    margins = (done["val_accuracy"].astype(float) - limits).groupby(done["arm"]).median()
+    return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
+
+
+def chance_limit(train_size: int, train_fraction: float) -> float:
+    """Three standard errors above what a network that guesses gets right of its images."""
+    _, validate = TrainConfig(train_size=train_size, train_fraction=train_fraction).images()
+    return CHANCE + 3 * math.sqrt(CHANCE * (1 - CHANCE) / max(validate, 1))
+
+
+def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
+    """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
+    found = _of_pairs(arms, untrained_arms(trials))
+    return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in found.items()}
 
 
 def _of_pairs(arms: pd.DataFrame, faults: Mapping[str, str]) -> dict[str, str]:

@@ -79,6 +79,12 @@ def unsound(test: PairedTest, reason: str) -> PairedTest:
     return replace(test, p=1.0, reason=reason)
 
 
+def without_verdict(test: PairedTest, reason: str) -> PairedTest:
+    """The mean and spread alone, without a test, for the reason; it counts as a p of 1."""
+    why = ", ".join(filter(None, (test.reason, reason)))
+    return PairedTest(test.n, test.mean, test.sd, why_not=why, reason=why)
+
+
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
     """Holm's step-down adjustment (1979) over a family; a missing p (NaN) counts as 1."""
     values = np.nan_to_num(np.asarray(p_values, float), nan=1.0)

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from crnn.report import tables
-from crnn.report.answer import counts, findings, incomplete
+from crnn.report.answer import counts, findings, first_said, incomplete
 from crnn.report.effects import also_changed, confounds
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
@@ -89,9 +89,9 @@ def content(
         chosen: sentences of that, which the answer begins with.
         search: the search that `table` confirms, where it does.
     """
-    first, *rest = [*chosen, *findings(table, effects, contrasts)]
-    stages = _stages(table, search)
     whole = replace(search, confirmation=table) if search else table
+    first, *rest = [*first_said(whole), *chosen, *findings(table, effects, contrasts)]
+    stages = _stages(table, search)
     every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
     return {
         "table": table,

@@ -222,8 +222,8 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
     pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
     late = {}
     if table.epochs["epoch"].max() > LAST:  # else they would be all
-        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
-    test = paired_tests(on_test(table.trials), table.arms)
+        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms, table.trials)
+    test = paired_tests(on_test(table.trials), table.arms, table.trials)
     inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
     cells = []
     for row in records(rows):
