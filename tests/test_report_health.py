@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from crnn.ablation import timing
 from crnn.live import graphs
 from crnn.live.note import note
 from crnn.report.answer import all_ended, answer, counts, incomplete
@@ -14,10 +15,11 @@ from crnn.report.cautions import cautions
 from crnn.report.confirmed import path_effects
 from crnn.report.contrasts import COLUMNS, contrasts
 from crnn.report.effects import effects
-from crnn.report.health import chance_limit, untrained_arms
+from crnn.report.health import chance_limit, collapsed, untrained_arms
 from crnn.report.paste import as_latex, as_markdown
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table
+from crnn.report.wording import points
 from tests.report_studies import study
 
 ARM = "hidden_size=256"
@@ -154,3 +156,29 @@ def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
 def test_one_epoch_does_not_show_a_rise() -> None:
     (line,) = cautions(study(arms=3, seeds=3, epochs=1))
     assert "not known" in line
+
+
+def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> None:
+    table = study(arms=5, seeds=10)
+    sound = judged(table)["verdict"]
+    hit = (table.trials["arm"] == "baseline") & (table.trials["seed"] == 3)
+    table.trials.loc[hit, "val_accuracy"] = 0.1
+    assert list(collapsed(table.trials).index) == list(table.trials.index[hit])
+    found = judged(table)
+    assert set(found["verdict"].iloc[1:]) == {"inconclusive"} != set(sound.iloc[1:])
+    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    assert "baseline seed 3 (10.00 %)" in lines[0]
+    rest = judged(replace(table, trials=table.trials[~hit]))
+    for arm, row in rest.iloc[1:].iterrows():
+        assert f"{arm} {points(row['delta'])}, {row['verdict']}" in lines[1]
+    assert not any(line.startswith("Better than") for line in lines)
+
+
+def test_a_collapsed_training_is_none_where_all_seeds_are_alike() -> None:
+    assert collapsed(study(arms=5, seeds=10).trials).empty
+    assert collapsed(with_sizes(study(arms=5, seeds=10), baseline=0.1).trials).empty
+
+
+def test_a_collapsed_training_feeds_no_spread_of_a_plan() -> None:
+    values = {0: 0.90, 1: 0.91, 2: 0.10, 3: 0.89}
+    assert timing._without_collapsed(values) == {0: 0.90, 1: 0.91, 3: 0.89}

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from crnn.report.effects import replicates
-from crnn.report.health import untrained_arms
+from crnn.report.effects import effects, replicates
+from crnn.report.health import collapsed, untrained_arms
 from crnn.report.inference import paired_test
 from crnn.report.table import StudyTable
-from crnn.report.wording import listed, points
+from crnn.report.wording import listed, percent, points, records
 
 
 def cautions(table: StudyTable) -> Iterable[str]:
@@ -23,7 +23,34 @@ def cautions(table: StudyTable) -> Iterable[str]:
             "is compared with it."
         )
     if table.design != "search":
+        yield from _collapsed(table)
         yield from rising(table)
+
+
+def _collapsed(table: StudyTable) -> Iterable[str]:
+    """Which trainings collapsed, and what the verdicts would be without them."""
+    lost = collapsed(table.trials)
+    if lost.empty:
+        return
+    items = [
+        f"{row['arm']} seed {row['seed']} ({percent(row['val_accuracy'])})" for row in records(lost)
+    ]
+    what = "A training" if len(items) == 1 else f"{len(items)} trainings"
+    yield (
+        f"{what} collapsed, nearer to chance than to the other seeds of its arm: {listed(items)}. "
+        "Verdicts count it all the same."
+    )
+    if table.trials["state"].isin(["COMPLETE", "FAIL"]).sum() < table.wanted:
+        return
+    rest = effects(table.trials.drop(lost.index), table.arms, table.margin)
+    told = [
+        f"{row['arm']} {points(row['delta'])}, {row['verdict']}"
+        for row in records(rest.iloc[1:])
+        if row["verdict"]
+    ]
+    it = "it" if len(items) == 1 else "them"
+    if told:
+        yield f"Sensitivity, not a verdict: without {it}, {listed(told, 10)}."
 
 
 def rising(table: StudyTable) -> Iterable[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from crnn.config import CHANCE, TrainConfig
+from crnn.config import CHANCE, TrainConfig, is_collapsed
 from crnn.report.ends import DIVERGED, ends
 
 
@@ -104,6 +104,25 @@ def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
     """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
     found = _of_pairs(arms, untrained_arms(trials))
     return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in found.items()}
+
+
+def collapsed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The complete trainings that ended nearer to chance than to their arm's other seeds.
+
+    An arm that is untrained as a whole has none.
+    """
+    none = untrained_arms(trials)
+    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    done = done[~done["arm"].isin(list(none))]
+    found = []
+    for _, rows in done.groupby("arm", sort=False):
+        values = [float(x) for x in rows["val_accuracy"]]
+        found += [
+            at
+            for place, at in enumerate(rows.index)
+            if is_collapsed(values[place], values[:place] + values[place + 1 :])
+        ]
+    return done.loc[found]
 
 
 def _of_pairs(arms: pd.DataFrame, faults: Mapping[str, str]) -> dict[str, str]:
