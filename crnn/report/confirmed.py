@@ -155,10 +155,10 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
     """
     steps = _steps(arms)
     tests = {
-        place: found
+        place: test
         for place in range(1, len(steps) - 1)
         if roles[place] == SCIENTIFIC
-        and (found := _interaction(trials, arms, steps, place)) is not None
+        and (test := _interaction(trials, arms, steps, place)) is not None
     }
     adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     first = min((place for place, p in adjusted.items() if p < ALPHA), default=len(steps))
