@@ -753,7 +753,8 @@ def _print_text_table(found: TextTable) -> None:
     table = Table(box=None, pad_edge=False)
     for place, title in enumerate(found.titles):
         wraps, last = place < found.words, place == len(found.titles) - 1
-        number = not wraps and (not last or any(re.search(r"\d", row[-1]) for row in found.rows))
+        number = not wraps and (not last or any(re.match(r"\W*\d", row[-1]) for row in found.rows))
+        wraps = wraps or (last and not number)  # a verdict may have a reason
         table.add_column(
             title, justify="right" if number else "left", no_wrap=not wraps, overflow="fold"
         )

@@ -5,8 +5,8 @@
 Each simulated study has a baseline, 9 arms and 10 seeds; every training has noise of its own, and
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
 formulas of `crnn.report.inference`, here for all studies at once, and both are compared on 200 of
-each kind. Then contrasts of factorials whose cells spread unequally, and the advice to keep the
-baseline.
+each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
+baseline, and arms that diverge in some seeds.
 Exits with 1 where a figure is out of range. Reported without a range: arms that spread unequally,
 and tails heavier than normal.
 """
@@ -29,6 +29,7 @@ from scipy import stats
 from crnn import power
 from crnn.report import inference
 from crnn.report.contrasts import contrasts
+from crnn.report.effects import effects
 from crnn.report.gains import may_be_better
 
 ARMS, SEEDS, MARGIN = 9, 10, 0.005
@@ -153,7 +154,8 @@ def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[
     say(f"a path's false steps, {LOOKS[-1]} seeds at once", once)
     raised = "/".join(map(str, LOOKS))
     say(f"a path's false steps, path_seeds raised {raised} with a look at each", ever)
-    for figure in (*contrast_figures(rng, studies), *baseline_figures(rng, studies)):
+    parts = contrast_figures, baseline_figures, diverging_arms
+    for figure in itertools.chain.from_iterable(part(rng, studies) for part in parts):
         say(*figure)
     return found, ranges
 
@@ -266,6 +268,41 @@ def kept(
         left = may_be_better(trials_of(names, values[study]), arms, MARGIN)
         assert set(left["arm"]) == set(np.array(names[1:])[~ruled_out[study]])
     return float(ruled_out.all(1).mean())
+
+
+def diverging_arms(rng: np.random.Generator, studies: int) -> Iterator[Figure]:
+    """How often an arm without effect is "better", of which the worst fifth of pairs diverges.
+
+    Without a range, what the pairs of the seeds that survive would have said alone.
+    """
+    for seeds in (5, 10, 18):
+        values = NOISE * rng.standard_normal((studies, 2, seeds))
+        gone = values[:, 1] - values[:, 0] < NOISE * math.sqrt(2) * stats.norm.ppf(0.2)
+        naive, said = [], []
+        for own, lost in zip(values, gone, strict=True):
+            test = inference.paired_test((own[1] - own[0])[~lost])
+            naive.append(test.p < power.ALPHA and test.mean > 0)
+            rule = inference.unsound(test, "diverged" if lost.any() else "")
+            said.append(inference.verdict(rule, rule.p, MARGIN) == "better")
+        agree_on_divergence(values, gone, said)
+        name = f"an arm without effect whose worst fifth diverges is 'better', {seeds} seeds"
+        yield name, float(np.mean(said)), 0.0, power.ALPHA
+        yield f"{name}, over the survivors alone", float(np.mean(naive)), 0.0, 1.0
+
+
+def agree_on_divergence(
+    values: Array, gone: npt.NDArray[np.bool_], said: list[bool], studies: int = 20
+) -> None:
+    """Compare with the function that the reports use."""
+    arms = pd.DataFrame({"arm": ["baseline", "x"], "against": ["", "baseline"]})
+    columns = ["factor", "level", "reported_test_accuracy", "reported_test_loss"]
+    for study in range(min(studies, len(values))):
+        trials = trials_of(["baseline", "x"], values[study])
+        trials = trials.assign(test_accuracy=0.0, test_loss=0.0, diverged=pd.NA)
+        lost = (trials["arm"] == "x").to_numpy() & np.r_[np.zeros_like(gone[study]), gone[study]]
+        trials.loc[lost, ["state", "val_accuracy", "diverged"]] = ["FAIL", math.nan, 1]
+        found = effects(trials, arms.reindex(columns=[*arms, *columns]), MARGIN)
+        assert (found["verdict"].iloc[1] == "better") == said[study]
 
 
 def path_interactions(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from statistics import median
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -186,6 +187,17 @@ GOVERNED_BY: dict[str, tuple[str, ...]] = {
 
 CHANCE = 1 / len(CLASSES)
 """The accuracy of guessing."""
+
+
+def is_collapsed(value: float, others: Sequence[float]) -> bool:
+    """Whether a training's accuracy is nearer to chance than to the median of its arm's others.
+
+    Args:
+        value: of the training.
+        others: of the arm's other seeds; without one it is not known.
+    """
+    return bool(others) and abs(value - CHANCE) < abs(value - median(others))
+
 
 MODEL_KEYS: tuple[str, ...] = tuple(ModelConfig.model_fields)
 TRAIN_KEYS: tuple[str, ...] = tuple(TrainConfig.model_fields)

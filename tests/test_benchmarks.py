@@ -121,3 +121,12 @@ def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
     for name, share in found.items():
         low, high = ranges[name]
         assert low <= share <= high, name
+
+
+def test_an_arm_that_diverges_is_hardly_ever_better(calibration: Any) -> None:
+    figures = list(calibration.diverging_arms(np.random.default_rng(0), 1_000))
+    for name, share, low, high in figures:
+        assert low <= share <= high, name
+    naive = [share for name, share, _, _ in figures if "survivors" in name]
+    assert naive == sorted(naive)
+    assert naive[1] > 0.1  # the rule is no idle one

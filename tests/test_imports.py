@@ -193,8 +193,15 @@ NOW = {
     "crnn.report.csv_file": "pandas",
     "crnn.report.mark": "crnn.files",
     "crnn.report.inference": "numpy scipy crnn.power",
-    "crnn.report.effects": "numpy pandas crnn.report.inference crnn.power",
-    "crnn.report.contrasts": "numpy pandas crnn.report.effects crnn.report.inference",
+    "crnn.report.health": "pandas crnn.config crnn.report.ends",
+    "crnn.report.cautions": (
+        "pandas crnn.report.effects crnn.report.health crnn.report.inference crnn.report.table "
+        "crnn.report.wording"
+    ),
+    "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
+    "crnn.report.contrasts": (
+        "numpy pandas crnn.report.effects crnn.report.health crnn.report.inference"
+    ),
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",
     "crnn.report.gains": "pandas crnn.report.effects crnn.report.inference",
@@ -206,9 +213,9 @@ NOW = {
         "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.answer": (
-        "pandas crnn.report.contrasts crnn.report.edges crnn.report.effects crnn.report.found "
-        "crnn.report.inference crnn.power crnn.report.recommendation crnn.report.table "
-        "crnn.report.wording"
+        "pandas crnn.report.cautions crnn.report.contrasts crnn.report.edges crnn.report.effects "
+        "crnn.report.found crnn.report.ends crnn.report.health crnn.report.inference crnn.power "
+        "crnn.report.recommendation crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
         "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.gains "
@@ -260,12 +267,12 @@ NOW = {
     ),
     "crnn.report.confirmed": (
         "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.power crnn.report.effects "
-        "crnn.report.inference"
+        "crnn.report.health crnn.report.inference"
     ),
     "crnn.report.confirmed_answer": (
         "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.gains crnn.report.inference crnn.report.selection crnn.report.table "
-        "crnn.report.wording crnn.power"
+        "crnn.report.gains crnn.report.health crnn.report.inference crnn.report.selection "
+        "crnn.report.table crnn.report.wording crnn.power"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "

@@ -9,7 +9,7 @@ from statistics import fmean, median, variance
 from typing import TYPE_CHECKING
 
 from crnn.ablation.design import cost
-from crnn.config import Setting
+from crnn.config import Setting, is_collapsed
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -73,6 +73,7 @@ def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
             if row.value is not None:
                 arm = by_arm.setdefault(row.attributes["arm"], {})
                 arm[row.attributes["seed"]] = row.value
+        by_arm = {arm: _without_collapsed(values) for arm, values in by_arm.items()}
         base = by_arm.pop("baseline", {})
         pairs = [[x - base[s] for s, x in arm.items() if s in base] for arm in by_arm.values()]
         variances = [variance(d) for d in pairs if len(d) > 1]
@@ -80,6 +81,15 @@ def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
             train = load_record(storage, study).plan.space.baseline.train
             found[study] = Spread(math.sqrt(fmean(variances)), train.epochs, train.train_size)
     return found
+
+
+def _without_collapsed(by_seed: dict[int, float]) -> dict[int, float]:
+    """The values by seed of an arm but for trainings that ended near chance unlike the others."""
+    return {
+        seed: value
+        for seed, value in by_seed.items()
+        if not is_collapsed(value, [x for s, x in by_seed.items() if s != seed])
+    }
 
 
 def _complete(storage: RDBStorage, keys: tuple[str, ...]) -> dict[str, list[TrialRow]]:

@@ -84,11 +84,19 @@ def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any], settled: bool) ->
         mode="markers",
         x=_numbers(delta),
         y=list(rows["place"]),
-        text=[f"{shown(row['arm'], 200)}<br>n = {row['pairs']}" for row in records(rows)],
+        text=[
+            f"{shown(row['arm'], 200)}<br>n = {row['pairs']}{_why(row, settled)}"
+            for row in records(rows)
+        ],
         hovertemplate="%{text}<br>%{x:+.2f} points<extra></extra>",
         marker={**look, "size": 10},
         error_x=bars if settled else None,
     )
+
+
+def _why(row: Mapping[str, Any], settled: bool) -> str:
+    """The reason of a verdict, on a line of its own."""
+    return f"<br>{shown(row['reason'], 200)}" if settled and row["reason"] else ""
 
 
 def _band(low: float, high: float, color: str) -> dict[str, Any]:

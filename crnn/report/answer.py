@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from crnn.power import ALPHA
+from crnn.report.cautions import cautions
 from crnn.report.contrasts import empty_cells, idle_arms
 from crnn.report.edges import edges
 from crnn.report.effects import (
@@ -24,7 +25,9 @@ from crnn.report.effects import (
     replicates,
     trained,
 )
+from crnn.report.ends import ends
 from crnn.report.found import finished
+from crnn.report.health import is_diverged
 from crnn.report.inference import PairedTest, within
 from crnn.report.recommendation import on_test, own_seeds, recommended, settling
 from crnn.report.table import StudyTable, stages
@@ -63,11 +66,19 @@ def answer(
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
         chosen: what comes first: of a search, which setting has been chosen by confirmation.
     """
-    return [*incomplete(table), *chosen, *findings(table, effects, contrasts), *table.notes]
+    found = findings(table, effects, contrasts)
+    return [*incomplete(table), *first_said(table), *chosen, *found, *table.notes]
+
+
+def first_said(table: StudyTable) -> list[str]:
+    """What is wrong with the trainings of any stage, which comes before what they show."""
+    return list(dict.fromkeys(line for stage in stages(table) for line in cautions(stage)))
 
 
 def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """The answer without the notes of the space's author and without what is missing."""
+    if not effects["n"].any() and effects["diverged"].any():
+        return ["Every training that has ended diverged, so there is no answer."]
     if not effects["n"].any():
         return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
     if table.design == "search":
@@ -95,7 +106,8 @@ def incomplete(table: StudyTable) -> list[str]:
     finished, notes = counts(table)["finished"], []
     # A search's failures count as tried, and are not trained again.
     search, failed = table.design == "search", counts(table).get("failed", 0)
-    if finished and finished + failed * search < table.wanted:
+    ended = finished + counts(table).get("diverged", 0)
+    if ended and ended + failed * search < table.wanted:
         failed *= not search
         also = f" and {failed:,} failed (--retry-failed trains them once more)" * bool(failed)
         notes.append(
@@ -125,7 +137,8 @@ def all_ended(table: StudyTable) -> bool:
     """Whether each trial that the study wants has finished or failed."""
     if table.design == "search":
         found = counts(table)
-        return found["finished"] + found.get("failed", 0) >= table.wanted
+        ended = found["finished"] + found.get("diverged", 0) + found.get("failed", 0)
+        return ended >= table.wanted
     return len(identities(table.trials, "COMPLETE", "FAIL")) >= table.wanted
 
 
@@ -134,12 +147,14 @@ def counts(table: StudyTable) -> dict[str, int]:
 
     ``finished`` are complete trials and, in a search, those that its pruner stopped after an
     epoch at least; a trial that was pruned before any was a draw that cannot exist. What was drawn
-    again and not trained is among them only where the search lets it count.
+    again and not trained is among them only where the search lets it count. What diverged has
+    ended too, under its own name.
     """
-    state, begun = table.trials["state"], trained(table.trials, table.epochs)
+    state, begun = ends(table.trials), trained(table.trials, table.epochs)
     stopped = int(((state == "PRUNED") & begun).sum())
     kinds = {
         "stopped early": stopped,
+        "diverged": int(is_diverged(table.trials).sum()),
         "failed": int((state == "FAIL").sum()),
         "under way or cut off": int((state == "RUNNING").sum()),
         "infeasible": int(((state == "PRUNED") & ~begun).sum()),
@@ -189,7 +204,11 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
             "factors."
         )
         return
-    if lacking := int(contrasts["p_holm"].isna().sum()):
+    untested = contrasts[contrasts["p_holm"].isna()]
+    for reason, rows in untested[untested["reason"] != ""].groupby("reason", sort=False):
+        share = f"{len(rows):,} of {len(contrasts):,} averages and interactions"
+        yield f"Not tested, because {reason}: {share}."
+    if lacking := int((untested["reason"] == "").sum()):
         empty = empty_cells(table.trials, table.arms)
         why = f" (nothing has finished in {listed(empty)})" if empty else ""
         yield (
@@ -219,6 +238,9 @@ def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
 
 
 def _significant(row: dict[str, Any]) -> str:
+    """Of a contrast, whether its p is below 5 %, or why that is not to be asked."""
+    if row["reason"]:
+        return f"inconclusive: {row['reason']}"
     if pd.isna(row["p_holm"]):
         return "not tested"
     return "significant" if row["p_holm"] < ALPHA else "not significant"
@@ -242,8 +264,9 @@ def _verdicts(
             if items:
                 told = ranked(items, [kind] * len(items))
                 yield f"{words.format(base=other, margin=margin)}: {told}."
-        if kind == "inconclusive" and len(chosen):
-            yield from settling(chosen, tests, table.margin)
+        open_still = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
+        if kind == "inconclusive" and len(open_still):
+            yield from settling(open_still, tests, table.margin)
 
 
 def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> str:
@@ -251,17 +274,18 @@ def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> 
     other = "" if row["against"] == base else f" against {row['against']}"
     little = within(test, margin) and row["verdict"] in ("better", "worse")
     less = f", {SLIGHT}" if little else ""
-    ends = f"95 % interval {interval(test.low, test.high)}"
+    bounds = f"95 % interval {interval(test.low, test.high)}"
     if row["verdict"] == "equivalent":  # which rests on the other one
-        ends = f"90 % interval {interval(test.inner_low, test.inner_high)}"
-    sure = f"{ends}, {counted(test.n, 'seed')}"
-    return f"{row['arm']}{other} {points(test.mean)} ({sure}{less})"
+        bounds = f"90 % interval {interval(test.inner_low, test.inner_high)}"
+    sure = f"{bounds}, {counted(test.n, 'seed')}"
+    why = f"; {test.reason}" if test.reason else ""
+    return f"{row['arm']}{other} {points(test.mean)} ({sure}{less}{why})"
 
 
 def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
     """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
     rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
-    apart = (rows["ci_low"] > 0) | (rows["ci_high"] < 0)
+    apart = ((rows["ci_low"] > 0) | (rows["ci_high"] < 0)) & (rows["reason"] == "")
     arms = [names[arm] for arm in rows.loc[apart & (rows["p_holm"] >= ALPHA), "arm"]]
     if arms:
         what, they = ("interval", "excludes 0") if len(arms) == 1 else ("intervals", "exclude 0")

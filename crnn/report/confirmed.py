@@ -15,7 +15,8 @@ from crnn.ablation.path import TAKEN_BACK
 from crnn.config import Value
 from crnn.power import ALPHA
 from crnn.report.effects import COLUMNS, confounded, effects, is_first, paired, replicates
-from crnn.report.inference import holm, paired_test
+from crnn.report.health import diverged_arms, of_arms
+from crnn.report.inference import PairedTest, holm, paired_test, unsound
 
 INTERACTIONS = [
     *("interaction", "interaction_ci_low", "interaction_ci_high"),
@@ -153,10 +154,10 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
     """
     steps = _steps(arms)
     tests = {
-        place: paired_test(found)
+        place: test
         for place in range(1, len(steps) - 1)
         if roles[place] == SCIENTIFIC
-        and (found := _interaction(trials, arms, steps, place)) is not None
+        and (test := _interaction(trials, arms, steps, place)) is not None
     }
     adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     first = min((place for place, p in adjusted.items() if p < ALPHA), default=len(steps))
@@ -176,15 +177,16 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
 
 def _interaction(
     trials: pd.DataFrame, arms: pd.DataFrame, steps: pd.DataFrame, place: int
-) -> pd.Series[float] | None:
-    """By seed, a step's effect where it stood less that at the end; None where not trained."""
+) -> PairedTest | None:
+    """A step's effect where it stood less that at the end, by seed; None where not trained."""
     best, change = steps.iloc[-1], _change(steps, place)
     without = {name: value for name, value in best["changed"].items() if name not in change}
     back = [str(arm) for arm, changed in _changed(arms) if changed == without]
     if not back:
         return None
-    stood = paired(trials, steps["arm"].iloc[place], steps["arm"].iloc[place - 1])
-    return (stood - paired(trials, str(best["arm"]), back[0])).dropna()
+    used = [*(str(steps["arm"].iloc[at]) for at in (place, place - 1)), str(best["arm"]), back[0]]
+    excess = paired(trials, used[0], used[1]) - paired(trials, used[2], used[3])
+    return unsound(paired_test(excess.dropna()), of_arms(diverged_arms(trials), used))
 
 
 def _changed(arms: pd.DataFrame) -> list[tuple[str, dict[str, Value]]]:
@@ -240,6 +242,7 @@ def _compared(
         change=list(arms["change"]),
         role=list(arms["role"]),
         verdict=every["verdict"].fillna("").to_numpy(),
+        reason=every["reason"].fillna("").to_numpy(),
         confounded=[arm in also for arm in arms["arm"]],
     )
 

@@ -19,9 +19,9 @@ from crnn.report.confirmed import (
     path_effects,
     search_length,
 )
-from crnn.report.effects import COLUMNS, identities, paired, replicates
+from crnn.report.effects import COLUMNS, identities, paired, paired_tests, replicates
 from crnn.report.gains import gains, slight
-from crnn.report.inference import paired_test
+from crnn.report.health import is_diverged
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
@@ -63,13 +63,16 @@ def lead(table: StudyTable) -> Iterable[str]:
     name = names.get(table.chosen, table.chosen)
     steps = table.path.arms.dropna(subset="step").sort_values("step")
     last = str(steps["arm"].iloc[-1])  # the chosen setting, by its full name
-    test = paired_test(paired(table.path.trials, last, base))
+    ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
+    test = paired_tests(table.path.trials, ends)[last]
     if not test.n:
         return
     seeds, sure = counted(test.n, "fresh seed"), ""
     if not test.why_not:
         sure = f" ({interval(test.low, test.high)})"
-    if not test.why_not and test.low > 0:
+    if test.reason:
+        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: {test.reason}."
+    elif not test.why_not and test.low > 0:
         by = f"{points(test.mean)}{sure}".replace("+", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
     else:
@@ -87,7 +90,8 @@ def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[st
     rows = path_rows(path)
     rows = rows[(rows["step"] == NAMED) & (rows["arm"] != chosen)]
     items = [
-        f"{row['arm']} {points(row['delta'])} ({interval(row['ci_low'], row['ci_high'])})"
+        f"{row['arm']} {points(row['delta'])} ({interval(row['ci_low'], row['ci_high'])}"
+        + (f"; {row['reason']})" if row["reason"] else ")")
         for row in records(rows[rows["ci_low"].notna()])
     ]
     if items:
@@ -108,7 +112,8 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     row = effects[effects["arm"] == table.chosen].iloc[0]
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
     how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
-    against = f" ({points(row['delta'])}, {row['verdict']})" if row["verdict"] else ""
+    verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
+    against = f" ({points(row['delta'])}, {verdict})" if row["verdict"] else ""
     whole = effects[effects["n"] == effects["n"].max()]
     why = "as the best of the confirmation"
     if len(whole) < len(effects):
@@ -189,9 +194,10 @@ def judged(row: Mapping[str, Any]) -> str:
         said = "tuned, not tested"
     elif row["verdict"]:
         stood = "" if row["step"] in (TAKEN_BACK, NAMED) else " where it stood"
-        said = f"{marked(row['verdict'], row['confounded'], bool(row.get('slight')))}{stood}"
+        slightly = bool(row.get("slight"))
+        said = marked(row["verdict"], row["confounded"], slightly, row["reason"]) + stood
     else:
-        said = "not tested"
+        said = f"not tested: {row['reason']}" if row["reason"] else "not tested"
     if row["depends_on_order"]:
         said += ", depends on order"
         if pd.notna(row["other_order"]):
@@ -232,8 +238,8 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
     rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
     hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
     untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
-    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "slight": False}
-    return rows.assign(**untested | nothing)
+    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "reason": ""}
+    return rows.assign(**untested | nothing, slight=False)
 
 
 def _nuisances(path: StudyTable) -> list[str]:
@@ -247,5 +253,9 @@ def lacking(path: StudyTable) -> str:
 
 
 def _failed(path: StudyTable) -> int:
-    """How many of a path's trainings have failed, and not been made good since."""
-    return len(identities(path.trials, "FAIL") - identities(path.trials, "COMPLETE"))
+    """How many of a path's trainings have failed, and not been made good since.
+
+    One that diverged has ended: it would diverge again.
+    """
+    trials = path.trials[~is_diverged(path.trials)]
+    return len(identities(trials, "FAIL") - identities(trials, "COMPLETE"))

@@ -19,9 +19,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from crnn.report.effects import crossed, paired, replicates
-from crnn.report.inference import holm, paired_test
+from crnn.report.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
+from crnn.report.inference import holm, paired_test, unsound, without_verdict
 
-COLUMNS = ["kind", "term", "n", "delta", "ci_low", "ci_high", "p_value", "p_holm"]
+COLUMNS = ["kind", "term", "n", "delta", "ci_low", "ci_high", "p_value", "p_holm", "reason"]
 Vector = npt.NDArray[np.float64]
 
 
@@ -40,7 +41,8 @@ def contrasts(
         ``kind`` is ``main``, ``interaction`` or ``additivity``, each a Holm family of its own: all
         contrasts that the design allows, whatever has finished. ``n`` counts the seeds that have
         all trainings of the contrast. Below two, or where all seeds differ by the same amount,
-        there is no test, and the contrast counts in its family with a p of 1.
+        there is no test, and the contrast counts in its family with a p of 1. So it does where a
+        cell that it weighs has diverged in some seeds; ``reason`` says which.
     """
     rows: list[dict[str, object]] = []
     if design == "factorial":
@@ -74,7 +76,16 @@ def _factorial(
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
     by_seed = _by_seed(trials, list(grid["arm"]))
-    return [_row(kind, term, _by_weights(by_seed, weights)) for kind, term, weights in wanted]
+    names, faults = list(grid["arm"]), _faults(trials)
+    return [
+        _row(
+            kind,
+            term,
+            _by_weights(by_seed, weights),
+            of_arms(faults, [arm for arm, w in zip(names, weights, strict=True) if w != 0]),
+        )
+        for kind, term, weights in wanted
+    ]
 
 
 def _by_seed(trials: pd.DataFrame, arms: list[str]) -> Vector:
@@ -90,9 +101,16 @@ def _by_weights(by_seed: Vector, weights: Vector) -> Vector:
     return values[np.isfinite(values)]
 
 
-def _row(kind: str, term: str, values: npt.ArrayLike) -> dict[str, object]:
-    """What a contrast's values by seed say."""
-    test = paired_test(values)
+def _faults(trials: pd.DataFrame) -> dict[str, str]:
+    """Why contrasts of an arm are no findings."""
+    return diverged_arms(trials) | untrained_arms(trials)
+
+
+def _row(kind: str, term: str, values: npt.ArrayLike, reason: str) -> dict[str, object]:
+    """What a contrast's values by seed say, and why that is no finding, if it is none."""
+    test = unsound(paired_test(values), reason)
+    if UNTRAINED in reason:
+        test = without_verdict(paired_test(values), reason)
     return {
         "kind": kind,
         "term": term,
@@ -101,6 +119,7 @@ def _row(kind: str, term: str, values: npt.ArrayLike) -> dict[str, object]:
         "ci_low": test.low,
         "ci_high": test.high,
         "p_value": test.p,
+        "reason": reason,
     }
 
 
@@ -177,7 +196,7 @@ class _Cells:
 
 def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
-    base, rows = str(arms["arm"].iloc[0]), []
+    base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)
@@ -191,5 +210,6 @@ def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, obje
         singles = [paired(trials, part, base) for part in parts]
         together = paired(trials, arm, base)
         excess = together.sub(sum(s.reindex(together.index) for s in singles)).dropna()
-        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess))
+        reason = of_arms(faults, [base, str(arm), *parts])
+        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess, reason))
     return rows

@@ -15,12 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from crnn.power import minimum_detectable, seeds_to_settle
+from crnn.report.health import divergence, ended_seeds, withheld
 from crnn.report.inference import (
     PairedTest,
     effect_size,
     holm,
     paired_test,
+    unsound,
     verdict,
+    without_verdict,
 )
 
 LAST = 5  # epochs, whose mean shows whether an effect hangs on the last one alone
@@ -38,6 +41,7 @@ COLUMNS = [
     "reported_test_accuracy",
     "reported_test_loss",
     "pairs",
+    "diverged",
     "delta",
     "ci_low",
     "ci_high",
@@ -48,6 +52,7 @@ COLUMNS = [
     "seeds_to_settle_low",
     "seeds_to_settle_high",
     "verdict",
+    "reason",
 ]
 
 
@@ -93,11 +98,25 @@ def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     return pairs[["arm", "seed", "difference"]].reset_index(drop=True)
 
 
-def paired_tests(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, PairedTest]:
-    """By arm, the baseline aside: what its pairs say."""
+def paired_tests(
+    trials: pd.DataFrame, arms: pd.DataFrame, of: pd.DataFrame | None = None
+) -> dict[str, PairedTest]:
+    """By arm, the baseline aside: what its pairs say, and why that may be no finding.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm (``arm``, ``against``).
+        of: the same trials with their validation accuracies, where `trials` has other figures in
+            their place: on these it rests whether an arm has learned anything.
+    """
     by_arm = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
     none = pd.Series(dtype=float)
-    return {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
+    tests = {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
+    for arm, reason in divergence(trials, arms).items():
+        tests[arm] = unsound(tests[arm], reason)
+    for arm, reason in withheld(trials if of is None else of, arms).items():
+        tests[arm] = without_verdict(tests[arm], reason)
+    return tests
 
 
 def compared(effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
@@ -126,11 +145,14 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
     Returns:
         The columns ``COLUMNS``. ``n`` is the number of finished replicates, and ``pairs`` of
         those whose seed has also finished in ``against`` (empty for the baseline); standard
-        deviations have ddof 1 and are empty below two; ``delta`` is the mean over the pairs, empty
+        deviations have ddof 1 and are empty below two; ``diverged`` counts the arm's seeds that
+        diverged: then it has no finding, and ``reason`` says so, as it does where what it is
+        compared with diverged; ``delta`` is the mean over the pairs, empty
         where there is none; what follows it is empty where there is no test. Accuracies and
         differences are fractions.
     """
     by_arm = replicates(trials).groupby("arm", sort=False)
+    diverged, _ = ended_seeds(trials)
     means = by_arm[["val_accuracy", "test_accuracy", "test_loss"]].mean()
     spreads = by_arm[["val_accuracy", "test_accuracy"]].std(ddof=1)
     names = arms["arm"]
@@ -141,10 +163,11 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
         test_mean=names.map(means["test_accuracy"]).to_numpy(float),
         test_sd=names.map(spreads["test_accuracy"]).to_numpy(float),
         test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
+        diverged=[diverged.get(str(arm), 0) for arm in names],
     )
     rows = _tested(paired_tests(trials, arms), margin)
     merged = out.merge(rows, on="arm", how="left").astype({"pairs": "Int64"})
-    return merged.fillna({"verdict": ""})[COLUMNS]
+    return merged.fillna({"verdict": "", "reason": ""})[COLUMNS]
 
 
 def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
@@ -153,7 +176,8 @@ def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
     adjusted = holm([test.p for test in tests.values()])
     rows = []
     for (arm, test), p_holm in zip(tests.items(), adjusted, strict=True):
-        low, high = seeds_to_settle(test.sd, test.n, family, margin)
+        sd = math.nan if test.reason else test.sd  # more seeds settle no selection
+        low, high = seeds_to_settle(sd, test.n, family, margin)
         rows.append(
             {
                 "arm": arm,
@@ -164,13 +188,15 @@ def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
                 "effect_size": effect_size(test),
                 "p_value": test.p,
                 "p_holm": math.nan if test.why_not else float(p_holm),
-                "minimum_detectable": minimum_detectable(test.sd, test.n, family),
+                "minimum_detectable": minimum_detectable(sd, test.n, family),
                 "seeds_to_settle_low": low,
                 "seeds_to_settle_high": high,
                 "verdict": verdict(test, float(p_holm), margin),
+                "reason": test.reason,
             }
         )
-    return pd.DataFrame(rows, columns=["arm", *COLUMNS[COLUMNS.index("pairs") :]])
+    judged = [name for name in COLUMNS[COLUMNS.index("pairs") :] if name != "diverged"]
+    return pd.DataFrame(rows, columns=["arm", *judged])
 
 
 def identities(trials: pd.DataFrame, *states: str) -> set[tuple[str, int]]:

@@ -51,7 +51,8 @@ def may_be_better(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd
     An arm is ruled out where the 90 % interval of its difference from the baseline ends below the
     margin, whatever it is compared with otherwise. To keep the baseline is to rule out all of them:
     an intersection of one-sided tests at 5 %, which needs no correction for their number. An arm
-    without a test is not ruled out; one that diverged with every seed is.
+    without a test is not ruled out, nor one that diverged with some seeds, or the baseline did; one
+    that diverged with every seed is.
 
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
@@ -59,17 +60,17 @@ def may_be_better(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd
         margin: the smallest difference that matters, a fraction.
 
     Returns:
-        ``arm``, ``n`` pairs, ``delta``, and ``high``, the upper end of the 90 % interval (NaN where
-        there is no test).
+        ``arm``, ``n`` pairs, ``delta``, ``high``, the upper end of the 90 % interval (NaN where
+        there is no test), and ``reason``, why the pairs are no finding.
     """
     tests = paired_tests(trials, _against(arms, str(arms["arm"].iloc[0])))
     gone = always_diverged(trials)
     rows = [
-        (arm, test.n, test.mean, test.inner_high)
+        (arm, test.n, test.mean, test.inner_high, test.reason)
         for arm, test in tests.items()
-        if arm not in gone and not test.inner_high < margin
+        if arm not in gone and (test.reason or not test.inner_high < margin)
     ]
-    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "high"])
+    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "high", "reason"])
     return found.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -101,7 +102,9 @@ def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     """
     scored = trials[trials["test_accuracy"].notna()]
     gaps = paired_tests(
-        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]), arms
+        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]),
+        arms,
+        scored,
     )
     validation = paired_tests(scored, arms)
     adjusted = holm([test.p for test in gaps.values()])

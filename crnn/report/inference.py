@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ class PairedTest:
         inner_high: its upper end.
         p: two-sided p of the paired t-test; NaN without a test.
         why_not: why there is no test; empty where there is one.
+        reason: why what it shows is no finding, such as trainings that diverged; else empty. Its p
+            is 1 then; mean and intervals describe the pairs that there are.
     """
 
     n: int
@@ -45,6 +47,7 @@ class PairedTest:
     inner_high: float = math.nan
     p: float = math.nan
     why_not: str = ""
+    reason: str = ""
 
 
 def paired_test(differences: npt.ArrayLike) -> PairedTest:
@@ -65,6 +68,21 @@ def paired_test(differences: npt.ArrayLike) -> PairedTest:
     sd = float(d.std(ddof=1))
     p = float(2 * stats.t.sf(abs(mean) / (sd / math.sqrt(n)), n - 1))
     return PairedTest(n, mean, sd, *mean_interval(d), *mean_interval(d, 0.90), p)
+
+
+def unsound(test: PairedTest, reason: str) -> PairedTest:
+    """The test as description: no finding, for the reason, and with a p of 1 in its family."""
+    if not reason:
+        return test
+    if test.why_not:
+        return replace(test, why_not=reason, reason=reason)
+    return replace(test, p=1.0, reason=reason)
+
+
+def without_verdict(test: PairedTest, reason: str) -> PairedTest:
+    """The mean and spread alone, without a test, for the reason; it counts as a p of 1."""
+    why = ", ".join(filter(None, (test.reason, reason)))
+    return PairedTest(test.n, test.mean, test.sd, why_not=why, reason=why)
 
 
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -94,6 +112,8 @@ def verdict(test: PairedTest, p_holm: float, margin: float) -> str:
     """
     if test.why_not:
         return ""
+    if test.reason:
+        return "inconclusive"
     if p_holm < ALPHA:
         return "better" if test.mean > 0 else "worse"
     return "equivalent" if within(test, margin) else "inconclusive"

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from crnn.report import tables
-from crnn.report.answer import counts, findings, incomplete
+from crnn.report.answer import counts, findings, first_said, incomplete
 from crnn.report.effects import also_changed, confounds
 from crnn.report.headline import headline
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
@@ -90,15 +90,15 @@ def content(
         chosen: sentences of that, which the findings begin with.
         search: the search that `table` confirms, where it does.
     """
-    stages = _stages(table, search)
     whole = replace(search, confirmation=table) if search else table
+    stages = _stages(table, search)
     every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
     return {
         "table": table,
         "design": DESIGNS[table.design],
         "incomplete": incomplete(table),
         "headline": headline(table, effects, contrasts),
-        "findings": [*chosen, *findings(table, effects, contrasts)],
+        "findings": [*first_said(whole), *chosen, *findings(table, effects, contrasts)],
         "summary": tables.summary_line(
             table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
         ),

@@ -93,11 +93,14 @@ def forest(
         if np.isfinite(row["ci_low"]):
             ends = [100 * row["ci_low"], 100 * row["ci_high"]]
             axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
-        text = row["verdict"] or ("not tested" if np.isfinite(row["delta"]) else "no pair")
+        untested = "not tested" if np.isfinite(row["delta"]) else "no pair"
+        kind = row["verdict"] or row["reason"] or untested
         if np.isfinite(row["delta"]):
+            why = row["reason"] if row["verdict"] else ""
             axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
-            text = f"{signed(row['delta'])}  {marked(text, row['arm'] in confounded)}"
-        _beside(axes, place, text, BLACK)
+            kind = marked(kind, row["arm"] in confounded, reason=why)
+            kind = f"{signed(row['delta'])}  {kind}"
+        _beside(axes, place, kind, BLACK)
     axes.set(xlabel="effect on validation accuracy, points")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]

@@ -104,7 +104,7 @@ def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
         f"shown to be better (means: {percent(best['val_mean'])} and {percent(base['val_mean'])})."
     )
     gain = gains(table.trials, table.arms).drop(str(best["arm"]))
-    second = by_gain(effects, gain)["arm"].iloc[:1].tolist()
+    second = by_gain(effects[effects["reason"] == ""], gain)["arm"].iloc[:1].tolist()
     if second and second[0] != base["arm"]:
         is_shown = second[0] in set(shown["arm"])
         yield from _runner_up(table, str(best["arm"]), str(second[0]), is_shown=is_shown)
@@ -140,10 +140,14 @@ def _kept(table: StudyTable, base: str) -> str:
         )
     items, kinds = [], []
     for row in records(left):
-        tested = math.isfinite(row["high"])
+        tested = math.isfinite(row["high"]) and not row["reason"]
         kinds.append("tested" if tested else "not tested")
         size = f"{points(row['delta'])}, " if row["n"] else ""
-        until = f"90 % interval up to {points(row['high'])}" if tested else "not tested"
+        until = (
+            f"90 % interval up to {points(row['high'])}"
+            if tested
+            else row["reason"] or "not tested"
+        )
         items.append(f"{row['arm']} ({size}{until})")
     return (
         f"Not settled whether to keep {base}. These may be better by {margin} or more: "

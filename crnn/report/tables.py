@@ -142,7 +142,7 @@ def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
 def _verdicts(table: StudyTable, rows: pd.DataFrame) -> list[str]:
     also, small = confounded(table.arms), slight(rows, table.margin)
     return [
-        marked(row["verdict"], row["arm"] in also, is_slight)
+        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"])
         for row, is_slight in zip(records(rows), small, strict=True)
     ]
 
@@ -222,8 +222,8 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
     pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
     late = {}
     if table.epochs["epoch"].max() > LAST:  # else they would be all
-        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms)
-    test = paired_tests(on_test(table.trials), table.arms)
+        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms, table.trials)
+    test = paired_tests(on_test(table.trials), table.arms, table.trials)
     inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
     cells = []
     for row in records(rows):
@@ -242,7 +242,7 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
                 else MISSING,
                 "90 % interval": _interval(*inner[arm]),
                 "p": chance(row["p_value"]),
-                "p of sign flips": chance(sign_flip(d)),
+                "p of sign flips": MISSING if row["reason"] else chance(sign_flip(d)),
                 "minimum detectable": _detectable(row["minimum_detectable"]),
                 "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
                 **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
@@ -320,12 +320,17 @@ def contrasts_table(contrasts: pd.DataFrame) -> TextTable | None:
     cells = [
         [
             *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
-            *(_interval(row["ci_low"], row["ci_high"]), chance(row["p_holm"])),
+            *(_interval(row["ci_low"], row["ci_high"]), _chance(row)),
         ]
         for row in records(contrasts)
     ]
     titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
     return TextTable(titles, cells, words=2)
+
+
+def _chance(row: dict[str, Any]) -> str:
+    """The p of a contrast, and why it is no finding, if it is none."""
+    return f"{chance(row['p_holm'])} ({row['reason']})" if row["reason"] else chance(row["p_holm"])
 
 
 def about_contrasts(contrasts: pd.DataFrame) -> str:

@@ -61,15 +61,17 @@ CONFOUNDED = "*"
 """Set beside a verdict whose arm also changes the sequence length or the network's size."""
 
 
-def marked(verdict: str, confounded: bool, slight: bool = False) -> str:
+def marked(verdict: str, confounded: bool, slight: bool = False, reason: str = "") -> str:
     """A verdict, with its mark where it is not the changed setting's alone.
 
-    Also, where it is better or worse, that it is so by less than the margin (``slight``).
+    Also, where it is better or worse, that it is so by less than the margin (``slight``), and why
+    it is no finding or why there is none (``reason``).
     """
     if not verdict:
-        return MISSING
+        return reason or MISSING
     size = f", {SLIGHT}" if slight else ""
-    return f"{verdict}{size} {CONFOUNDED}" if confounded else f"{verdict}{size}"
+    why = f": {reason}" if reason else ""
+    return f"{verdict}{size}{why} {CONFOUNDED}" if confounded else f"{verdict}{size}{why}"
 
 
 SLIGHT = "by less than the margin"

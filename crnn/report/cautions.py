@@ -1,0 +1,76 @@
+"""What an answer says first: that networks have learned nothing, or were still learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from crnn.report.effects import effects, replicates
+from crnn.report.health import collapsed, untrained_arms
+from crnn.report.inference import paired_test
+from crnn.report.table import StudyTable
+from crnn.report.wording import listed, percent, points, records
+
+
+def cautions(table: StudyTable) -> Iterable[str]:
+    """Sentences on one stage of a study; none where its networks have learned all they could."""
+    if untrained := list(untrained_arms(table.trials)):
+        every = table.trials["arm"].nunique() == len(untrained)
+        which = "all arms" if every and len(untrained) > 1 else listed(untrained)
+        yield (
+            f"Untrained, at chance level: {which}. There is no verdict on such an arm, nor on what "
+            "is compared with it."
+        )
+    if table.design != "search":
+        yield from _collapsed(table)
+        yield from rising(table)
+
+
+def _collapsed(table: StudyTable) -> Iterable[str]:
+    """Which trainings collapsed, and what the verdicts would be without them."""
+    lost = collapsed(table.trials)
+    if lost.empty:
+        return
+    items = [
+        f"{row['arm']} seed {row['seed']} ({percent(row['val_accuracy'])})" for row in records(lost)
+    ]
+    what = "A training" if len(items) == 1 else f"{len(items)} trainings"
+    yield (
+        f"{what} collapsed, nearer to chance than to the other seeds of its arm: {listed(items)}. "
+        "Verdicts count it all the same."
+    )
+    if table.trials["state"].isin(["COMPLETE", "FAIL"]).sum() < table.wanted:
+        return
+    rest = effects(table.trials.drop(lost.index), table.arms, table.margin)
+    told = [
+        f"{row['arm']} {points(row['delta'])}, {row['verdict']}"
+        for row in records(rest.iloc[1:])
+        if row["verdict"]
+    ]
+    it = "it" if len(items) == 1 else "them"
+    if told:
+        yield f"Sensitivity, not a verdict: without {it}, {listed(told, 10)}."
+
+
+def rising(table: StudyTable) -> Iterable[str]:
+    """Whether validation accuracy still rose after the last epoch, by more than the margin."""
+    last = last_steps(table.trials, table.epochs)
+    if last.empty:
+        if (table.epochs["epoch"] == 1).any():
+            yield "With one epoch it is not known whether accuracies were still rising."
+        return
+    test = paired_test(last)
+    if not test.why_not and test.low > 0 and test.mean > table.margin:
+        yield (
+            f"Accuracies were still rising after the last epoch ({points(test.mean)} in the last "
+            "one): the order may change with more epochs."
+        )
+
+
+def last_steps(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[float]:
+    """Of each training, its last epoch's validation accuracy less that of the one before."""
+    keys = ["stage", "number"]
+    own = epochs.merge(replicates(trials)[keys], on=keys).sort_values("epoch")
+    steps = own.assign(step=own.groupby(keys)["val_accuracy"].diff())
+    return steps.groupby(keys).tail(1)["step"].dropna().astype(float)

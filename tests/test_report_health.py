@@ -1,0 +1,184 @@
+"""An arm that diverged is no finding, in whatever a report shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from crnn.ablation import timing
+from crnn.live import graphs
+from crnn.live.note import note
+from crnn.report.answer import all_ended, answer, counts, incomplete
+from crnn.report.cautions import cautions
+from crnn.report.confirmed import path_effects
+from crnn.report.contrasts import COLUMNS, contrasts
+from crnn.report.effects import effects
+from crnn.report.health import chance_limit, collapsed, untrained_arms
+from crnn.report.paste import as_latex, as_markdown
+from crnn.report.table import StudyTable
+from crnn.report.tables import arms_table, brief_table
+from crnn.report.wording import points
+from tests.report_studies import study
+
+ARM = "hidden_size=256"
+
+
+def diverging(*seeds: int, arm: str = ARM, design: str = "one-factor", n: int = 10) -> StudyTable:
+    """A study of which one arm diverged in some seeds, and is far better in the others."""
+    table = study(
+        design,
+        arms=4 if design == "factorial" else 5,
+        seeds=n,
+        failed=tuple((arm, seed) for seed in seeds),
+    )
+    trials = table.trials
+    gone = trials["state"] == "FAIL"
+    trials["diverged"] = pd.Series(pd.NA, trials.index, "Int64").mask(gone, 3)
+    trials.loc[(trials["arm"] == ARM) & ~gone, "val_accuracy"] += 0.05
+    return table
+
+
+def judged(table: StudyTable) -> pd.DataFrame:
+    return effects(table.trials, table.arms, table.margin).set_index("arm")
+
+
+def test_an_arm_that_diverged_is_never_better() -> None:
+    assert judged(diverging()).loc[ARM, "verdict"] == "better"
+    row = judged(diverging(1, 4)).loc[ARM]
+    assert (row["verdict"], row["reason"]) == ("inconclusive", "diverged in 2 of 10 seeds")
+    assert (row["diverged"], row["pairs"], row["p_value"], row["p_holm"]) == (2, 8, 1.0, 1.0)
+    assert row["delta"] > 0.04  # described all the same
+
+
+def test_what_is_compared_with_an_arm_that_diverged_has_no_finding() -> None:
+    found = judged(diverging(0, arm="baseline"))
+    assert set(found["verdict"].iloc[1:]) == {"inconclusive"}
+    assert set(found["reason"].iloc[1:]) == {"baseline diverged in 1 of 10 seeds"}
+
+
+def test_a_seed_that_was_trained_to_its_end_since_did_not_diverge() -> None:
+    table = diverging(1)
+    done = table.trials[(table.trials["arm"] == ARM) & (table.trials["seed"] == 2)]
+    trials = pd.concat([table.trials, done.assign(seed=1, number=999)], ignore_index=True)
+    found = effects(trials, table.arms, table.margin).set_index("arm")
+    assert (found.loc[ARM, "diverged"], found.loc[ARM, "reason"]) == (0, "")
+
+
+def test_every_output_says_so() -> None:
+    table = diverging(1, 4)
+    found = judged(table).reset_index()
+    said = "inconclusive: diverged in 2 of 10 seeds"
+    for text in (arms_table(table, found), brief_table(table, found)):
+        assert any(cell.startswith(said) for row in text.rows for cell in row)
+    lines = answer(table, found, contrasts(table.trials, table.arms, "one-factor", []))
+    assert not any(ARM in line for line in lines if line.startswith("Better than"))
+    words = " ".join(lines)
+    assert "diverged in 2 of 10 seeds" in words
+    assert f"Recommended: {ARM}" not in words
+    for page in (as_markdown(table, found), as_latex(table, found)):
+        assert said in page
+    assert said in note(table, found, pd.DataFrame(columns=COLUMNS))
+    figure = graphs.forest(found.iloc[1:], table.margin, settled=True).to_json()
+    assert "diverged in 2 of 10 seeds" in figure
+
+
+def test_a_divergence_is_an_end() -> None:
+    table = diverging(0, 1, 2, n=3)
+    assert counts(table) == {"finished": 12, "diverged": 3}
+    assert all_ended(table)
+    assert incomplete(table) == []
+    found = judged(table).reset_index()
+    words = answer(table, found, contrasts(table.trials, table.arms, "one-factor", []))
+    assert f"Not tested, because diverged in 3 of 3 seeds: {ARM}." in words
+
+
+@pytest.mark.parametrize("kind", ["main", "interaction"])
+def test_a_contrast_of_a_cell_that_diverged_is_not_significant(kind: str) -> None:
+    table = diverging(1, design="factorial")
+    found = contrasts(table.trials, table.arms, "factorial", list(table.factors))
+    assert set(found.loc[found["kind"] == kind, "p_holm"]) == {1.0}
+
+
+def test_a_step_that_diverged_has_no_finding() -> None:
+    table = diverging(3)
+    arms = table.arms[table.arms["arm"].isin(["baseline", ARM])].assign(step=[float("nan"), 1.0])
+    rows = path_effects(table.trials, arms, table.margin)
+    assert list(rows["verdict"]) == ["", "inconclusive"]
+    assert rows["reason"].iloc[1] == "diverged in 1 of 10 seeds"
+
+
+def with_sizes(table: StudyTable, **accuracies: float) -> StudyTable:
+    """The study with settings of 180 validation images, and some arms at these accuracies."""
+    trials = table.trials.assign(train_size=600, train_fraction=0.7)
+    for arm, accuracy in accuracies.items():
+        trials.loc[trials["arm"] == arm, "val_accuracy"] = accuracy
+    return replace(table, trials=trials)
+
+
+def test_the_limit_of_what_has_learned_is_that_of_its_validation_images() -> None:
+    assert chance_limit(600, 0.7) == pytest.approx(0.1 + 3 * (0.1 * 0.9 / 180) ** 0.5)
+    table = study(arms=5, seeds=4)
+    assert untrained_arms(with_sizes(table, baseline=0.168).trials) == {}
+    assert set(untrained_arms(with_sizes(table, baseline=0.166).trials)) == {"baseline"}
+
+
+def test_an_untrained_arm_has_no_verdict() -> None:
+    table = with_sizes(study(arms=5, seeds=10), **{ARM: 0.0972})
+    found = judged(table)
+    row = found.loc[ARM]
+    assert (row["verdict"], row["reason"]) == ("", "untrained: at chance level")
+    assert pd.isna(row["p_holm"])
+    assert set(found["verdict"].drop([ARM, "baseline"])) != {""}
+    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    assert lines[0].startswith(f"Untrained, at chance level: {ARM}.")
+    assert any("Not tested, because untrained: at chance level" in line for line in lines)
+    assert "untrained: at chance level" in as_latex(table, found.reset_index())
+
+
+def test_what_is_compared_with_an_untrained_arm_has_no_verdict() -> None:
+    found = judged(with_sizes(study(arms=5, seeds=10), baseline=0.0972))
+    assert set(found["verdict"]) == {""}
+    assert set(found["reason"].iloc[1:]) == {"baseline untrained: at chance level"}
+
+
+@pytest.mark.parametrize(("rise", "said"), [(0.02, True), (0.001, False), (-0.02, False)])
+def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
+    table = study(arms=3, seeds=4, epochs=2)
+    epochs = table.epochs
+    noise = 0.0005 * (epochs["seed"] - 1.5)
+    epochs["val_accuracy"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
+    lines = list(cautions(table))
+    assert any("still rising after the last epoch" in line for line in lines) is said
+
+
+def test_one_epoch_does_not_show_a_rise() -> None:
+    (line,) = cautions(study(arms=3, seeds=3, epochs=1))
+    assert "not known" in line
+
+
+def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> None:
+    table = study(arms=5, seeds=10)
+    sound = judged(table)["verdict"]
+    hit = (table.trials["arm"] == "baseline") & (table.trials["seed"] == 3)
+    table.trials.loc[hit, "val_accuracy"] = 0.1
+    assert list(collapsed(table.trials).index) == list(table.trials.index[hit])
+    found = judged(table)
+    assert set(found["verdict"].iloc[1:]) == {"inconclusive"} != set(sound.iloc[1:])
+    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    assert "baseline seed 3 (10.00 %)" in lines[0]
+    rest = judged(replace(table, trials=table.trials[~hit]))
+    for arm, row in rest.iloc[1:].iterrows():
+        assert f"{arm} {points(row['delta'])}, {row['verdict']}" in lines[1]
+    assert not any(line.startswith("Better than") for line in lines)
+
+
+def test_a_collapsed_training_is_none_where_all_seeds_are_alike() -> None:
+    assert collapsed(study(arms=5, seeds=10).trials).empty
+    assert collapsed(with_sizes(study(arms=5, seeds=10), baseline=0.1).trials).empty
+
+
+def test_a_collapsed_training_feeds_no_spread_of_a_plan() -> None:
+    values = {0: 0.90, 1: 0.91, 2: 0.10, 3: 0.89}
+    assert timing._without_collapsed(values) == {0: 0.90, 1: 0.91, 3: 0.89}
