@@ -292,7 +292,8 @@ NOW = {
     "crnn.report.headline": (
         "crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
         "crnn.report.confirmed_answer crnn.report.effects crnn.report.gains crnn.report.inference "
-        "crnn.report.selection crnn.report.table crnn.report.wording pandas"
+        "crnn.report.selection crnn.report.table crnn.report.wording pandas crnn.report.cautions "
+        "crnn.report.health"
     ),
 }
 LATE = {

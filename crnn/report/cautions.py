@@ -60,12 +60,17 @@ def rising(table: StudyTable) -> Iterable[str]:
         if (table.epochs["epoch"] == 1).any():
             yield "With one epoch it is not known whether accuracies were still rising."
         return
-    test = paired_test(last)
-    if not test.why_not and test.low > 0 and test.mean > table.margin:
+    if is_rising(table):
         yield (
-            f"Accuracies were still rising after the last epoch ({points(test.mean)} in the last "
-            "one): the order may change with more epochs."
+            f"Accuracies were still rising after the last epoch ({points(float(last.mean()))} in "
+            "the last one): the order may change with more epochs."
         )
+
+
+def is_rising(table: StudyTable) -> bool:
+    """Whether the last epoch's step is shown to be above 0, and above the margin on average."""
+    test = paired_test(last_steps(table.trials, table.epochs))
+    return not test.why_not and test.low > 0 and test.mean > table.margin
 
 
 def last_steps(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[float]:

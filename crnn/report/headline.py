@@ -12,10 +12,12 @@ import pandas as pd
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
 from crnn.report.answer import all_ended, counts
+from crnn.report.cautions import is_rising
 from crnn.report.confirmed import NAMED, NUISANCE
 from crnn.report.confirmed_answer import lacking, path_rows
 from crnn.report.effects import compared, paired, replicates
 from crnn.report.gains import by_gain, gains, may_be_better
+from crnn.report.health import collapsed, untrained_arms
 from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable, stages
@@ -53,6 +55,19 @@ def _status(table: StudyTable) -> Iterator[str]:
         yield f"Preliminary: {done}{f' ({looked})' if looked else ''}."
     elif looked:
         yield f"This is {looked}."
+    yield from _health(table)
+
+
+def _health(table: StudyTable) -> Iterator[str]:
+    """That networks have learned nothing, or were still learning."""
+    if untrained := list(untrained_arms(table.trials)):
+        yield f"Untrained, at chance level: {_some(untrained)}; no verdict on that."
+    lost = pd.concat([collapsed(stage.trials) for stage in stages(table)], ignore_index=True)
+    if table.design != "search" and len(lost):
+        names = [f"{row['arm']} seed {row['seed']}" for row in records(lost)]
+        yield f"Collapsed to near chance, and counted: {_some(names)}."
+    if table.design != "search" and is_rising(table):
+        yield "Accuracies were still rising after the last epoch: the order may change."
 
 
 def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[str]:
