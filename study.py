@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -750,24 +751,79 @@ def _print_report(written: Report, open_report: bool) -> None:
 
 
 def _print_text_table(found: TextTable) -> None:
-    table = Table(box=None, pad_edge=False)
-    for place, title in enumerate(found.titles):
-        wraps, last = place < found.words, place == len(found.titles) - 1
-        number = not wraps and (not last or any(re.match(r"\W*\d", row[-1]) for row in found.rows))
-        wraps = wraps or (last and not number)  # a verdict may have a reason
-        table.add_column(
-            title, justify="right" if number else "left", no_wrap=not wraps, overflow="fold"
-        )
-    widths = [max(map(len, column)) + 2 for column in zip(found.titles, *found.rows, strict=True)]
-    over = sum(widths) - console.width  # what the columns of words have to give up
-    rooms = [max(width - 2 - max(over, 0), 20) for width in widths[: found.words]]
-    for row in found.rows:
-        words = [_between_settings(text, room) for text, room in zip(row, rooms, strict=False)]
-        table.add_row(*map(escape, map(printable, [*words, *row[found.words :]])))
-    console.print(table)
+    last = len(found.titles) - 1
+    is_number = [
+        place >= found.words
+        and (place < last or any(re.match(r"\W*\d", row[-1]) for row in found.rows))
+        for place in range(last + 1)
+    ]
+    # Of the columns of numbers the last may be a verdict, with a reason.
+    wraps = [
+        place < found.words or (place == last and not is_number[last]) for place in range(last + 1)
+    ]
+    _print_rows(found.titles, found.rows, wraps, is_number)
     if found.note:
         _say(found.note)
     _print()
+
+
+NARROWEST = 20  # characters of a column of words, beside columns that do not wrap
+
+
+def _print_rows(
+    titles: list[str],
+    rows: list[list[str]],
+    wraps: list[bool],
+    is_number: list[bool],
+    header: str = "table.header",
+) -> None:
+    """Print a table; on a console too narrow for it, each row as lines ``title: value``.
+
+    Args:
+        titles: by column.
+        rows: a text a column.
+        wraps: by column, whether its texts may be broken, at blanks and between settings.
+        is_number: by column, whether it is set to the right.
+        header: the style of the titles.
+    """
+    columns = [list(map(printable, column)) for column in zip(titles, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in columns]
+    least = [
+        max(min(width, NARROWEST), *map(_longest_piece, column)) if wrap else width
+        for width, column, wrap in zip(widths, columns, wraps, strict=True)
+    ]
+    gaps = 2 * (len(titles) - 1)
+    if sum(least) + gaps > console.width:
+        for row in rows:
+            for title, text in zip(titles, row, strict=True):
+                if text:
+                    _say(f"{title}: {text}")
+            _print()
+        return
+    over = max(sum(widths) + gaps - console.width, 0)  # what columns of words have to give up
+    rooms = [max(width - over, low) for width, low in zip(widths, least, strict=True)]
+    table = Table(box=None, pad_edge=False, header_style=header)
+    for title, wrap, number, room in zip(titles, wraps, is_number, rooms, strict=True):
+        table.add_column(
+            escape(title),
+            justify="right" if number else "left",
+            no_wrap=not wrap,
+            overflow="fold",
+            min_width=room if not wrap else None,
+        )
+    for row in rows:
+        cells = [
+            _between_settings(text, room) if wrap else text
+            for text, room, wrap in zip(map(printable, row), rooms, wraps, strict=True)
+        ]
+        table.add_row(*map(escape, cells))
+    console.print(table)
+
+
+def _longest_piece(text: str) -> int:
+    """The width of the longest part of a text that stays on one line."""
+    pieces = re.sub(r"\+(?=[A-Za-z_])", "+ ", text).split()
+    return max(map(cell_len, pieces), default=0)
 
 
 def _between_settings(name: str, room: int) -> str:
@@ -798,17 +854,14 @@ def _states(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _print_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        numeric = all(isinstance(row[column], int) for row in rows)
-        title = {"sequence_length": "steps", "mmacs": "MMACs"}.get(column, column)
-        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        cells = (
-            f"{v:,}" if isinstance(v := row[c], int) else escape(printable(str(v))) for c in columns
-        )
-        table.add_row(*cells)
-    console.print(table)
+    texts = [
+        [f"{v:,}" if isinstance(v := row[c], int) else str(v) for c in columns] for row in rows
+    ]
+    is_number = [all(isinstance(row[column], int) for row in rows) for column in columns]
+    wraps = [column in ("question", "arm", "against") for column in columns]
+    named = {"sequence_length": "steps", "mmacs": "MMACs"}
+    titles = [named.get(column, column) for column in columns]
+    _print_rows(titles, texts, wraps, is_number, "bold")
 
 
 def _again(*words: str) -> str:

@@ -298,9 +298,14 @@ def agree_on_divergence(
     columns = ["factor", "level", "reported_test_accuracy", "reported_test_loss"]
     for study in range(min(studies, len(values))):
         trials = trials_of(["baseline", "x"], values[study])
-        trials = trials.assign(test_accuracy=0.0, test_loss=0.0, diverged=pd.NA)
         lost = (trials["arm"] == "x").to_numpy() & np.r_[np.zeros_like(gone[study]), gone[study]]
-        trials.loc[lost, ["state", "val_accuracy", "diverged"]] = ["FAIL", math.nan, 1]
+        trials = trials.assign(
+            test_accuracy=0.0,
+            test_loss=0.0,
+            state=np.where(lost, "FAIL", "COMPLETE"),
+            val_accuracy=trials["val_accuracy"].mask(lost),
+            diverged=pd.Series(np.where(lost, 1.0, math.nan)).astype("Int64"),
+        )
         found = effects(trials, arms.reindex(columns=[*arms, *columns]), MARGIN)
         assert (found["verdict"].iloc[1] == "better") == said[study]
 
