@@ -23,7 +23,7 @@ dashboard: setup ## browse the studies with optuna-dashboard
 test: setup ## run every test, the slow ones too
 	bash tests/system-packages.sh
 	$(RUN) -m pytest -n 2 -m "not slow"
-	$(RUN) -m pytest -rs -m slow
+	$(RUN) -m pytest -n 2 --dist worksteal -rs -m slow
 
 test-fast: setup ## run the fast tests
 	$(RUN) -m pytest -n 2 -m "not slow"
