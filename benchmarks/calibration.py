@@ -220,7 +220,13 @@ def agree_on_contrasts(values: Array, mean: Array, half: Array, studies: int = 5
     """Compare with the function that the reports use."""
     names = ["baseline", *(f"a={a}+b={b}" for a, b in CELLS[1:])]
     arms = pd.DataFrame([(str(a), str(b)) for a, b in CELLS], columns=["a", "b"])
-    arms = arms.assign(arm=names, changes=names, against=["", *["baseline"] * (len(names) - 1)])
+    arms = arms.assign(
+        arm=names,
+        changes=names,
+        kind=["baseline", *["level"] * (len(names) - 1)],
+        changed=[{} for _ in names],
+        against=["", *["baseline"] * (len(names) - 1)],
+    )
     for study in range(min(studies, len(values))):
         found = contrasts(trials_of(names, values[study].T), arms, "factorial", ["a", "b"])
         np.testing.assert_allclose(found["delta"], mean[study], atol=1e-12)

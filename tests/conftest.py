@@ -13,12 +13,19 @@ import torch
 from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
+from crnn.ablation import signals
 from crnn.ablation.storage import open_storage, url_of
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
 from tests import cli, postgres, tiny
 from tests.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_signals() -> None:
+    """A run that an earlier test has interrupted in this process is none of this test's."""
+    signals.forget()
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_an_unknown_study(command: str, stored: Path) -> None:
 @pytest.mark.parametrize("name", ["\udcff", "a\x1b[31mb", "a/b", "x" * 5000])
 def test_a_study_that_none_can_be_called(name: str, stored: Path) -> None:
     refused(stored, ["no study "], "status", name, "--results", str(stored))
-    refused(stored, ["takes letters"], "copy", name, "x.db", "--results", str(stored))
+    refused(stored, [" has no study "], "copy", name, "x.db", "--results", str(stored))
 
 
 @pytest.mark.parametrize("command", ["report", "status", "dashboard"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crnn.ablation.folders import artifact_folder, check_name, study_folder, study_name
-from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url
+from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
 from crnn.errors import UserError
 from tests import cli
 from tests.studies import ONE_FACTOR, STUDY, begin, designed, record, run_all
@@ -44,7 +44,7 @@ def test_a_study_that_was_given_such_a_name_has_a_folder_all_the_same(
         ("größe-실험", "grosse-"),
         ("größe-비교", "grosse-"),
         ("실험", "study-"),
-        (".hidden", "hidden"),
+        (".hidden", "hidden-"),
         ("reference", "reference-"),
         ("x.confirm", "x-"),
         ("a" * 101, "a" * 80 + "-"),
@@ -127,14 +127,19 @@ def test_no_command_writes_through_a_link(command: str, study: str, tmp_path: Pa
     assert not list(out.iterdir())
 
 
-def test_a_study_of_another_program_is_not_copied_over_the_edge(tmp_path: Path) -> None:
-    """Its name would be a part of the lock's file name."""
+def test_a_study_of_any_name_is_copied_and_its_lock_stays_beside_the_storage(
+    tmp_path: Path,
+) -> None:
+    """Its name is a part of the lock's file name."""
     source, target = (storage_url(str(tmp_path / name), tmp_path) for name in ("a.db", "b.db"))
     with opened_storage(source, create=True) as storage:
         save_study(storage, "../../evil", {})
-    with pytest.raises(UserError, match="takes letters, digits"):
-        copy_study("../../evil", source, target)
-    assert not (tmp_path / "b.db").exists()
+    before = {path.name for path in tmp_path.parent.parent.iterdir()}
+    copy_study("../../evil", source, target)
+    with opened_storage(target) as copied:
+        assert study_names(copied) == ["../../evil"]
+    assert {path.name for path in tmp_path.parent.parent.iterdir()} == before
+    assert all(path.parent == tmp_path for path in tmp_path.rglob("*.lock"))
 
 
 def test_no_artifact_is_written_through_a_link(tmp_path: Path) -> None:
