@@ -110,7 +110,7 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
     grid = found["confusion_change"].figure.axes[0]
     by_arm = confusion_shares(confusion_by_arm(table.confusion))
     shares = by_arm.set_index(["arm", "true", "predicted"])["share"]
-    change = 100 * (shares[best["arm"].iloc[0]] - shares["baseline"])
+    change = 100 * (shares[best] - shares["baseline"])
     shown = np.asarray(grid.collections[0].get_array()).ravel()
     assert sorted(shown) == pytest.approx(sorted(change))
     assert "the 4 seeds that both" in found["confusion_change"].caption
@@ -118,7 +118,7 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
     common = drawn(replace(table, confusion=fewer))["confusion_change"]
     late = confusion_shares(confusion_by_arm(fewer[fewer["seed"] > 1]))
     shares = late.set_index(["arm", "true", "predicted"])["share"]
-    change = 100 * (shares[best["arm"].iloc[0]] - shares["baseline"])
+    change = 100 * (shares[best] - shares["baseline"])
     shown = np.asarray(common.figure.axes[0].collections[0].get_array()).ravel()
     assert sorted(shown) == pytest.approx(sorted(change))
     assert "the 2 seeds that both" in common.caption
