@@ -185,6 +185,20 @@ def worth(table: StudyTable) -> Iterable[str]:
         )
 
 
+ORDER = "†"
+"""Set beside the verdict on a step that depends on the order, where there is no room for more."""
+
+
+def briefly_judged(row: Mapping[str, Any]) -> str:
+    """The verdict on a step, for a figure: with marks in place of words."""
+    if row["role"] == NUISANCE:
+        said = "tuned, not tested"
+    else:
+        said = marked(row["verdict"], row["confounded"], reason=row["reason"])
+        said = said if row["verdict"] else "not tested"
+    return f"{said} {ORDER}" if row["depends_on_order"] else said
+
+
 def judged(row: Mapping[str, Any]) -> str:
     """The verdict on a step with its mark, where it stood; or why there is none.
 

@@ -14,7 +14,7 @@ from crnn.report.confirmed import (
     never_taken_back,
     search_length,
 )
-from crnn.report.confirmed_answer import judged, lacking, path_rows
+from crnn.report.confirmed_answer import ORDER, briefly_judged, judged, lacking, path_rows
 from crnn.report.effects import also_changed
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
@@ -111,12 +111,14 @@ def _path(table: StudyTable) -> list[Part]:
             "intervals nor verdicts."
         )
     made = rows[is_step(rows)]
-    made = made.assign(said=[judged(row) for row in records(made)])
+    made = made.assign(said=[briefly_judged(row) for row in records(made)])
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."
         if made["depends_on_order"].any():
-            caption += " A step that depends on the order has its figure in another one beside it."
+            caption += (
+                f" {ORDER}: it depends on the order; the table has its figure in another one."
+            )
         if made["val_mean"].notna().any():
             yield Plot(
                 "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
