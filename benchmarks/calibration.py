@@ -224,7 +224,7 @@ def agree_on_contrasts(values: Array, mean: Array, half: Array, studies: int = 5
         arm=names,
         changes=names,
         kind=["baseline", *["level"] * (len(names) - 1)],
-        changed=[{} for _ in names],
+        changed=pd.Series([{} for _ in names], dtype=object),
         against=["", *["baseline"] * (len(names) - 1)],
     )
     for study in range(min(studies, len(values))):

@@ -101,7 +101,7 @@ def test_every_replicate_is_a_point() -> None:
 
 def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> None:
     table = STUDIES["10 arms"]
-    best = gains(table.trials, table.arms).iloc[1:].idxmax()  # by pairs, never by means
+    best = str(gains(table.trials, table.arms).iloc[1:].idxmax())  # by pairs, never by means
     found = made("10 arms")
     assert f"Which classes {best}, the best other arm" in found["class_accuracy"].caption
     assert [
