@@ -174,13 +174,15 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
 
 def test_when_all_fail_alike_nothing_more_is_begun(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
-    wild = "learning_rate = 10.0\nweight_decay = 10.0\noptimizer = 'sgd'\n[factors]"
-    changes = (("epochs      = 4", "epochs      = 1"), ("[factors]", wild))
-    text = edited(SPACE, *changes, ("seeds    = 2", "seeds    = 5"))
+    text = edited(SPACE, ("epochs      = 4", "epochs      = 1"), ("seeds    = 2", "seeds    = 5"))
     space.write_text(text, encoding="utf-8")
-    answer = cli.run("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
+    in_the_way = tmp_path / "results" / "bad" / "weights"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    words = ["run", str(space), *options(full_data), "--jobs", "1", "--keep-weights"]
+    answer = cli.run(*words, cwd=tmp_path)
     assert answer.code == 3, answer.err
-    assert "Stopped, because 5 trainings in a row failed alike: DivergedError" in answer.out
+    assert "Stopped, because 5 trainings in a row failed alike: FileExistsError" in answer.out
     assert "10 trials are left" in answer.out
 
 

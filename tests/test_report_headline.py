@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from crnn.ablation.storage import opened_storage, storage_url
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects
-from crnn.report.headline import headline
+from crnn.report.headline import _steps, headline
 from crnn.report.page import content, html
 from crnn.report.selection import numbered
 from crnn.report.table import StudyTable, load_study
@@ -100,6 +101,28 @@ def test_a_search_is_exploratory() -> None:
         f"Best found: #{best['number']}, {100 * best['val_accuracy']:.2f} %, "
     )
     assert told[1] == "It is one training, the best of 12 settings: exploratory."
+
+
+def steps(*verdicts: str) -> pd.DataFrame:
+    rows = [(f"x={place}", "scientific", verdict) for place, verdict in enumerate(verdicts)]
+    return pd.DataFrame(rows, columns=["change", "role", "verdict"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["equivalent"], "1 tested step none is shown to help"),
+        (["better"], "1 tested step x=0 is shown to help"),
+        (["better", "", "worse"], "2 tested steps only x=0 is shown to help"),
+        (["better", "better"], "2 tested steps x=0 and x=1 are shown to help"),
+    ],
+)
+def test_it_says_which_steps_of_a_path_help(verdicts: list[str], said: str) -> None:
+    assert list(_steps(steps(*verdicts))) == [f"Of the path's {said}, where it stood."]
+
+
+def test_a_path_without_a_test_says_nothing_of_its_steps() -> None:
+    assert list(_steps(steps("", ""))) == []
 
 
 @pytest.mark.parametrize("name", ["quick", "source", "joint"])

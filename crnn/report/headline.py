@@ -144,11 +144,13 @@ def _steps(steps: pd.DataFrame) -> Iterator[str]:
     """Which of the path's tested steps is shown to help."""
     tested = steps[(steps["role"] != NUISANCE) & (steps["verdict"] != "")]
     helped = list(tested.loc[tested["verdict"] == "better", "change"])
-    if len(tested):
-        which = f"only {_some(helped)}" if len(helped) < len(tested) else _some(helped)
-        is_shown = "is" if len(helped) == 1 else "are"
-        shown = f"{which} {is_shown} shown to help" if helped else "none is shown to help"
-        yield f"Of the path's {counted(len(tested), 'tested step')} {shown}, where it stood."
+    if tested.empty:
+        return
+    shown = "none is shown to help"
+    if helped:
+        only = "only " if len(helped) < len(tested) else ""
+        shown = f"{only}{_some(helped)} {'is' if len(helped) == 1 else 'are'} shown to help"
+    yield f"Of the path's {counted(len(tested), 'tested step')} {shown}, where it stood."
 
 
 def _challenger(table: StudyTable, name: str) -> Iterator[str]:
