@@ -35,7 +35,7 @@ LAYOUT: dict[str, Any] = {
 AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "gridcolor": "#e6e6e6"}
 
 
-def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
+def forest(effects: pd.DataFrame, margin: float, *, settled: bool, cut: str = "") -> go.Figure:
     """Effects, once settled with their 95 % intervals; no difference at 0, the margin a grey band.
 
     Args:
@@ -43,6 +43,7 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
         margin: within which differences are too small to matter, a fraction.
         settled: show intervals and verdicts; else, for as long as trials lack, means alone:
             whoever watches would otherwise test after each trial.
+        cut: how many of the arms are shown, where not all are.
     """
     effects = effects.assign(place=range(len(effects)))
     kinds = LOOKS if settled else {"so far": {"color": GREY, "symbol": "circle"}}
@@ -53,7 +54,7 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool) -> go.Figure:
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
     figure.update_layout(
         **LAYOUT,
-        title=about,
+        title=f"{about}<br><sub>{cut.partition(':')[0]}</sub>" if cut else about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
         xaxis={**AXIS, "title": "effect, points" + " (95 % interval)" * settled},

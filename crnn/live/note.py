@@ -15,7 +15,7 @@ from crnn.report.effects import effects as effects_of
 from crnn.report.gains import by_gain, gains
 from crnn.report.headline import headline
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
-from crnn.report.selection import labels, leading
+from crnn.report.selection import labels, leading, shown_of
 from crnn.report.table import StudyTable, all_epochs, all_trials
 from crnn.report.wording import percent, signed
 
@@ -83,7 +83,7 @@ def best_arms(table: StudyTable, effects: pd.DataFrame, room: int) -> pd.DataFra
 def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
     search, known = table.design == "search", labels(table)
-    rows = best_arms(table, effects, ROOM) if search else leading(table, effects)
+    rows = best_arms(table, effects, ROOM) if search else leading(table, effects, settled=False)
     columns = {
         "arm": [known.get(arm, name) for arm, name in compared(effects, rows).items()],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
@@ -91,7 +91,8 @@ def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
         "effect": [signed(x) for x in rows["delta"]],
     }
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
-    return tables.TextTable(list(columns), cells)
+    note = "" if search else shown_of(table, effects, rows, settled=False)
+    return tables.TextTable(list(columns), cells, note=note)
 
 
 def fenced(text: str) -> str:

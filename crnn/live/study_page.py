@@ -17,7 +17,7 @@ from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
 from crnn.report.effects import mean_curves
 from crnn.report.looks import note_looks
-from crnn.report.selection import leading, numbered, tags
+from crnn.report.selection import leading, numbered, shown_of, tags
 from crnn.report.table import StudyTable, load_study
 
 BEST = 8  # arms whose learning curves are shown beside the baseline's
@@ -54,10 +54,12 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     A search's history, importances and slices are optuna-dashboard's own.
     """
     found = {}
-    rows = leading(table, effects)
+    settled = all_ended(table)
+    rows = leading(table, effects, settled=settled)
+    cut = shown_of(table, effects, rows, settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
-        found["effects"] = graphs.forest(rows, table.margin, settled=all_ended(table))
+        found["effects"] = graphs.forest(rows, table.margin, settled=settled, cut=cut)
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number its own page knows it.
         arms, numbers = best_arms(table, effects, BEST)["arm"], {}

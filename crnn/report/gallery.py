@@ -24,7 +24,17 @@ from crnn.report.effects import (
     pair_differences,
     replicates,
 )
-from crnn.report.selection import drawn, floor, labels, leading, left_out, of_factor, rival, tags
+from crnn.report.selection import (
+    drawn,
+    floor,
+    labels,
+    leading,
+    left_out,
+    of_factor,
+    rival,
+    shown_of,
+    tags,
+)
 from crnn.report.table import StudyTable
 from crnn.report.wording import CONFOUNDED, counted, percent
 
@@ -82,8 +92,8 @@ def searched(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    rows = leading(table, effects)
-    rows = rows[rows["against"] != ""]
+    leaders = leading(table, effects)
+    rows = leaders[leaders["against"] != ""]
     caption = (
         "Each arm less what it is compared with, paired by seed: the mean with its 95 % interval, "
         "and every pair. Better and worse are adjusted for the number of comparisons; intervals "
@@ -94,6 +104,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
+    note = "\n".join(filter(None, [shown_of(table, effects, leaders), note]))
     known = labels(table)
     names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
     figure = plots.forest(rows, pairs, table.margin, names, also, note)
@@ -102,11 +113,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
 
 def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
     rows, done = leading(table, effects), replicates(table.trials)
-    note = left_out(table.trials, rows["arm"])
-    if len(rows) < len(effects):
-        all_finished = table.design == "search" and len(rows) >= effects["val_mean"].count()
-        which = "all that finished" if all_finished else "the baseline, named ones, the best drawn"
-        note = f"{len(rows)} of {len(effects)} arms: {which}. {note}"
+    note = f"{shown_of(table, effects, rows)} {left_out(table.trials, rows['arm'])}".strip()
     accuracies = done.loc[done["arm"].isin(rows["arm"]), "val_accuracy"]
     lowest = floor(done["val_accuracy"])  # of all: the best of a search lie close together
     if len(below := accuracies[accuracies < lowest]):
@@ -172,12 +179,14 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
-    arms = list(leading(table, effects)["arm"])
+    rows = leading(table, effects)
+    arms = list(rows["arm"])
     drops = bool((pd.to_numeric(table.trials["dropout"]) > 0).any())
     caption = (
         "Solid: validation. Dashed: training, the running mean during the epoch"
         f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
     )
+    caption = f"{caption} {shown_of(table, effects, rows)}".strip()
     for name, figure in learning_curves(table.epochs, arms, labels(table)):
         yield Plot(name, "curves", CURVES[name], caption, figure)
     trained = set(table.epochs["arm"])
@@ -193,7 +202,8 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
-    shown = leading(table, effects)["arm"]
+    leaders = leading(table, effects)
+    shown = leaders["arm"]
     rows = costs(table.trials, table.arms).set_index("arm").loc[shown].reset_index()
     caption = (
         "Mean validation accuracy against size, multiply-accumulates (MACs) an image, and the "
@@ -203,6 +213,8 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
         caption += " Of what was trained side by side each has an equal share of the time."
     if table.design == "search":
         caption += " The best of what was drawn; the search's front is one over all of it."
+    else:
+        caption = f"{caption} {shown_of(table, effects, leaders)}".strip()
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
     return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table), drawn))
 

@@ -113,6 +113,7 @@ def content(
         "confirmed": _drawn(confirmed, pictures),
         "arms": tables.arms_table(table, effects),
         "all_arms": len(effects),
+        "every_arm": _every_arm(table, effects),
         "named": tables.what_arms_are(table, effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
@@ -127,6 +128,13 @@ def content(
         "provenance": tables.provenance_table(provenance(search or table)),
         "commands": commands(table, search),
     }
+
+
+def _every_arm(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable | None:
+    """All arms of a design of which not all are shown, to be folded."""
+    if table.design == "search" or len(tables.leading(table, effects)) == len(effects):
+        return None
+    return tables.arms_table(table, effects, effects)
 
 
 def _stages(table: StudyTable, search: StudyTable | None) -> dict[str, StudyTable]:

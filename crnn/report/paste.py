@@ -35,7 +35,8 @@ TITLE = 7  # characters of a line of a column's title
 
 def as_markdown(table: StudyTable, effects: pd.DataFrame) -> str:
     """The table of arms in Markdown, its caption below."""
-    text = replace(arms_table(table, effects), strong=set())
+    rows = None if table.design == "search" else effects
+    text = replace(arms_table(table, effects, rows), strong=set())
     below = escape_markdown(caption(table, text, len(effects)))
     return f"{markdown_table(text)}\n{below}\n"
 

@@ -12,24 +12,69 @@ from crnn.report.ends import DIVERGED, ends
 from crnn.report.gains import by_gain, gains
 from crnn.report.table import StudyTable
 
-ROOM = 25  # arms beside those with names of their own
-DRAWN = 12  # of a search, whose best are much alike
+ROOM = 40  # arms that a figure or a table shows of a design
+DRAWN = 12  # of a search beside those with names of their own, whose best are much alike
+SIGNIFICANT = ("better", "worse")
 
 
-def leading(table: StudyTable, effects: pd.DataFrame, room: int | None = None) -> pd.DataFrame:
+def leading(
+    table: StudyTable, effects: pd.DataFrame, room: int | None = None, settled: bool = True
+) -> pd.DataFrame:
     """The arms that there is room for: their effects.
 
-    In the order of the design all of them, where they are not many more than ``room`` (``ROOM``; of
-    a search ``DRAWN``). Else, and always of a search: the baseline, the arms with names of their
-    own, and of the others the best by their gain over the baseline, best first.
+    Of a design all of them in its order where they fit. Else the baseline and ``room`` − 1 others,
+    the largest gain first: the best, every significant one by size, those with names of their own,
+    then the largest effects. Of a search the baseline, the arms with names of their own, and the
+    best ``room`` (``DRAWN``) of what it drew.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        room: how many; ``ROOM`` where it is not given.
+        settled: whether verdicts may choose; not before the last trial, as a choice tells them.
     """
-    room = room or (DRAWN if table.design == "search" else ROOM)
-    if table.design != "search" and len(effects) <= room + 10:
+    first, gain = is_first(effects), gains(table.trials, table.arms)
+    names = table.arms.loc[table.arms["kind"] == "named", "arm"]
+    if table.design == "search":
+        own = first | effects["arm"].isin(names).to_numpy(bool)
+        best = by_gain(effects[~own], gain).head(room or DRAWN)
+        return pd.concat([effects[own], best])
+    room = room or ROOM
+    if len(effects) <= room:
         return effects
-    named = table.arms.loc[table.arms["kind"] == "named", "arm"]
-    own = is_first(effects) | effects["arm"].isin(named).to_numpy(bool)
-    best = by_gain(effects[~own], gains(table.trials, table.arms)).head(room)
-    return pd.concat([effects[own], best])
+    others = effects[~first].sort_values("delta", key=abs, ascending=False, kind="stable")
+    significant = others["verdict"].isin(SIGNIFICANT if settled else ())
+    named = others["arm"].isin(names)
+    order = [by_gain(others, gain).head(1), others[significant], others[named], others]
+    picked = pd.concat(order)["arm"].drop_duplicates().head(room - 1)
+    rows = others[others["arm"].isin(picked)]
+    best = by_gain(rows, gain)
+    return pd.concat([effects[first], best, rows.drop(best.index)])
+
+
+def shown_of(
+    table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame, settled: bool = True
+) -> str:
+    """``40 of 768 arms`` and, by verdict, how many are not shown; empty where all are.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        rows: those that are shown, as ``leading`` chose them.
+        settled: whether verdicts may be told.
+    """
+    if len(rows) >= len(effects):
+        return ""
+    line = f"{len(rows)} of {len(effects):,} arms"
+    if table.design == "search":
+        all_finished = len(rows) >= effects["val_mean"].count()
+        which = "all that finished" if all_finished else "the baseline, named ones, the best drawn"
+        return f"{line}: {which}."
+    rest = effects.loc[~effects["arm"].isin(rows["arm"]), "verdict"].replace("", "not tested")
+    if not settled or (effects["verdict"] == "").all():
+        return f"{line}: the largest effects."
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in rest.value_counts().items())
+    return f"{line}: the significant and the largest effects. Not shown: {counts}."
 
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:

@@ -25,7 +25,7 @@ from crnn.report.effects import (
 from crnn.report.ends import ends
 from crnn.report.gains import by_gain, gains, inner_intervals, slight
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
-from crnn.report.selection import leading, tags
+from crnn.report.selection import leading, shown_of, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
     MISSING,
@@ -69,15 +69,24 @@ class TextTable:
     note: str = ""
 
 
-def arms_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
-    """Arms with n, means, spreads, effect and verdict, and what they cost."""
-    rows = leading(table, effects)
+def arms_table(
+    table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame | None = None
+) -> TextTable:
+    """Arms with n, means, spreads, effect and verdict, and what they cost.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        rows: the effects to show; those that there is room for where none are given.
+    """
+    rows = leading(table, effects) if rows is None else rows
     names = _names(table, effects, rows)
     sizes = rows[["arm"]].merge(table.arms, on="arm")
     columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
-    best = by_gain(rows.reset_index(drop=True), gains(table.trials, table.arms)).index[:1]
-    strong = {int(place) for place in best}
-    return TextTable(list(columns), _by_row(columns), len(names), strong)
+    best = by_gain(effects, gains(table.trials, table.arms))["arm"].head(1)
+    strong = {place for place, arm in enumerate(rows["arm"]) if arm in set(best)}
+    note = shown_of(table, effects, rows)
+    return TextTable(list(columns), _by_row(columns), len(names), strong, note)
 
 
 def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
@@ -196,7 +205,9 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
     numbers = set(tags(table).values())
     drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
-    return TextTable(list(columns), _by_row(columns), note="\n".join(drawn))
+    cut = shown_of(table, effects, rows)
+    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else [])]
+    return TextTable(list(columns), _by_row(columns), note="\n".join(notes))
 
 
 def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
@@ -215,8 +226,9 @@ def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
 
 
 def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
-    """What stands behind each verdict; None where nothing was tested."""
-    rows = effects[effects["verdict"] != ""]
+    """What stands behind each verdict that is shown; None where nothing was tested."""
+    rows = leading(table, effects)
+    rows = rows[rows["verdict"] != ""]
     if rows.empty:
         return None
     pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
@@ -249,7 +261,9 @@ def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
                 "effect on these test images (95 % interval)": f"{signed(test[arm].mean)} ({ends})",
             }
         )
-    return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2)
+    tested = int((effects["verdict"] != "").sum())
+    note = f"{len(cells)} of {tested:,} comparisons, as above." if len(cells) < tested else ""
+    return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2, note=note)
 
 
 def _detectable(least: float) -> str:
