@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +59,7 @@ def study(
     epochs: int = 20,
     missing: tuple[tuple[str, int], ...] = (),
     failed: tuple[tuple[str, int], ...] = (),
+    settings: dict[str, dict[str, str]] | None = None,
     **changes: Any,
 ) -> StudyTable:
     """A study of ``arms`` arms.
@@ -70,9 +72,11 @@ def study(
         epochs: length of a training.
         missing: (arm, seed) that have no trial yet.
         failed: (arm, seed) whose trial failed.
+        settings: by arm, where they are not to be made up; ``arms`` does not count then.
         **changes: fields of ``StudyTable`` to set at the end.
     """
-    settings = {"one-factor": _one_factor, "factorial": _factorial, "search": _search}[design](arms)
+    kinds = {"one-factor": _one_factor, "factorial": _factorial, "search": _search}
+    settings = kinds[design](arms) if settings is None else settings
     if design == "search":
         seeds = 1
     table = _arms(settings, design)
@@ -151,7 +155,19 @@ def _one_factor(arms: int) -> dict[str, dict[str, str]]:
 def _factorial(arms: int) -> dict[str, dict[str, str]]:
     hidden = ["128", "256", "64", "384", "512", "32"][: max(2, -(-arms // 2) if arms < 8 else 5)]
     dropout = ["0.25", "0.1", "0.0", "0.4", "0.3", "0.5"][: max(2, -(-arms // len(hidden)))]
-    return _named([{"hidden_size": h, "dropout": d} for h in hidden for d in dropout])
+    return grid({"hidden_size": hidden, "dropout": dropout})
+
+
+def grid(levels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Every combination of some factors' levels, the baseline's among them."""
+    rows = itertools.product(*levels.values())
+    return _named([dict(zip(levels, row, strict=True)) for row in rows])
+
+
+def alone(levels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """The baseline, and every level of some factors by itself."""
+    rows = [{name: level} for name, some in levels.items() for level in some]
+    return _named([{}, *rows])
 
 
 def _search(arms: int) -> dict[str, dict[str, str]]:

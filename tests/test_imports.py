@@ -259,7 +259,7 @@ NOW = {
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.table "
-        "crnn.report.tables crnn.report.headline"
+        "crnn.report.tables crnn.report.headline crnn.report.selection"
     ),
     "crnn.report.looks": (
         "optuna crnn.ablation.record crnn.ablation.storage crnn.report.answer crnn.report.effects "

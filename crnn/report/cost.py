@@ -53,9 +53,9 @@ def cost(costs: pd.DataFrame, tags: Mapping[str, str], drawn: Collection[str] = 
     rows = costs[np.isfinite(costs["val_mean"])].reset_index(drop=True)
     marks = [tags.get(arm, str(place + 1)) for place, arm in enumerate(rows["arm"])]
     named = [(m, arm) for m, arm in zip(marks, rows["arm"], strict=True) if arm not in drawn]
-    names = [f"{m}  {style.label(arm, 36, 1)}" for m, arm in named]
-    lines = -(-len(names) // style.key_columns(style.PAGE, names)) if names else 0
-    height = 2.9 + 0.16 * lines + 0.05 * len(rows)
+    texts = style.labels([arm for _, arm in named], 36, 1)
+    names = [f"{m}  {text}" for (m, _), text in zip(named, texts, strict=True)]
+    height = 2.9 + style.key_height(style.PAGE, names) + 0.05 * len(rows)
     figure, panels = style.new_figure(style.PAGE, height, 1, 3, sharey=True)
     for axes, (column, text) in zip(panels, COSTS.items(), strict=True):
         _panel(axes, rows, column, str(costs["arm"].iloc[0]))

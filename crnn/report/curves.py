@@ -64,7 +64,7 @@ def together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> F
         _finish(axes, measure)
     lines = [Line2D([], [], markersize=5, **look) for look in looks.values()]
     dashes = [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
-    labels = [style.label(name) for name in names.values()]
+    labels = style.labels(list(names.values()))
     style.key(figure, [*lines, *dashes], [*labels, "validation", "training"])
     style.footnote(figure, _note(epochs))
     return figure
@@ -81,11 +81,11 @@ def small_multiples(
     size = style.PAGE, 1.0 + 1.65 * rows
     figure, panels = style.new_figure(*size, rows, columns, sharex=True, sharey=True)
     base = epochs[epochs["arm"] == baseline]
-    for axes, arm in zip(panels, arms, strict=False):
+    titles = style.labels([names[arm] for arm in arms], 24 if columns == 4 else 32, 3)
+    for axes, arm, title in zip(panels, arms, titles, strict=False):
         _line(axes, base, f"val_{measure}", {"color": GREY, "errorbar": None, "linewidth": 2.2})
         _curves(axes, epochs[epochs["arm"] == arm], measure, {"color": BLUE})
         _finish(axes, measure)
-        title = style.label(names[arm], 24 if columns == 4 else 32, 3)
         axes.set_title(title, fontsize=7, weight="normal")
         axes.set(xlabel="")
         axes.tick_params(labelbottom=True)  # in every row, as the last one may have gaps
@@ -163,7 +163,7 @@ def one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         if measure == "accuracy":
             style.percent_axis(axes, "x")
-    panels[0].set_yticks(range(len(names)), [style.label(x) for x in names.values()])
+    panels[0].set_yticks(range(len(names)), style.labels(list(names.values())))
     marks = [Line2D([], [], color=c, marker="o", linestyle="") for c in (BLUE, ORANGE)]
     style.key(figure, marks, ["validation", "training"])
     style.footnote(figure, "One epoch was trained, so there are points instead of curves.")

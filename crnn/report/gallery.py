@@ -25,14 +25,18 @@ from crnn.report.effects import (
     replicates,
 )
 from crnn.report.selection import (
+    GROUPS,
+    PANELS,
     drawn,
     floor,
     labels,
     leading,
     left_out,
     of_factor,
+    over_others,
     rival,
     shown_of,
+    span,
     tags,
 )
 from crnn.report.table import StudyTable
@@ -107,7 +111,10 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     note = "\n".join(filter(None, [shown_of(table, effects, leaders), note]))
     known = labels(table)
     names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
-    figure = plots.forest(rows, pairs, table.margin, names, also, note)
+    limits = span(pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"], table.margin)
+    if beyond := ((rows["delta"] < limits[0]) | (rows["delta"] > limits[1])).sum():
+        note += f" Beyond the axis (arrows): {counted(int(beyond), 'effect')}."
+    figure = plots.forest(rows, pairs, table.margin, names, also, note, limits)
     return Plot("effects", "effects", "Effects", caption, figure)
 
 
@@ -169,17 +176,23 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
                 "stand side by side, their points are spread sideways to be told apart."
             )
         else:
-            chosen = of_factor(name, table, effects)
+            chosen, points = of_factor(name, table, effects), done
             note = left_out(table.trials, chosen["arm"])
-            figure = plots.factor(name, done, chosen, str(baseline[name]), note)
             caption = "Every training is a point, means are joined."
+            if (settings := chosen["group"].nunique()) > GROUPS:
+                chosen, points = over_others(chosen, done)
+                caption = (
+                    f"Means over all {settings} settings of the other factors, a point a seed that "
+                    "has finished with all of them."
+                )
+            figure = plots.factor(name, points, chosen, str(baseline[name]), note)
             if (chosen["group"] == "").all():
-                caption += " Faint lines join trainings of the same seed."
+                caption += " Faint lines join the same seed."
         yield Plot(f"factor_{name}", "factors", name, caption, figure)
 
 
 def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
-    rows = leading(table, effects)
+    rows = leading(table, effects, None if table.design == "search" else PANELS)
     arms = list(rows["arm"])
     drops = bool((pd.to_numeric(table.trials["dropout"]) > 0).any())
     caption = (

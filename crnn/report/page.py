@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from crnn.report import tables
 from crnn.report.answer import counts, findings, first_said, incomplete
 from crnn.report.effects import also_changed, confounds
 from crnn.report.headline import headline
+from crnn.report.selection import leading
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
@@ -103,7 +105,7 @@ def content(
             table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
         ),
         "seeds": "; ".join(
-            f"{stage} {', '.join(map(str, part.seeds))}".strip() for stage, part in stages.items()
+            f"{stage} {_numbers(part.seeds)}".strip() for stage, part in stages.items()
         ),
         "pictures": {
             section: [picture for picture in pictures if picture.section == section]
@@ -118,6 +120,7 @@ def content(
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
         "contrasts": tables.contrasts_table(contrasts),
+        "every_contrast": tables.contrasts_table(contrasts, len(contrasts)),
         "about_contrasts": tables.about_contrasts(contrasts),
         "failures": tables.failures_table(every),
         "factors": tables.factors_table(table),
@@ -132,9 +135,24 @@ def content(
 
 def _every_arm(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable | None:
     """All arms of a design of which not all are shown, to be folded."""
-    if table.design == "search" or len(tables.leading(table, effects)) == len(effects):
+    if table.design == "search" or len(leading(table, effects)) == len(effects):
         return None
     return tables.arms_table(table, effects, effects)
+
+
+def _numbers(seeds: Sequence[int]) -> str:
+    """``0, 1, 2``; of many in a row the first and the last: ``0 to 999``."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    shown = [
+        [f"{run[0]} to {run[-1]} ({len(run):,})"] if len(run) > 20 else map(str, run)
+        for run in runs
+    ]
+    return ", ".join(chain.from_iterable(shown))
 
 
 def _stages(table: StudyTable, search: StudyTable | None) -> dict[str, StudyTable]:

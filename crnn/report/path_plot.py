@@ -30,7 +30,7 @@ def waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Fig
     """
     names = ["baseline", *(f"+ {change}" for change in steps["change"].iloc[1:])]
     figure, (axes,) = style.new_figure(style.PAGE, 1.35 + 0.42 * len(names))
-    labels = [style.label(name, 40, 2) for name in names]
+    labels = style.labels(names, 40, 2)
     axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="validation accuracy, %")
     rows = steps.to_dict("records")

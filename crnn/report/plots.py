@@ -69,6 +69,7 @@ def forest(
     names: Sequence[str],
     confounded: Collection[str] = (),
     note: str = "",
+    span: tuple[float, float] = (-np.inf, np.inf),
 ) -> Figure:
     """Effects with their intervals, every pair a point, no difference at 0.
 
@@ -79,6 +80,7 @@ def forest(
         names: what each row is called.
         confounded: arms whose effect is not the changed setting's alone; they get a mark.
         note: what is said below the figure.
+        span: fractions between which the axis runs; what lies beyond is an arrow at its edge.
     """
     figure, axes = _rows(names, 1.35, 0.34)
     axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
@@ -87,20 +89,25 @@ def forest(
     shown = pairs[pairs["arm"].isin(places)]
     rank = shown["seed"].rank(method="dense")
     y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
-    axes.scatter(100 * shown["difference"], y, s=9, color=GREY, alpha=0.7, linewidth=0, zorder=2)
+    left, right = (100 * end for end in span)
+    x = 100 * shown["difference"]
+    small: Any = {"s": style.dot(9, shown["seed"].nunique(), 40), "alpha": 0.7, "linewidth": 0}
+    axes.scatter(x.where(x.between(left, right)), y, color=GREY, zorder=2, **small)
     for place, row in enumerate(effects.to_dict("records")):
         look = VERDICTS[row["verdict"]]
         if np.isfinite(row["ci_low"]):
-            ends = [100 * row["ci_low"], 100 * row["ci_high"]]
+            ends = np.clip([100 * row["ci_low"], 100 * row["ci_high"]], left, right)
             axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
         untested = "not tested" if np.isfinite(row["delta"]) else "no pair"
         kind = row["verdict"] or row["reason"] or untested
         if np.isfinite(row["delta"]):
             why = row["reason"] if row["verdict"] else ""
-            axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
+            if left <= 100 * row["delta"] <= right:
+                axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
             kind = marked(kind, row["arm"] in confounded, reason=why)
             kind = f"{signed(row['delta'])}  {kind}"
         _beside(axes, place, kind, BLACK)
+    _arrows(axes, effects, (left, right))
     axes.set(xlabel="effect on validation accuracy, points")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
@@ -112,9 +119,21 @@ def forest(
     return figure
 
 
+def _arrows(axes: Axes, effects: pd.DataFrame, span: tuple[float, float]) -> None:
+    """An arrow at the edge of each row whose effect or interval goes on beyond the axis."""
+    ends = 100 * effects[["delta", "ci_low", "ci_high"]].to_numpy(float)
+    colors = [VERDICTS[kind]["color"] for kind in effects["verdict"]]
+    beyond = (ends < span[0]).any(axis=1), (ends > span[1]).any(axis=1)
+    spot: Any = axes.get_yaxis_transform()
+    for rows, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
+        for place in np.flatnonzero(rows):
+            look: Any = {"marker": marker, "color": colors[place], "transform": spot}
+            axes.plot(edge, place, markersize=6, zorder=5, **look)
+
+
 def _rows(names: Sequence[str], top: float, each: float) -> tuple[Figure, Axes]:
     """A figure with a row for each name, the first at the top; heights in inches."""
-    labels = [style.label(name, 40, 3) for name in names]
+    labels = style.labels(names, 40, 3)
     lines = sum(1 + text.count("\n") * 0.5 for text in labels)
     figure, (axes,) = style.new_figure(style.PAGE, top + each * lines)
     axes.set_yticks(range(len(labels)), labels, fontsize=8 if lines == len(labels) else 7)
@@ -147,7 +166,8 @@ def _points(axes: Axes, replicates: pd.DataFrame, order: Sequence[str], floor: f
     offset = 0.5 * ((rank - 0.5) / rank.max() - 0.5)
     y = done["arm"].map({arm: place for place, arm in enumerate(order)}) + offset
     seen = done["val_accuracy"] >= floor
-    look: Any = {"color": BLUE, "s": 20, "alpha": 0.75, "zorder": 3, "ax": axes}
+    area = style.dot(20, done["seed"].nunique(), 40)
+    look: Any = {"color": BLUE, "s": area, "alpha": 0.75, "zorder": 3, "ax": axes, "linewidth": 0}
     sns.scatterplot(x=done["val_accuracy"][seen], y=y[seen], **look)
     if not seen.all():
         left = done["val_accuracy"][seen].min() - 0.002
@@ -175,20 +195,22 @@ def factor(
     """
     levels = sorted_levels(chosen["level"])
     groups = list(dict.fromkeys(chosen["group"]))
-    wide = len(levels) * len(groups) > 12
-    figure, (axes,) = style.new_figure(style.PAGE if wide else 4.8, 3.4)
+    names = style.labels(groups) if len(groups) > 1 else []
+    wide = len(levels) * len(groups) > 12 or not _side_by_side(levels, baseline, 4.8)
+    width = style.PAGE if wide else 4.8
+    height = 3.4 + max(0.0, style.key_height(width, names) - 0.32)
+    figure, (axes,) = style.new_figure(width, height)
+    places, step = _level_axis(axes, levels, baseline, width)
     looks = _looks(len(groups))
     for place, (group, look) in enumerate(zip(groups, looks, strict=True)):
         rows = chosen[chosen["group"] == group]
-        shift = 0.5 * ((place + 0.5) / len(groups) - 0.5)
-        x = rows["level"].map({level: x + shift for x, level in enumerate(levels)})
+        shift = 0.5 * step * ((place + 0.5) / len(groups) - 0.5)
+        x = rows["level"].map({level: x + shift for level, x in places.items()})
         _line(axes, rows.assign(x=x).sort_values("x"), replicates, look, len(groups) == 1)
-    _level_axis(axes, levels, baseline)
     axes.set(xlabel=name, ylabel="validation accuracy")
     style.percent_axis(axes)
     if len(groups) > 1:
-        marks = [Line2D([], [], **look) for look in looks]
-        style.key(figure, marks, [style.label(group) for group in groups])
+        style.key(figure, [Line2D([], [], **look) for look in looks], names)
     style.footnote(figure, note)
     return figure
 
@@ -205,25 +227,77 @@ def _line(
 ) -> None:
     """A line of means with its replicates; with ``seeds``, a faint line for each seed too."""
     points = rows[["arm", "x"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
+    count = points["seed"].nunique()
     if seeds and len(points):
-        faint: Any = {"color": PALE, "linewidth": 0.7, "zorder": 1}
+        thin = 0.7 * min(1.0, 40 / count)
+        faint: Any = {"color": PALE, "linewidth": max(thin, 0.1), "zorder": 1}
         sns.lineplot(
             points, x="x", y="val_accuracy", units="seed", estimator=None, ax=axes, **faint
         )
-    small: Any = {"s": 16, "alpha": 0.55, "linewidth": 0, "zorder": 2, **look}
+    area = style.dot(16, count, 40)
+    small: Any = {"s": area, "alpha": 0.55, "linewidth": 0, "zorder": 2, **look}
     axes.scatter(points["x"], points["val_accuracy"], **small)
     axes.plot(rows["x"], rows["val_mean"], markersize=7, markeredgecolor="white", zorder=3, **look)
 
 
-def _level_axis(axes: Axes, levels: Sequence[str], baseline: str) -> None:
-    """Levels side by side, the baseline's on grey and named."""
+DECADES = 10**1.5  # a wider span of numbers has a logarithmic axis
+LETTER = 0.068  # inches, of a level below an axis
+LINE = 0.15  # inches, of a level that runs upwards
+
+
+def _level_axis(
+    axes: Axes, levels: Sequence[str], baseline: str, width: float
+) -> tuple[dict[str, float], float]:
+    """Where each level stands, and how far apart lines of groups may be.
+
+    Levels stand side by side, the baseline's on grey and named. Where there is no room for their
+    names, numbers get an axis of numbers; other levels are named upwards, and some of them only
+    where there are too many.
+    """
+    if not _side_by_side(levels, baseline, width) and (values := _numbers(levels)) is not None:
+        _number_axis(axes, np.array(values))
+        if baseline in levels:
+            place = values[list(levels).index(baseline)]
+            axes.axvline(place, color=PALE, linewidth=6, alpha=0.4, zorder=0)
+            spot: Any = axes.get_xaxis_transform()
+            axes.text(place, 1.01, "baseline", transform=spot, ha="center", fontsize=7.5)
+        return dict(zip(levels, values, strict=True)), 0.0
+    names = _level_names(levels, baseline)
+    upright = not _side_by_side(levels, baseline, width)
+    every = 1
+    if upright:
+        every = -(-len(levels) // int((width - 0.9) / LINE))
+        names = [name.replace("\n", " ") for name in names]
     if baseline in levels:
         place = list(levels).index(baseline)
         axes.axvspan(place - 0.4, place + 0.4, color=PALE, alpha=0.3, linewidth=0, zorder=0)
-    names = [style.label(x, 14) + "\nbaseline" * (x == baseline) for x in levels]
-    axes.set_xticks(range(len(levels)), names)
+    named = [at for at in range(len(levels)) if at % every == 0 or levels[at] == baseline]
+    axes.set_xticks(named, [names[at] for at in named], rotation=90 if upright else 0)
     axes.set(xlim=(-0.6, len(levels) - 0.4))
     axes.grid(visible=False, axis="x")
+    return {level: float(place) for place, level in enumerate(levels)}, 1.0
+
+
+def _level_names(levels: Sequence[str], baseline: str) -> list[str]:
+    names = style.labels(levels, 14)
+    return [
+        name + "\nbaseline" * (level == baseline) for name, level in zip(names, levels, strict=True)
+    ]
+
+
+def _side_by_side(levels: Sequence[str], baseline: str, width: float) -> bool:
+    """Whether there is room below an axis for all names, in a figure of that width (inches)."""
+    names = _level_names(levels, baseline)
+    longest = max(len(line) for name in names for line in name.splitlines())
+    if len(levels) == 1:
+        return True
+    return len(levels) * (longest * LETTER + 0.08) <= width - 0.9
+
+
+def _numbers(levels: Sequence[str]) -> list[float] | None:
+    """The levels as numbers; None unless all are."""
+    values = pd.to_numeric(pd.Series(levels), errors="coerce").to_numpy(float)
+    return list(values) if np.isfinite(values).all() else None
 
 
 def sorted_levels(levels: pd.Series[str]) -> list[str]:
@@ -233,6 +307,17 @@ def sorted_levels(levels: pd.Series[str]) -> list[str]:
         return sorted(found, key=lambda level: [float(part) for part in level.split(",")])
     except ValueError:
         return found
+
+
+def _number_axis(axes: Axes, values: Any, log: bool | None = None) -> None:
+    """An axis of numbers, logarithmic where they span more than one and a half decades."""
+    if log is None:
+        log = bool(values.min() > 0 and values.max() / values.min() > DECADES)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 WITHOUT_RESULT = (
@@ -253,7 +338,8 @@ def history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure
         baseline: the baseline's accuracy, a fraction; NaN where it has none.
     """
     figure, (axes,) = style.new_figure(style.PAGE, 3.4)
-    axes.scatter(best["number"], best["val_accuracy"], s=16, color=BLUE, alpha=0.7, linewidth=0)
+    area = style.dot(16, len(best))
+    axes.scatter(best["number"], best["val_accuracy"], s=area, color=BLUE, alpha=0.7, linewidth=0)
     axes.step(best["number"], best["best"], where="post", color=ORANGE, linewidth=1.8)
     marks = [_mark("o", BLUE), Line2D([], [], color=ORANGE)]
     names = ["a finished trial", "best so far"]
@@ -294,7 +380,8 @@ def scatter(
     """
     figure, (axes,) = style.new_figure(4.8, 3.2)
     x = _positions(axes, drawn["level"], drawn["number"], log)
-    axes.scatter(x, drawn["val_accuracy"], s=18, color=BLUE, alpha=0.6, linewidth=0)
+    area = style.dot(18, len(drawn))
+    axes.scatter(x, drawn["val_accuracy"], s=area, color=BLUE, alpha=0.6, linewidth=0)
     base = (drawn["arm"] == baseline).to_numpy(bool)
     axes.scatter(x[base], drawn["val_accuracy"][base], s=70, facecolor="none", edgecolor=BLACK)
     axes.set(xlabel=name, ylabel="validation accuracy")
@@ -311,14 +398,11 @@ def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int], log:
     numeric = bool(np.isfinite(values).all()) and len(values) > 0
     positive = values[values > 0]
     ratio = positive.max() / positive.min() if numeric and len(positive) else 0.0
-    wide = ratio > 10**1.5 or (log and ratio > 1)
+    wide = ratio > DECADES or (log and ratio > 1)
     if numeric and not wide and len(set(values)) > 3:
         return values
     if wide and len(positive) == len(values):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _number_axis(axes, values, log=True)
         return values
     order = sorted_levels(levels)
     axes.set_xticks(range(len(order)), [style.label(level, 12) for level in order])

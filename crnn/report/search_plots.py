@@ -86,7 +86,8 @@ def isolation(
         # Spread the points of a level by the golden ratio: even, and the same each time.
         spread = (drawn["number"].to_numpy(float) * 0.618034 % 1 - 0.5) * 0.5
         x = place.to_numpy(float) + spread
-        axes.scatter(x, drawn["val_accuracy"], s=9, color=GREY, alpha=0.5, linewidth=0)
+        area = style.dot(9, len(drawn))
+        axes.scatter(x, drawn["val_accuracy"], s=area, color=GREY, alpha=0.5, linewidth=0)
         heights = of_factor["best_val_accuracy"].to_numpy(float)
         line = "-" if name in numbers else ""
         look: dict[str, Any] = {"color": BLUE, "marker": "D", "markersize": 5, "linestyle": line}
@@ -178,8 +179,10 @@ def contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool
     shown = axes.tricontourf(mesh, heights, levels=10, **FEW_COLOURS)
     axes.use_sticky_edges = False  # a point at the edge is seen whole
     axes.margins(0.04)
-    axes.scatter(*columns, s=9 + 5 * (points["trials"] - 1), color="white", edgecolor=BLACK,
-                 linewidth=0.6, zorder=3)  # fmt: skip
+    areas = 9 + 5 * (points["trials"] - 1).clip(upper=11)
+    sizes = (areas * min(1.0, 100 / len(points))).clip(lower=1.0)
+    axes.scatter(*columns, s=sizes, color="white", edgecolor=BLACK, zorder=3,
+                 linewidth=0.6 if len(points) <= 100 else 0.2)  # fmt: skip
     for axis, log in ((axes.xaxis, logs[0]), (axes.yaxis, logs[1])):
         if log:
             (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
@@ -206,7 +209,10 @@ def pareto(rows: pd.DataFrame, front: pd.DataFrame) -> Figure:
     figure, panels = style.new_figure(style.PAGE, 3.2, 1, len(PARETO), sharey=True)
     for axes, column in zip(panels, PARETO, strict=True):
         members = front[front["cost"] == column]
-        axes.scatter(rows[column], rows["val_accuracy"], s=14, color=BLUE, alpha=0.45, linewidth=0)
+        area = style.dot(14, len(rows))
+        axes.scatter(
+            rows[column], rows["val_accuracy"], s=area, color=BLUE, alpha=0.45, linewidth=0
+        )
         look: Any = {"color": ORANGE, "linewidth": 1.4, "markersize": 5, "marker": "o"}
         axes.step(members[column], members["val_accuracy"], where="post", **look)
         scale(axes, rows[column])

@@ -13,6 +13,8 @@ from crnn.report.gains import by_gain, gains
 from crnn.report.table import StudyTable
 
 ROOM = 40  # arms that a figure or a table shows of a design
+PANELS = 25  # arms of a design whose learning curves are shown
+GROUPS = 8  # lines that a figure of a factor holds without a tangle
 DRAWN = 12  # of a search beside those with names of their own, whose best are much alike
 SIGNIFICANT = ("better", "worse")
 
@@ -152,6 +154,16 @@ def floor(accuracies: pd.Series[float]) -> float:
     return low - 6 * max(high - low, 0.002)
 
 
+def span(differences: pd.Series[float], margin: float) -> tuple[float, float]:
+    """Between what an axis of differences may run: six quartile ranges beyond the quartiles.
+
+    One arm that has learned nothing would else press all the others into one spot.
+    """
+    low, high = (float(differences.quantile(at)) for at in (0.25, 0.75))
+    room = 6 * max(high - low, margin)
+    return min(low - room, -2 * margin), max(high + room, 2 * margin)
+
+
 def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFrame:
     """The arms that show a factor: ``arm``, ``level``, ``group``, ``val_mean``.
 
@@ -169,6 +181,31 @@ def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFra
         chosen = arms[(arms["factor"] == name) | is_first(arms)].assign(group="")
     chosen = chosen[chosen[name] != ""].assign(level=chosen[name])
     return chosen[["arm", "level", "group"]].merge(effects[["arm", "val_mean"]], on="arm")
+
+
+def over_others(
+    chosen: pd.DataFrame, replicates: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A factorial's factor as the means of its levels over the settings of all other factors.
+
+    Args:
+        chosen: of ``of_factor``.
+        replicates: of ``crnn.report.effects.replicates``.
+
+    Returns:
+        Both as they are given, with a level in place of an arm and no ``group``. A seed counts at a
+        level where all of the level's arms have finished with it.
+    """
+    rows = chosen[["arm", "level"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
+    found = rows.groupby(["level", "seed"], sort=False)["val_accuracy"].agg(["mean", "size"])
+    whole = found.join(chosen.groupby("level").size().rename("arms"), on="level")
+    points = found.loc[whole["size"] == whole["arms"], "mean"].rename("val_accuracy").reset_index()
+    levels = chosen[["level"]].drop_duplicates()
+    means = levels["level"].map(points.groupby("level")["val_accuracy"].mean())
+    return (
+        levels.assign(arm=levels["level"], group="", val_mean=means),
+        points.assign(arm=points["level"]).drop(columns="level"),
+    )
 
 
 def drawn(name: str, table: StudyTable) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
+from textwrap import wrap
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -115,9 +116,16 @@ def percent_axis(axes: Axes, which: str = "y") -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """A small line below everything, such as what is left out and why."""
+    """Small lines below everything, such as what is left out and why."""
     if text:
-        figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color=GREY)
+        width = int(figure.get_figwidth() * 16)  # letters an inch, at this size
+        lines = [row for line in text.splitlines() for row in wrap(line, width)]
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=GREY)
+
+
+def dot(area: float, count: int, few: int = 200) -> float:
+    """The area of each of so many dots, in square points: smaller where they would hide others."""
+    return max(1.0, area * min(1.0, few / max(count, 1)))
 
 
 def key(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
@@ -132,20 +140,44 @@ def key_columns(width: float, labels: Sequence[str]) -> int:
     return max(1, min(len(labels), int(width * 72 / (longest * 5 + 34))))
 
 
+def key_height(width: float, labels: Sequence[str]) -> float:
+    """How high a legend of that width is, in inches."""
+    rows = -(-len(labels) // key_columns(width, labels)) if labels else 0
+    columns = [labels[at : at + rows] for at in range(0, len(labels), rows or 1)]
+    return 0.16 * max((sum(1 + text.count("\n") for text in part) for part in columns), default=0)
+
+
 def _four_digits(number: re.Match[str]) -> str:
     return f"{float(number[0]):.4g}"
 
 
 def label(name: str, width: int = 34, lines: int = 2) -> str:
-    """A name for a figure: broken at its joints, shortened, without glyphs that the font lacks."""
+    """A name for a figure: broken at its joints, shortened, without glyphs that the font lacks.
+
+    Joints are the ``+`` between settings and the comma with a blank between levels.
+    """
     known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
     text = "".join(char if ord(char) in known else "□" for char in " ".join(name.split()))
     text = re.sub(r"\d*\.\d{5,}", _four_digits, text)  # of a drawn number, they are enough
     rows = [""]
-    for part in text.replace("+", "+\0").split("\0"):
-        if rows[-1] and len(rows[-1]) + len(part) > width:
+    for part in re.sub(r"\+|, ", r"\g<0>\0", text).split("\0"):
+        if rows[-1] and len(rows[-1]) + len(part.rstrip()) > width:
             rows.append("")
         rows[-1] += part
     if len(rows) > lines:
-        rows = [*rows[: lines - 1], rows[lines - 1] + "…"]
+        rows = [*rows[: lines - 1], rows[lines - 1].rstrip() + "…"]
+    rows = [row.rstrip() for row in rows]
     return "\n".join(row if len(row) <= width + 2 else row[:width] + "…" for row in rows)
+
+
+def labels(names: Sequence[str], width: int = 34, lines: int = 2) -> list[str]:
+    """Names for one figure, each as ``label`` has it, with lines enough to tell all of them apart.
+
+    Where names differ in a part that is too long for a line, they have their place before them.
+    """
+    apart = len(set(names))
+    for more in range(lines, lines + 12):
+        found = [label(name, width, more) for name in names]
+        if len(set(found)) == apart:
+            return found
+    return [f"{place}: {label(name, width, lines)}" for place, name in enumerate(names, 1)]

@@ -25,7 +25,7 @@ from crnn.report.effects import (
 from crnn.report.ends import ends
 from crnn.report.gains import by_gain, gains, inner_intervals, slight
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
-from crnn.report.selection import leading, shown_of, tags
+from crnn.report.selection import ROOM, leading, shown_of, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
     MISSING,
@@ -327,10 +327,17 @@ def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
 
 
-def contrasts_table(contrasts: pd.DataFrame) -> TextTable | None:
-    """Main effects, interactions and sums of effects; None where there are none."""
+def contrasts_table(contrasts: pd.DataFrame, room: int = ROOM) -> TextTable | None:
+    """Main effects, interactions and sums of effects; None where there are none.
+
+    Where there is no room for all of them, the significant ones by size, then the largest.
+    """
     if contrasts.empty:
         return None
+    count = len(contrasts)
+    order = contrasts.sort_values("delta", key=abs, ascending=False, kind="stable")
+    first = order["p_holm"] < 0.05
+    contrasts = pd.concat([order[first], order[~first]]).head(room).sort_index()
     cells = [
         [
             *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
@@ -339,7 +346,8 @@ def contrasts_table(contrasts: pd.DataFrame) -> TextTable | None:
         for row in records(contrasts)
     ]
     titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
-    return TextTable(titles, cells, words=2)
+    note = f"{len(cells)} of {count:,} combinations: the significant and the largest ones."
+    return TextTable(titles, cells, words=2, note=note if len(cells) < count else "")
 
 
 def _chance(row: dict[str, Any]) -> str:

@@ -85,13 +85,15 @@ def counted(number: int, noun: str) -> str:
 def listed(items: Sequence[str], limit: int = 6, separator: str = "; ") -> str:
     """The first ``limit`` items, and how many more there are."""
     shown = separator.join(items[:limit])
-    return shown if len(items) <= limit else f"{shown}{separator}and {len(items) - limit} more"
+    return shown if len(items) <= limit else f"{shown}{separator}and {len(items) - limit:,} more"
 
 
 def ranked(
     items: Sequence[str], kinds: Sequence[str], limit: int = 6, separator: str = "; "
 ) -> str:
     """As `listed`, and of what kind the others are: ``and 3 more: 1 worse, 2 inconclusive``.
+
+    Nothing is said of kinds where all items are of one.
 
     Args:
         items: in the order in which they matter.
@@ -101,10 +103,14 @@ def ranked(
     """
     if len(items) <= limit:
         return separator.join(items)
+    if len(set(kinds)) == 1:
+        return listed(items, limit, separator)
     counts = Counter(kinds[limit:])
-    rest = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    rest = ": " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    if len(counts) == 1:
+        rest = f", all {kinds[limit]}"
     shown = separator.join(items[:limit])
-    return f"{shown}{separator}and {len(items) - limit:,} more: {rest}"
+    return f"{shown}{separator}and {len(items) - limit:,} more{rest}"
 
 
 def ordinal(number: int) -> str:
