@@ -334,6 +334,10 @@ def status(
     also = f", {found['stopped']} were stopped early" if found["stopped"] else ""
     also += f", {found['diverged']} diverged" if found["diverged"] else ""
     _print(f"{found['complete']} of {found['wanted']} trials are complete{also}.")
+    if holder := found["holder"]:
+        _say(f"Being run by {holder['name']}." if holder["certain"] else
+             f"Locked by {holder['name']}: whether it still runs cannot be seen from here. If it "
+             "does not, the command of the study goes on with it.")  # fmt: skip
     for epoch, count in Counter(each["epoch"] for each in found["divergences"]).items():
         arms = dict.fromkeys(e["arm"] for e in found["divergences"] if e["epoch"] == epoch)
         _say(f"{count} diverged in epoch {epoch}: {', '.join(arms)}")

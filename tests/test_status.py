@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,7 +13,8 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status, studies
-from crnn.ablation.storage import StorageError, lock, read_trials
+from crnn.ablation.storage import StorageError, lock, read_trials, url_of
+from tests import cli
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 
@@ -100,6 +103,22 @@ def test_a_search_counts_what_was_tried(storage: RDBStorage) -> None:
         found = status(storage, STUDY)
     assert (counts(found), found["stopped"]) == ((2, 1, 1, 1), 1)
     assert sum(arm["running"] for arm in found["arms"]) == 1
+
+
+def test_who_runs_it_is_told_and_whether_that_is_certain(mixed: RDBStorage, tmp_path: Path) -> None:
+    told = "status", STUDY, "--storage", url_of(mixed)
+    assert status(mixed, STUDY)["holder"] is None
+    assert "run by" not in cli.call(*told).out
+    with lock(mixed, STUDY):
+        mine = f"process {os.getpid()} on {os.uname().nodename}"
+        assert status(mixed, STUDY)["holder"] == {"name": mine, "certain": True}
+        assert f"Being run by {mine}." in cli.call(*told).out
+    (tmp_path / f"studies.db.{STUDY}.lock").write_text("process 7 on lab-2")
+    found = status(mixed, STUDY)
+    assert found["holder"] == {"name": "process 7 on lab-2", "certain": False}
+    assert found["running"] == 1
+    answer = cli.call(*told)
+    assert "Locked by process 7 on lab-2: whether it still runs cannot be seen" in answer.out
 
 
 def test_all_studies_are_listed(mixed: RDBStorage) -> None:

@@ -22,13 +22,14 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.storage import (
     ENVIRONMENT_VARIABLE,
+    Holder,
     StorageError,
     copy_study,
     create_trial,
     delete_study,
     finish_trial,
+    holder,
     lock,
-    may_be_running,
     open_storage,
     opened_storage,
     read_trials,
@@ -109,7 +110,7 @@ def test_a_file_of_any_name(name: str, tmp_path: Path) -> None:
     opened = open_storage(storage_url(str(path), tmp_path))
     save_study(opened, "a", {})
     with lock(opened, "a"):
-        assert may_be_running(opened, "a")
+        assert holder(opened, "a")
     again = open_storage(url_of(opened))  # as a worker is given it
     assert study_names(again) == ["a"]
     assert shown(url_of(again)) == str(path)
@@ -285,32 +286,32 @@ def held_elsewhere(storage: RDBStorage) -> Iterator[subprocess.Popen[str]]:
 
 def assert_locks_out_until_killed(storage: RDBStorage, patience: float = 0) -> None:
     """`patience`: seconds that a server may take to see that a process has died."""
-    with held_elsewhere(storage) as holder:
-        named = rf"^study a is being run by process {holder.pid} on {os.uname().nodename}; wait or"
+    with held_elsewhere(storage) as process:
+        named = rf"^study a is being run by process {process.pid} on {os.uname().nodename}; wait or"
         for _ in range(2):  # being refused does not make the holder forgotten
             with pytest.raises(StorageError, match=named), lock(storage, "a"):
                 pytest.fail("two processes hold one study")
-            assert may_be_running(storage, "a")
+            assert holder(storage, "a")
         with lock(storage, "b"):  # another study is free
-            assert may_be_running(storage, "b")
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
+            assert holder(storage, "b")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         deadline = time.monotonic() + patience
-        while may_be_running(storage, "a") and time.monotonic() < deadline:
+        while holder(storage, "a") and time.monotonic() < deadline:
             time.sleep(0.02)
         with lock(storage, "a"):
-            assert may_be_running(storage, "a")
+            assert holder(storage, "a")
 
 
 def assert_free_again_after_an_error(storage: RDBStorage) -> None:
     for _ in range(2):
         with pytest.raises(KeyError), lock(storage, "a"):
             raise KeyError
-        assert not may_be_running(storage, "a")
+        assert not holder(storage, "a")
 
 
 def test_one_process_holds_a_study_until_it_ends(any_storage: RDBStorage) -> None:
-    assert not may_be_running(any_storage, "a")
+    assert not holder(any_storage, "a")
     server = sqlite_file(url_of(any_storage)) is None
     assert_locks_out_until_killed(any_storage, patience=10 if server else 0)
     assert_free_again_after_an_error(any_storage)
@@ -321,24 +322,25 @@ def test_one_process_does_not_hold_a_study_twice(any_storage: RDBStorage) -> Non
         mine = f"process {os.getpid()} on"
         with pytest.raises(StorageError, match=mine), lock(any_storage, "a"):
             pytest.fail("held twice")
-        assert may_be_running(any_storage, "a")
+        assert holder(any_storage, "a")
 
 
 @pytest.mark.parametrize(
-    ("written", "may_run"),
+    ("written", "certain"),
     [
-        ("", False),
+        ("", None),
         (f"process {os.getpid()} on {os.uname().nodename}", True),
-        (f"process 4194305 on {os.uname().nodename}", False),  # beyond Linux's largest
-        ("process 4194305 on another-machine", True),  # nothing is known of it from here
+        (f"process 4194305 on {os.uname().nodename}", None),  # beyond Linux's largest
+        ("process 4194305 on another-machine", False),  # nothing is known of it from here
     ],
     ids=["never run", "this process", "a dead process", "elsewhere"],
 )
-def test_whether_a_study_may_be_running(
-    written: str, may_run: bool, storage: RDBStorage, tmp_path: Path
+def test_whether_a_study_holder(
+    written: str, certain: bool | None, storage: RDBStorage, tmp_path: Path
 ) -> None:
     (tmp_path / "studies.db.a.lock").write_text(written, encoding="utf-8")
-    assert may_be_running(storage, "a") is may_run
+    found = holder(storage, "a")
+    assert found == (None if certain is None else Holder(written, certain))
 
 
 # Copies

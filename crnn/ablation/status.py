@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 from crnn.ablation.attributes import checked_trials, diverged_epoch
 from crnn.ablation.folders import is_name
 from crnn.ablation.record import Record, load_record, own_studies
-from crnn.ablation.storage import TrialRow, may_be_running
+from crnn.ablation.storage import Holder, TrialRow, holder
 
 ENQUEUED = "(enqueued)"  # in place of an arm, of values that no arm can have
 KEYS = ("arm", "stage", "seed", "digest", "failure", "duplicate_of", "diverged")
@@ -43,6 +43,7 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
     """
     record = load_record(storage, study)
     trials = _trials(storage, study, record)
+    by = runs(storage, study)
     failures = [
         {"number": row.number, "arm": arm, "seed": row.attributes.get("seed"),
          "reason": row.attributes.get("failure", "")}
@@ -60,6 +61,7 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
         "design": record.plan.space.design,
         "wanted": record.wanted,
         **_counted(Counter(state for _, state, _ in trials), record.wanted),
+        "holder": by and {"name": by.name, "certain": by.certain},
         "arms": _by_arm(record, trials),
         "divergences": diverged,
         "failures": failures,
@@ -94,8 +96,7 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     arms = _arm_names(record, [row for row in rows if "arm" in row.attributes])
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
-    alive = runs(storage, study)
-    names |= {"RUNNING": "running" if alive else "waiting", "WAITING": "waiting"}
+    names |= {"RUNNING": "running" if runs(storage, study) else "waiting", "WAITING": "waiting"}
     return [(_arm_of(row, arms), _state(row, names), row) for row in rows]
 
 
@@ -132,6 +133,6 @@ def _arm_names(record: Record, rows: list[TrialRow]) -> dict[str, str]:
     return names
 
 
-def runs(storage: RDBStorage, study: str) -> bool:
-    """Whether a coordinator may hold the study; none has one of a name that `run` refuses."""
-    return is_name(study) and may_be_running(storage, study)
+def runs(storage: RDBStorage, study: str) -> Holder | None:
+    """Who may be running the study; nobody runs one of a name that `run` refuses."""
+    return holder(storage, study) if is_name(study) else None

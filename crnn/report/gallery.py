@@ -179,15 +179,15 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
             chosen, points = of_factor(name, table, effects), done
             note = left_out(table.trials, chosen["arm"])
             caption = "Every training is a point, means are joined."
+            if (chosen["group"] == "").all():
+                caption += " Faint lines join trainings of the same seed."
             if (settings := chosen["group"].nunique()) > GROUPS:
                 chosen, points = over_others(chosen, done)
                 caption = (
                     f"Means over all {settings} settings of the other factors, a point a seed that "
-                    "has finished with all of them."
+                    "has finished with all of them. Faint lines join the same seed."
                 )
             figure = plots.factor(name, points, chosen, str(baseline[name]), note)
-            if (chosen["group"] == "").all():
-                caption += " Faint lines join the same seed."
         yield Plot(f"factor_{name}", "factors", name, caption, figure)
 
 

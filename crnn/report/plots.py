@@ -167,7 +167,9 @@ def _points(axes: Axes, replicates: pd.DataFrame, order: Sequence[str], floor: f
     y = done["arm"].map({arm: place for place, arm in enumerate(order)}) + offset
     seen = done["val_accuracy"] >= floor
     area = style.dot(20, done["seed"].nunique(), 40)
-    look: Any = {"color": BLUE, "s": area, "alpha": 0.75, "zorder": 3, "ax": axes, "linewidth": 0}
+    look: Any = {"color": BLUE, "s": area, "alpha": 0.75, "zorder": 3, "ax": axes}
+    if area < 20:  # a white edge would hide them
+        look["linewidth"] = 0
     sns.scatterplot(x=done["val_accuracy"][seen], y=y[seen], **look)
     if not seen.all():
         left = done["val_accuracy"][seen].min() - 0.002

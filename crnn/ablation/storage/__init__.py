@@ -13,7 +13,7 @@ from crnn.ablation.storage.errors import (
     out_of_space,
 )
 from crnn.ablation.storage.journal import checkpoint, settle
-from crnn.ablation.storage.locks import Lock, lock, may_be_running
+from crnn.ablation.storage.locks import Holder, Lock, holder, lock
 from crnn.ablation.storage.opening import (
     ENVIRONMENT_VARIABLE,
     FILE_NAME,
@@ -46,6 +46,7 @@ __all__ = [
     "NO_SPACE",
     "PATIENCE",
     "FullError",
+    "Holder",
     "Lock",
     "ReadOnlyError",
     "StorageError",
@@ -56,8 +57,8 @@ __all__ = [
     "create_trial",
     "delete_study",
     "finish_trial",
+    "holder",
     "lock",
-    "may_be_running",
     "open_storage",
     "opened_storage",
     "out_of_space",

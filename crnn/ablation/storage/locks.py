@@ -44,26 +44,41 @@ def lock(storage: RDBStorage, study: str) -> Iterator[Lock]:
         yield found
 
 
-def may_be_running(storage: RDBStorage, study: str) -> bool:
-    """Whether a coordinator may hold the study: False only where it certainly does not."""
+@dataclass(frozen=True)
+class Holder:
+    """Who may be running a study.
+
+    Attributes:
+        name: the process and its host, as in ``process 12 on lab``.
+        certain: whether it certainly runs; a process of another host may have ended.
+    """
+
+    name: str
+    certain: bool
+
+
+def holder(storage: RDBStorage, study: str) -> Holder | None:
+    """The coordinator that may hold the study; None only where there certainly is none."""
     study = search_of(study)
     database = sqlite_file(url_of(storage))
     if database is None:
         with storage.engine.connect() as connection:
-            return bool(connection.execute(_HOLDERS, _names(study)).all())
+            found = connection.execute(_HOLDERS, _names(study)).scalars().all()
+        return Holder(" ".join(found) or "another process", True) if found else None
     path = _lock_file(database, study)
-    words = path.read_text(encoding="utf-8").split() if path.exists() else []
+    text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    words = text.split()
     if not words:
-        return False
+        return None
     if words[-1] != os.uname().nodename:
-        return True
+        return Holder(text, False)
     try:
         os.kill(int(words[1]), 0)
     except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return None
+    except PermissionError:  # it runs, as another user's
+        return Holder(text, True)
+    return Holder(text, True)
 
 
 def _lock_file(database: Path, study: str) -> Path:
@@ -73,7 +88,7 @@ def _lock_file(database: Path, study: str) -> Path:
 
 
 def _this_process() -> str:
-    """What a lock says of its holder; `may_be_running` reads it back."""
+    """What a lock says of its holder; `holder` reads it back."""
     return f"process {os.getpid()} on {os.uname().nodename}"
 
 
