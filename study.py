@@ -740,10 +740,10 @@ def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
 def _print_report(written: Report, open_report: bool) -> None:
     _print()
     for sentence in written.headline:
-        _print(f"[bold]{escape(sentence)}[/]")
+        _tell(f"[bold]{escape(sentence)}[/]")
     _print()
     for sentence in written.answer:
-        _say(sentence)
+        _tell(escape(sentence))
     _print()
     _print_text_table(written.arms)
     page = written.folder / "report.html"
@@ -838,6 +838,11 @@ def _between_settings(name: str, room: int) -> str:
 
 def _say(line: str) -> None:
     _print(escape(line))
+
+
+def _tell(markup: str) -> None:
+    """Print a sentence: broken between words in a terminal, on one line elsewhere."""
+    console.print(printable(markup), soft_wrap=not console.is_terminal)
 
 
 def _print(markup: str = "") -> None:

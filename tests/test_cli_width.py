@@ -52,3 +52,19 @@ def test_no_cell_of_a_plan_or_a_list_is_cut(printed: io.StringIO) -> None:
             assert setting in text
     assert text.count("12,345") == 2
     assert text.count("about 3 min") == 2
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_sentence_is_broken_between_words_in_a_terminal_only(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=40, highlight=False, force_terminal=is_terminal, no_color=True
+    )
+    monkeypatch.setattr(study, "console", console)
+    sentence = "Inconclusive: concluded +1.02 points (95 % interval +0.09 to +1.94, 5 seeds)."
+    study._tell(sentence)
+    lines = out.getvalue().splitlines()
+    assert " ".join(line.strip() for line in lines) == sentence
+    assert (len(lines) > 1) is is_terminal
