@@ -30,7 +30,8 @@ from crnn.ablation.storage import (
     study_names,
     waiting,
 )
-from tests import postgres
+from tests import cli, postgres
+from tests.studies import new_storage
 
 
 @pytest.fixture
@@ -71,14 +72,24 @@ def test_a_study_is_held_whatever_leads_to_its_storage(
                 pytest.fail("held twice")
 
 
-def test_a_database_of_two_names_is_not_run(storage: RDBStorage, tmp_path: Path) -> None:
+def test_a_study_is_not_begun_in_a_database_of_two_names_and_goes_on_in_one(
+    full_data: Path, tmp_path: Path
+) -> None:
+    words = ["run", "smoke", "--data", str(full_data), "--results", str(tmp_path)]
+    words += ["--timeout", "0s"]
+    new_storage(tmp_path).engine.dispose()
     os.link(tmp_path / "studies.db", tmp_path / "other.db")
-    second = r"studies\.db: this file has a second name"
-    with pytest.raises(StorageError, match=second), lock(storage, "a"):
-        pytest.fail("held")
+    second = "studies.db: this file has a second name"
+    refused = cli.call(*words)
+    assert refused.code == 2
+    assert second in refused.err
     (tmp_path / "other.db").unlink()
-    with lock(storage, "a") as held:
-        held.check()
+    begun = cli.call(*words)
+    assert begun.code == 0, begun.err
+    os.link(tmp_path / "studies.db", tmp_path / "other.db")
+    again = cli.call(*words)
+    assert again.code == 0, again.err
+    assert f"Note: {tmp_path / second}" in again.out
 
 
 def test_a_study_that_is_held_is_checked_as_often_as_one_likes(running: RDBStorage) -> None:

@@ -39,6 +39,7 @@ from crnn.ablation.storage import (
     opened_storage,
     read_trials,
     save_study,
+    second_name,
     settle,
     shown,
     sqlite_file,
@@ -135,6 +136,10 @@ def launch(
     conditions, machine = _conditions(request, stored, study, begun, asked)
     data = _prepare_data(request, say)
     with _storage(request, say) as storage, lock(storage, request.study) as held:
+        if why := second_name(storage):
+            if stored is None:
+                raise StorageError(why)
+            say(f"Note: {why}")
         record = conditions if study == request.study else asked
         present = find_record(storage, request.study)
         record = _merged(storage, request, present, record)

@@ -13,7 +13,7 @@ from crnn.ablation.storage.errors import (
     out_of_space,
 )
 from crnn.ablation.storage.journal import checkpoint, settle
-from crnn.ablation.storage.locks import Holder, Lock, holder, lock
+from crnn.ablation.storage.locks import Holder, Lock, holder, lock, second_name
 from crnn.ablation.storage.opening import (
     ENVIRONMENT_VARIABLE,
     FILE_NAME,
@@ -66,6 +66,7 @@ __all__ = [
     "report_steps",
     "reported_steps",
     "save_study",
+    "second_name",
     "settle",
     "shown",
     "sqlite_file",

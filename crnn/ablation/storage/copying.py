@@ -12,7 +12,7 @@ from crnn.ablation.folders import confirm_name
 from crnn.ablation.space_file import nearest
 from crnn.ablation.storage.errors import StorageError
 from crnn.ablation.storage.journal import settle
-from crnn.ablation.storage.locks import lock
+from crnn.ablation.storage.locks import lock, second_name
 from crnn.ablation.storage.opening import opened_storage, same_storage, shown
 from crnn.ablation.storage.trials import study_names
 
@@ -50,6 +50,8 @@ def copy_study(
             return
         with opened_storage(target, create=True) as written:
             _refuse_present(written, both, target, replace)
+            if why := second_name(written):
+                raise StorageError(why)
             with lock(written, study) as held:
                 _refuse_present(written, both, target, replace)
                 parts = {name: f"{name} (being copied)" for name in both}

@@ -44,6 +44,17 @@ def lock(storage: RDBStorage, study: str) -> Iterator[Lock]:
         yield found
 
 
+def second_name(storage: RDBStorage) -> str:
+    """Why a database that has a second name is not to be written; empty where it has one."""
+    database = sqlite_file(url_of(storage))
+    if database is None or not database.exists() or database.stat().st_nlink == 1:
+        return ""
+    return (
+        f"{database}: this file has a second name (a hard link), and SQLite damages a database "
+        "that is written under two names; remove one of them, or make a copy instead"
+    )
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who may be running a study.
@@ -95,11 +106,6 @@ def _this_process() -> str:
 @contextmanager
 def _file_lock(database: Path, study: str) -> Iterator[Lock]:
     path = _lock_file(database, study)
-    if database.exists() and database.stat().st_nlink > 1:
-        raise StorageError(
-            f"{database}: this file has a second name (a hard link), and SQLite damages a database "
-            "that is written under two names; remove one of them, or make a copy instead"
-        )
     held = FileLock(path)
     try:
         held.acquire(timeout=0)
