@@ -348,12 +348,14 @@ def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
     with ctrl_c_ignored():  # as a script hands it on to what it starts with &
         process = cli.start(*words, cwd=tmp_path)
     wait_for_epoch(process, 1)
+    os.killpg(process.pid, signal.SIGSTOP)  # else it may be over before the others have begun
     second = cli.run(*words, cwd=tmp_path)
     assert second.code == 2
     assert f"study tiny is being run by process {process.pid} on " in second.err
     early = cli.run("report", "tiny", cwd=tmp_path)
     assert early.code == 0, early.err
     assert "Preliminary: " in early.out
+    os.killpg(process.pid, signal.SIGCONT)
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
