@@ -347,7 +347,7 @@ def test_a_second_ctrl_c_stops_at_once_and_a_second_run_is_refused(
     words = [*command, "--jobs", "1"]
     with ctrl_c_ignored():  # as a script hands it on to what it starts with &
         process = cli.start(*words, cwd=tmp_path)
-    wait_for_epoch(process, 1)
+    wait_for_epoch(process, 5)  # one training has ended
     os.killpg(process.pid, signal.SIGSTOP)  # else it may be over before the others have begun
     second = cli.run(*words, cwd=tmp_path)
     assert second.code == 2
