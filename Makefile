@@ -22,11 +22,11 @@ dashboard: setup ## browse the studies with optuna-dashboard
 
 test: setup ## run every test, the slow ones too
 	bash tests/system-packages.sh
-	$(RUN) -m pytest -n 2 -m "not slow"
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 	$(RUN) -m pytest -n 2 --dist worksteal -rs -m slow
 
 test-fast: setup ## run the fast tests
-	$(RUN) -m pytest -n 2 -m "not slow"
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 fuzz: setup ## look for inputs that break it, at random, for about ten minutes
 	CRNN_STUDY_FUZZ=50 $(RUN) -m pytest -n 2 --timeout 3600 tests/test_fuzz.py tests/test_reconcile.py

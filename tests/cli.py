@@ -7,14 +7,21 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
+
+from optuna.storages import RDBStorage
 
 import study
 from crnn.report import mark
 
 ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "study.py"
+LEAN = ROOT / "tests" / "lean.py"
+PROGRAM = STUDY  # that a process of its own runs; see the fixture `lean`
 
 
 @dataclass(frozen=True)
@@ -27,10 +34,12 @@ class Answer:
 
 
 def call(*words: str) -> Answer:
-    """Run the command line in this process."""
+    """Run the command line in this process, and close the storage that it leaves open."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
+        contextlib.ExitStack() as stack,
+        mock.patch.object(study, "_open", _closed_with(stack)),
         mock.patch.object(sys, "argv", ["study.py", *words]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -42,10 +51,21 @@ def call(*words: str) -> Answer:
     return Answer(code, out.getvalue(), err.getvalue())
 
 
+def _closed_with(stack: contextlib.ExitStack) -> Callable[..., RDBStorage]:
+    whole = study._open
+
+    def opened(*given: Any) -> RDBStorage:
+        storage = whole(*given)
+        stack.callback(storage.engine.dispose)
+        return storage
+
+    return opened
+
+
 def start(*words: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
     """Start the command line as a process of its own, in a group of its own."""
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "study.py"), *words],
+        [sys.executable, str(PROGRAM), *words],
         cwd=cwd,
         env={**os.environ, **environment},
         text=True,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
 from crnn.ablation import signals
-from crnn.ablation.storage import open_storage, url_of
+from crnn.ablation.storage import ENVIRONMENT_VARIABLE, open_storage, url_of
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
 from tests import cli, postgres, tiny
+from tests.once import once
 from tests.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
@@ -28,14 +30,6 @@ def no_earlier_signals() -> None:
     signals.forget()
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[RDBStorage]:
-    """An empty storage of the test's own."""
-    opened = new_storage(tmp_path)
-    yield opened
-    opened.engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server, which no test stops; each test has a database of its own in it."""
@@ -43,23 +37,60 @@ def database_server() -> Iterator[postgres.Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty storage of the test's own, in SQLite and in PostgreSQL."""
+@pytest.fixture
+def sqlite_storage(tmp_path: Path) -> Iterator[RDBStorage]:
+    """An empty storage of the test's own: the file ``studies.db``."""
+    opened = new_storage(tmp_path)
+    yield opened
+    opened.engine.dispose()
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=BOTH)
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes an empty storage of the test's own and gives its URL, in SQLite and in PostgreSQL."""
     if request.param == "postgresql":
         server: postgres.Server = request.getfixturevalue("database_server")
-        return server.fresh()
-    opened = new_storage(tmp_path)
-    opened.engine.dispose()
-    return url_of(opened)
+        return server.fresh
+    folders = itertools.chain([tmp_path], (tmp_path / f"storage{n}" for n in itertools.count()))
+
+    def fresh() -> str:
+        folder = next(folders)
+        folder.mkdir(exist_ok=True)
+        opened = new_storage(folder)
+        opened.engine.dispose()
+        return url_of(opened)
+
+    return fresh
 
 
 @pytest.fixture
-def any_storage(any_url: str) -> Iterator[RDBStorage]:
+def any_url(new_url: Callable[[], str]) -> str:
+    """The URL of an empty storage of the test's own, in SQLite and in PostgreSQL."""
+    return new_url()
+
+
+@pytest.fixture
+def storage(any_url: str) -> Iterator[RDBStorage]:
     """An empty storage of the test's own, in SQLite and in PostgreSQL."""
     opened = open_storage(any_url)
     yield opened
     opened.engine.dispose()
+
+
+@pytest.fixture(params=BOTH)
+def default_storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What commands take that name no storage: the results' own file, or one in PostgreSQL.
+
+    Its kind; the environment holds the URL.
+    """
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    if request.param == "postgresql":
+        server: postgres.Server = request.getfixturevalue("database_server")
+        monkeypatch.setenv(ENVIRONMENT_VARIABLE, server.fresh())
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +162,18 @@ def command(space: Path, full_data: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of that study, run through, one training at a time; not to be changed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    words = ["run", str(space), *tiny.options(full_data), "--jobs", "1"]
-    answer = cli.run(*words, cwd=folder)
-    assert answer.code == 0, answer.err
-    assert not (folder / "results" / "tiny" / "checkpoints").exists()
-    return folder / "results"
+
+    def make(folder: Path) -> None:
+        words = ["run", str(space), *tiny.options(full_data), "--jobs", "1"]
+        answer = cli.run(*words, cwd=folder)
+        assert answer.code == 0, answer.err
+        assert not (folder / "results" / "tiny" / "checkpoints").exists()
+
+    return once("undisturbed", make, tmp_path_factory) / "results"
+
+
+@pytest.fixture
+def lean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no figures, which take most of their time; of commands see `tests.lean`."""
+    monkeypatch.setattr("crnn.report.write._plots", lambda *_: iter(()))
+    monkeypatch.setattr(cli, "PROGRAM", cli.LEAN)

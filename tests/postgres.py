@@ -48,14 +48,9 @@ class Server:
         self.execute(f"CREATE DATABASE test_{number} TEMPLATE empty")
         return self.url(f"test_{number}")
 
-    def execute(self, statement: str, database: str = "postgres") -> list[Any]:
+    def execute(self, statement: str) -> list[Any]:
         """Execute a statement outside any transaction; its rows, if it has any."""
-        engine = sqlalchemy.create_engine(self.url(database), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            found = connection.execute(sqlalchemy.text(statement))
-            rows = list(found) if found.returns_rows else []
-        engine.dispose()
-        return rows
+        return execute(sqlalchemy.make_url(self.url()), statement)
 
     def cut(self, url: str) -> int:
         """End all connections to a database, as an administrator does; how many there were."""
@@ -68,7 +63,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c autovacuum=off"
         self._control("-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -92,6 +87,16 @@ class Server:
             [self.programs / program, *words], cwd=self.folder, check=True,
             stdout=subprocess.DEVNULL, **_identity(),
         )  # fmt: skip
+
+
+def execute(url: sqlalchemy.URL, statement: str) -> list[Any]:
+    """Execute a statement outside any transaction and any of the tests' databases; its rows."""
+    engine = sqlalchemy.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text(statement))
+        rows = list(found) if found.returns_rows else []
+    engine.dispose()
+    return rows
 
 
 @contextmanager

@@ -18,7 +18,13 @@ from crnn.ablation.overview import rate
 from crnn.ablation.record import find_record, load_record, own_studies
 from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status, studies
-from crnn.ablation.storage import UnreadableError, opened_storage, save_study, storage_url
+from crnn.ablation.storage import (
+    UnreadableError,
+    opened_storage,
+    save_study,
+    storage_url,
+    url_of,
+)
 from crnn.ablation.tasks import DesignedSource
 from crnn.ablation.timing import REFERENCE, measured_rate, measured_spreads
 from crnn.ablation.traced import finished
@@ -211,7 +217,7 @@ def test_times_are_of_what_can_be_read(storage: RDBStorage, tmp_path: Path) -> N
     put(storage, "trial", "seed", "no JSON")
     assert measured_spreads(storage) == {}  # made-up pairs do not differ
     save_study(storage, "another", {"format": 2})
-    assert rate(None, tmp_path, 1).source == "6 trainings in this storage"
+    assert rate(url_of(storage), tmp_path, 1).source == "6 trainings in this storage"
     assert measured_rate(storage) != REFERENCE
 
 

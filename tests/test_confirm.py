@@ -16,6 +16,7 @@ from crnn.ablation.record import Record, find_record, own_studies
 from crnn.ablation.search import SearchSource
 from crnn.ablation.storage import StorageError, TrialRow, read_trials
 from crnn.ablation.tasks import DesignedSource, Task
+from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
@@ -24,8 +25,13 @@ NAME = confirm_name(STUDY)
 
 def searched(storage: RDBStorage, text: str = CONFIRM, **conditions: Any) -> Record:
     """The record of a search that has run."""
-    wanted = begin(storage, record(text, **conditions))
-    run_all(SearchSource(storage, STUDY, wanted))
+    wanted = record(text, **conditions)
+
+    def fill() -> None:
+        begin(storage, wanted)
+        run_all(SearchSource(storage, STUDY, wanted))
+
+    prepared(storage, (text, str(conditions)), fill)
     return wanted
 
 

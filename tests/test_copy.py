@@ -85,54 +85,54 @@ def ended_at(statement: int) -> Iterator[None]:
 
 
 def test_ended_at_any_statement_it_leaves_the_old_pair_or_the_new_one(
-    any_storage: RDBStorage, source: RDBStorage
+    storage: RDBStorage, source: RDBStorage
 ) -> None:
     fill(source, NEW, PAIR, 1)
-    fill(any_storage, OLD, PAIR, 2)
+    fill(storage, OLD, PAIR, 2)
     old, new = dict.fromkeys(PAIR, (OLD, 2)), dict.fromkeys(PAIR, (NEW, 1))
     ended, statement = 0, 1
-    while found(any_storage) == old:
+    while found(storage) == old:
         with ended_at(statement):
             try:
-                copy_study("a", url_of(source), url_of(any_storage), replace=True)
+                copy_study("a", url_of(source), url_of(storage), replace=True)
             except EndedError:
                 ended += 1
-        assert found(any_storage) in (old, new)
+        assert found(storage) in (old, new)
         statement += 5
     assert ended > 8
-    assert found(any_storage) == new
-    assert study_names(any_storage) == PAIR
+    assert found(storage) == new
+    assert study_names(storage) == PAIR
 
 
 @pytest.mark.parametrize("confirmed", ["source", "target"])
 def test_a_search_and_its_confirmation_are_replaced_together(
-    confirmed: str, any_storage: RDBStorage, source: RDBStorage
+    confirmed: str, storage: RDBStorage, source: RDBStorage
 ) -> None:
     fill(source, NEW, PAIR if confirmed == "source" else ["a"], 1)
-    fill(any_storage, OLD, ["a"] if confirmed == "source" else PAIR, 2)
-    before = found(any_storage)
+    fill(storage, OLD, ["a"] if confirmed == "source" else PAIR, 2)
+    before = found(storage)
     with pytest.raises(StorageError, match="has a study a already; --replace it"):
-        copy_study("a", url_of(source), url_of(any_storage))
-    assert found(any_storage) == before
-    copy_study("a", url_of(source), url_of(any_storage), replace=True)
-    assert found(any_storage) == found(source)
+        copy_study("a", url_of(source), url_of(storage))
+    assert found(storage) == before
+    copy_study("a", url_of(source), url_of(storage), replace=True)
+    assert found(storage) == found(source)
 
 
 def test_a_confirmation_without_its_search_is_not_removed_unasked(
-    any_storage: RDBStorage, source: RDBStorage
+    storage: RDBStorage, source: RDBStorage
 ) -> None:
     fill(source, NEW, ["a"], 1)
-    fill(any_storage, OLD, ["a.confirm"], 2)
+    fill(storage, OLD, ["a.confirm"], 2)
     with pytest.raises(StorageError, match=r"has a study a\.confirm already; --replace it"):
-        copy_study("a", url_of(source), url_of(any_storage))
-    assert found(any_storage) == {"a.confirm": (OLD, 2)}
+        copy_study("a", url_of(source), url_of(storage))
+    assert found(storage) == {"a.confirm": (OLD, 2)}
 
 
-def test_other_studies_are_left_alone(any_storage: RDBStorage, source: RDBStorage) -> None:
+def test_other_studies_are_left_alone(storage: RDBStorage, source: RDBStorage) -> None:
     fill(source, NEW, ["a"], 1)
-    fill(any_storage, OLD, ["a", "b"], 2)
-    copy_study("a", url_of(source), url_of(any_storage), replace=True)
-    assert found(any_storage) == {"a": (NEW, 1), "b": (OLD, 2)}
+    fill(storage, OLD, ["a", "b"], 2)
+    copy_study("a", url_of(source), url_of(storage), replace=True)
+    assert found(storage) == {"a": (NEW, 1), "b": (OLD, 2)}
 
 
 def _symlink(path: Path, other: Path) -> None:
@@ -141,25 +141,25 @@ def _symlink(path: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("link", [_symlink, os.link], ids=["symlink", "hard link"])
 def test_a_copy_onto_itself_by_another_path_loses_nothing(
-    link: Callable[[Path, Path], None], storage: RDBStorage, tmp_path: Path
+    link: Callable[[Path, Path], None], sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
-    fill(storage, OLD, PAIR, 2)
+    fill(sqlite_storage, OLD, PAIR, 2)
     link(tmp_path / "studies.db", tmp_path / "other.db")
     other = storage_url(str(tmp_path / "other.db"), tmp_path)
-    copy_study("a", url_of(storage), other, replace=True)
-    assert found(storage) == dict.fromkeys(PAIR, (OLD, 2))
+    copy_study("a", url_of(sqlite_storage), other, replace=True)
+    assert found(sqlite_storage) == dict.fromkeys(PAIR, (OLD, 2))
 
 
 def test_a_study_that_is_being_run_under_another_path_is_not_replaced(
-    storage: RDBStorage, source: RDBStorage, tmp_path: Path
+    sqlite_storage: RDBStorage, source: RDBStorage, tmp_path: Path
 ) -> None:
     fill(source, NEW, PAIR, 1)
-    fill(storage, OLD, PAIR, 2)
+    fill(sqlite_storage, OLD, PAIR, 2)
     (tmp_path / "link.db").symlink_to(tmp_path / "studies.db")
     linked = storage_url(str(tmp_path / "link.db"), tmp_path)
-    with lock(storage, "a"), pytest.raises(StorageError, match="is being run by process"):
+    with lock(sqlite_storage, "a"), pytest.raises(StorageError, match="is being run by process"):
         copy_study("a", url_of(source), linked, replace=True)
-    assert found(storage) == dict.fromkeys(PAIR, (OLD, 2))
+    assert found(sqlite_storage) == dict.fromkeys(PAIR, (OLD, 2))
 
 
 KILLED = """
@@ -181,17 +181,17 @@ copy_study("a", sys.argv[1], sys.argv[2], replace=True)
 @pytest.mark.slow
 @pytest.mark.parametrize("renamed", [1, 2])
 def test_killed_while_studies_take_their_places_it_leaves_the_old_ones(
-    renamed: int, any_storage: RDBStorage, source: RDBStorage
+    renamed: int, storage: RDBStorage, source: RDBStorage
 ) -> None:
     fill(source, NEW, PAIR, 1)
-    fill(any_storage, OLD, PAIR, 2)
-    words = [sys.executable, "-c", KILLED, url_of(source), url_of(any_storage), str(renamed)]
+    fill(storage, OLD, PAIR, 2)
+    words = [sys.executable, "-c", KILLED, url_of(source), url_of(storage), str(renamed)]
     killed = subprocess.run(words, cwd=cli.ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert found(any_storage) == dict.fromkeys(PAIR, (OLD, 2))
-    copy_study("a", url_of(source), url_of(any_storage), replace=True)
-    assert study_names(any_storage) == PAIR
-    assert found(any_storage) == found(source)
+    assert found(storage) == dict.fromkeys(PAIR, (OLD, 2))
+    copy_study("a", url_of(source), url_of(storage), replace=True)
+    assert study_names(storage) == PAIR
+    assert found(storage) == found(source)
 
 
 # The command

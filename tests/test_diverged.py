@@ -24,7 +24,7 @@ from crnn.ablation.recording import Recorder
 from crnn.ablation.runner import Event, _Dispatcher
 from crnn.ablation.search import SearchSource, value_of_diverged
 from crnn.ablation.status import status, studies
-from crnn.ablation.storage import finish_trial
+from crnn.ablation.storage import finish_trial, url_of
 from crnn.ablation.tasks import DesignedSource, Progress, Source, Task
 from crnn.ablation.traced import finished
 from crnn.config import CHANCE
@@ -325,7 +325,8 @@ def test_a_divergence_alone_is_no_failure_of_the_run(
     mark.write(page.parent, fingerprint(storage, STUDY))
     found = replace(source.progress, idle=True)
     monkeypatch.setattr(launch, "launch", lambda *_: found)
-    answer = call("run", str(space), "--results", str(tmp_path))
+    words = ["run", str(space), "--results", str(tmp_path), "--storage", url_of(storage)]
+    answer = call(*words)
     assert answer.code == code, answer.err
     also = ", 1 failed" if failed else ""
     assert f"{4 - failed} of 6 trials are complete{also}, 2 diverged." in answer.out

@@ -65,6 +65,7 @@ def test_the_map_of_the_code_is_whole() -> None:
             assert path.name in content, f"{path.name} is not on the README's map"
 
 
+@pytest.mark.usefixtures("lean")  # the answer has no figure
 @pytest.mark.parametrize(
     ("name", "start"),
     [

@@ -21,7 +21,10 @@ from crnn.ablation.tasks import DesignedSource
 from crnn.live.study_page import refresh
 from crnn.report.table import load_study
 from tests import cli
+from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all
+
+pytestmark = pytest.mark.usefixtures("lean")
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
 NAME = confirm_name(STUDY)
@@ -46,9 +49,13 @@ def go_on(storage: RDBStorage, search: Record, limit: int | None = None) -> None
 @pytest.fixture
 def confirmed(storage: RDBStorage) -> RDBStorage:
     """A storage with a search, its confirmation and a path over three seeds."""
-    search = search_with(storage, 3)
-    run_all(SearchSource(storage, STUDY, search))
-    go_on(storage, search)
+
+    def fill() -> None:
+        search = search_with(storage, 3)
+        run_all(SearchSource(storage, STUDY, search))
+        go_on(storage, search)
+
+    prepared(storage, ("looks",), fill)
     return storage
 
 

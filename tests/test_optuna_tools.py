@@ -19,17 +19,18 @@ from tests.studies import SEARCH, begin, designed, end, record, run_all
 
 
 @pytest.fixture
-def studies(storage: RDBStorage) -> RDBStorage:
+def studies(sqlite_storage: RDBStorage) -> RDBStorage:
     """A storage with a design and a search, all their trainings made up, one of each failed."""
-    source = designed(storage, study="design")
-    search = SearchSource(storage, "search", begin(storage, record(SEARCH), "search"))
+    source = designed(sqlite_storage, study="design")
+    wanted = begin(sqlite_storage, record(SEARCH), "search")
+    search = SearchSource(sqlite_storage, "search", wanted)
     for each in (source, search):
         first = each.next()
         assert first
         end(each, first, "FAIL")
     run_all(source)
     run_all(search)
-    return storage
+    return sqlite_storage
 
 
 def loaded(studies: RDBStorage, study: str) -> optuna.Study:

@@ -37,8 +37,11 @@ from crnn.report.effects import crossed, effects, replicates
 from crnn.report.selection import leading, tags
 from crnn.report.table import StudyTable, load_study, stages
 from crnn.report.write import write_report
+from tests.prepared import prepared
 from tests.report_studies import study as made_study
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, STUDY, begin, record, run_all
+
+pytestmark = pytest.mark.usefixtures("lean")
 
 NAME = confirm_name(STUDY)
 NOTED = SEARCH.replace(
@@ -67,21 +70,20 @@ seeds = 2
 """
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested here are tables and sentences, and drawing takes most of a report's time."""
-    monkeypatch.setattr("crnn.report.write._plots", lambda *_: iter(()))
-
-
 def run(storage: RDBStorage, text: str) -> Record:
     """A search with its confirmation and path, to the end."""
-    search = begin(storage, record(text))
-    run_all(SearchSource(storage, STUDY, search))
-    for _ in range(2):
-        wanted = confirmation(storage, STUDY, search, search)
-        assert wanted is not None
-        begin(storage, wanted, NAME)
-        run_all(DesignedSource(storage, NAME, wanted, wanted.stages))
+    search = record(text)
+
+    def fill() -> None:
+        begin(storage, search)
+        run_all(SearchSource(storage, STUDY, search))
+        for _ in range(2):
+            wanted = confirmation(storage, STUDY, search, search)
+            assert wanted is not None
+            begin(storage, wanted, NAME)
+            run_all(DesignedSource(storage, NAME, wanted, wanted.stages))
+
+    prepared(storage, (text,), fill)
     return search
 
 

@@ -22,6 +22,7 @@ from crnn.ablation.signals import ctrl_c_ignored
 from crnn.dashboard import free_port
 from tests import cli
 from tests.browser import chromium, watch
+from tests.once import once
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +36,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def finished(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the study ``smoke`` has been run."""
-    folder = tmp_path_factory.mktemp("finished")
-    answer = cli.run("run", "smoke", "--data", str(full_data), cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder
+
+    def make(folder: Path) -> None:
+        answer = cli.run("run", "smoke", "--data", str(full_data), cwd=folder)
+        assert answer.code == 0, answer.err
+
+    return once("smoke", make, tmp_path_factory)
 
 
 SEARCH = """
@@ -55,7 +58,7 @@ hidden_size   = { low = 8, high = 32, step = 8 }
 dropout       = { low = 0.05, high = 0.45, step = 0.1 }
 learning_rate = { role = "nuisance", low = 1e-3, high = 1e-2, log = true }
 [search]
-trials   = 12
+trials   = 6
 sampler  = { name = "random" }
 training = { epochs = 1, train_size = 400 }
 [confirm]
@@ -67,11 +70,13 @@ seeds      = 2
 @pytest.fixture(scope="module")
 def searched(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a search has been run, its confirmation and its path."""
-    folder = tmp_path_factory.mktemp("searched")
-    (folder / "seek.toml").write_text(SEARCH, encoding="utf-8")
-    answer = cli.run("run", "seek.toml", "--data", str(full_data), cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder
+
+    def make(folder: Path) -> None:
+        (folder / "seek.toml").write_text(SEARCH, encoding="utf-8")
+        answer = cli.run("run", "seek.toml", "--data", str(full_data), cwd=folder)
+        assert answer.code == 0, answer.err
+
+    return once("seek", make, tmp_path_factory)
 
 
 @contextmanager

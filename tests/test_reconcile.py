@@ -8,12 +8,9 @@ from a model that is kept here: a list of trials, and what is left of the run.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -31,12 +28,12 @@ from crnn.ablation.design import build, cost
 from crnn.ablation.record import Record, find_record, merge
 from crnn.ablation.recording import Recorder
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import reported_steps, save_study
+from crnn.ablation.storage import open_storage, reported_steps, save_study
 from crnn.ablation.tasks import DesignedSource, Source, Task
 from crnn.config import Setting
 from crnn.training import Epoch
 from tests.fuzzing import examples
-from tests.studies import HEAD, SEARCH, STUDY, document, new_storage, outcome
+from tests.studies import HEAD, SEARCH, STUDY, document, outcome
 
 STEPS = examples(4, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 
@@ -107,11 +104,13 @@ class Machine(RuleBasedStateMachine):
 
     source: Source
 
+    new_url: Callable[[], str]
+
     def __init__(self) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
-        self.storage = new_storage(Path(self.folder.name))
-        self.file = sqlite3.connect(f"{self.folder.name}/studies.db")
+        url = self.new_url()
+        self.storage = open_storage(url)
+        self.reader = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT").connect()
         for event in ("before_cursor_execute", "commit"):
             sqlalchemy.event.listen(self.storage.engine, event, self._count)
         self.trials: list[Trial] = []
@@ -120,9 +119,9 @@ class Machine(RuleBasedStateMachine):
         self.left: int | None = None  # statements and commits until the kill
 
     def teardown(self) -> None:
-        self.file.close()
+        self.reader.close()
+        self.reader.engine.dispose()
         self.storage.engine.dispose()
-        self.folder.cleanup()
 
     def come_back(self) -> None:
         """A new process; whatever the one before had not written is lost."""
@@ -146,13 +145,13 @@ class Machine(RuleBasedStateMachine):
 
     def stored(self) -> list[Row]:
         """The storage's trials, by number."""
-        rows = self.file.execute(
+        rows = self.reader.exec_driver_sql(
             "SELECT t.trial_id, t.state, v.value FROM trials t"
             " LEFT JOIN trial_values v ON v.trial_id = t.trial_id ORDER BY t.number"
         ).fetchall()
         found: dict[int, dict[str, Any]] = {trial_id: {} for trial_id, _, _ in rows}
         query = "SELECT trial_id, key, value_json FROM trial_user_attributes"
-        for trial_id, key, value in self.file.execute(query):
+        for trial_id, key, value in self.reader.exec_driver_sql(query):
             found[trial_id][key] = json.loads(value)
         return [(state, value, found[trial_id]) for trial_id, state, value in rows]
 
@@ -348,6 +347,13 @@ class Designed(Machine):
         self.progress_is_the_models()
 
 
+@pytest.fixture
+def stores(new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine's storage is in SQLite, and in PostgreSQL."""
+    monkeypatch.setattr(Machine, "new_url", staticmethod(new_url), raising=False)
+
+
+@pytest.mark.usefixtures("stores")
 def test_a_design_is_trained_whole_and_once() -> None:
     run_state_machine_as_test(Designed, settings=STEPS)
 
@@ -460,5 +466,6 @@ class Searching(Machine):
             super().teardown()
 
 
+@pytest.mark.usefixtures("stores")
 def test_a_search_tries_as_many_as_are_wanted() -> None:
     run_state_machine_as_test(Searching, settings=STEPS)

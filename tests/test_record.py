@@ -21,7 +21,14 @@ from crnn.ablation.record import (
     note_look,
     own_studies,
 )
-from crnn.ablation.storage import StorageError, save_study, study_attributes, study_names
+from crnn.ablation.storage import (
+    StorageError,
+    save_study,
+    shown,
+    study_attributes,
+    study_names,
+    url_of,
+)
 from tests.studies import ONE_FACTOR, SEARCH, begin, document, record
 
 
@@ -116,7 +123,7 @@ def test_an_unknown_study_gets_the_nearest_names(storage: RDBStorage) -> None:
     begin(storage, record(), "joint")
     with pytest.raises(StorageError) as caught:
         load_record(storage, "sorce")
-    assert str(caught.value).startswith("no study sorce in /")
+    assert str(caught.value).startswith(f"no study sorce in {shown(url_of(storage))}")
     assert str(caught.value).endswith("did you mean source? Valid: source, joint")
 
 

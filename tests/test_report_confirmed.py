@@ -36,6 +36,7 @@ from crnn.report.table import StudyTable, all_trials, load_study, load_trials, p
 from crnn.report.wording import interval, points, records
 from crnn.report.write import write_report
 from tests import cli
+from tests.prepared import prepared
 from tests.report_studies import origin
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all
 
@@ -45,15 +46,19 @@ NAME = confirm_name(STUDY)
 
 def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str = CONFIRM) -> None:
     """A search that has run, and of its confirmation so many stages; trainings are made up."""
-    search = begin(storage, record(text))
-    run_all(SearchSource(storage, STUDY, search))
-    for _ in range(parts):
-        wanted = confirmation(storage, STUDY, search, search)
-        assert wanted is not None
-        begin(storage, wanted, NAME)
-        source = DesignedSource(storage, NAME, wanted, wanted.stages)
-        while task := source.next():
-            end(source, task, "FAIL" if task.arm == failing else "COMPLETE")
+
+    def fill() -> None:
+        search = begin(storage, record(text))
+        run_all(SearchSource(storage, STUDY, search))
+        for _ in range(parts):
+            wanted = confirmation(storage, STUDY, search, search)
+            assert wanted is not None
+            begin(storage, wanted, NAME)
+            source = DesignedSource(storage, NAME, wanted, wanted.stages)
+            while task := source.next():
+                end(source, task, "FAIL" if task.arm == failing else "COMPLETE")
+
+    prepared(storage, (str(parts), failing, text), fill)
 
 
 def study(storage: RDBStorage) -> tuple[StudyTable, StudyTable, pd.DataFrame]:
@@ -69,6 +74,7 @@ def path_of(main: StudyTable) -> StudyTable:
     return main.path
 
 
+@pytest.mark.usefixtures("lean")
 def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main, _ = study(storage)
@@ -339,6 +345,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
 
 
+@pytest.mark.usefixtures("lean")
 def test_people_are_told_of_what_was_drawn_by_its_number(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -371,6 +378,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("\\", "")
 
 
+@pytest.mark.usefixtures("lean")
 def test_what_each_stage_ran_on_is_told_where_that_differs(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -429,6 +437,7 @@ def test_lengths_are_said_to_differ_only_where_they_do(
     assert ("at full length" in about) is bool(length)
 
 
+@pytest.mark.usefixtures("lean")
 def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
     table, main, _ = study(storage)
@@ -456,6 +465,7 @@ def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_p
     assert (folder / "confusion.csv").exists()
 
 
+@pytest.mark.usefixtures("lean")
 def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_path: Path) -> None:
     """Every stage numbers its own trials, so a number alone says nothing."""
     pruner = 'pruner = { name = "median" }'
@@ -482,6 +492,7 @@ def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_pat
     assert row.split(" | ")[1:3] == ["stopped early by the pruner", str(stopped.sum())]
 
 
+@pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("parts", [0, 1])
 def test_the_report_of_a_search_that_is_not_yet_confirmed(
     parts: int, storage: RDBStorage, tmp_path: Path
@@ -501,6 +512,7 @@ def test_the_report_of_a_search_that_is_not_yet_confirmed(
         assert "Chosen" not in " ".join(written.answer)
 
 
+@pytest.mark.usefixtures("lean")
 def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path) -> None:
     search = begin(storage, record(CONFIRM))
     run_all(SearchSource(storage, STUDY, search))
@@ -520,6 +532,7 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
     assert load_study(storage, STUDY).confirmation is not None  # whose failures are told
 
 
+@pytest.mark.usefixtures("lean")
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
     wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
@@ -572,6 +585,7 @@ def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
         assert all("of the chosen setting" in line for line in said)
 
 
+@pytest.mark.usefixtures("lean")
 def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, *_ = study(storage)
@@ -588,6 +602,7 @@ def test_a_path_left_out_says_so(storage: RDBStorage) -> None:
     assert path.lines == ["Not shown: the space asks for none."]
 
 
+@pytest.mark.usefixtures("lean")
 def test_the_table_to_paste_is_that_of_the_confirmation(
     storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

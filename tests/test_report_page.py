@@ -17,6 +17,7 @@ from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
 from crnn.report.write import write_report
 from tests.browser import assert_accessible, chromium, watch
+from tests.once import once
 from tests.report_studies import NASTY, nasty, study
 
 pytestmark = pytest.mark.slow
@@ -49,8 +50,10 @@ def made(kind: str) -> StudyTable:
 
 @pytest.fixture(scope="module", params=["every part", "search", "preliminary", "without a result"])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    return write_report(made(request.param), folder).folder / "report.html"
+    def make(folder: Path) -> None:
+        write_report(made(request.param), folder)
+
+    return once(f"page {request.param}", make, tmp_path_factory) / "report.html"
 
 
 def without_figures(table: StudyTable, **changes: Any) -> str:

@@ -209,11 +209,11 @@ def test_reported_curves_have_a_row_an_epoch(storage: RDBStorage) -> None:
 # From a notebook
 
 
-def test_trials_are_loaded_by_file_or_url(storage: RDBStorage, tmp_path: Path) -> None:
-    tasks = run_all(designed(storage))
+def test_trials_are_loaded_by_file_or_url(sqlite_storage: RDBStorage, tmp_path: Path) -> None:
+    tasks = run_all(designed(sqlite_storage))
     path = tmp_path / "studies.db"
-    expected = load_study(storage, STUDY).trials
-    for where in (path, str(path), url_of(storage)):
+    expected = load_study(sqlite_storage, STUDY).trials
+    for where in (path, str(path), url_of(sqlite_storage)):
         pd.testing.assert_frame_equal(load_trials(where, STUDY), expected)
         pd.testing.assert_frame_equal(load_trials(where), expected)
     assert expected["val_accuracy"].tolist() == [accuracy(task) for task in tasks]
@@ -237,7 +237,7 @@ def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -
 def test_what_cannot_be_loaded_says_why(storage: RDBStorage, tmp_path: Path) -> None:
     begin(storage, record())
     with pytest.raises(StorageError, match=r"no study tyni in .*; did you mean tiny\?"):
-        load_trials(tmp_path / "studies.db", "tyni")
+        load_trials(url_of(storage), "tyni")
     with pytest.raises(StorageError, match=r"none\.db: no such storage"):
         load_trials(tmp_path / "none.db", STUDY)
     assert not (tmp_path / "none.db").exists()

@@ -105,7 +105,7 @@ def test_a_search_counts_what_was_tried(storage: RDBStorage) -> None:
     assert sum(arm["running"] for arm in found["arms"]) == 1
 
 
-def test_who_runs_it_is_told_and_whether_that_is_certain(mixed: RDBStorage, tmp_path: Path) -> None:
+def test_who_runs_it_is_told(mixed: RDBStorage) -> None:
     told = "status", STUDY, "--storage", url_of(mixed)
     assert status(mixed, STUDY)["holder"] is None
     assert "run by" not in cli.call(*told).out
@@ -113,11 +113,17 @@ def test_who_runs_it_is_told_and_whether_that_is_certain(mixed: RDBStorage, tmp_
         mine = f"process {os.getpid()} on {os.uname().nodename}"
         assert status(mixed, STUDY)["holder"] == {"name": mine, "certain": True}
         assert f"Being run by {mine}." in cli.call(*told).out
+
+
+def test_of_another_host_it_is_told_that_nothing_can_be_seen(
+    sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    assert designed(sqlite_storage).next() is not None
     (tmp_path / f"studies.db.{STUDY}.lock").write_text("process 7 on lab-2")
-    found = status(mixed, STUDY)
+    found = status(sqlite_storage, STUDY)
     assert found["holder"] == {"name": "process 7 on lab-2", "certain": False}
     assert found["running"] == 1
-    answer = cli.call(*told)
+    answer = cli.call("status", STUDY, "--storage", url_of(sqlite_storage))
     assert "Locked by process 7 on lab-2: whether it still runs cannot be seen" in answer.out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -134,19 +135,19 @@ def test_writers_and_readers_do_not_lock_each_other_out(tmp_path: Path) -> None:
 # Studies and trials
 
 
-def test_trials_are_read_as_optuna_reads_them(any_storage: RDBStorage) -> None:
-    fill(any_storage)
-    save_study(any_storage, "other", {})
-    add_trial(any_storage, "other", arm="of another study")
-    assert_read_as_optuna_reads(any_storage)
-    assert_read_as_optuna_reads(any_storage, "other")
+def test_trials_are_read_as_optuna_reads_them(storage: RDBStorage) -> None:
+    fill(storage)
+    save_study(storage, "other", {})
+    add_trial(storage, "other", arm="of another study")
+    assert_read_as_optuna_reads(storage)
+    assert_read_as_optuna_reads(storage, "other")
 
 
-def test_a_trial_is_created_whole(any_storage: RDBStorage) -> None:
-    save_study(any_storage, "a", {})
+def test_a_trial_is_created_whole(storage: RDBStorage) -> None:
+    save_study(storage, "a", {})
     before = datetime.now()
-    trial_id = add_trial(any_storage, arm="baseline", seed=3)
-    trial = optuna.load_study(study_name="a", storage=any_storage).trials[0]
+    trial_id = add_trial(storage, arm="baseline", seed=3)
+    trial = optuna.load_study(study_name="a", storage=storage).trials[0]
     assert trial._trial_id == trial_id
     assert (trial.number, trial.state.name) == (0, "RUNNING")
     assert (trial.params, trial.distributions) == (PARAMS, DISTRIBUTIONS)
@@ -155,38 +156,38 @@ def test_a_trial_is_created_whole(any_storage: RDBStorage) -> None:
     assert before <= trial.datetime_start <= datetime.now()
 
 
-def test_only_the_attributes_asked_for_are_read(any_storage: RDBStorage) -> None:
-    fill(any_storage)
-    rows = read_trials(any_storage, "a", ("seed", "failure", "none such"))
+def test_only_the_attributes_asked_for_are_read(storage: RDBStorage) -> None:
+    fill(storage)
+    rows = read_trials(storage, "a", ("seed", "failure", "none such"))
     assert [row.attributes for row in rows] == [
         {"seed": 0}, {"seed": 1, "failure": "ValueError: x"}, {"seed": 2}, {"seed": None},
     ]  # fmt: skip
-    assert read_trials(any_storage, "no such study") == []
+    assert read_trials(storage, "no such study") == []
 
 
-def test_a_study_has_its_attributes_and_its_place(any_storage: RDBStorage) -> None:
-    save_study(any_storage, "b", {"question": "Größer?", "seeds": [0]})
-    save_study(any_storage, "a", {})
-    save_study(any_storage, "b", {"seeds": [0, 1]})
-    assert study_names(any_storage) == ["b", "a"]
-    assert study_attributes(any_storage, "b") == {"question": "Größer?", "seeds": [0, 1]}
-    assert study_attributes(any_storage, "none") == {}
-    direction = optuna.load_study(study_name="b", storage=any_storage).direction
+def test_a_study_has_its_attributes_and_its_place(storage: RDBStorage) -> None:
+    save_study(storage, "b", {"question": "Größer?", "seeds": [0]})
+    save_study(storage, "a", {})
+    save_study(storage, "b", {"seeds": [0, 1]})
+    assert study_names(storage) == ["b", "a"]
+    assert study_attributes(storage, "b") == {"question": "Größer?", "seeds": [0, 1]}
+    assert study_attributes(storage, "none") == {}
+    direction = optuna.load_study(study_name="b", storage=storage).direction
     assert direction == optuna.study.StudyDirection.MAXIMIZE
-    fill(any_storage, "c")
-    delete_study(any_storage, "b")
-    assert study_names(any_storage) == ["a", "c"]
+    fill(storage, "c")
+    delete_study(storage, "b")
+    assert study_names(storage) == ["a", "c"]
 
 
-def test_optunas_own_tools_work(any_storage: RDBStorage, tmp_path: Path) -> None:
-    fill(any_storage)
-    study = optuna.load_study(study_name="a", storage=any_storage)
+def test_optunas_own_tools_work(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
+    study = optuna.load_study(study_name="a", storage=storage)
     assert study.best_value == 0.8125
     frame = study.trials_dataframe()
     assert frame["params_dropout"].tolist() == [0.15] * 4
     assert frame["user_attrs_seed"].tolist()[:3] == [0, 1, 2]
     other = f"sqlite:///{tmp_path}/optuna.db"
-    optuna.copy_study(from_study_name="a", from_storage=any_storage, to_storage=other)
+    optuna.copy_study(from_study_name="a", from_storage=storage, to_storage=other)
     assert len(optuna.load_study(study_name="a", storage=other).trials) == 4
 
 
@@ -310,19 +311,19 @@ def assert_free_again_after_an_error(storage: RDBStorage) -> None:
         assert not holder(storage, "a")
 
 
-def test_one_process_holds_a_study_until_it_ends(any_storage: RDBStorage) -> None:
-    assert not holder(any_storage, "a")
-    server = sqlite_file(url_of(any_storage)) is None
-    assert_locks_out_until_killed(any_storage, patience=10 if server else 0)
-    assert_free_again_after_an_error(any_storage)
+def test_one_process_holds_a_study_until_it_ends(storage: RDBStorage) -> None:
+    assert not holder(storage, "a")
+    server = sqlite_file(url_of(storage)) is None
+    assert_locks_out_until_killed(storage, patience=10 if server else 0)
+    assert_free_again_after_an_error(storage)
 
 
-def test_one_process_does_not_hold_a_study_twice(any_storage: RDBStorage) -> None:
-    with lock(any_storage, "a"):
+def test_one_process_does_not_hold_a_study_twice(storage: RDBStorage) -> None:
+    with lock(storage, "a"):
         mine = f"process {os.getpid()} on"
-        with pytest.raises(StorageError, match=mine), lock(any_storage, "a"):
+        with pytest.raises(StorageError, match=mine), lock(storage, "a"):
             pytest.fail("held twice")
-        assert holder(any_storage, "a")
+        assert holder(storage, "a")
 
 
 @pytest.mark.parametrize(
@@ -335,11 +336,11 @@ def test_one_process_does_not_hold_a_study_twice(any_storage: RDBStorage) -> Non
     ],
     ids=["never run", "this process", "a dead process", "elsewhere"],
 )
-def test_whether_a_study_holder(
-    written: str, certain: bool | None, storage: RDBStorage, tmp_path: Path
+def test_who_may_be_running_a_study(
+    written: str, certain: bool | None, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     (tmp_path / "studies.db.a.lock").write_text(written, encoding="utf-8")
-    found = holder(storage, "a")
+    found = holder(sqlite_storage, "a")
     assert found == (None if certain is None else Holder(written, certain))
 
 
@@ -359,32 +360,32 @@ def assert_same_study(one: RDBStorage, other: RDBStorage, study: str = "a") -> N
 
 
 @pytest.mark.parametrize("name", ["other.db", "größe, in %20.db"])
-def test_a_copy_is_whole(name: str, any_storage: RDBStorage, tmp_path: Path) -> None:
-    fill(any_storage)
+def test_a_copy_is_whole(name: str, storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
     folder = tmp_path / "to take along"
     folder.mkdir()
     new_storage(folder).engine.dispose()
     (folder / "studies.db").rename(folder / name)  # as it makes one half a second faster
     url = storage_url(str(folder / name), tmp_path)
-    copy_study("a", url_of(any_storage), url)
+    copy_study("a", url_of(storage), url)
     copied = open_storage(url)
     assert study_names(copied) == ["a"]
-    assert_same_study(any_storage, copied)
+    assert_same_study(storage, copied)
     copied.engine.dispose()
 
 
-def test_a_copy_replaces_only_when_told_to(any_storage: RDBStorage, tmp_path: Path) -> None:
-    fill(any_storage)
+def test_a_copy_replaces_only_when_told_to(storage: RDBStorage, tmp_path: Path) -> None:
+    fill(storage)
     target = storage_url(str(tmp_path / "made" / "new.db"), tmp_path)
-    copy_study("a", url_of(any_storage), target)
-    add_trial(any_storage, arm="later", seed=9)
+    copy_study("a", url_of(storage), target)
+    add_trial(storage, arm="later", seed=9)
     with pytest.raises(StorageError, match=r"new\.db has a study a already; --replace it"):
-        copy_study("a", url_of(any_storage), target)
+        copy_study("a", url_of(storage), target)
     copied = open_storage(target)
     assert len(read_trials(copied, "a")) == 4
-    copy_study("a", url_of(any_storage), target, replace=True)
+    copy_study("a", url_of(storage), target, replace=True)
     assert study_names(copied) == ["a"]
-    assert_same_study(any_storage, copied)
+    assert_same_study(storage, copied)
     copied.engine.dispose()
 
 
@@ -411,12 +412,12 @@ def test_a_copy_that_breaks_off_leaves_what_was_there(
     other.engine.dispose()
 
 
-def test_a_copy_onto_itself_loses_nothing(any_storage: RDBStorage) -> None:
-    fill(any_storage)
-    before = [row.attributes for row in read_trials(any_storage, "a")]
-    copy_study("a", url_of(any_storage), url_of(any_storage), replace=True)
-    assert [row.attributes for row in read_trials(any_storage, "a")] == before
-    assert study_attributes(any_storage, "a")["question"] == "Größer?"
+def test_a_copy_onto_itself_loses_nothing(storage: RDBStorage) -> None:
+    fill(storage)
+    before = [row.attributes for row in read_trials(storage, "a")]
+    copy_study("a", url_of(storage), url_of(storage), replace=True)
+    assert [row.attributes for row in read_trials(storage, "a")] == before
+    assert study_attributes(storage, "a")["question"] == "Größer?"
 
 
 def test_a_study_that_is_being_run_is_not_replaced(storage: RDBStorage, tmp_path: Path) -> None:
@@ -433,7 +434,8 @@ def test_a_study_that_is_being_run_is_not_replaced(storage: RDBStorage, tmp_path
 def test_a_copy_of_no_study_makes_nothing(storage: RDBStorage, tmp_path: Path) -> None:
     fill(storage, "source")
     target = tmp_path / "made" / "new.db"
-    expected = r"studies\.db has no study sorce; did you mean source\? Valid: source"
+    where = re.escape(shown(url_of(storage)))
+    expected = f"{where} has no study sorce; did you mean source\\? Valid: source"
     with pytest.raises(StorageError, match=expected):
         copy_study("sorce", url_of(storage), storage_url(str(target), tmp_path))
     with pytest.raises(StorageError, match="no such storage"):
@@ -494,20 +496,20 @@ def test_a_lock_holds_no_transaction_open(database_server: postgres.Server) -> N
 
 @pytest.mark.slow
 def test_a_study_goes_to_postgresql_and_back(
-    database_server: postgres.Server, storage: RDBStorage, tmp_path: Path
+    database_server: postgres.Server, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     url = database_server.fresh()
     assert postgres.PASSWORD not in shown(url)
-    fill(storage)
-    copy_study("a", url_of(storage), url)
+    fill(sqlite_storage)
+    copy_study("a", url_of(sqlite_storage), url)
     with pytest.raises(StorageError, match="has a study a already") as caught:
-        copy_study("a", url_of(storage), url)
+        copy_study("a", url_of(sqlite_storage), url)
     assert postgres.PASSWORD not in str(caught.value)
-    add_trial(storage, arm="later", seed=9)
-    copy_study("a", url_of(storage), url, replace=True)
+    add_trial(sqlite_storage, arm="later", seed=9)
+    copy_study("a", url_of(sqlite_storage), url, replace=True)
     back = storage_url(str(tmp_path / "back.db"), tmp_path)
     copy_study("a", url, back)
     with opened_storage(url) as there, opened_storage(back) as returned:
         assert study_names(there) == ["a"]
-        assert_same_study(storage, there)
-        assert_same_study(storage, returned)
+        assert_same_study(sqlite_storage, there)
+        assert_same_study(sqlite_storage, returned)

@@ -59,11 +59,11 @@ def _by_folder(path: Path, other: Path) -> None:
     ("link", "name"), [(_by_symlink, "other.db"), (_by_folder, "folder/studies.db")]
 )
 def test_a_study_is_held_whatever_leads_to_its_storage(
-    link: Callable[[Path, Path], None], name: str, storage: RDBStorage, tmp_path: Path
+    link: Callable[[Path, Path], None], name: str, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     link(tmp_path / "studies.db", tmp_path / "other.db")
     with opened_storage(storage_url(str(tmp_path / name), tmp_path)) as same:
-        for one, other in ((storage, same), (same, storage)):
+        for one, other in ((sqlite_storage, same), (same, sqlite_storage)):
             with (
                 lock(one, "a"),
                 pytest.raises(StorageError, match="is being run by process"),

@@ -13,7 +13,7 @@ from crnn.ablation.storage import opened_storage, read_trials, storage_url
 from tests import cli, postgres
 from tests.tiny import assert_gone, tables, wait_for_epoch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
 
 
 def assert_stopped(process: subprocess.Popen[str], said: str) -> cli.Answer:
@@ -29,22 +29,6 @@ def assert_stopped(process: subprocess.Popen[str], said: str) -> cli.Answer:
     assert postgres.PASSWORD not in stopped.out + stopped.err
     assert_gone(process.pid)
     return stopped
-
-
-def test_a_killed_run_goes_on_in_any_storage(
-    any_url: str, undisturbed: Path, command: list[str], tmp_path: Path
-) -> None:
-    words = [*command, "--jobs", "2", "--storage", any_url]
-    process = cli.start(*words, cwd=tmp_path)
-    wait_for_epoch(process, 3)
-    process.kill()
-    cli.finish(process, timeout=20)
-    assert_gone(process.pid, seconds=5)
-    status = cli.run("status", "tiny", "--storage", any_url, cwd=tmp_path)
-    assert status.code == 0, status.err
-    again = cli.run(*words, cwd=tmp_path)
-    assert again.code == 0, again.err
-    assert tables(tmp_path / "results") == tables(undisturbed)
 
 
 def _cut(server: postgres.Server, url: str) -> None:

@@ -76,11 +76,13 @@ class Bench:
 
 
 @pytest.fixture
-def bench(storage: RDBStorage, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(
+    sqlite_storage: RDBStorage, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
+) -> Bench:
     said: list[Any] = []
     monkeypatch.setattr(worker, "_data", lambda folder: sample)
     monkeypatch.setattr(worker, "_send", said.append)
-    return Bench(storage, said)
+    return Bench(sqlite_storage, said)
 
 
 def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) -> None:

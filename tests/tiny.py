@@ -18,10 +18,9 @@ seeds    = 2
 hidden_size = 16
 lstm_layers = 1
 epochs      = 4
-train_size  = 2000
+train_size  = 1000
 [factors]
 hidden_size = [32]
-dropout     = [0.1]
 """
 
 
@@ -54,13 +53,15 @@ def tables(
     return found
 
 
-def wait_for_epoch(process: subprocess.Popen[str], count: int) -> None:
-    """Read the run's plain lines until `count` epochs have been reported."""
+def wait_for_epoch(process: subprocess.Popen[str], count: int) -> str:
+    """Read the run's plain lines until `count` epochs have been reported; what was read."""
     assert process.stdout
+    read = ""
     for line in process.stdout:
+        read += line
         count -= " epoch " in line
         if count <= 0:
-            return
+            return read
     raise AssertionError("the run ended before its epochs")
 
 
