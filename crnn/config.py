@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from statistics import median
@@ -187,6 +188,15 @@ GOVERNED_BY: dict[str, tuple[str, ...]] = {
 
 CHANCE = 1 / len(CLASSES)
 """The accuracy of guessing."""
+
+
+def chance_limit(train: TrainConfig) -> float:
+    """Below which a training has learned nothing: three standard errors above guessing.
+
+    ``c + 3·√(c(1 - c)/n)``, c the chance level and n the number of its validation images.
+    """
+    _, validate = train.images()
+    return CHANCE + 3 * math.sqrt(CHANCE * (1 - CHANCE) / max(validate, 1))
 
 
 def is_collapsed(value: float, others: Sequence[float]) -> bool:

@@ -70,6 +70,12 @@ def upper_spread(sd: float, n: int) -> float:
     return sd * math.sqrt((n - 1) / float(special.chdtri(n - 1, 0.8)))
 
 
+def about(seeds: float) -> int:
+    """A number of seeds, rounded up to two digits: ``4085`` as 4100."""
+    unit = int(10 ** max(0, math.floor(math.log10(seeds)) - 1))
+    return math.ceil(seeds / unit) * unit
+
+
 def _settled_at(sd: float, m: int, margin: float) -> float:
     enough = _widths(m) * sd <= margin
     return float(2 + np.argmax(enough)) if enough.any() else math.inf

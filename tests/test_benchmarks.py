@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -123,10 +124,39 @@ def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
         assert low <= share <= high, name
 
 
+DIVERGED = "an arm without effect whose worst fifth diverges is 'better', {} seeds"
+
+
 def test_an_arm_that_diverges_is_hardly_ever_better(calibration: Any) -> None:
-    figures = list(calibration.diverging_arms(np.random.default_rng(0), 1_000))
+    """The shares are those of a count that knows neither the rule nor the report's functions."""
+    studies, rng = 1_000, np.random.default_rng(0)
+    figures = list(calibration.diverging_arms(np.random.default_rng(0), studies))
+    shares = {name: share for name, share, _, _ in figures}
+    for seeds, sound, survivors in ((5, 28, 67), (10, 13, 128), (18, 12, 350)):
+        name = DIVERGED.format(seeds)
+        assert (round(studies * shares[name]), shares[name] <= 0.05) == (sound, True)
+        assert round(studies * shares[f"{name}, over the survivors alone"]) == survivors
+        values = rng.standard_normal((studies, 2, seeds))
+        pairs = values[:, 1] - values[:, 0]
+        whole = pairs[(pairs >= 2**0.5 * stats.norm.ppf(0.2)).all(1)]
+        found = stats.ttest_1samp(whole, 0, axis=1)
+        assert ((found.pvalue < 0.05) & (found.statistic > 0)).sum() == sound
     for name, share, low, high in figures:
         assert low <= share <= high, name
-    naive = [share for name, share, _, _ in figures if "survivors" in name]
-    assert naive == sorted(naive)
-    assert naive[1] > 0.1  # the rule is no idle one
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_without_the_rule_on_divergence_its_simulation_fails(
+    calibration: Any, monkeypatch: pytest.MonkeyPatch, everywhere: bool
+) -> None:
+    monkeypatch.setattr("crnn.report.inference.unsound", lambda test, reason: test)
+    if not everywhere:  # what is simulated is no longer what the reports say
+        with pytest.raises(AssertionError):
+            list(calibration.diverging_arms(np.random.default_rng(0), 200))
+        return
+    monkeypatch.setattr("crnn.report.effects.unsound", lambda test, reason: test)
+    figures = list(calibration.diverging_arms(np.random.default_rng(0), 200))
+    judged = {name: (share, high) for name, share, _, high in figures if "survivors" not in name}
+    for seeds in (10, 18):
+        share, high = judged[DIVERGED.format(seeds)]
+        assert share > high

@@ -151,3 +151,19 @@ def test_a_design_never_asks_for_what_is_enqueued(
     assert read_trials(storage, STUDY)[number].state == "WAITING"
     assert status(storage, STUDY)["complete"] == 6
     assert len(load_study(storage, STUDY).trials) == 6
+
+
+@pytest.mark.parametrize("state", ["COMPLETE", "FAIL", "PRUNED"])
+def test_a_trial_of_another_tool_is_none_of_those_wanted(sweep: RDBStorage, state: str) -> None:
+    study = optuna.load_study(study_name=STUDY, storage=sweep)
+    value = 0.99 if state == "COMPLETE" else None
+    ended = optuna.trial.TrialState[state]
+    study.add_trial(optuna.trial.create_trial(state=ended, value=value, user_attrs={"by": "me"}))
+    source = SearchSource(sweep, STUDY, record(SWEEP))
+    found = status(sweep, STUDY)
+    assert source.started == source.progress.ended == found["complete"] == 2
+    assert len(go_on(sweep)) == found["waiting"] == 4
+    assert status(sweep, STUDY)["complete"] == 6
+    table = load_study(sweep, STUDY)
+    assert all_ended(table)
+    assert table.trials["val_accuracy"].notna().sum() == 6

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 import pytest
+from optuna.storages import RDBStorage
 
-from crnn.ablation import overview
+from crnn.ablation import overview, timing
 from crnn.ablation.design import build, cost, load, why_not
 from crnn.ablation.guess import random_settings
 from crnn.ablation.overview import Pace
 from crnn.ablation.space import Limits
 from crnn.ablation.space_file import shipped
-from crnn.ablation.storage import ENVIRONMENT_VARIABLE
+from crnn.ablation.storage import ENVIRONMENT_VARIABLE, read_trials
 from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
-from crnn.power import minimum_detectable
+from crnn.power import about, minimum_detectable, seeds_to_settle, upper_spread
 from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")
@@ -236,7 +239,8 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     assert line.startswith("3 seeds and 2 comparisons cannot be counted on to find an effect")
     assert "at a spread of 0.40 points between pairs (assumed until some" in line
     five, ten = (100 * minimum_detectable(0.004, count, 2) for count in (5, 10))
-    assert line.endswith(f" 5 seeds find {five:.2f} or more, 10 seeds {ten:.2f} or more.")
+    assert f" 5 seeds find {five:.2f} or more, 10 seeds {ten:.2f} or more. " in line
+    assert line.endswith(" To settle even a difference near the margin, plan for about 13 seeds.")
     assert not any("seeds find" in each for each in plan_of(ONE_FACTOR, seeds=5)["lines"])
     assert not any("cannot be" in line for line in plan_of(ONE_FACTOR, seeds=30)["lines"])
     assert any("With 1 seed nothing" in line for line in plan_of(ONE_FACTOR, seeds=1)["lines"])
@@ -249,24 +253,97 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     assert sum("cannot be counted on" in x for x in plan_of(no_path)["lines"]) == 1
 
 
-def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:
-    storage, values = new_storage(tmp_path), iter([0.80, 0.81, 0.83, 0.80, 0.83, 0.81])
-    assert measured_spreads(storage) == {}
+def trained(folder: Path, *accuracies: float) -> RDBStorage:
+    """A storage with a study of three arms and two seeds that ended like this, seed by seed."""
+    storage, values = new_storage(folder), iter(accuracies)
     source = designed(storage)
     while task := source.next():
-        source.finish(task, "COMPLETE", next(values), {})
+        source.finish(task, "COMPLETE", next(values), {"history": [{"epoch": 1}], "seconds": 1.0})
+    return storage
+
+
+def spread_told(spreads: dict[str, Spread], seeds: int = 5) -> str:
+    """What a plan says of the spread, and all that follows."""
+    pace = Pace(1e9, 2, "a stopwatch", spreads)
+    lines = overview.plan(build("tiny", ONE_FACTOR), pace, seeds, None)["lines"]
+    (line,) = (line for line in lines if "cannot be counted on" in line)
+    return str(line).partition("at a spread of ")[2]
+
+
+TRAIN = build("tiny", ONE_FACTOR).space.baseline.train
+
+
+def spread(value: float, pairs: int = 5, longer: int = 0) -> Spread:
+    return Spread(value, pairs, TRAIN.epochs + longer, TRAIN.train_size)
+
+
+def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:
+    assert measured_spreads(new_storage(tmp_path)) == {}
     # Pairs by seed: +1 and +3 points of one arm, +3 and +1 of the other.
-    tiny = build("tiny", ONE_FACTOR)
-    train = tiny.space.baseline.train
+    storage = trained(tmp_path, 0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
     (found,) = measured_spreads(storage).items()
-    assert found == ("tiny", Spread(found[1].value, train.epochs, train.train_size))
+    assert found == ("tiny", spread(found[1].value, pairs=2))
     assert found[1].value == pytest.approx(0.02 / 2**0.5)
-    alike = Spread(0.02, train.epochs, train.train_size)
-    longer = Spread(0.03, train.epochs + 1, train.train_size)
+    alike, longer = spread(0.02), spread(0.03, longer=1)
+    few = spread(0.015, pairs=2)
     for spreads, told in (
-        ({"tiny": replace(alike, value=0.01), "other": alike}, "1.00 points between pairs (as"),
-        ({"other": alike}, "2.00 points between pairs (as measured in other, whose"),
-        ({"longer": longer}, "0.40 points between pairs (assumed"),
+        ({"tiny": spread(0.01), "other": alike}, "1.00 as measured so far)"),
+        ({"other": alike}, "2.00 as measured in other, whose trainings are as long)"),
+        ({"other": alike, "few": few}, "1.50 as measured in few, whose trainings are as long)"),
+        ({"longer": longer}, "0.40 points between pairs (assumed until"),
     ):
-        lines = overview.plan(tiny, Pace(1e9, 2, "a stopwatch", spreads), 5, None)["lines"]
-        assert any(f"at a spread of {told}" in line for line in lines)
+        assert told in spread_told(spreads)
+
+
+def test_a_plan_rests_on_the_upper_bound_of_a_measured_spread() -> None:
+    upper, (_, most) = upper_spread(0.01, 3), seeds_to_settle(0.01, 3, 2, 0.005)
+    told = spread_told({"tiny": spread(0.01, pairs=3)}, 3)
+    assert told.startswith(
+        f"up to {100 * upper:.2f} points between pairs (the upper 80 % bound of 1.00 as measured "
+    )
+    five, ten = (100 * minimum_detectable(upper, count, 2) for count in (5, 10))
+    assert f" 5 seeds find {five:.2f} or more, 10 seeds {ten:.2f} or more. " in told
+    assert told.endswith(f"margin, plan for up to about {about(most):,} seeds.")
+    assert about(most) >= most > seeds_to_settle(0.01, 3, 2, 0.005)[0]
+    assert spread_told({"tiny": spread(0.5)}).endswith(
+        "Not even 10,000 seeds are sure to settle a difference near the margin."
+    )
+
+
+def test_the_upper_bound_of_a_spread_holds_although_arms_share_the_baseline() -> None:
+    """The bound is that of one arm's pairs: that of their mean holds at least as often."""
+    rng = np.random.default_rng(0)
+    for seeds in (2, 3, 5):
+        values = rng.standard_normal((4_000, 6, seeds))
+        variances = (values[:, 1:] - values[:, :1]).var(2, ddof=1).mean(1)
+        upper = upper_spread(1.0, seeds) * np.sqrt(variances)
+        assert (upper >= 2**0.5).mean() > 0.8
+
+
+def test_a_collapsed_training_feeds_no_spread_of_a_plan(tmp_path: Path) -> None:
+    values = (0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
+    rows = [row for row in read_trials(trained(tmp_path, *values), "tiny") if row.value]
+    by_seed = {seed: replace(row, value=0.9) for seed, row in enumerate(rows[:4])}
+    by_seed[2] = replace(rows[0], value=0.1)
+    assert timing._learned(by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
+
+
+def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(tmp_path: Path) -> None:
+    """It hardly scatters: half of the pairs would vary by next to nothing."""
+    one = trained(tmp_path, 0.80, 0.81, 0.1001, 0.80, 0.83, 0.1)
+    assert measured_spreads(one)["tiny"].value == pytest.approx(0.02 / 2**0.5)
+    one.engine.dispose()
+    for values in (
+        (0.10, 0.11, 0.10, 0.11, 0.10, 0.10),
+        (0.10, 0.81, 0.83, 0.11, 0.83, 0.81),
+        (0.80, 0.10, 0.10, 0.81, 0.11, 0.10),
+    ):
+        storage = trained(tmp_path, *values)
+        found = measured_spreads(storage)
+        assert math.isnan(found["tiny"].value)
+        assert spread_told(found).startswith(
+            "0.40 points between pairs (assumed, as no arm has two pairs yet of which both sides "
+            "have learned anything)"
+        )
+        assert "1.00 as measured in other" in spread_told({**found, "other": spread(0.01)})
+        storage.engine.dispose()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from crnn.ablation import timing
+from crnn.config import TrainConfig, chance_limit
 from crnn.live import graphs
 from crnn.live.note import note
 from crnn.report.answer import all_ended, answer, counts, incomplete
@@ -15,7 +15,7 @@ from crnn.report.cautions import cautions
 from crnn.report.confirmed import path_effects
 from crnn.report.contrasts import COLUMNS, contrasts
 from crnn.report.effects import effects
-from crnn.report.health import chance_limit, collapsed, untrained_arms
+from crnn.report.health import collapsed, untrained_arms
 from crnn.report.paste import as_latex, as_markdown
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table
@@ -118,7 +118,8 @@ def with_sizes(table: StudyTable, **accuracies: float) -> StudyTable:
 
 
 def test_the_limit_of_what_has_learned_is_that_of_its_validation_images() -> None:
-    assert chance_limit(600, 0.7) == pytest.approx(0.1 + 3 * (0.1 * 0.9 / 180) ** 0.5)
+    limit = chance_limit(TrainConfig(train_size=600, train_fraction=0.7))
+    assert limit == pytest.approx(0.1 + 3 * (0.1 * 0.9 / 180) ** 0.5)
     table = study(arms=5, seeds=4)
     assert untrained_arms(with_sizes(table, baseline=0.168).trials) == {}
     assert set(untrained_arms(with_sizes(table, baseline=0.166).trials)) == {"baseline"}
@@ -177,8 +178,3 @@ def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> Non
 def test_a_collapsed_training_is_none_where_all_seeds_are_alike() -> None:
     assert collapsed(study(arms=5, seeds=10).trials).empty
     assert collapsed(with_sizes(study(arms=5, seeds=10), baseline=0.1).trials).empty
-
-
-def test_a_collapsed_training_feeds_no_spread_of_a_plan() -> None:
-    values = {0: 0.90, 1: 0.91, 2: 0.10, 3: 0.89}
-    assert timing._without_collapsed(values) == {0: 0.90, 1: 0.91, 3: 0.89}

@@ -238,6 +238,15 @@ def diverged_epoch(found: Mapping[str, Any]) -> int | None:
     return None
 
 
+def is_ours(found: Mapping[str, Any], *, is_search: bool) -> bool:
+    """Whether a trial with these attributes is the study's: any tool may add trials of its own.
+
+    A trial of a search may have ended without an arm: it was infeasible, or enqueued with values
+    that no arm can have.
+    """
+    return "arm" in found or (is_search and "stage" in found)
+
+
 IS_DIVERGED = ("diverged", "failure")
 """The attributes that tell whether a training diverged, without the epoch in earlier versions."""
 

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
 from crnn.ablation.arm_names import ArmNames
-from crnn.ablation.attributes import checked_trials, is_diverged
+from crnn.ablation.attributes import checked_trials, is_diverged, is_ours
 from crnn.ablation.checks import exceeding_batch
 from crnn.ablation.design import Arm, cost, excesses, make_arm, why_not
 from crnn.ablation.origin import Drawn
@@ -71,6 +71,8 @@ class SearchSource:
 
     def _counts(self, row: TrialRow) -> bool:
         """Whether a trial that has ended is one of those wanted."""
+        if not is_ours(row.attributes, is_search=True):
+            return False
         if SAME in row.attributes and self.search.duplicates == "redraw":
             return False
         return row.state in ("COMPLETE", "FAIL") or stopped_early(row)

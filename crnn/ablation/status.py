@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials, diverged_epoch
+from crnn.ablation.attributes import checked_trials, diverged_epoch, is_ours
 from crnn.ablation.folders import is_name
 from crnn.ablation.record import Record, load_record, own_studies
 from crnn.ablation.storage import Holder, TrialRow, holder
@@ -88,7 +88,7 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
 
 def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
-    rows = [row for row in _rows(storage, study) if _is_ours(row, record)]
+    rows = [row for row in _rows(storage, study) if _is_counted(row, record)]
     search = record.plan.space.search
     if search and search.duplicates == "redraw":  # another is drawn in the place of each
         rows = [row for row in rows if "duplicate_of" not in row.attributes]
@@ -108,10 +108,10 @@ def _state(row: TrialRow, names: dict[str, str]) -> str:
     return "diverged" if diverged_epoch(row.attributes) else names[row.state]
 
 
-def _is_ours(row: TrialRow, record: Record) -> bool:
-    """Whether a trial is the study's; one that was enqueued wrongly has ended without an arm."""
-    unfit = record.trials and row.state == "FAIL" and "stage" in row.attributes
-    return "arm" in row.attributes or bool(unfit)
+def _is_counted(row: TrialRow, record: Record) -> bool:
+    """Whether a trial is the study's and no infeasible draw; what was enqueued wrongly failed."""
+    ours = is_ours(row.attributes, is_search=bool(record.trials))
+    return ours and ("arm" in row.attributes or row.state == "FAIL")
 
 
 def _rows(storage: RDBStorage, study: str) -> list[TrialRow]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import fmean, median, variance
+from statistics import fmean, median, median_low, variance
 from typing import TYPE_CHECKING
 
 from crnn.ablation.design import cost
-from crnn.config import Setting, is_collapsed
+from crnn.config import Setting, chance_limit, is_collapsed
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -52,43 +52,70 @@ class Spread:
 
     Attributes:
         value: standard deviation of validation accuracy between pairs, a fraction, over its arms:
-            the root of the mean variance of (arm - baseline) by seed.
+            the root of the mean variance of (arm - baseline) by seed. NaN where no arm has two
+            pairs of which both sides have learned anything.
+        pairs: of an arm, the median over its arms. The arms share the baseline, so the spread is
+            known at least as well as by so many pairs of one arm.
         epochs: of a training.
         train_size: images of a training, those to validate with among them.
     """
 
     value: float
+    pairs: int
     epochs: int
     train_size: int
 
 
 def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
-    """The spread of each study that has two pairs of an arm."""
+    """The spread of each study that has two pairs of an arm.
+
+    It is that of trainings that have learned something. A collapsed one would make it far too
+    large, and arms at chance level far too small: these hardly scatter.
+    """
     from crnn.ablation.record import load_record
 
     found = {}
-    for study, rows in _complete(storage, ("arm", "seed")).items():
-        by_arm: dict[str, dict[int, float]] = {}
+    for study, rows in _complete(storage, ("arm", "seed", "setting")).items():
+        by_arm: dict[str, dict[int, TrialRow]] = {}
         for row in rows:
             if row.value is not None:
-                arm = by_arm.setdefault(row.attributes["arm"], {})
-                arm[row.attributes["seed"]] = row.value
-        by_arm = {arm: _without_collapsed(values) for arm, values in by_arm.items()}
-        base = by_arm.pop("baseline", {})
-        pairs = [[x - base[s] for s, x in arm.items() if s in base] for arm in by_arm.values()]
-        variances = [variance(d) for d in pairs if len(d) > 1]
-        if any(variances):
-            train = load_record(storage, study).plan.space.baseline.train
-            found[study] = Spread(math.sqrt(fmean(variances)), train.epochs, train.train_size)
+                by_arm.setdefault(row.attributes["arm"], {})[row.attributes["seed"]] = row
+        pairs = _pairs({arm: _learned(own) for arm, own in by_arm.items()})
+        train = load_record(storage, study).plan.space.baseline.train
+        if any(variances := [variance(d) for d in pairs]):
+            count = median_low(map(len, pairs))
+            value = math.sqrt(fmean(variances))
+            found[study] = Spread(value, count, train.epochs, train.train_size)
+        elif not pairs and (every := _pairs({arm: _values(own) for arm, own in by_arm.items()})):
+            count = median_low(map(len, every))
+            found[study] = Spread(math.nan, count, train.epochs, train.train_size)
     return found
 
 
-def _without_collapsed(by_seed: dict[int, float]) -> dict[int, float]:
-    """The values by seed of an arm but for trainings that ended near chance unlike the others."""
+def _pairs(by_arm: dict[str, dict[int, float]]) -> list[list[float]]:
+    """By arm with two pairs or more, its differences from the baseline."""
+    base = by_arm.get("baseline", {})
+    others = [own for arm, own in by_arm.items() if arm != "baseline"]
+    pairs = [[x - base[seed] for seed, x in own.items() if seed in base] for own in others]
+    return [differences for differences in pairs if len(differences) > 1]
+
+
+def _values(by_seed: dict[int, TrialRow]) -> dict[int, float]:
+    return {seed: row.value for seed, row in by_seed.items() if row.value is not None}
+
+
+def _learned(by_seed: dict[int, TrialRow]) -> dict[int, float]:
+    """An arm's values by seed but for trainings that collapsed; none where it is untrained."""
+    limits = {
+        s: chance_limit(Setting.of(r.attributes["setting"]).train) for s, r in by_seed.items()
+    }
+    values = _values(by_seed)
+    if median(value - limits[seed] for seed, value in values.items()) < 0:
+        return {}
     return {
         seed: value
-        for seed, value in by_seed.items()
-        if not is_collapsed(value, [x for s, x in by_seed.items() if s != seed])
+        for seed, value in values.items()
+        if not is_collapsed(value, [x for s, x in values.items() if s != seed])
     }
 
 

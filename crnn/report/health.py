@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import pandas as pd
 
-from crnn.config import CHANCE, TrainConfig, is_collapsed
+from crnn.config import TrainConfig, chance_limit, is_collapsed
 from crnn.report.ends import DIVERGED, ends
 
 
@@ -77,8 +76,7 @@ UNTRAINED = "untrained: at chance level"
 def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
     """By arm that has learned nothing: its median validation accuracy is within chance of guessing.
 
-    That is, below ``c + 3·√(c(1 - c)/n)``, c the chance level and n the number of validation
-    images of its setting.
+    That is, below `crnn.config.chance_limit` of its setting.
 
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
@@ -87,17 +85,11 @@ def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
         return {}
     done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
     limits = [
-        chance_limit(int(size), float(part))
+        chance_limit(TrainConfig(train_size=int(size), train_fraction=float(part)))
         for size, part in zip(done["train_size"], done["train_fraction"], strict=True)
     ]
     margins = (done["val_accuracy"].astype(float) - limits).groupby(done["arm"]).median()
     return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
-
-
-def chance_limit(train_size: int, train_fraction: float) -> float:
-    """Three standard errors above what a network that guesses gets right of its images."""
-    _, validate = TrainConfig(train_size=train_size, train_fraction=train_fraction).images()
-    return CHANCE + 3 * math.sqrt(CHANCE * (1 - CHANCE) / max(validate, 1))
 
 
 def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:

@@ -12,6 +12,7 @@ from crnn.power import (
     FEW_SEEDS,
     MORE_SEEDS,
     MOST_SEEDS,
+    about,
     minimum_detectable,
     upper_spread,
 )
@@ -49,7 +50,7 @@ def settling(chosen: pd.DataFrame, tests: Mapping[str, PairedTest], margin: floa
     if math.isfinite(most):
         said.append(
             "To settle even a difference near the margin, plan for up to about "
-            f"{_about(most):,} seeds."
+            f"{about(most):,} seeds."
         )
     elif fewest >= FEW_SEEDS and not large:
         said.append(
@@ -80,12 +81,6 @@ def _findable(seeds: int, family: int, spread: float) -> str:
     if not least <= 1:
         return "no difference that can exist"
     return f"a difference of {100 * least:.2f} points or more"
-
-
-def _about(seeds: float) -> int:
-    """Rounded up to two digits: ``4085`` as 4100."""
-    unit = int(10 ** max(0, math.floor(math.log10(seeds)) - 1))
-    return math.ceil(seeds / unit) * unit
 
 
 def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from optuna.storages import RDBStorage
 
 from crnn.ablation.arm_names import ArmNames
-from crnn.ablation.attributes import checked_trials, diverged_epoch
+from crnn.ablation.attributes import checked_trials, diverged_epoch, is_ours
 from crnn.ablation.confirm import with_origins
 from crnn.ablation.design import Arm, Plan, arm_name, change_text, full_length, make_arm
 from crnn.ablation.folders import search_of
@@ -196,8 +196,7 @@ def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
     seeds |= {"search": (search.seed,)} if search else {}
     for row in checked_trials(storage, study):
         found = row.attributes
-        # Any tool may have added a trial of its own; a draw of a search may have no arm.
-        if "arm" not in found and not (search and "stage" in found):
+        if not is_ours(found, is_search=bool(search)):
             continue
         rows.append(row)
         own = seeds.get(found["stage"], ())
