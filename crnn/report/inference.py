@@ -1,8 +1,8 @@
 """The statistics of paired differences: plain functions of numbers, each with its formula.
 
 Throughout, d are n differences paired by seed, s is their standard deviation (ddof 1), and m is
-the number of comparisons in the family: all that the space asks for. Arms that are added one by one,
-after a look at those before, find differences by chance more often than the level says.
+the number of comparisons in the family: all that the space asks for. Arms that are added one by
+one, after a look at those before, find differences by chance more often than the level says.
 """
 
 from __future__ import annotations
