@@ -196,7 +196,7 @@ NOW = {
     "crnn.report.health": "pandas crnn.config crnn.report.ends",
     "crnn.report.cautions": (
         "pandas crnn.report.effects crnn.report.health crnn.report.inference crnn.report.table "
-        "crnn.report.wording crnn.power crnn.report.contrasts"
+        "crnn.report.wording"
     ),
     "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
     "crnn.report.contrasts": (

@@ -57,28 +57,6 @@ def test_it_names_what_is_better_and_worse_and_recommends() -> None:
     ]
 
 
-ADVICE = "Try another learning rate, more epochs or more images."
-
-
-def test_where_nothing_was_learned_that_is_said_and_nothing_else() -> None:
-    chance = [0.101, 0.099, 0.1, 0.102, 0.098]
-
-    def found(table: StudyTable) -> list[str]:
-        return of(replace(table, trials=table.trials.assign(train_fraction=0.7)))
-
-    table = made({"baseline": chance, "a": chance[::-1], "b": chance})
-    said = "Nothing was learned: all 3 arms are at chance level, so nothing is compared."
-    assert found(table) == [said, ADVICE]
-    (first, *rest) = found(replace(table, wanted=table.wanted + 1))
-    assert first.startswith("Preliminary: 15 of 16")
-    assert rest == [said, ADVICE]
-    alone = found(made({"baseline": chance, "a": BASE, "b": BASE}))
-    assert alone == ["baseline is at chance level, so nothing is compared with it.", ADVICE]
-    searched = study("search", arms=6, epochs=1)
-    searched = replace(searched, trials=searched.trials.assign(val_accuracy=0.1))
-    assert found(searched) == [said.replace("3", "6"), ADVICE]
-
-
 def test_many_are_counted() -> None:
     arms = {name: shifted(0.02 + 0.001 * place) for place, name in enumerate("abcd")}
     first, _ = of(made({"baseline": BASE, **arms}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -43,9 +42,6 @@ def diverging(*seeds: int, arm: str = ARM, design: str = "one-factor", n: int = 
 
 def judged(table: StudyTable) -> pd.DataFrame:
     return effects(table.trials, table.arms, table.margin).set_index("arm")
-
-
-FACTORS = ["hidden_size", "dropout"]
 
 
 def test_an_arm_that_diverged_is_never_better() -> None:
@@ -177,23 +173,6 @@ def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> Non
     for arm, row in rest.iloc[1:].iterrows():
         assert f"{arm} {points(row['delta'])}, {row['verdict']}" in lines[1]
     assert not any(line.startswith("Better than") for line in lines)
-
-
-def test_a_factorials_contrasts_are_told_anew_without_a_collapsed_training() -> None:
-    table = study("factorial", arms=4, seeds=8, epochs=1)
-    wide = {"128": 0.0, "256": 0.02}
-    noise = np.random.default_rng(0).normal(0, 0.001, len(table.trials))
-    values = 0.9 + table.trials["hidden_size"].map(wide).astype(float) + noise
-    hit = (table.trials["arm"] == "baseline") & (table.trials["seed"] == 3)
-    trials = table.trials.assign(val_accuracy=values.mask(hit, 0.1))
-    lines = [x for x in cautions(replace(table, trials=trials)) if x.startswith("Sensitivity")]
-    assert any("hidden_size 256 instead of 128 +" in x and ", significant" in x for x in lines)
-    whole = contrasts(table.trials.assign(val_accuracy=values), table.arms, "factorial", FACTORS)
-    told = contrasts(trials, table.arms, "factorial", FACTORS)
-    term = whole["term"] == "hidden_size 256 instead of 128"
-    assert whole.loc[term, "p_holm"].item() < 0.05 < told.loc[term, "p_holm"].item()
-    sound = replace(table, trials=table.trials.assign(val_accuracy=values))
-    assert not [x for x in cautions(sound) if x.startswith("Sensitivity")]
 
 
 def test_a_collapsed_training_is_none_where_all_seeds_are_alike() -> None:

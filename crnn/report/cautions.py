@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from crnn.power import ALPHA
-from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects, replicates
 from crnn.report.health import collapsed, untrained_arms
 from crnn.report.inference import paired_test
@@ -44,8 +42,7 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
     )
     if table.trials["state"].isin(["COMPLETE", "FAIL"]).sum() < table.wanted:
         return
-    rest_trials = table.trials.drop(lost.index)
-    rest = effects(rest_trials, table.arms, table.margin)
+    rest = effects(table.trials.drop(lost.index), table.arms, table.margin)
     told = [
         f"{row['arm']} {points(row['delta'])}, {row['verdict']}"
         for row in records(rest.iloc[1:])
@@ -54,22 +51,6 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
     it = "it" if len(items) == 1 else "them"
     if told:
         yield f"Sensitivity, not a verdict: without {it}, {listed(told, 10)}."
-    if changes := _changed_contrasts(table, rest_trials):
-        yield f"Sensitivity, not a verdict: without {it}, {listed(changes, 10)}."
-
-
-def _changed_contrasts(table: StudyTable, rest: pd.DataFrame) -> list[str]:
-    """The contrasts that are significant with all trainings or with the rest, but not with both."""
-    one, other = (
-        contrasts(trials, table.arms, table.design, list(table.factors))
-        for trials in (table.trials, rest)
-    )
-    differ = (one["p_holm"] < ALPHA) != (other["p_holm"] < ALPHA)
-    return [
-        f"{row['term']} {points(row['delta'])}, "
-        f"{'significant' if row['p_holm'] < ALPHA else 'not significant'}"
-        for row in records(other[differ])
-    ]
 
 
 def rising(table: StudyTable) -> Iterable[str]:

@@ -37,8 +37,6 @@ def headline(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
     """
     if not effects["n"].any():
         return [f"No trial has finished yet (0 of {table.wanted:,})."]
-    if nothing := _nothing_learned(table):
-        return [*_unfinished(table), *nothing][:SENTENCES]
     if table.design == "search":
         found = _search(table, effects)
     elif table.design == "confirmation" and table.chosen:
@@ -48,27 +46,8 @@ def headline(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
     return [*_status(table), *found][:SENTENCES]
 
 
-def _nothing_learned(table: StudyTable) -> list[str]:
-    """That there is nothing to compare, and what to change; empty where there is something."""
-    untrained, base = untrained_arms(table.trials), str(table.arms["arm"].iloc[0])
-    finished = set(replicates(table.trials)["arm"])
-    advice = "Try another learning rate, more epochs or more images."
-    if untrained and finished <= set(untrained):
-        every = f"all {len(finished):,} arms are" if len(finished) > 1 else f"{base} is"
-        return [f"Nothing was learned: {every} at chance level, so nothing is compared.", advice]
-    if base in untrained and table.design != "search":
-        return [f"{base} is at chance level, so nothing is compared with it.", advice]
-    return []
-
-
 def _status(table: StudyTable) -> Iterator[str]:
     """Why not to rely on it yet."""
-    yield from _unfinished(table)
-    yield from _health(table)
-
-
-def _unfinished(table: StudyTable) -> Iterator[str]:
-    """That trials lack, or that this is not the first look."""
     looks = max(len(stage.looks) for stage in stages(table))
     looked = f"look {looks}, so error rates are not controlled" if looks > 1 else ""
     if not all_ended(table):
@@ -76,6 +55,7 @@ def _unfinished(table: StudyTable) -> Iterator[str]:
         yield f"Preliminary: {done}{f' ({looked})' if looked else ''}."
     elif looked:
         yield f"This is {looked}."
+    yield from _health(table)
 
 
 def _health(table: StudyTable) -> Iterator[str]:
