@@ -8,9 +8,9 @@ import pandas as pd
 
 from crnn.report.effects import effects, replicates
 from crnn.report.health import collapsed, untrained_arms
-from crnn.report.inference import paired_test
+from crnn.report.inference import PairedTest, paired_test
 from crnn.report.table import StudyTable
-from crnn.report.wording import listed, percent, points, records
+from crnn.report.wording import interval, listed, percent, points, records
 
 
 def cautions(table: StudyTable) -> Iterable[str]:
@@ -55,27 +55,44 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
 
 def rising(table: StudyTable) -> Iterable[str]:
     """Whether validation accuracy still rose after the last epoch, by more than the margin."""
-    last = last_steps(table.trials, table.epochs)
-    if last.empty:
+    if last_steps(table.trials, table.epochs).empty:
         if (table.epochs["epoch"] == 1).any():
             yield "With one epoch it is not known whether accuracies were still rising."
         return
+    test = last_rise(table)
     if is_rising(table):
         yield (
-            f"Accuracies were still rising after the last epoch ({points(float(last.mean()))} in "
-            "the last one): the order may change with more epochs."
+            f"Accuracies were still rising after the last epoch ({points(test.mean)} in the last "
+            "one): the order may change with more epochs."
+        )
+    elif not test.why_not and test.mean > table.margin:
+        yield (
+            f"Accuracies may still have been rising after the last epoch ({points(test.mean)} in "
+            f"the last one, 95 % interval {interval(test.low, test.high)}), which is not shown."
         )
 
 
 def is_rising(table: StudyTable) -> bool:
     """Whether the last epoch's step is shown to be above 0, and above the margin on average."""
-    test = paired_test(last_steps(table.trials, table.epochs))
+    test = last_rise(table)
     return not test.why_not and test.low > 0 and test.mean > table.margin
 
 
+def last_rise(table: StudyTable) -> PairedTest:
+    """What the last epoch's steps say of their mean.
+
+    Arms share their seeds, so the steps of one seed count as one value, their mean. With a single
+    seed each arm is a value.
+    """
+    last = last_steps(table.trials, table.epochs)
+    by_seed = last.groupby(level="seed").mean()
+    return paired_test(by_seed if len(by_seed) > 1 else last)
+
+
 def last_steps(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[float]:
-    """Of each training, its last epoch's validation accuracy less that of the one before."""
+    """Of each training, by arm and seed, its last epoch's accuracy less that of the one before."""
     keys = ["stage", "number"]
     own = epochs.merge(replicates(trials)[keys], on=keys).sort_values("epoch")
     steps = own.assign(step=own.groupby(keys)["val_accuracy"].diff())
-    return steps.groupby(keys).tail(1)["step"].dropna().astype(float)
+    last = steps.groupby(keys).tail(1).set_index(["arm", "seed"])
+    return last["step"].dropna().astype(float)
