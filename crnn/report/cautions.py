@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from crnn.report.effects import effects, replicates
+from crnn.report.effects import replicates
 from crnn.report.health import collapsed, untrained_arms
 from crnn.report.inference import PairedTest, paired_test
+from crnn.report.sensitivity import without
 from crnn.report.table import StudyTable
 from crnn.report.wording import interval, listed, percent, points, records
 
@@ -40,17 +41,7 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
         f"{what} collapsed, nearer to chance than to the other seeds of its arm: {listed(items)}. "
         "Verdicts count it all the same."
     )
-    if table.trials["state"].isin(["COMPLETE", "FAIL"]).sum() < table.wanted:
-        return
-    rest = effects(table.trials.drop(lost.index), table.arms, table.margin)
-    told = [
-        f"{row['arm']} {points(row['delta'])}, {row['verdict']}"
-        for row in records(rest.iloc[1:])
-        if row["verdict"]
-    ]
-    it = "it" if len(items) == 1 else "them"
-    if told:
-        yield f"Sensitivity, not a verdict: without {it}, {listed(told, 10)}."
+    yield from without(table, lost)
 
 
 def rising(table: StudyTable) -> Iterable[str]:
