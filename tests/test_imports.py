@@ -213,8 +213,8 @@ NOW = {
         "pandas crnn.report.effects crnn.report.ends crnn.report.gains crnn.report.table"
     ),
     "crnn.report.recommendation": (
-        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.inference "
-        "crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.health "
+        "crnn.report.inference crnn.report.table crnn.report.wording"
     ),
     "crnn.report.answer": (
         "pandas crnn.report.cautions crnn.report.contrasts crnn.report.edges crnn.report.effects "

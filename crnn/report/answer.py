@@ -27,7 +27,7 @@ from crnn.report.effects import (
 )
 from crnn.report.ends import ends
 from crnn.report.found import finished
-from crnn.report.health import is_diverged
+from crnn.report.health import is_diverged, unlearned
 from crnn.report.inference import PairedTest, within
 from crnn.report.recommendation import on_test, own_seeds, recommended, settling
 from crnn.report.table import StudyTable, stages
@@ -316,6 +316,9 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
 
 def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     """The best trial against the baseline: one training each, chosen because it was the best."""
+    which = unlearned(table.trials, table.arms)
+    if which == "all":
+        return
     done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
     best, base = done.iloc[0], done[done["arm"] == effects["arm"].iloc[0]]
     found = f"trial {best['number']} ({best['arm']}), {percent(best['val_accuracy'])}"
@@ -324,6 +327,8 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     elif best["arm"] == base.iloc[0]["arm"]:
         yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
         return
+    elif which:
+        yield f"Best found: {found}."
     else:
         difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
         yield (

@@ -7,25 +7,55 @@ from collections.abc import Iterable
 import pandas as pd
 
 from crnn.report.effects import replicates
-from crnn.report.health import collapsed, untrained_arms
+from crnn.report.health import collapsed, unlearned, untrained_arms
 from crnn.report.inference import PairedTest, paired_test
-from crnn.report.sensitivity import without
+from crnn.report.sensitivity import is_path, without
 from crnn.report.table import StudyTable
 from crnn.report.wording import interval, listed, percent, points, records
 
 
 def cautions(table: StudyTable) -> Iterable[str]:
     """Sentences on one stage of a study; none where its networks have learned all they could."""
-    if untrained := list(untrained_arms(table.trials)):
-        every = table.trials["arm"].nunique() == len(untrained)
-        which = "all arms" if every and len(untrained) > 1 else listed(untrained)
+    if said := nothing_to_compare(table):
+        yield " ".join(said)
+    elif untrained := list(untrained_arms(table.trials)):
         yield (
-            f"Untrained, at chance level: {which}. There is no verdict on such an arm, nor on what "
-            "is compared with it."
+            f"Untrained, at chance level: {listed(untrained)}. There is no verdict on such an arm, "
+            "nor on what is compared with it."
         )
     if table.design != "search":
         yield from _collapsed(table)
         yield from rising(table)
+
+
+def nothing_to_compare(table: StudyTable) -> list[str]:
+    """That one stage's arms have learned nothing, so that nothing is compared, and what to do.
+
+    Two sentences; none where there is something to compare with the baseline.
+    """
+    base = str(table.arms["arm"].iloc[0])
+    what = "trials" if table.design == "search" else "arms"
+    where = " on the path" if is_path(table) else ""
+    done = set(replicates(table.trials)["arm"])
+    finished = "" if done >= set(table.arms["arm"]) else " that have finished"
+    said = {
+        "all": (
+            f"Nothing was learned{where}: all {what}{finished} are at chance level, so nothing is "
+            "compared."
+        ),
+        "baseline": (
+            f"Nothing is compared with {base}{where}: it is at chance level, so it has learned "
+            "nothing."
+        ),
+        "others": (
+            f"Only {base} has learned anything{where}: all other {what}{finished} are at chance "
+            "level, so nothing is compared with it."
+        ),
+    }
+    if len(table.arms) == 1:
+        said["all"] = f"Nothing was learned: {base} is at chance level."
+    which = unlearned(table.trials, table.arms)
+    return [said[which], "Try more epochs or another learning rate."] if which else []
 
 
 def _collapsed(table: StudyTable) -> Iterable[str]:
