@@ -195,12 +195,16 @@ NOW = {
     "crnn.report.inference": "numpy scipy crnn.power",
     "crnn.report.health": "pandas crnn.config crnn.report.ends",
     "crnn.report.cautions": (
-        "pandas crnn.report.effects crnn.report.health crnn.report.inference crnn.report.table "
-        "crnn.report.wording"
+        "pandas crnn.report.effects crnn.report.health crnn.report.inference "
+        "crnn.report.sensitivity crnn.report.table crnn.report.wording"
+    ),
+    "crnn.report.sensitivity": (
+        "pandas crnn.ablation.path crnn.power crnn.report.confirmed crnn.report.contrasts "
+        "crnn.report.effects crnn.report.gains crnn.report.table crnn.report.wording"
     ),
     "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
-        "numpy pandas crnn.report.effects crnn.report.health crnn.report.inference"
+        "numpy pandas crnn.power crnn.report.effects crnn.report.health crnn.report.inference"
     ),
     "crnn.report.wording": "pandas",
     "crnn.report.ends": "pandas",
@@ -209,8 +213,8 @@ NOW = {
         "pandas crnn.report.effects crnn.report.ends crnn.report.gains crnn.report.table"
     ),
     "crnn.report.recommendation": (
-        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.inference "
-        "crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.health "
+        "crnn.report.inference crnn.report.table crnn.report.wording"
     ),
     "crnn.report.answer": (
         "pandas crnn.report.cautions crnn.report.contrasts crnn.report.edges crnn.report.effects "

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from crnn.ablation.storage import opened_storage, storage_url
+from crnn.report.answer import answer
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects
 from crnn.report.headline import _steps, headline
@@ -135,7 +136,6 @@ def test_of_the_reference_studies(name: str, tmp_path: Path) -> None:
         of(table.confirmation or table)
         == {
             "quick": [
-                "Accuracies were still rising after the last epoch: the order may change.",
                 "Better than baseline: dropout=0.1 (+7.26 points).",
                 "Recommended: dropout=0.1.",
             ],
@@ -175,3 +175,128 @@ def test_it_is_short_and_the_page_folds_the_rest(design: str, seeds: int) -> Non
     assert lead.count('<p class="lead">') == len(told)
     assert "<li>" not in lead
     assert "<summary>Everything that was found</summary>" in page
+
+
+ADVICE = "Try more epochs or another learning rate."
+ALL = "Nothing was learned: all arms are at chance level, so nothing is compared."
+BASELINE = "Nothing is compared with baseline: it is at chance level, so it has learned nothing."
+OTHERS = (
+    "Only baseline has learned anything: all other arms are at chance level, so nothing is "
+    "compared with it."
+)
+
+
+def untrained(table: StudyTable, *arms: str) -> StudyTable:
+    """The study with 180 validation images a training, and these arms near 10 % of them right."""
+    trials = table.trials.assign(train_size=600, train_fraction=0.7)
+    guessed = 0.1 + 0.001 * trials["seed"]
+    trials["val_accuracy"] = trials["val_accuracy"].mask(trials["arm"].isin(arms), guessed)
+    return replace(table, trials=trials)
+
+
+def everything(table: StudyTable) -> str:
+    rows = effects(table.trials, table.arms, table.margin)
+    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    return "\n".join(answer(table, rows, more))
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [(("baseline", "a", "b"), ALL), (("baseline",), BASELINE), (("a", "b"), OTHERS)],
+)
+@pytest.mark.parametrize("chosen", ["", "a"])
+def test_where_nothing_was_learned_that_is_all(
+    arms: tuple[str, ...], said: str, chosen: str
+) -> None:
+    """Also of a confirmation."""
+    design = "confirmation" if chosen else "one-factor"
+    whole = made({"baseline": BASE, "a": shifted(0.02), "b": shifted(0.01)}, design=design)
+    table = untrained(replace(whole, chosen=chosen), *arms)
+    assert of(table) == [said, ADVICE]
+    text = everything(table)
+    assert text.startswith("With one epoch") or text.startswith(f"{said} {ADVICE}")
+    assert "may be better" not in text
+    part = replace(table, wanted=16)
+    assert of(part) == ["Preliminary: 15 of 16 trials have finished.", said, ADVICE]
+
+
+def test_an_untrained_arm_beside_others_is_named() -> None:
+    table = untrained(made({"baseline": BASE, "a": shifted(0.02), "b": shifted(0.01)}), "a")
+    assert of(table)[0] == "Untrained, at chance level: a; no verdict on that."
+    assert "Untrained, at chance level: a. There is no verdict" in everything(table)
+
+
+def test_what_is_not_compared_with_an_untrained_baseline_keeps_its_verdict() -> None:
+    arms = {"baseline": BASE, "a": shifted(0.02), "b": shifted(0.05, 0.0004)}
+    table = untrained(made(arms), "baseline")
+    table = replace(table, arms=table.arms.assign(against=["", "baseline", "a"]))
+    assert of(table) == [BASELINE, ADVICE, "Better than baseline: b against a (+3.00 points)."]
+
+
+def test_arms_that_have_not_finished_are_not_said_to_have_learned_nothing() -> None:
+    table = untrained(made({"baseline": BASE, "a": shifted(0.02)}), "baseline", "a")
+    part = replace(table, trials=table.trials[table.trials["arm"] == "baseline"])
+    assert of(part)[1] == (
+        "Nothing was learned: all arms that have finished are at chance level, so nothing is "
+        "compared."
+    )
+
+
+def test_a_single_arm_may_have_learned_nothing() -> None:
+    table = untrained(made({"baseline": BASE}), "baseline")
+    assert of(table) == ["Nothing was learned: baseline is at chance level.", ADVICE]
+
+
+def test_a_search_that_learned_nothing() -> None:
+    table = study("search", arms=6, epochs=1)
+    base, *others = (str(arm) for arm in table.arms["arm"])
+    every = untrained(table, base, *others)
+    assert of(every) == [ALL.replace("arms", "trials"), ADVICE]
+    assert "Best found" not in everything(every)
+    best = table.trials[table.trials["arm"] != base].nlargest(1, "val_accuracy").iloc[0]
+    alone = untrained(table, base)
+    found = f"{100 * best['val_accuracy']:.2f} %."
+    assert of(alone) == [BASELINE, ADVICE, f"Best found: #{best['number']}, {found}"]
+    assert f"({best['arm']}), {found}" in everything(alone)
+    assert of(untrained(table, *others))[:2] == [OTHERS.replace("arms", "trials"), ADVICE]
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        (("baseline", "a", "b"), "Nothing was learned on the path: all arms are at chance level, "),
+        (("baseline",), "Nothing is compared with baseline on the path: it is at chance level, "),
+        (("a", "b"), "Only baseline has learned anything on the path: all other arms are at "),
+    ],
+)
+def test_a_path_that_learned_nothing(arms: tuple[str, ...], said: str) -> None:
+    main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
+    own = made({"baseline": BASE, "a": shifted(0.01), "b": shifted(0.02)}, design="confirmation")
+    steps = own.arms.assign(
+        step=pd.array([pd.NA, 1, 2], dtype="Int64"),
+        changed=pd.Series([{}, {"x": 1}, {"x": 1, "y": 2}], dtype=object),
+        against=["", "baseline", "a"],
+    )
+    path = untrained(replace(own, arms=steps, factors={}), *arms)
+    first, advice, found = of(replace(main, path=path))
+    assert first.startswith(said)
+    assert advice == ADVICE
+    assert found.startswith("Not shown to be better: b, ")
+    assert found.endswith("untrained: at chance level.")
+
+
+def test_a_step_that_diverged_is_not_the_best_found() -> None:
+    main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
+    own = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation")
+    steps = own.arms.assign(
+        step=pd.array([pd.NA, 1], dtype="Int64"),
+        changed=pd.Series([{}, {"x": 1}], dtype=object),
+        against=["", "baseline"],
+    )
+    lost = (own.trials["arm"] == "b") & (own.trials["seed"] == 0)
+    trials = own.trials.assign(diverged=pd.Series(pd.NA, own.trials.index, "Int64").mask(lost, 1))
+    trials["state"] = trials["state"].mask(lost, "FAIL")
+    path = replace(own, arms=steps, trials=trials, factors={})
+    (first, *_) = of(replace(main, path=path))
+    assert first.startswith("Not shown to be better: b, +2.0")
+    assert first.endswith("; diverged in 1 of 5 seeds.")

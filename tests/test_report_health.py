@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
+from scipy import stats
 
 from crnn.config import TrainConfig, chance_limit
 from crnn.live import graphs
 from crnn.live.note import note
 from crnn.report.answer import all_ended, answer, counts, incomplete
-from crnn.report.cautions import cautions
+from crnn.report.cautions import cautions, last_rise
 from crnn.report.confirmed import path_effects
 from crnn.report.contrasts import COLUMNS, contrasts
 from crnn.report.effects import effects
@@ -152,6 +155,51 @@ def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
     epochs["val_accuracy"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
     lines = list(cautions(table))
     assert any("still rising after the last epoch" in line for line in lines) is said
+
+
+def stepping(steps: npt.NDArray[np.float64]) -> StudyTable:
+    """A study whose trainings rise by these steps in their last epoch, (arms, seeds)."""
+    table = study(arms=len(steps), seeds=steps.shape[1], epochs=2)
+    place = {arm: at for at, arm in enumerate(table.arms["arm"])}
+    epochs = table.epochs
+    rows = zip(epochs["arm"], epochs["seed"], epochs["epoch"], strict=True)
+    epochs["val_accuracy"] = [0.8 + (n == 2) * steps[place[arm], seed] for arm, seed, n in rows]
+    return table
+
+
+def test_steps_of_one_seed_are_one_value() -> None:
+    """Else what a seed does to all arms would be taken for a rise, the oftener the more arms."""
+    rng, shape = np.random.default_rng(0), (20_000, 8, 5)
+    steps = rng.standard_normal(shape) + rng.standard_normal((shape[0], 1, shape[2]))
+
+    def low(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        count = values.shape[1]
+        half = stats.t.ppf(0.975, count - 1) * values.std(1, ddof=1) / count**0.5
+        return np.asarray(values.mean(1) - half)
+
+    by_seed = low(steps.mean(1))
+    assert (by_seed > 0).mean() == pytest.approx(0.025, abs=0.004)
+    assert (low(steps.reshape(len(steps), -1)) > 0).mean() > 0.15
+    for place in range(5):
+        test = last_rise(stepping(steps[place] / 100))
+        assert test.n == 5
+        assert test.low == pytest.approx(by_seed[place] / 100)
+
+
+def test_with_one_seed_each_arm_is_a_value() -> None:
+    table = stepping(np.array([[0.02], [0.03], [0.025], [0.02]]))
+    assert last_rise(table).n == 4
+    (line,) = cautions(table)
+    assert "still rising after the last epoch (+2.38 points in the last one)" in line
+    assert list(cautions(stepping(np.array([[0.02]])))) == []  # one training shows no spread
+
+
+def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
+    (line,) = cautions(stepping(np.array([[0.04, 0.0, 0.02], [0.05, 0.01, 0.0]])))
+    assert line == (
+        "Accuracies may still have been rising after the last epoch (+2.00 points in the last one, "
+        "95 % interval −3.41 to +7.41), which is not shown."
+    )
 
 
 def test_one_epoch_does_not_show_a_rise() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from crnn.power import ALPHA
 from crnn.report.cautions import cautions
-from crnn.report.contrasts import empty_cells, idle_arms
+from crnn.report.contrasts import empty_cells, idle_arms, significance
 from crnn.report.edges import edges
 from crnn.report.effects import (
     also_changed,
@@ -27,7 +27,7 @@ from crnn.report.effects import (
 )
 from crnn.report.ends import ends
 from crnn.report.found import finished
-from crnn.report.health import is_diverged
+from crnn.report.health import is_diverged, unlearned
 from crnn.report.inference import PairedTest, within
 from crnn.report.recommendation import on_test, own_seeds, recommended, settling
 from crnn.report.table import StudyTable, stages
@@ -179,11 +179,11 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         items = [
             f"{row['term']} {points(row['delta'])} (95 % interval "
             f"{interval(row['ci_low'], row['ci_high'])}, "
-            f"{_significant(row)})"
+            f"{significance(row)})"
             for row in records(found)
         ]
         if items:
-            yield f"{words}: {ranked(items, [_significant(row) for row in records(found)])}."
+            yield f"{words}: {ranked(items, [significance(row) for row in records(found)])}."
     yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
     for name, left in idle_arms(table.arms, list(table.factors)).items():
         yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
@@ -226,24 +226,15 @@ def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
         sure = ""
         if pd.notna(row["p_holm"]):
             ends = interval(row["ci_low"], row["ci_high"])
-            sure = f", 95 % interval {ends}, {_significant(row)}"
+            sure = f", 95 % interval {ends}, {significance(row)}"
         yield (
             f"Together, beyond the sum of the single effects: {row['term']}, "
             f"{points(row['delta'])} "
             f"({counted(int(row['n']), 'seed')}{sure})."
         )
-    if kinds := Counter(_significant(row) for row in rows[SUMS:]):
+    if kinds := Counter(significance(row) for row in rows[SUMS:]):
         others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         yield f"And {len(rows) - SUMS:,} more such sums: {others}."
-
-
-def _significant(row: dict[str, Any]) -> str:
-    """Of a contrast, whether its p is below 5 %, or why that is not to be asked."""
-    if row["reason"]:
-        return f"inconclusive: {row['reason']}"
-    if pd.isna(row["p_holm"]):
-        return "not tested"
-    return "significant" if row["p_holm"] < ALPHA else "not significant"
 
 
 def _verdicts(
@@ -325,6 +316,9 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
 
 def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     """The best trial against the baseline: one training each, chosen because it was the best."""
+    which = unlearned(table.trials, table.arms)
+    if which == "all":
+        return
     done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
     best, base = done.iloc[0], done[done["arm"] == effects["arm"].iloc[0]]
     found = f"trial {best['number']} ({best['arm']}), {percent(best['val_accuracy'])}"
@@ -333,6 +327,8 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     elif best["arm"] == base.iloc[0]["arm"]:
         yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
         return
+    elif which:
+        yield f"Best found: {found}."
     else:
         difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
         yield (

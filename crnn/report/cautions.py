@@ -6,25 +6,56 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from crnn.report.effects import effects, replicates
-from crnn.report.health import collapsed, untrained_arms
-from crnn.report.inference import paired_test
+from crnn.report.effects import replicates
+from crnn.report.health import collapsed, unlearned, untrained_arms
+from crnn.report.inference import PairedTest, paired_test
+from crnn.report.sensitivity import is_path, without
 from crnn.report.table import StudyTable
-from crnn.report.wording import listed, percent, points, records
+from crnn.report.wording import interval, listed, percent, points, records
 
 
 def cautions(table: StudyTable) -> Iterable[str]:
     """Sentences on one stage of a study; none where its networks have learned all they could."""
-    if untrained := list(untrained_arms(table.trials)):
-        every = table.trials["arm"].nunique() == len(untrained)
-        which = "all arms" if every and len(untrained) > 1 else listed(untrained)
+    if said := nothing_to_compare(table):
+        yield " ".join(said)
+    elif untrained := list(untrained_arms(table.trials)):
         yield (
-            f"Untrained, at chance level: {which}. There is no verdict on such an arm, nor on what "
-            "is compared with it."
+            f"Untrained, at chance level: {listed(untrained)}. There is no verdict on such an arm, "
+            "nor on what is compared with it."
         )
     if table.design != "search":
         yield from _collapsed(table)
         yield from rising(table)
+
+
+def nothing_to_compare(table: StudyTable) -> list[str]:
+    """That one stage's arms have learned nothing, so that nothing is compared, and what to do.
+
+    Two sentences; none where there is something to compare with the baseline.
+    """
+    base = str(table.arms["arm"].iloc[0])
+    what = "trials" if table.design == "search" else "arms"
+    where = " on the path" if is_path(table) else ""
+    done = set(replicates(table.trials)["arm"])
+    finished = "" if done >= set(table.arms["arm"]) else " that have finished"
+    said = {
+        "all": (
+            f"Nothing was learned{where}: all {what}{finished} are at chance level, so nothing is "
+            "compared."
+        ),
+        "baseline": (
+            f"Nothing is compared with {base}{where}: it is at chance level, so it has learned "
+            "nothing."
+        ),
+        "others": (
+            f"Only {base} has learned anything{where}: all other {what}{finished} are at chance "
+            "level, so nothing is compared with it."
+        ),
+    }
+    if len(table.arms) == 1:
+        said["all"] = f"Nothing was learned: {base} is at chance level."
+    which = unlearned(table.trials, table.arms)
+    return [said[which], "Try more epochs or another learning rate."] if which else []
 
 
 def _collapsed(table: StudyTable) -> Iterable[str]:
@@ -40,42 +71,49 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
         f"{what} collapsed, nearer to chance than to the other seeds of its arm: {listed(items)}. "
         "Verdicts count it all the same."
     )
-    if table.trials["state"].isin(["COMPLETE", "FAIL"]).sum() < table.wanted:
-        return
-    rest = effects(table.trials.drop(lost.index), table.arms, table.margin)
-    told = [
-        f"{row['arm']} {points(row['delta'])}, {row['verdict']}"
-        for row in records(rest.iloc[1:])
-        if row["verdict"]
-    ]
-    it = "it" if len(items) == 1 else "them"
-    if told:
-        yield f"Sensitivity, not a verdict: without {it}, {listed(told, 10)}."
+    yield from without(table, lost)
 
 
 def rising(table: StudyTable) -> Iterable[str]:
     """Whether validation accuracy still rose after the last epoch, by more than the margin."""
-    last = last_steps(table.trials, table.epochs)
-    if last.empty:
+    if last_steps(table.trials, table.epochs).empty:
         if (table.epochs["epoch"] == 1).any():
             yield "With one epoch it is not known whether accuracies were still rising."
         return
+    test = last_rise(table)
     if is_rising(table):
         yield (
-            f"Accuracies were still rising after the last epoch ({points(float(last.mean()))} in "
-            "the last one): the order may change with more epochs."
+            f"Accuracies were still rising after the last epoch ({points(test.mean)} in the last "
+            "one): the order may change with more epochs."
+        )
+    elif not test.why_not and test.mean > table.margin:
+        yield (
+            f"Accuracies may still have been rising after the last epoch ({points(test.mean)} in "
+            f"the last one, 95 % interval {interval(test.low, test.high)}), which is not shown."
         )
 
 
 def is_rising(table: StudyTable) -> bool:
     """Whether the last epoch's step is shown to be above 0, and above the margin on average."""
-    test = paired_test(last_steps(table.trials, table.epochs))
+    test = last_rise(table)
     return not test.why_not and test.low > 0 and test.mean > table.margin
 
 
+def last_rise(table: StudyTable) -> PairedTest:
+    """What the last epoch's steps say of their mean.
+
+    Arms share their seeds, so the steps of one seed count as one value, their mean. With a single
+    seed each arm is a value.
+    """
+    last = last_steps(table.trials, table.epochs)
+    by_seed = last.groupby(level="seed").mean()
+    return paired_test(by_seed if len(by_seed) > 1 else last)
+
+
 def last_steps(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[float]:
-    """Of each training, its last epoch's validation accuracy less that of the one before."""
+    """Of each training, by arm and seed, its last epoch's accuracy less that of the one before."""
     keys = ["stage", "number"]
     own = epochs.merge(replicates(trials)[keys], on=keys).sort_values("epoch")
     steps = own.assign(step=own.groupby(keys)["val_accuracy"].diff())
-    return steps.groupby(keys).tail(1)["step"].dropna().astype(float)
+    last = steps.groupby(keys).tail(1).set_index(["arm", "seed"])
+    return last["step"].dropna().astype(float)

@@ -5,6 +5,7 @@ Pure functions of DataFrames; the effects themselves are `crnn.report.effects`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ from crnn.ablation.path import TAKEN_BACK
 from crnn.config import Value
 from crnn.power import ALPHA
 from crnn.report.effects import COLUMNS, confounded, effects, is_first, paired, replicates
-from crnn.report.health import diverged_arms, of_arms
-from crnn.report.inference import PairedTest, holm, paired_test, unsound
+from crnn.report.health import diverged_arms, of_arms, untrained_arms
+from crnn.report.inference import PairedTest, holm, paired_test, unsound, without_verdict
 
 INTERACTIONS = [
     *("interaction", "interaction_ci_low", "interaction_ci_high"),
@@ -166,7 +167,8 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
         row: dict[str, Any] = {"depends_on_order": place >= first}
         if place in tests:
             test = tests[place]
-            ends = [test.mean, test.low, test.high, test.p, float(adjusted[place])]
+            p_holm = math.nan if test.why_not else float(adjusted[place])
+            ends = [test.mean, test.low, test.high, test.p, p_holm]
             row |= dict(zip(INTERACTIONS, ends, strict=False))
         if place >= first:
             row |= _other_order(trials, arms, steps, place, first)
@@ -186,7 +188,9 @@ def _interaction(
         return None
     used = [*(str(steps["arm"].iloc[at]) for at in (place, place - 1)), str(best["arm"]), back[0]]
     excess = paired(trials, used[0], used[1]) - paired(trials, used[2], used[3])
-    return unsound(paired_test(excess.dropna()), of_arms(diverged_arms(trials), used))
+    test = unsound(paired_test(excess.dropna()), of_arms(diverged_arms(trials), used))
+    none = of_arms(untrained_arms(trials), used)
+    return without_verdict(test, none) if none else test
 
 
 def _changed(arms: pd.DataFrame) -> list[tuple[str, dict[str, Value]]]:

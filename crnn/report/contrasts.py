@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crnn.power import ALPHA
 from crnn.report.effects import crossed, paired, replicates
 from crnn.report.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
 from crnn.report.inference import holm, paired_test, unsound, without_verdict
@@ -53,6 +55,15 @@ def contrasts(
     adjusted = found.groupby("kind", sort=False)["p_value"].transform(lambda p: holm(list(p)))
     found["p_holm"] = adjusted.where(found["p_value"].notna())
     return found
+
+
+def significance(row: Mapping[str, Any]) -> str:
+    """Of a contrast, whether its p is below 5 %, or why that is not to be asked."""
+    if row["reason"]:
+        return f"inconclusive: {row['reason']}"
+    if pd.isna(row["p_holm"]):
+        return "not tested"
+    return "significant" if row["p_holm"] < ALPHA else "not significant"
 
 
 def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame) -> list[str]:

@@ -5,19 +5,19 @@ What they rest on, and everything else, is in `crnn.report.answer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
 from crnn.report.answer import all_ended, counts
-from crnn.report.cautions import is_rising
+from crnn.report.cautions import is_rising, nothing_to_compare
 from crnn.report.confirmed import NAMED, NUISANCE
 from crnn.report.confirmed_answer import lacking, path_rows
-from crnn.report.effects import compared, paired, replicates
+from crnn.report.effects import compared, paired, paired_tests, replicates
 from crnn.report.gains import by_gain, gains, may_be_better
-from crnn.report.health import collapsed, untrained_arms
+from crnn.report.health import collapsed, unlearned, untrained_arms
 from crnn.report.inference import paired_test
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable, stages
@@ -37,13 +37,23 @@ def headline(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
     """
     if not effects["n"].any():
         return [f"No trial has finished yet (0 of {table.wanted:,})."]
+    said = next((said for stage in stages(table) if (said := nothing_to_compare(stage))), [])
+    found = [*_status(table), *said, *_health(table, untrained=not said)]
+    return [*found, *_found(table, effects, contrasts)][:SENTENCES]
+
+
+def _found(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterable[str]:
+    """What was found, as far as there is something to compare."""
+    which = unlearned(table.trials, table.arms)
+    if which == "all":
+        return []
     if table.design == "search":
-        found = _search(table, effects)
-    elif table.design == "confirmation" and table.chosen:
-        found = _confirmed(table)
-    else:
-        found = _designed(table, effects, contrasts)
-    return [*_status(table), *found][:SENTENCES]
+        return _search(table, effects, compares=not which)
+    if which:
+        return filter(None, [_shown(effects)])
+    if table.design == "confirmation" and table.chosen:
+        return _confirmed(table)
+    return _designed(table, effects, contrasts)
 
 
 def _status(table: StudyTable) -> Iterator[str]:
@@ -55,13 +65,13 @@ def _status(table: StudyTable) -> Iterator[str]:
         yield f"Preliminary: {done}{f' ({looked})' if looked else ''}."
     elif looked:
         yield f"This is {looked}."
-    yield from _health(table)
 
 
-def _health(table: StudyTable) -> Iterator[str]:
-    """That networks have learned nothing, or were still learning."""
-    if untrained := list(untrained_arms(table.trials)):
-        yield f"Untrained, at chance level: {_some(untrained)}; no verdict on that."
+def _health(table: StudyTable, *, untrained: bool) -> Iterator[str]:
+    """That networks have learned nothing, if asked, or were still learning."""
+    none = dict.fromkeys(arm for stage in stages(table) for arm in untrained_arms(stage.trials))
+    if untrained and none:
+        yield f"Untrained, at chance level: {_some(list(none))}; no verdict on that."
     lost = pd.concat([collapsed(stage.trials) for stage in stages(table)], ignore_index=True)
     if table.design != "search" and len(lost):
         names = [f"{row['arm']} seed {row['seed']}" for row in records(lost)]
@@ -78,7 +88,13 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
         return
     if table.design == "factorial":
         yield from _on_average(contrasts)
-    names = compared(effects, effects)
+    yield _shown(effects) or f"No arm is shown to differ from {base}."
+    yield _to_take(table, effects, base)
+
+
+def _shown(effects: pd.DataFrame) -> str:
+    """Which arms are better and which worse, the largest effects first; empty where none is."""
+    base, names = str(effects["arm"].iloc[0]), compared(effects, effects)
     rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
     kinds = [
         (
@@ -93,8 +109,7 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
         if len(found)
     ]
     text = "; ".join(parts)
-    yield f"{text[0].upper()}{text[1:]}." if text else f"No arm is shown to differ from {base}."
-    yield _to_take(table, effects, base)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _on_average(contrasts: pd.DataFrame) -> Iterator[str]:
@@ -131,10 +146,13 @@ def _confirmed(table: StudyTable) -> Iterator[str]:
         return
     rows = path_rows(table.path)
     steps = rows[~rows["step"].isin(["0", TAKEN_BACK, NAMED])]
-    test = paired_test(paired(table.path.trials, str(steps["arm"].iloc[-1]), base))
+    last = str(steps["arm"].iloc[-1])
+    ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
+    test = paired_tests(table.path.trials, ends)[last]
     sure = "" if test.why_not else f" ({interval(test.low, test.high)})"
+    sure += f"; {test.reason}" if test.reason else ""
     fresh = f"{points(test.mean)} against {base} on {counted(test.n, 'fresh seed')}{sure}"
-    kind = "Best found" if test.low > 0 else "Not shown to be better"
+    kind = "Best found" if test.low > 0 and not test.reason else "Not shown to be better"
     yield f"{kind}: {name}, {fresh}."
     yield from _steps(steps)
     yield from _challenger(table, name)
@@ -167,8 +185,8 @@ def _challenger(table: StudyTable, name: str) -> Iterator[str]:
         yield f"Not shown: that {name} beats {called} ({ends})."
 
 
-def _search(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
-    """The best trial, and what one training is worth."""
+def _search(table: StudyTable, effects: pd.DataFrame, *, compares: bool) -> Iterator[str]:
+    """The best trial, against the baseline if it compares, and what one training is worth."""
     done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
     base = done[done["arm"] == effects["arm"].iloc[0]]
     best = done.iloc[0]
@@ -176,7 +194,7 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
         yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
         return
     over = ""
-    if len(base):
+    if len(base) and compares:
         difference = points(best["val_accuracy"] - base["val_accuracy"].iloc[0])
         over = f", {difference} against the baseline"
     yield f"Best found: #{best['number']}, {percent(best['val_accuracy'])}{over}."

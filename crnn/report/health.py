@@ -92,6 +92,26 @@ def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
     return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
 
 
+def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
+    """Why no arm can be compared with the baseline: which arms have learned nothing.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm, the baseline first.
+
+    Returns:
+        Of the arms that have a finished training ``all``, only the ``baseline`` or all ``others``;
+        else empty.
+    """
+    none, base = set(untrained_arms(trials)), str(arms["arm"].iloc[0])
+    done = set(trials.loc[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna(), "arm"])
+    if none and done <= none:
+        return "all"
+    if base in none:
+        return "baseline"
+    return "others" if none and done - {base} <= none else ""
+
+
 def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
     """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
     found = _of_pairs(arms, untrained_arms(trials))

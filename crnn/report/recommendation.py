@@ -18,6 +18,7 @@ from crnn.power import (
 )
 from crnn.report.effects import paired
 from crnn.report.gains import by_gain, gains, gaps_on_test, may_be_better
+from crnn.report.health import unlearned
 from crnn.report.inference import PairedTest, paired_test
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, interval, listed, percent, points, ranked, records
@@ -89,6 +90,8 @@ def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     if not base["n"]:
         return
     shown = effects[(effects["verdict"] == "better") & (effects["against"] == base["arm"])]
+    if shown.empty and unlearned(table.trials, table.arms):
+        return  # nothing is compared with the baseline, which the answer begins with
     if shown.empty:
         yield _kept(table, str(base["arm"]))
         return
