@@ -136,6 +136,7 @@ def test_of_the_reference_studies(name: str, tmp_path: Path) -> None:
         of(table.confirmation or table)
         == {
             "quick": [
+                "Accuracies may still be rising after the last epoch: the order may change.",
                 "Better than baseline: dropout=0.1 (+7.26 points).",
                 "Recommended: dropout=0.1.",
             ],

@@ -197,8 +197,8 @@ def test_with_one_seed_each_arm_is_a_value() -> None:
 def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
     (line,) = cautions(stepping(np.array([[0.04, 0.0, 0.02], [0.05, 0.01, 0.0]])))
     assert line == (
-        "Accuracies may still have been rising after the last epoch (+2.00 points in the last one, "
-        "95 % interval −3.41 to +7.41), which is not shown."
+        "Accuracies may still be rising after the last epoch (+2.00 points in the last one, "
+        "95 % interval −3.41 to +7.41): the order may change with more epochs."
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
 from crnn.report.answer import all_ended, counts
-from crnn.report.cautions import is_rising, nothing_to_compare
+from crnn.report.cautions import is_rising, may_rise, nothing_to_compare
 from crnn.report.confirmed import NAMED, NUISANCE
 from crnn.report.confirmed_answer import lacking, path_rows
 from crnn.report.effects import compared, paired, paired_tests, replicates
@@ -76,8 +76,12 @@ def _health(table: StudyTable, *, untrained: bool) -> Iterator[str]:
     if table.design != "search" and len(lost):
         names = [f"{row['arm']} seed {row['seed']}" for row in records(lost)]
         yield f"Collapsed to near chance, and counted: {_some(names)}."
-    if table.design != "search" and is_rising(table):
+    if table.design == "search":
+        return
+    if is_rising(table):
         yield "Accuracies were still rising after the last epoch: the order may change."
+    elif may_rise(table):
+        yield "Accuracies may still be rising after the last epoch: the order may change."
 
 
 def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[str]:
