@@ -220,6 +220,17 @@ def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
     assert judged(records(rows)[1]).endswith(f"{points(step['other_order'])} with y=2+z=3")
 
 
+def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
+    trials, arms = path_trials()
+    trials = trials.assign(train_size=600, train_fraction=0.7)
+    back = trials["arm"] == "y=2+z=3"
+    trials["val_accuracy"] = trials["val_accuracy"].mask(back, 0.1 + trials["seed"] / 1000)
+    row = path_effects(trials, arms, 0.005).iloc[1]
+    assert row["interaction"] < -0.5
+    assert pd.isna([row["interaction_p"], row["interaction_p_holm"]]).all()
+    assert not row["depends_on_order"]
+
+
 def test_that_no_step_is_shown_to_depend_on_the_order_shows_nothing() -> None:
     trials, arms = path_trials()
     moved = trials["val_accuracy"] + 0.02 * (trials["arm"] == "y=2+z=3")
