@@ -223,7 +223,8 @@ NOW = {
     ),
     "crnn.report.tables": (
         "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.gains "
-        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording"
+        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording "
+        "crnn.report.contrasts"
     ),
     "crnn.report.paste": (
         "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "

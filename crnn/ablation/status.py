@@ -23,7 +23,8 @@ def studies(storage: RDBStorage) -> list[dict[str, Any]]:
     rows = []
     for name in own_studies(storage):
         record = load_record(storage, name)
-        counts = Counter(state for _, state, _ in _trials(storage, name, record))
+        trials = _trials(storage, name, record, runs(storage, name))
+        counts = Counter(state for _, state, _ in trials)
         rows.append(
             {
                 "study": name,
@@ -42,8 +43,8 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
         StorageError: there is no such study.
     """
     record = load_record(storage, study)
-    trials = _trials(storage, study, record)
     by = runs(storage, study)
+    trials = _trials(storage, study, record, by)
     failures = [
         {"number": row.number, "arm": arm, "seed": row.attributes.get("seed"),
          "reason": row.attributes.get("failure", "")}
@@ -86,7 +87,9 @@ def _counted(counts: Counter[str], wanted: int) -> dict[str, int]:
     return {state: waiting if state == "waiting" else counts[state] for state in STATES}
 
 
-def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, str, TrialRow]]:
+def _trials(
+    storage: RDBStorage, study: str, record: Record, by: Holder | None
+) -> list[tuple[str, str, TrialRow]]:
     """Arm, state and row of each trial that counts: the latest of each replicate."""
     rows = [row for row in _rows(storage, study) if _is_counted(row, record)]
     search = record.plan.space.search
@@ -96,7 +99,7 @@ def _trials(storage: RDBStorage, study: str, record: Record) -> list[tuple[str, 
         rows = list({(r.attributes["digest"], r.attributes["seed"]): r for r in rows}.values())
     arms = _arm_names(record, [row for row in rows if "arm" in row.attributes])
     names = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
-    names |= {"RUNNING": "running" if runs(storage, study) else "waiting", "WAITING": "waiting"}
+    names |= {"RUNNING": "running" if by else "waiting", "WAITING": "waiting"}
     return [(_arm_of(row, arms), _state(row, names), row) for row in rows]
 
 

@@ -14,10 +14,11 @@ import pandas as pd
 
 from crnn.power import ALPHA
 from crnn.report.cautions import cautions
-from crnn.report.contrasts import empty_cells, idle_arms, significance
+from crnn.report.contrasts import empty_cells, idle_arms, most_telling, significance
 from crnn.report.edges import edges
 from crnn.report.effects import (
     also_changed,
+    by_size,
     compared,
     confounded,
     identities,
@@ -175,7 +176,7 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         "interaction": "Together, beyond the sum of both",
     }
     for kind, words in kinds.items():
-        found = _most_telling(contrasts[contrasts["kind"] == kind])
+        found = _tested(contrasts[contrasts["kind"] == kind])
         items = [
             f"{row['term']} {points(row['delta'])} (95 % interval "
             f"{interval(row['ci_low'], row['ci_high'])}, "
@@ -189,11 +190,9 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
 
 
-def _most_telling(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """The tested ones: those that are significant first, then by size."""
-    tested = contrasts[contrasts["p_holm"].notna()]
-    order = pd.DataFrame({"not": tested["p_holm"] >= ALPHA, "size": -tested["delta"].abs()})
-    return tested.loc[order.sort_values(["not", "size"], kind="stable").index]
+def _tested(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """The tested ones, the most telling first."""
+    return most_telling(contrasts[contrasts["p_holm"].notna()])
 
 
 def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
@@ -220,7 +219,7 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
 def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
     """What several changes give together, beyond the sum of what each gives alone."""
     found = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
-    telling = _most_telling(found)
+    telling = _tested(found)
     rows = records(pd.concat([telling, found[found["p_holm"].isna()]]))
     for row in rows[:SUMS]:
         sure = ""
@@ -242,7 +241,7 @@ def _verdicts(
 ) -> Iterable[str]:
     """A sentence for each verdict that occurs, the largest effects first."""
     base, margin = effects["arm"].iloc[0], f"{100 * table.margin:.2f}"
-    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    rows = by_size(effects)
     for kind, words in VERDICTS.items():
         chosen = rows[rows["verdict"] == kind]
         # What is better, worse or equivalent is so than something, which the sentence names once.
@@ -275,7 +274,7 @@ def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> 
 
 def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
     """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
-    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    rows = by_size(effects)
     apart = ((rows["ci_low"] > 0) | (rows["ci_high"] < 0)) & (rows["reason"] == "")
     arms = [names[arm] for arm in rows.loc[apart & (rows["p_holm"] >= ALPHA), "arm"]]
     if arms:
@@ -301,7 +300,7 @@ def _untested(tests: dict[str, PairedTest], names: Mapping[str, str]) -> Iterabl
 def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     """Effects that are not the changed setting's alone."""
     also = confounded(table.arms)
-    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    rows = by_size(effects)
     found = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
     found.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
     arms = [row["arm"] for row in found]

@@ -76,34 +76,26 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
 
 def rising(table: StudyTable) -> Iterable[str]:
     """Whether validation accuracy still rose after the last epoch, by more than the margin."""
-    if last_steps(table.trials, table.epochs).empty:
-        if (table.epochs["epoch"] == 1).any():
-            yield "With one epoch it is not known whether accuracies were still rising."
-        return
-    test = last_rise(table)
-    if is_rising(table):
+    test, how = still_rising(table)
+    if test.n == 0 and (table.epochs["epoch"] == 1).any():
+        yield "With one epoch it is not known whether accuracies were still rising."
+    if how:
+        ends = "" if test.low > 0 else f", 95 % interval {interval(test.low, test.high)}"
         yield (
-            f"Accuracies were still rising after the last epoch ({points(test.mean)} in the last "
-            "one): the order may change with more epochs."
-        )
-    elif may_rise(table):
-        yield (
-            f"Accuracies may still be rising after the last epoch ({points(test.mean)} in the last "
-            f"one, 95 % interval {interval(test.low, test.high)}): the order may change with more "
-            "epochs."
+            f"Accuracies {how} rising after the last epoch ({points(test.mean)} in the last one"
+            f"{ends}): the order may change with more epochs."
         )
 
 
-def is_rising(table: StudyTable) -> bool:
-    """Whether the last epoch's step is shown to be above 0, and above the margin on average."""
-    test = last_rise(table)
-    return not test.why_not and test.low > 0 and test.mean > table.margin
+def still_rising(table: StudyTable) -> tuple[PairedTest, str]:
+    """What the last epoch's steps say of their mean, and how sure a rise above the margin is.
 
-
-def may_rise(table: StudyTable) -> bool:
-    """Whether the last epoch's step is above the margin on average, though not shown to be so."""
+    ``were still`` where it is shown to be above 0, ``may still be`` where it is not; else empty.
+    """
     test = last_rise(table)
-    return not test.why_not and test.mean > table.margin and not is_rising(table)
+    if test.why_not or not test.mean > table.margin:
+        return test, ""
+    return test, "were still" if test.low > 0 else "may still be"
 
 
 def last_rise(table: StudyTable) -> PairedTest:

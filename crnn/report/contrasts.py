@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crnn.power import ALPHA
-from crnn.report.effects import crossed, paired, replicates
+from crnn.report.effects import by_size, crossed, paired, replicates
 from crnn.report.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
 from crnn.report.inference import holm, paired_test, unsound, without_verdict
 
@@ -64,6 +64,13 @@ def significance(row: Mapping[str, Any]) -> str:
     if pd.isna(row["p_holm"]):
         return "not tested"
     return "significant" if row["p_holm"] < ALPHA else "not significant"
+
+
+def most_telling(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Those that are significant first, then by size."""
+    rows = by_size(contrasts)
+    significant = rows["p_holm"] < ALPHA
+    return pd.concat([rows[significant], rows[~significant]])
 
 
 def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from crnn.report import style
 from crnn.report.style import BLACK, BLUE, GREY, styled
@@ -87,9 +87,7 @@ def scale(axes: Axes, costs: pd.Series[float]) -> None:
     values = costs[costs > 0]
     ratio = values.max() / values.min() if len(values) else 1.0
     if ratio > 5:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if ratio > 30 else (1, 2, 5)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        style.log_axis(axes, "x", (1, 3) if ratio > 30 else (1, 2, 5))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _short(x)))

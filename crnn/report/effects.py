@@ -228,6 +228,11 @@ def crossed(arms: pd.DataFrame) -> pd.DataFrame:
     return arms[(arms["kind"] == "level") | is_first(arms)]
 
 
+def by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column ``delta``, the largest first whatever its sign."""
+    return rows.sort_values("delta", key=abs, ascending=False, kind="stable")
+
+
 def is_first(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """True for the first row, which is the baseline's, and for no other."""
     return np.array([place == 0 for place in range(len(rows))], dtype=bool)

@@ -12,10 +12,10 @@ import pandas as pd
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
 from crnn.report.answer import all_ended, counts
-from crnn.report.cautions import is_rising, may_rise, nothing_to_compare
+from crnn.report.cautions import nothing_to_compare, still_rising
 from crnn.report.confirmed import NAMED, NUISANCE
 from crnn.report.confirmed_answer import lacking, path_rows
-from crnn.report.effects import compared, paired, paired_tests, replicates
+from crnn.report.effects import by_size, compared, paired, paired_tests, replicates
 from crnn.report.gains import by_gain, gains, may_be_better
 from crnn.report.health import collapsed, unlearned, untrained_arms
 from crnn.report.inference import paired_test
@@ -78,10 +78,9 @@ def _health(table: StudyTable, *, untrained: bool) -> Iterator[str]:
         yield f"Collapsed to near chance, and counted: {_some(names)}."
     if table.design == "search":
         return
-    if is_rising(table):
-        yield "Accuracies were still rising after the last epoch: the order may change."
-    elif may_rise(table):
-        yield "Accuracies may still be rising after the last epoch: the order may change."
+    _, how = still_rising(table)
+    if how:
+        yield f"Accuracies {how} rising after the last epoch: the order may change."
 
 
 def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[str]:
@@ -99,7 +98,7 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
 def _shown(effects: pd.DataFrame) -> str:
     """Which arms are better and which worse, the largest effects first; empty where none is."""
     base, names = str(effects["arm"].iloc[0]), compared(effects, effects)
-    rows = effects.sort_values("delta", key=abs, ascending=False, kind="stable")
+    rows = by_size(effects)
     kinds = [
         (
             f"{verdict}{f' than {base}' if verdict == 'better' else ''}",
@@ -119,7 +118,7 @@ def _shown(effects: pd.DataFrame) -> str:
 def _on_average(contrasts: pd.DataFrame) -> Iterator[str]:
     """A factorial's significant averages, the largest first."""
     shown = contrasts[(contrasts["kind"] != "additivity") & (contrasts["p_holm"] < ALPHA)]
-    rows = shown.sort_values("delta", key=abs, ascending=False, kind="stable")
+    rows = by_size(shown)
     items = [f"{row['term']} ({points(row['delta'])})" for row in records(rows)]
     if items:
         yield f"On average over the other factors: {_some(items)}."

@@ -20,7 +20,6 @@ from crnn.report import tables
 from crnn.report.answer import counts, findings, first_said, incomplete
 from crnn.report.effects import also_changed, confounds
 from crnn.report.headline import headline
-from crnn.report.selection import leading
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
@@ -95,6 +94,8 @@ def content(
     whole = replace(search, confirmation=table) if search else table
     stages = _stages(table, search)
     every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
+    arms = tables.arms_table(table, effects)
+    is_cut = len(arms.rows) < len(effects) and table.design != "search"
     return {
         "table": table,
         "design": DESIGNS[table.design],
@@ -113,9 +114,9 @@ def content(
         },
         "parts": _drawn(parts, pictures),
         "confirmed": _drawn(confirmed, pictures),
-        "arms": tables.arms_table(table, effects),
+        "arms": arms,
         "all_arms": len(effects),
-        "every_arm": _every_arm(table, effects),
+        "every_arm": tables.arms_table(table, effects, effects) if is_cut else None,
         "named": tables.what_arms_are(table, effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
@@ -131,13 +132,6 @@ def content(
         "provenance": tables.provenance_table(provenance(search or table)),
         "commands": commands(table, search),
     }
-
-
-def _every_arm(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable | None:
-    """All arms of a design of which not all are shown, to be folded."""
-    if table.design == "search" or len(leading(table, effects)) == len(effects):
-        return None
-    return tables.arms_table(table, effects, effects)
 
 
 def _numbers(seeds: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from crnn.report import style
 from crnn.report.ends import DIVERGED, ends
@@ -197,12 +197,12 @@ def factor(
     """
     levels = sorted_levels(chosen["level"])
     groups = list(dict.fromkeys(chosen["group"]))
-    names = style.labels(groups) if len(groups) > 1 else []
-    wide = len(levels) * len(groups) > 12 or not _side_by_side(levels, baseline, 4.8)
+    names, keys = _level_names(levels, baseline), style.labels(groups) if len(groups) > 1 else []
+    wide = len(levels) * len(groups) > 12 or not _fits(names, 4.8)
     width = style.PAGE if wide else 4.8
-    height = 3.4 + max(0.0, style.key_height(width, names) - 0.32)
+    height = 3.4 + max(0.0, style.key_height(width, keys) - 0.32)
     figure, (axes,) = style.new_figure(width, height)
-    places, step = _level_axis(axes, levels, baseline, width)
+    places, step = _level_axis(axes, levels, names, baseline, width)
     looks = _looks(len(groups))
     for place, (group, look) in enumerate(zip(groups, looks, strict=True)):
         rows = chosen[chosen["group"] == group]
@@ -212,7 +212,7 @@ def factor(
     axes.set(xlabel=name, ylabel="validation accuracy")
     style.percent_axis(axes)
     if len(groups) > 1:
-        style.key(figure, [Line2D([], [], **look) for look in looks], names)
+        style.key(figure, [Line2D([], [], **look) for look in looks], keys)
     style.footnote(figure, note)
     return figure
 
@@ -248,7 +248,7 @@ LINE = 0.15  # inches, of a level that runs upwards
 
 
 def _level_axis(
-    axes: Axes, levels: Sequence[str], baseline: str, width: float
+    axes: Axes, levels: Sequence[str], names: Sequence[str], baseline: str, width: float
 ) -> tuple[dict[str, float], float]:
     """Where each level stands, and how far apart lines of groups may be.
 
@@ -256,28 +256,29 @@ def _level_axis(
     names, numbers get an axis of numbers; other levels are named upwards, and some of them only
     where there are too many.
     """
-    if not _side_by_side(levels, baseline, width) and (values := _numbers(levels)) is not None:
-        _number_axis(axes, np.array(values))
-        if baseline in levels:
-            place = values[list(levels).index(baseline)]
+    fits = _fits(names, width)
+    values = pd.to_numeric(pd.Series(levels), errors="coerce").to_numpy(float)
+    if not fits and np.isfinite(values).all():
+        places = dict(zip(levels, values.tolist(), strict=True))
+        if values.min() > 0 and values.max() / values.min() > DECADES:
+            style.log_axis(axes)
+        if baseline in places:
+            place = places[baseline]
             axes.axvline(place, color=PALE, linewidth=6, alpha=0.4, zorder=0)
             spot: Any = axes.get_xaxis_transform()
             axes.text(place, 1.01, "baseline", transform=spot, ha="center", fontsize=7.5)
-        return dict(zip(levels, values, strict=True)), 0.0
-    names = _level_names(levels, baseline)
-    upright = not _side_by_side(levels, baseline, width)
-    every = 1
-    if upright:
-        every = -(-len(levels) // int((width - 0.9) / LINE))
-        names = [name.replace("\n", " ") for name in names]
-    if baseline in levels:
-        place = list(levels).index(baseline)
-        axes.axvspan(place - 0.4, place + 0.4, color=PALE, alpha=0.3, linewidth=0, zorder=0)
-    named = [at for at in range(len(levels)) if at % every == 0 or levels[at] == baseline]
-    axes.set_xticks(named, [names[at] for at in named], rotation=90 if upright else 0)
+        return places, 0.0
+    places = {level: float(place) for place, level in enumerate(levels)}
+    if baseline in places:
+        left, right = places[baseline] - 0.4, places[baseline] + 0.4
+        axes.axvspan(left, right, color=PALE, alpha=0.3, linewidth=0, zorder=0)
+    every = 1 if fits else -(-len(levels) // int((width - 0.9) / LINE))
+    named = [at for at, level in enumerate(levels) if at % every == 0 or level == baseline]
+    texts = [names[at] if fits else names[at].replace("\n", " ") for at in named]
+    axes.set_xticks(named, texts, rotation=0 if fits else 90)
     axes.set(xlim=(-0.6, len(levels) - 0.4))
     axes.grid(visible=False, axis="x")
-    return {level: float(place) for place, level in enumerate(levels)}, 1.0
+    return places, 1.0
 
 
 def _level_names(levels: Sequence[str], baseline: str) -> list[str]:
@@ -287,19 +288,10 @@ def _level_names(levels: Sequence[str], baseline: str) -> list[str]:
     ]
 
 
-def _side_by_side(levels: Sequence[str], baseline: str, width: float) -> bool:
-    """Whether there is room below an axis for all names, in a figure of that width (inches)."""
-    names = _level_names(levels, baseline)
+def _fits(names: Sequence[str], width: float) -> bool:
+    """Whether all names have room side by side below an axis, in a figure that wide (inches)."""
     longest = max(len(line) for name in names for line in name.splitlines())
-    if len(levels) == 1:
-        return True
-    return len(levels) * (longest * LETTER + 0.08) <= width - 0.9
-
-
-def _numbers(levels: Sequence[str]) -> list[float] | None:
-    """The levels as numbers; None unless all are."""
-    values = pd.to_numeric(pd.Series(levels), errors="coerce").to_numpy(float)
-    return list(values) if np.isfinite(values).all() else None
+    return len(names) == 1 or len(names) * (longest * LETTER + 0.08) <= width - 0.9
 
 
 def sorted_levels(levels: pd.Series[str]) -> list[str]:
@@ -309,17 +301,6 @@ def sorted_levels(levels: pd.Series[str]) -> list[str]:
         return sorted(found, key=lambda level: [float(part) for part in level.split(",")])
     except ValueError:
         return found
-
-
-def _number_axis(axes: Axes, values: Any, log: bool | None = None) -> None:
-    """An axis of numbers, logarithmic where they span more than one and a half decades."""
-    if log is None:
-        log = bool(values.min() > 0 and values.max() / values.min() > DECADES)
-    if log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 WITHOUT_RESULT = (
@@ -404,7 +385,7 @@ def _positions(axes: Axes, levels: pd.Series[str], numbers: pd.Series[int], log:
     if numeric and not wide and len(set(values)) > 3:
         return values
     if wide and len(positive) == len(values):
-        _number_axis(axes, values, log=True)
+        style.log_axis(axes)
         return values
     order = sorted_levels(levels)
     axes.set_xticks(range(len(order)), [style.label(level, 12) for level in order])

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
 from crnn.report import style
@@ -183,12 +183,9 @@ def contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool
     sizes = (areas * min(1.0, 100 / len(points))).clip(lower=1.0)
     axes.scatter(*columns, s=sizes, color="white", edgecolor=BLACK, zorder=3,
                  linewidth=0.6 if len(points) <= 100 else 0.2)  # fmt: skip
-    for axis, log in ((axes.xaxis, logs[0]), (axes.yaxis, logs[1])):
+    for which, log in zip("xy", logs, strict=True):
         if log:
-            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            style.log_axis(axes, which, (1, 2, 5))
     axes.set(xlabel=names[0], ylabel=names[1])
     _colour_bar(figure, axes, shown)
     return figure

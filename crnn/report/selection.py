@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from crnn.report.effects import crossed, is_first, replicates
+from crnn.report.effects import by_size, crossed, is_first, replicates
 from crnn.report.ends import DIVERGED, ends
 from crnn.report.gains import by_gain, gains
 from crnn.report.table import StudyTable
@@ -44,7 +44,7 @@ def leading(
     room = room or ROOM
     if len(effects) <= room:
         return effects
-    others = effects[~first].sort_values("delta", key=abs, ascending=False, kind="stable")
+    others = by_size(effects[~first])
     significant = others["verdict"].isin(SIGNIFICANT if settled else ())
     named = others["arm"].isin(names)
     order = [by_gain(others, gain).head(1), others[significant], others[named], others]

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 DPI = 150
 PAGE = 7.2  # inches: the text width of a printed page
@@ -113,6 +113,15 @@ def percent_axis(axes: Axes, which: str = "y") -> None:
     """Label an axis of fractions in percent."""
     formatter = PercentFormatter(xmax=1, symbol=" %")
     (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(formatter)
+
+
+def log_axis(axes: Axes, which: str = "x", subs: tuple[int, ...] = (1, 3)) -> None:
+    """Make an axis logarithmic, with plain numbers at ``subs`` of each decade."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def footnote(figure: Figure, text: str) -> None:

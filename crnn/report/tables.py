@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from crnn.power import MOST_SEEDS
+from crnn.report.contrasts import most_telling
 from crnn.report.effects import (
     LAST,
     compared,
@@ -335,9 +336,7 @@ def contrasts_table(contrasts: pd.DataFrame, room: int = ROOM) -> TextTable | No
     if contrasts.empty:
         return None
     count = len(contrasts)
-    order = contrasts.sort_values("delta", key=abs, ascending=False, kind="stable")
-    first = order["p_holm"] < 0.05
-    contrasts = pd.concat([order[first], order[~first]]).head(room).sort_index()
+    contrasts = most_telling(contrasts).head(room).sort_index()
     cells = [
         [
             *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
