@@ -178,6 +178,25 @@ def refused(
         assert WAY in str(caught.value)
 
 
+def test_a_trial_that_ends_while_it_is_read(storage: RDBStorage, any_url: str) -> None:
+    source = designed(storage)
+    task = source.next()
+    assert task is not None
+    queries = []
+    with opened_storage(any_url) as reader:
+
+        @sqlalchemy.event.listens_for(reader.engine, "after_cursor_execute")
+        def end_after_the_first(*_: object) -> None:
+            queries.append(1)
+            if len(queries) == 1:
+                end(source, task)
+
+        (row,) = checked_trials(reader, STUDY)
+    assert len(queries) == 2
+    assert row.state == "RUNNING"
+    assert checked_trials(storage, STUDY)[0].state == "COMPLETE"
+
+
 def test_a_trial_told_complete_by_hand(storage: RDBStorage) -> None:
     task = designed(storage).next()
     assert task is not None

@@ -112,10 +112,14 @@ def _rename(storage: RDBStorage, old: str, new: str) -> None:
 def read_trials(
     storage: RDBStorage, study: str, keys: tuple[str, ...] | None = None
 ) -> list[TrialRow]:
-    """The study's trials by number, with their user attributes (or only those in `keys`)."""
+    """The study's trials by number, with their user attributes (or only those in `keys`).
+
+    States are read first: a trial that ends between the two queries has more than its state tells
+    of, and one that has ended has all that belongs to it.
+    """
     with storage.engine.connect() as connection:
-        attributes = _trial_attributes(connection, study, keys)
         rows = connection.execute(_TRIALS, {"study": study}).all()
+        attributes = _trial_attributes(connection, study, keys)
     return [TrialRow(**row._asdict(), attributes=attributes.get(row.trial_id, {})) for row in rows]
 
 
