@@ -17,11 +17,12 @@ from optuna.storages import RDBStorage
 
 import study
 from crnn.report import mark
+from tests import forked
+from tests.forked import Process
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "study.py"
-LEAN = ROOT / "tests" / "lean.py"
-PROGRAM = STUDY  # that a process of its own runs; see the fixture `lean`
+WAY = "new"  # a process is that, or "forked" from one that has imported all, or also "lean"
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ def _closed_with(stack: contextlib.ExitStack) -> Callable[..., RDBStorage]:
     return opened
 
 
-def start(*words: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+def start(*words: str, cwd: Path, **environment: str) -> Process:
     """Start the command line as a process of its own, in a group of its own."""
+    if WAY != "new":
+        return forked.start(words, cwd, {**os.environ, **environment}, figures=WAY == "forked")
     return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *words],
+        [sys.executable, str(STUDY), *words],
         cwd=cwd,
         env={**os.environ, **environment},
         text=True,
@@ -75,10 +78,10 @@ def start(*words: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 300) -> Answer:
+def finish(process: Process, timeout: float = 300) -> Answer:
     """Wait for a started command."""
     out, err = process.communicate(timeout=timeout)
-    return Answer(process.returncode, out, err)
+    return Answer(process.wait(), out, err)
 
 
 def run(*words: str, cwd: Path, **environment: str) -> Answer:

@@ -176,4 +176,4 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have no figures, which take most of their time; of commands see `tests.lean`."""
     monkeypatch.setattr("crnn.report.write._plots", lambda *_: iter(()))
-    monkeypatch.setattr(cli, "PROGRAM", cli.LEAN)
+    monkeypatch.setattr(cli, "WAY", "lean")

@@ -20,7 +20,8 @@ import pytest
 
 from crnn.ablation.signals import ctrl_c_ignored
 from crnn.ablation.storage import opened_storage, read_trials, storage_url
-from tests import cli
+from tests import cli, forked
+from tests.forked import Process
 from tests.tiny import SPACE, assert_gone, edited, options, processes, tables, wait_for_epoch
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
@@ -55,7 +56,7 @@ study.main()
 """
 
 
-def workers(process: subprocess.Popen[str]) -> list[int]:
+def workers(process: Process) -> list[int]:
     """The process numbers of a run's workers."""
     return [pid for pid, words in processes(process.pid).items() if "spawn_main" in words]
 
@@ -245,7 +246,7 @@ def test_a_full_disk_loses_nothing(
 def test_a_report_for_which_there_is_no_room_damages_none(
     undisturbed: Path, tmp_path: Path, small_disk: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "PROGRAM", cli.STUDY)  # with figures
+    monkeypatch.setattr(cli, "WAY", "forked")  # with figures
     shutil.copytree(undisturbed, tmp_path / "results")
     before = cli.files(tmp_path / "results" / "tiny")
     shutil.rmtree(tmp_path / "results" / "tiny")
@@ -273,7 +274,7 @@ def test_full_shared_memory_and_a_folder_of_any_name_make_no_difference(
 ) -> None:
     results = tmp_path / "Ergebnisse für Zoë" / "結果"
     small_disk(results, 40_000)  # another file system than the data's and the temporary files'
-    run = [sys.executable, str(cli.PROGRAM), *command, "--jobs", "2"]
+    run = [sys.executable, str(forked.LEAN), *command, "--jobs", "2"]
     run += ["--results", str(results)]  # the last one counts
     words = ["unshare", "--mount", "bash", "-c", FULL_SHARED_MEMORY, "bash", *run]
     answer = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -25,6 +26,13 @@ from tests.browser import chromium, watch
 from tests.once import once
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forks() -> Iterator[None]:
+    """Commands are forks, which begin sooner; reports have figures."""
+    with mock.patch.object(cli, "WAY", "forked"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +248,8 @@ def test_the_dashboard_follows_a_study_that_runs(
     full_data: Path, tmp_path: Path, page: Page
 ) -> None:
     words = ["run", "smoke", "--epochs", "8", "--train-size", "2000", "--data", str(full_data)]
-    with cli.start(*words, cwd=tmp_path) as process, ExitStack() as stack:
+    with ExitStack() as stack:
+        process = cli.start(*words, cwd=tmp_path)
         stack.callback(process.kill)
         until((tmp_path / "results" / "studies.db").exists, 60)
         with dashboard(tmp_path) as address:

@@ -102,7 +102,7 @@ def test_a_finished_study_trains_nothing(
 def test_a_report_is_a_function_of_the_storage(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "PROGRAM", cli.STUDY)  # with figures
+    monkeypatch.setattr(cli, "WAY", "forked")  # with figures
     before = cli.files(finished / "tiny")
     shutil.rmtree(finished / "tiny")
     assert cli.run("report", "tiny", cwd=finished.parent).code == 0
@@ -291,7 +291,10 @@ def test_kept_weights_and_the_walk_through_a_trial(
     assert mine["val_accuracy"].tolist() == theirs["val_accuracy"].tolist()
 
 
-def test_a_storages_password_is_nowhere(full_data: Path, tmp_path: Path) -> None:
+def test_a_storages_password_is_nowhere(
+    full_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "WAY", "new")  # whose words are seen among the processes
     with postgres.server() as server:
         url = server.fresh()
         assert postgres.PASSWORD in url

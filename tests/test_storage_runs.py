@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import pytest
 
 from crnn.ablation.storage import opened_storage, read_trials, storage_url
 from tests import cli, postgres
+from tests.forked import Process
 from tests.tiny import assert_gone, tables, wait_for_epoch
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
 
 
-def assert_stopped(process: subprocess.Popen[str], said: str) -> cli.Answer:
+def assert_stopped(process: Process, said: str) -> cli.Answer:
     """The run ends by itself, with one line that says why."""
     stopped = cli.finish(process, timeout=120)
     assert stopped.code == 2, stopped.out + stopped.err

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.forked import Process
+
 OF_TIME_AND_MACHINE = ["seconds", "started", "finished"]
 SPACE = """
 format   = 1
@@ -53,7 +55,7 @@ def tables(
     return found
 
 
-def wait_for_epoch(process: subprocess.Popen[str], count: int) -> str:
+def wait_for_epoch(process: Process, count: int) -> str:
     """Read the run's plain lines until `count` epochs have been reported; what was read."""
     assert process.stdout
     read = ""
