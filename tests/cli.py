@@ -22,7 +22,9 @@ from tests.forked import Process
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "study.py"
-WAY = "new"  # a process is that, or "forked" from one that has imported all, or also "lean"
+# How commands are started: as "new" processes, "forked" from one that has imported the program, or
+# "lean", which is forked and without figures.
+WAY = "new"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 LEAN = Path(__file__).with_name("lean.py")
 
@@ -30,14 +30,14 @@ class Fork:
 
     def __init__(self, out: int, err: int, told: int) -> None:
         """Take over the ends to read from; its number comes first from the last one."""
-        self.stdout: IO[str] | None = os.fdopen(out, encoding="utf-8")
-        self.stderr: IO[str] | None = os.fdopen(err, encoding="utf-8")
+        self.stdout = os.fdopen(out, encoding="utf-8")
+        self.stderr = os.fdopen(err, encoding="utf-8")
         self._told = os.fdopen(told, encoding="ascii")
         self.returncode: int | None = None
         self.pid = int(self._told.readline())
 
     def wait(self, timeout: float | None = None) -> int:
-        """How it ended, as a process does that was started."""
+        """Its exit status; minus the signal's number where one ended it."""
         if self.returncode is None:
             if not select.select([self._told], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
@@ -46,7 +46,7 @@ class Fork:
         return self.returncode
 
     def poll(self) -> int | None:
-        """How it ended, or None while it runs."""
+        """Its exit status, or None while it runs."""
         try:
             return self.wait(0)
         except subprocess.TimeoutExpired:
@@ -59,7 +59,7 @@ class Fork:
         def read(number: int, stream: IO[str]) -> None:
             said[number] = stream.read()
 
-        streams = [stream for stream in (self.stdout, self.stderr) if stream]
+        streams = [self.stdout, self.stderr]
         readers = [
             threading.Thread(target=read, args=pair, daemon=True) for pair in enumerate(streams)
         ]
@@ -101,12 +101,15 @@ def start(
         environment: all of its variables; what reads them when it is imported has read others.
         figures: whether its reports have any.
     """
-    ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    request: dict[str, Any] = {"words": words, "folder": str(folder), "ignores": ignores}
-    request["figures"] = figures
+    request = {
+        "words": words,
+        "folder": str(folder),
+        "environment": environment,
+        "figures": figures,
+        "ignores": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    }
     pairs = [os.pipe() for _ in range(3)]
-    message = json.dumps({**request, "environment": environment}).encode()
-    socket.send_fds(_server(), [message], [there for _, there in pairs])
+    socket.send_fds(_server(), [json.dumps(request).encode()], [there for _, there in pairs])
     for _, there in pairs:
         os.close(there)
     return Fork(*(here for here, _ in pairs))

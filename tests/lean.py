@@ -22,7 +22,7 @@ from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).parents[1]
-SOON = (  # imported by a run sooner or later
+SOON = (  # what a command imports when it needs it
     "crnn.ablation.launch",
     "crnn.dashboard",
     "crnn.live.view",
@@ -100,8 +100,9 @@ def attend(request: dict[str, Any], out: int, err: int, told: int) -> None:
         code = ended.code
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(code or 0)  # what was imported needs not be taken apart, which takes two seconds
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)  # what was imported is not taken apart, which takes two seconds
 
 
 sys.path[0] = str(ROOT)
