@@ -6,7 +6,7 @@ Each simulated study has a baseline, 9 arms and 10 seeds; every training has noi
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
 formulas of `crnn.report.inference`, here for all studies at once, and both are compared on 200 of
 each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
-baseline, and arms that diverge in some seeds.
+baseline, arms that diverge in some seeds, and the interactions of a path's steps.
 Exits with 1 where a figure is out of range. Reported without a range: arms that spread unequally,
 and tails heavier than normal.
 """
@@ -28,6 +28,7 @@ from scipy import stats
 
 from crnn import power
 from crnn.report import inference
+from crnn.report.confirmed import SCIENTIFIC, interactions
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects
 from crnn.report.gains import may_be_better
@@ -331,8 +332,10 @@ def path_interactions(
     def simulated(real: float) -> Simulated:
         y = NOISE * rng.standard_normal((studies, steps + 1, seeds))  # the baseline and the steps
         back = NOISE * rng.standard_normal((studies, steps - 1, seeds))
-        true = np.where(np.arange(steps - 1) == 0, real, 0.0)[:, None]
-        return judge((y[:, 1:-1] - y[:, :-2]) - (y[:, -1:] - back) + true)
+        back[:, 0] += real
+        found = judge((y[:, 1:-1] - y[:, :-2]) - (y[:, -1:] - back))
+        agree_on_interactions(y, back, found)
+        return found
 
     def around(share: float) -> tuple[float, float]:
         error = 3.3 * math.sqrt(share * (1 - share) / studies)
@@ -349,6 +352,24 @@ def path_interactions(
         found[f"path, {name}: family-wise error"] = float(wrong.any(1).mean())
         ranges[f"path, {name}: family-wise error"] = (0.0, around(power.ALPHA)[1])
     return found, ranges
+
+
+def agree_on_interactions(y: Array, back: Array, found: Simulated, studies: int = 20) -> None:
+    """Compare with the function that the reports use."""
+    names = [f"x{place}" for place in range(1, y.shape[1])]
+    walked = [dict.fromkeys(names[:place], 1) for place in range(len(names) + 1)]
+    without = [{other: 1 for other in names if other != name} for name in names[:-1]]
+    changed = [*walked, *without]
+    arms = pd.DataFrame({"arm": [f"arm {place}" for place in range(len(changed))]})
+    arms["step"] = pd.array([None, *range(1, len(walked)), *[None] * len(without)], "Int64")
+    arms["changed"] = pd.Series(changed, dtype=object)
+    for study in range(min(studies, len(y))):
+        trials = trials_of(arms["arm"].tolist(), np.vstack([y[study], back[study]]))
+        rows = interactions(trials, arms, [SCIENTIFIC] * len(walked)).iloc[1:-1]
+        np.testing.assert_allclose(rows["interaction"], found.differences[study].mean(1))
+        np.testing.assert_allclose(rows["interaction_ci_low"], found.low[study])
+        np.testing.assert_allclose(rows["interaction_ci_high"], found.high[study])
+        assert ((rows["interaction_p_holm"] < power.ALPHA) == found.rejected[study]).all()
 
 
 def main() -> None:

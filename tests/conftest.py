@@ -15,7 +15,8 @@ from optuna.storages import RDBStorage
 
 from crnn import decoded, idx
 from crnn.ablation import signals
-from crnn.ablation.storage import ENVIRONMENT_VARIABLE, open_storage, url_of
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE
+from crnn.ablation.storage import open_storage, url_of
 from crnn.data import DataError, FashionMNIST, data_folder, prepare
 from tests import cli, postgres, tiny
 from tests.once import once

@@ -17,7 +17,7 @@ from crnn.ablation.overview import check_plan
 from crnn.ablation.record import Record, find_record, load_record
 from crnn.ablation.search import SearchSource
 from crnn.ablation.space_file import SpaceError, shipped
-from crnn.ablation.storage import read_trials
+from crnn.ablation.storage import open_storage, read_trials, storage_url
 from crnn.config import FIELDS, GOVERNED_BY, Setting
 from crnn.errors import UserError
 from crnn.report.table import _command, load_study
@@ -219,8 +219,10 @@ def test_values_that_look_the_same_do_not_begin(
 # What is stored goes on
 
 
-def test_a_stored_study_goes_on_with_what_could_not_begin(tmp_path: Path) -> None:
-    storage = new_storage(tmp_path)
+def test_a_stored_study_goes_on_with_what_could_not_begin(
+    default_storage: str, tmp_path: Path
+) -> None:
+    storage = open_storage(storage_url(None, tmp_path), create=True)
     found = plan({"dropout": [0.33333334]}, {"dropout": 0.3333333, "batch_size": 600})
     wanted = Record(found, seeds=found.space.seeds)
     run_all(designed(storage, wanted, "tiny"), 1)
@@ -228,8 +230,9 @@ def test_a_stored_study_goes_on_with_what_could_not_begin(tmp_path: Path) -> Non
     assert stored is not None
     assert len(run_all(designed(storage, stored, "tiny"))) == 3
     check_plan(found, None, None, tmp_path)
+    storage.engine.dispose()
     with pytest.raises(SpaceError):
-        check_plan(found, None, None, tmp_path / "empty")
+        check_plan(found, None, str(tmp_path / "empty.db"), tmp_path)
     with pytest.raises(SpaceError):
         check_plan(build("other", found.space.text), None, None, tmp_path)
 

@@ -80,8 +80,8 @@ NOW = {
     "crnn.ablation.storage.errors": "crnn.errors crnn.files",
     "crnn.ablation.storage.waiting": "sqlalchemy crnn.ablation.signals",
     "crnn.ablation.storage.opening": (
-        "optuna sqlalchemy crnn.ablation.signals crnn.ablation.storage.errors "
-        "crnn.ablation.storage.waiting crnn.files"
+        "optuna sqlalchemy crnn.ablation.folders crnn.ablation.signals "
+        "crnn.ablation.storage.errors crnn.ablation.storage.waiting crnn.files"
     ),
     "crnn.ablation.storage.journal": (
         "optuna crnn.ablation.storage.opening crnn.ablation.storage.waiting"

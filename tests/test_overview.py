@@ -16,15 +16,16 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation import overview, timing
 from crnn.ablation.design import build, cost, load, why_not
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE
 from crnn.ablation.guess import random_settings
 from crnn.ablation.overview import Pace
 from crnn.ablation.space import Limits
 from crnn.ablation.space_file import shipped
-from crnn.ablation.storage import ENVIRONMENT_VARIABLE, read_trials
+from crnn.ablation.storage import open_storage, read_trials, storage_url
 from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.errors import UserError
 from crnn.power import about, minimum_detectable, seeds_to_settle, upper_spread
-from tests.studies import ONE_FACTOR, SEARCH, designed, document, new_storage, outcome, run_all
+from tests.studies import ONE_FACTOR, SEARCH, STUDY, designed, document, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")
 
@@ -62,8 +63,10 @@ def test_before_anything_was_trained_times_are_the_reference_machines(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_times_are_measured_where_something_was_trained(tmp_path: Path) -> None:
-    storage = new_storage(tmp_path)
+def test_times_are_measured_where_something_was_trained(
+    default_storage: str, tmp_path: Path
+) -> None:
+    storage = open_storage(storage_url(None, tmp_path), create=True)
     assert measured_rate(storage) == REFERENCE
     tasks = run_all(designed(storage), 3)
     storage.engine.dispose()
@@ -75,8 +78,7 @@ def test_times_are_measured_where_something_was_trained(tmp_path: Path) -> None:
     assert Pace(pace.value, 5, "").seconds(work) == pytest.approx(1)
 
 
-def test_a_pause_in_one_training_makes_no_other_seem_slow(tmp_path: Path) -> None:
-    storage = new_storage(tmp_path)
+def test_a_pause_in_one_training_makes_no_other_seem_slow(storage: RDBStorage) -> None:
     source = designed(storage)
     run_all(source, 2)
     task = source.next()
@@ -253,10 +255,9 @@ def test_a_plan_says_what_its_seeds_cannot_find() -> None:
     assert sum("cannot be counted on" in x for x in plan_of(no_path)["lines"]) == 1
 
 
-def trained(folder: Path, *accuracies: float) -> RDBStorage:
-    """A storage with a study of three arms and two seeds that ended like this, seed by seed."""
-    storage, values = new_storage(folder), iter(accuracies)
-    source = designed(storage)
+def trained(storage: RDBStorage, *accuracies: float, study: str = STUDY) -> RDBStorage:
+    """The storage with a study of three arms and two seeds that ended like this, seed by seed."""
+    source, values = designed(storage, study=study), iter(accuracies)
     while task := source.next():
         source.finish(task, "COMPLETE", next(values), {"history": [{"epoch": 1}], "seconds": 1.0})
     return storage
@@ -277,10 +278,10 @@ def spread(value: float, pairs: int = 5, longer: int = 0) -> Spread:
     return Spread(value, pairs, TRAIN.epochs + longer, TRAIN.train_size)
 
 
-def test_a_plan_uses_the_spread_measured_so_far(tmp_path: Path) -> None:
-    assert measured_spreads(new_storage(tmp_path)) == {}
+def test_a_plan_uses_the_spread_measured_so_far(storage: RDBStorage) -> None:
+    assert measured_spreads(storage) == {}
     # Pairs by seed: +1 and +3 points of one arm, +3 and +1 of the other.
-    storage = trained(tmp_path, 0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
+    trained(storage, 0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
     (found,) = measured_spreads(storage).items()
     assert found == ("tiny", spread(found[1].value, pairs=2))
     assert found[1].value == pytest.approx(0.02 / 2**0.5)
@@ -320,30 +321,29 @@ def test_the_upper_bound_of_a_spread_holds_although_arms_share_the_baseline() ->
         assert (upper >= 2**0.5).mean() > 0.8
 
 
-def test_a_collapsed_training_feeds_no_spread_of_a_plan(tmp_path: Path) -> None:
+def test_a_collapsed_training_feeds_no_spread_of_a_plan(storage: RDBStorage) -> None:
     values = (0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
-    rows = [row for row in read_trials(trained(tmp_path, *values), "tiny") if row.value]
+    rows = [row for row in read_trials(trained(storage, *values), "tiny") if row.value]
     by_seed = {seed: replace(row, value=0.9) for seed, row in enumerate(rows[:4])}
     by_seed[2] = replace(rows[0], value=0.1)
     assert timing._learned(by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
 
 
-def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(tmp_path: Path) -> None:
+def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -> None:
     """It hardly scatters: half of the pairs would vary by next to nothing."""
-    one = trained(tmp_path, 0.80, 0.81, 0.1001, 0.80, 0.83, 0.1)
-    assert measured_spreads(one)["tiny"].value == pytest.approx(0.02 / 2**0.5)
-    one.engine.dispose()
-    for values in (
-        (0.10, 0.11, 0.10, 0.11, 0.10, 0.10),
-        (0.10, 0.81, 0.83, 0.11, 0.83, 0.81),
-        (0.80, 0.10, 0.10, 0.81, 0.11, 0.10),
-    ):
-        storage = trained(tmp_path, *values)
-        found = measured_spreads(storage)
+    trained(storage, 0.80, 0.81, 0.1001, 0.80, 0.83, 0.1, study="one")
+    assert measured_spreads(storage)["one"].value == pytest.approx(0.02 / 2**0.5)
+    untrained = {
+        "all": (0.10, 0.11, 0.10, 0.11, 0.10, 0.10),
+        "arms": (0.10, 0.81, 0.83, 0.11, 0.83, 0.81),
+        "baseline": (0.80, 0.10, 0.10, 0.81, 0.11, 0.10),
+    }
+    for study, values in untrained.items():
+        trained(storage, *values, study=study)
+        found = {"tiny": measured_spreads(storage)[study]}
         assert math.isnan(found["tiny"].value)
         assert spread_told(found).startswith(
             "0.40 points between pairs (assumed, as no arm has two pairs yet of which both sides "
             "have learned anything)"
         )
         assert "1.00 as measured in other" in spread_told({**found, "other": spread(0.01)})
-        storage.engine.dispose()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.storages import RDBStorage
 
 from crnn.ablation.parameters import as_drawn, designed, drawn, searched, suggest
 from crnn.ablation.space import Factor
 from crnn.ablation.space_file import parse
 from crnn.ablation.storage import create_trial, save_study
 from crnn.config import FIELDS, SETTING_KEYS, Setting, Value, bounds, check
-from tests.studies import HEAD, document, new_storage
+from tests.studies import HEAD, document
 
 few = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -67,8 +67,7 @@ def test_blocks_are_parameters_of_their_own() -> None:
     assert params.keys() == distributions.keys()
 
 
-def test_a_later_trial_may_have_what_none_had_before(tmp_path: Path) -> None:
-    storage = new_storage(tmp_path)
+def test_a_later_trial_may_have_what_none_had_before(storage: RDBStorage) -> None:
     save_study(storage, "tiny", {})
     changes: list[dict[str, Any]] = [
         {},

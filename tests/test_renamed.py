@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ def confirmed(storage: RDBStorage, study: str = STUDY, **more: Any) -> None:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> RDBStorage:
-    return open_storage(storage_url(None, tmp_path / "results"), create=True)
+def stored(default_storage: str, tmp_path: Path) -> Iterator[RDBStorage]:
+    """The storage of commands with this results folder."""
+    opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
+    yield opened
+    opened.engine.dispose()
 
 
 @pytest.mark.parametrize("more", [{"identity": "a"}, {}])
@@ -84,6 +88,7 @@ def test_a_copy_takes_a_renamed_confirmation_with_it(stored: RDBStorage, tmp_pat
     copied = open_storage(storage_url(str(target), tmp_path))
     assert confirmation_of(copied, "a search/of mine") == "fresh seeds"
     assert load_study(copied, "a search/of mine").confirmation
+    copied.engine.dispose()
 
 
 def test_a_new_search_of_the_old_name_has_a_confirmation_of_its_own(stored: RDBStorage) -> None:
@@ -130,7 +135,7 @@ def test_a_study_of_any_name_can_be_shown(name: str, stored: RDBStorage, tmp_pat
     assert answer.code == 0, answer.err
     assert "\x1b" not in answer.out
     assert (results / study_name(name) / "report.html").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+    assert {path.name for path in tmp_path.iterdir()} == {"results"}
 
 
 @pytest.mark.parametrize("how", ["deleted", "renamed"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+from optuna.storages import RDBStorage
 
 from crnn.ablation.search import SearchSource
 from crnn.report.found import Factors, finished
@@ -23,7 +22,7 @@ from crnn.report.importance import (
 )
 from crnn.report.table import load_study
 from tests.report_studies import study
-from tests.studies import SEARCH, STUDY, begin, new_storage, record, run_all
+from tests.studies import SEARCH, STUDY, begin, record, run_all
 
 MADE = study("search", arms=40, epochs=1)
 ROWS = finished(MADE.trials, MADE.arms, MADE.factors)
@@ -38,8 +37,7 @@ def figures(rows: pd.DataFrame, factors: Factors = MADE.factors) -> dict[str, di
     }
 
 
-def test_the_figures_are_those_of_optuna_on_the_study_itself(tmp_path: Path) -> None:
-    storage = new_storage(tmp_path)
+def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage) -> None:
     more = 'trials   = 25\nsampler  = { name = "random" }'
     source = SearchSource(
         storage, STUDY, begin(storage, record(SEARCH.replace("trials   = 6", more)))
@@ -66,7 +64,6 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(tmp_path: Path) -> 
     )
     assert set(found["fANOVA"]) == set(always) == set(shares)
     assert found["fANOVA"] == pytest.approx(shares.mean().to_dict(), rel=1e-6)
-    storage.engine.dispose()
 
 
 def test_forests_are_added_until_a_share_is_known_to_a_point() -> None:

@@ -28,6 +28,8 @@ from crnn.report import mark
 from tests import cli
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, begin, designed, end, record, run_all
 
+pytestmark = pytest.mark.usefixtures("lean")
+
 
 @pytest.fixture
 def space(tmp_path: Path) -> Path:
@@ -37,8 +39,8 @@ def space(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> Iterator[RDBStorage]:
-    """The storage of a results folder."""
+def stored(default_storage: str, tmp_path: Path) -> Iterator[RDBStorage]:
+    """The storage of commands with this results folder."""
     opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
     yield opened
     opened.engine.dispose()
@@ -89,6 +91,7 @@ import crnn.report.write as module
 import study
 def stopped(folder, kept):
     os.kill(os.getpid(), signal.SIGKILL)
+module._plots = lambda *_: iter(())
 module._remove_stale = stopped
 sys.argv = ["study.py", *sys.argv[1:]]
 study.main()

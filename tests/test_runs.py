@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE
 from crnn.ablation.storage import (
-    ENVIRONMENT_VARIABLE,
     TrialRow,
     opened_storage,
     read_trials,

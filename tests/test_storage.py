@@ -21,8 +21,8 @@ import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE
 from crnn.ablation.storage import (
-    ENVIRONMENT_VARIABLE,
     Holder,
     StorageError,
     copy_study,

@@ -11,6 +11,8 @@ from pathlib import Path
 from crnn.ablation.space_file import NAME
 from crnn.errors import UserError
 
+ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"  # of a storage, where no option names one
+FILE_NAME = "studies.db"  # of the storage in a results folder, where neither names one
 RESERVED = "reference"
 ARTIFACTS = "_artifacts"  # no study can be called so
 CONFIRM = ".confirm"

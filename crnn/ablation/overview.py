@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +14,12 @@ from joblib import cpu_count
 
 from crnn.ablation.checks import check_beginning, wanted_seeds
 from crnn.ablation.design import Arm, Plan, check_counts, cost, differences, load
-from crnn.ablation.folders import confirm_name
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME, confirm_name
 from crnn.ablation.guess import random_settings
 from crnn.ablation.space import Confirm, Factor, Space
 from crnn.ablation.space_file import shipped
 from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
 from crnn.config import TrainConfig, text_of
-
-DATABASE = "studies.db"
 
 GUESSED = 100
 """Random settings whose mean cost stands for that of what a search draws."""
@@ -59,15 +58,12 @@ def rate(
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
     found, measured = REFERENCE, dict[str, Spread]()
-    if storage or (results / DATABASE).exists():
-        from crnn.ablation.storage import opened_storage, sqlite_file, storage_url
+    if url := _existing_storage(storage, results):
+        from crnn.ablation.storage import opened_storage
 
-        url = storage_url(storage, results)
-        path = sqlite_file(url)
-        if path is None or path.exists():
-            with opened_storage(url) as opened:
-                found = measured_rate(opened)
-                measured = measured_spreads(opened) if spreads else measured
+        with opened_storage(url) as opened:
+            found = measured_rate(opened)
+            measured = measured_spreads(opened) if spreads else measured
     return Pace(found.value, workers, found.source, measured)
 
 
@@ -92,17 +88,26 @@ def check_plan(found: Plan, seeds: int | None, storage: str | None, results: Pat
 
 def _stored_seeds(study: str, storage: str | None, results: Path) -> list[int] | None:
     """The seeds of a study of the storage; None where it has none of that name."""
-    if not storage and not (results / DATABASE).exists():
+    url = _existing_storage(storage, results)
+    if url is None:
         return None
-    from crnn.ablation.storage import opened_storage, sqlite_file, storage_url, study_attributes
+    from crnn.ablation.storage import opened_storage, study_attributes
 
-    url = storage_url(storage, results)
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
-        return None
     with opened_storage(url) as opened:
         found = study_attributes(opened, study)
     return found.get("seeds", []) if "format" in found else None
+
+
+def _existing_storage(given: str | None, results: Path) -> str | None:
+    """The storage's URL; None where it is a file that does not exist. Imports optuna otherwise."""
+    named = given or os.environ.get(ENVIRONMENT_VARIABLE)
+    if not named and not (results / FILE_NAME).exists():
+        return None
+    from crnn.ablation.storage import sqlite_file, storage_url
+
+    url = storage_url(given, results)
+    path = sqlite_file(url)
+    return url if path is None or path.exists() else None
 
 
 def spaces(pace: Pace) -> list[dict[str, Any]]:

@@ -15,8 +15,6 @@ from crnn.ablation.storage.errors import (
 from crnn.ablation.storage.journal import checkpoint, settle
 from crnn.ablation.storage.locks import Holder, Lock, holder, lock, second_name
 from crnn.ablation.storage.opening import (
-    ENVIRONMENT_VARIABLE,
-    FILE_NAME,
     open_storage,
     opened_storage,
     shown,
@@ -40,8 +38,6 @@ from crnn.ablation.storage.trials import (
 from crnn.ablation.storage.waiting import LONG_PATIENCE, PATIENCE
 
 __all__ = [
-    "ENVIRONMENT_VARIABLE",
-    "FILE_NAME",
     "LONG_PATIENCE",
     "NO_SPACE",
     "PATIENCE",

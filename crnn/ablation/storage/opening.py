@@ -21,14 +21,13 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
+from crnn.ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
 from crnn.ablation.signals import raise_if_interrupted
 from crnn.ablation.storage import waiting
 from crnn.ablation.storage.errors import StorageError, explained, gone
 from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
 from crnn.files import from_home
 
-ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"
-FILE_NAME = "studies.db"
 CONNECT_TIMEOUT = 10  # seconds
 CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
