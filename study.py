@@ -297,7 +297,8 @@ def run(
         progress = launch(request, lambda name: Display(console, name), _say, live_view)
         _finish(request.study, progress, storage, results, open_report)
         if keep_weights:
-            _say_whose_weights_lack(_open(storage, results), request.study, results)
+            with _opened(storage, results) as opened:
+                _say_whose_weights_lack(opened, request.study, results)
     except (InterruptedRunError, KeyboardInterrupt) as interrupted:
         again = _again(*sys.argv[1:])
         _print(f"{str(interrupted) or 'SIGINT'}: stopped; nothing is lost. Go on with: {again}")
@@ -315,15 +316,15 @@ def status(
     """Show what is done, running, waiting, diverged and failed, and why."""
     from crnn.ablation import status as states
 
-    opened = _open(storage, results)
+    with _opened(storage, results) as opened:
+        found = states.status(opened, study) if study else {}
+        rows = [] if study else states.studies(opened)
     if study is None:
-        rows = states.studies(opened)
         if as_json:
             _print_json(rows)
         else:
             _print_table(rows, ["study", "design", "wanted", *_states(rows)])
         return
-    found = states.status(opened, study)
     if as_json:
         _print_json(found)
         return
@@ -358,13 +359,13 @@ def report(
     results: Results = RESULTS,
 ) -> None:
     """Rebuild everything under results/STUDY/ from the storage."""
-    opened = _open(storage, results)
-    name = _reported(opened, study) if study else _latest(opened)
-    if table:
-        sys.stdout.write(printable(_pasted(opened, name, table)))
-        return
-    written = _write(opened, name, results)
-    _renew_pages(opened, name, unmarked=False)
+    with _opened(storage, results) as opened:
+        name = _reported(opened, study) if study else _latest(opened)
+        if table:
+            sys.stdout.write(printable(_pasted(opened, name, table)))
+            return
+        written = _write(opened, name, results)
+        _renew_pages(opened, name, unmarked=False)
     _print_report(written, open_report)
 
 
@@ -396,7 +397,8 @@ def trace(
     if trial and (space or arm != "baseline"):
         raise UserError("--trial: it says which arm itself; leave SPACE and --arm out")
     if trial:
-        subject = traced.finished(_open(storage, results), trial)
+        with _opened(storage, results) as opened:
+            subject = traced.finished(opened, trial)
     else:
         if space is None:
             _say(f"No space given: {traced.WRITE_UP}, the write-up's own")
@@ -482,7 +484,7 @@ def _serve(
     open_page: bool,
 ) -> None:
     from crnn.ablation.folders import artifact_folder
-    from crnn.ablation.storage import open_storage
+    from crnn.ablation.storage import opened_storage
     from crnn.dashboard import Shown, only_this_machine, serve
 
     def ready(address: str) -> None:
@@ -497,9 +499,9 @@ def _serve(
             webbrowser.open(address)
 
     _renew_all_pages(url)
-    opened = open_storage(url, kind=Shown)
     folder = artifact_folder(results)
-    serve(opened, folder, host, port, ready, writable=writable, names=names)
+    with opened_storage(url, kind=Shown) as opened:
+        serve(opened, folder, host, port, ready, writable=writable, names=names)
 
 
 @app.command()
@@ -569,20 +571,20 @@ def _finish(
 
     left = progress.wanted - progress.ended
     page = study_folder(results, study) / "report.html"
-    opened = _open(storage, results)
-    if progress.idle:
-        others = {"failed": progress.failed, "diverged": progress.diverged}
-        also = "".join(f", {count} {word}" for word, count in others.items() if count)
-        complete = f"{progress.complete} of {progress.wanted} trials are complete"
-        _say(f"Nothing to do: {complete}{also}.")
-        _renew_pages(opened, study)
-    if progress.idle and page.exists() and _is_current(opened, study, results):
-        _print(f"Report: {escape(str(page))}")
-        if open_report:
-            webbrowser.open(page.absolute().as_uri())
-    else:
-        _say("Writing the report …")
-        _print_report(_write(opened, study, results), open_report)
+    with _opened(storage, results) as opened:
+        if progress.idle:
+            others = {"failed": progress.failed, "diverged": progress.diverged}
+            also = "".join(f", {count} {word}" for word, count in others.items() if count)
+            complete = f"{progress.complete} of {progress.wanted} trials are complete"
+            _say(f"Nothing to do: {complete}{also}.")
+            _renew_pages(opened, study)
+        if progress.idle and page.exists() and _is_current(opened, study, results):
+            _print(f"Report: {escape(str(page))}")
+            if open_report:
+                webbrowser.open(page.absolute().as_uri())
+        else:
+            _say("Writing the report …")
+            _print_report(_write(opened, study, results), open_report)
     if progress.failed:
         _print(f"[red]{progress.failed} failed[/]; why: {_again('status', study)}")
     if progress.diverged:
@@ -630,10 +632,12 @@ def _say_what_is_left_out(plan: Plan) -> None:
         _say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
 
 
-def _open(storage: str | None, results: Path) -> RDBStorage:
-    from crnn.ablation.storage import open_storage, storage_url
+@contextmanager
+def _opened(storage: str | None, results: Path) -> Iterator[RDBStorage]:
+    from crnn.ablation.storage import opened_storage, storage_url
 
-    return open_storage(storage_url(storage, results))
+    with opened_storage(storage_url(storage, results)) as opened:
+        yield opened
 
 
 def _latest(storage: RDBStorage) -> str:

@@ -7,13 +7,9 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest import mock
-
-from optuna.storages import RDBStorage
 
 import study
 from crnn.report import mark
@@ -37,12 +33,10 @@ class Answer:
 
 
 def call(*words: str) -> Answer:
-    """Run the command line in this process, and close the storage that it leaves open."""
+    """Run the command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
-        contextlib.ExitStack() as stack,
-        mock.patch.object(study, "_open", _closed_with(stack)),
         mock.patch.object(sys, "argv", ["study.py", *words]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -52,17 +46,6 @@ def call(*words: str) -> Answer:
         except SystemExit as end:
             code = int(end.code or 0)
     return Answer(code, out.getvalue(), err.getvalue())
-
-
-def _closed_with(stack: contextlib.ExitStack) -> Callable[..., RDBStorage]:
-    whole = study._open
-
-    def opened(*given: Any) -> RDBStorage:
-        storage = whole(*given)
-        stack.callback(storage.engine.dispose)
-        return storage
-
-    return opened
 
 
 def start(*words: str, cwd: Path, **environment: str) -> Process:
