@@ -200,13 +200,16 @@ def chance_limit(train: TrainConfig) -> float:
 
 
 def is_collapsed(value: float, others: Sequence[float]) -> bool:
-    """Whether a training's accuracy is nearer to chance than to the median of its arm's others.
+    """Whether a training is below the median of its arm's others, and nearer to chance than to it.
 
     Args:
         value: of the training.
         others: of the arm's other seeds; without one it is not known.
     """
-    return bool(others) and abs(value - CHANCE) < abs(value - median(others))
+    if not others:
+        return False
+    usual = median(others)
+    return value < usual and abs(value - CHANCE) < usual - value
 
 
 MODEL_KEYS: tuple[str, ...] = tuple(ModelConfig.model_fields)

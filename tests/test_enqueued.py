@@ -12,7 +12,7 @@ from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status
 from crnn.ablation.storage import read_trials
 from crnn.ablation.tasks import Task
-from crnn.report.answer import all_ended
+from crnn.report.progress import all_ended
 from crnn.report.table import load_study
 from crnn.report.tables import failures_table
 from tests.studies import HEAD, STUDY, begin, designed, record, run_all

@@ -172,15 +172,15 @@ NOW = {
     "crnn.live.state": "optuna crnn.ablation.fingerprint crnn.ablation.record",
     "crnn.live.note": (
         "pandas crnn.report.answer crnn.report.confirmed_answer crnn.report.effects "
-        "crnn.report.gains crnn.report.page crnn.report.selection crnn.report.table "
-        "crnn.report.tables crnn.report.wording crnn.report.headline"
+        "crnn.report.gains crnn.report.headline crnn.report.page crnn.report.progress "
+        "crnn.report.selection crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.live.graphs": "pandas plotly crnn.report.style crnn.report.wording",
     "crnn.live.study_page": (
         "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint crnn.ablation.folders "
-        "crnn.live crnn.live.graphs crnn.live.note crnn.live.state crnn.report.answer "
-        "crnn.report.contrasts crnn.report.effects crnn.report.looks crnn.report.selection "
-        "crnn.report.table crnn.ablation.record"
+        "crnn.ablation.record crnn.live crnn.live.graphs crnn.live.note crnn.live.state "
+        "crnn.report.answer crnn.report.contrasts crnn.report.effects crnn.report.looks "
+        "crnn.report.progress crnn.report.selection crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -200,7 +200,8 @@ NOW = {
     ),
     "crnn.report.sensitivity": (
         "pandas crnn.ablation.path crnn.power crnn.report.confirmed crnn.report.contrasts "
-        "crnn.report.effects crnn.report.gains crnn.report.table crnn.report.wording"
+        "crnn.report.effects crnn.report.gains crnn.report.inference crnn.report.table "
+        "crnn.report.wording"
     ),
     "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
     "crnn.report.contrasts": (
@@ -212,23 +213,28 @@ NOW = {
     "crnn.report.selection": (
         "pandas crnn.report.effects crnn.report.ends crnn.report.gains crnn.report.table"
     ),
+    "crnn.report.progress": (
+        "crnn.report.effects crnn.report.ends crnn.report.health crnn.report.table"
+    ),
     "crnn.report.recommendation": (
-        "pandas crnn.power crnn.report.effects crnn.report.gains crnn.report.health "
-        "crnn.report.inference crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.confirmed crnn.report.effects crnn.report.gains "
+        "crnn.report.health crnn.report.inference crnn.report.progress crnn.report.selection "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.answer": (
-        "pandas crnn.report.cautions crnn.report.contrasts crnn.report.edges crnn.report.effects "
-        "crnn.report.found crnn.report.ends crnn.report.health crnn.report.inference crnn.power "
-        "crnn.report.recommendation crnn.report.table crnn.report.wording"
+        "pandas crnn.power crnn.report.cautions crnn.report.contrasts crnn.report.edges "
+        "crnn.report.effects crnn.report.ends crnn.report.found crnn.report.health "
+        "crnn.report.inference crnn.report.progress crnn.report.recommendation "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.tables": (
-        "pandas crnn.power crnn.report.effects crnn.report.ends crnn.report.gains "
-        "crnn.report.inference crnn.report.selection crnn.report.table crnn.report.wording "
-        "crnn.report.contrasts"
+        "pandas crnn.power crnn.report.contrasts crnn.report.effects crnn.report.ends "
+        "crnn.report.gains crnn.report.inference crnn.report.recommendation "
+        "crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.paste": (
-        "pandas crnn.report.answer crnn.report.effects crnn.report.page crnn.report.table "
-        "crnn.report.tables crnn.report.wording"
+        "pandas crnn.report.answer crnn.report.effects crnn.report.page "
+        "crnn.report.recommendation crnn.report.table crnn.report.tables crnn.report.wording"
     ),
     "crnn.report.style": "matplotlib numpy seaborn",
     "crnn.report.plots": (
@@ -249,8 +255,9 @@ NOW = {
     "crnn.report.search_parts": (
         "pandas crnn.config crnn.report.answer crnn.report.effects crnn.report.ends "
         "crnn.report.expected crnn.report.explored crnn.report.found crnn.report.front "
-        "crnn.report.gallery crnn.report.importance crnn.report.part crnn.report.search_plots "
-        "crnn.report.selection crnn.report.table crnn.report.tables crnn.report.wording"
+        "crnn.report.gallery crnn.report.importance crnn.report.part crnn.report.progress "
+        "crnn.report.search_plots crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.wording"
     ),
     "crnn.report.stages": "matplotlib numpy crnn.report.style",
     "crnn.report.walk": (
@@ -263,26 +270,28 @@ NOW = {
         "crnn.report.wording"
     ),
     "crnn.report.page": (
-        "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.table "
-        "crnn.report.tables crnn.report.headline crnn.report.selection"
+        "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.headline "
+        "crnn.report.progress crnn.report.selection crnn.report.table crnn.report.tables"
     ),
     "crnn.report.looks": (
-        "optuna crnn.ablation.record crnn.ablation.storage crnn.report.answer crnn.report.effects "
-        "crnn.report.table"
+        "optuna crnn.ablation.record crnn.ablation.storage crnn.report.answer "
+        "crnn.report.effects crnn.report.progress crnn.report.table"
     ),
     "crnn.report.confirmed": (
         "pandas crnn.ablation.design crnn.ablation.path crnn.config crnn.power crnn.report.effects "
         "crnn.report.health crnn.report.inference"
     ),
     "crnn.report.confirmed_answer": (
-        "pandas crnn.ablation.path crnn.report.answer crnn.report.confirmed crnn.report.effects "
-        "crnn.report.gains crnn.report.health crnn.report.inference crnn.report.selection "
-        "crnn.report.table crnn.report.wording crnn.power"
+        "pandas crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
+        "crnn.report.effects crnn.report.gains crnn.report.health crnn.report.inference "
+        "crnn.report.progress crnn.report.recommendation crnn.report.selection "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.confirmed_parts": (
         "pandas crnn.ablation.path crnn.report.confirmed crnn.report.confirmed_answer "
         "crnn.report.effects crnn.report.gallery crnn.report.part crnn.report.path_plot "
-        "crnn.report.selection crnn.report.table crnn.report.tables crnn.report.wording"
+        "crnn.report.progress crnn.report.selection crnn.report.table crnn.report.tables "
+        "crnn.report.wording"
     ),
     "crnn.report.path_plot": (
         "matplotlib numpy pandas crnn.report.plots crnn.report.style crnn.report.wording"
@@ -295,10 +304,11 @@ NOW = {
         "crnn.report.table crnn.report.tables"
     ),
     "crnn.report.headline": (
-        "crnn.ablation.path crnn.power crnn.report.answer crnn.report.confirmed "
-        "crnn.report.confirmed_answer crnn.report.effects crnn.report.gains crnn.report.inference "
-        "crnn.report.selection crnn.report.table crnn.report.wording pandas crnn.report.cautions "
-        "crnn.report.health"
+        "pandas crnn.ablation.path crnn.power crnn.report.answer crnn.report.cautions "
+        "crnn.report.confirmed crnn.report.confirmed_answer crnn.report.effects "
+        "crnn.report.gains crnn.report.health crnn.report.inference crnn.report.progress "
+        "crnn.report.recommendation crnn.report.selection crnn.report.table "
+        "crnn.report.wording"
     ),
 }
 LATE = {

@@ -15,7 +15,7 @@ from scipy import stats
 
 from crnn.live.note import best_arms
 from crnn.power import minimum_detectable, upper_spread
-from crnn.report.answer import answer, counts
+from crnn.report.answer import answer
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import (
     COLUMNS,
@@ -32,6 +32,7 @@ from crnn.report.effects import (
     replicates,
 )
 from crnn.report.gains import gains, gaps_on_test, may_be_better
+from crnn.report.progress import counts
 from crnn.report.selection import leading, rival
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table, details_table
@@ -346,7 +347,7 @@ def test_an_untested_arm_keeps_the_question_open_and_one_that_always_diverged_do
         val_accuracy=table.trials["val_accuracy"].mask(gone),
     )
     text = said(replace(table, trials=failed))
-    assert "These may be better by 0.50 points or more: x=2 (not tested)." in text
+    assert "Not compared with it, so not ruled out: x=2 (too few pairs)." in text
     diverged = failed.assign(diverged=pd.Series(1, failed.index).where(gone).astype("Int64"))
     assert "Recommended: keep baseline" in said(replace(table, trials=diverged))
     once = diverged.assign(diverged=diverged["diverged"].mask(diverged["seed"] == 2))
@@ -599,7 +600,7 @@ def test_an_unfinished_study_says_so_first() -> None:
     table = study(arms=3, seeds=2, missing=(("conv_layers=2", 1),), failed=(("baseline", 0),))
     first = sentences(table)[0]
     assert first == (
-        "Preliminary: 4 of 6 trials have finished and 1 failed (--retry-failed trains them once "
+        "Preliminary: 4 of 6 trials have finished and 1 failed (--retry-failed trains it once "
         "more), so the answer may change."
     )
 

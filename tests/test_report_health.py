@@ -13,13 +13,14 @@ from scipy import stats
 from crnn.config import TrainConfig, chance_limit
 from crnn.live import graphs
 from crnn.live.note import note
-from crnn.report.answer import all_ended, answer, counts, incomplete
+from crnn.report.answer import answer, incomplete
 from crnn.report.cautions import cautions, last_rise
 from crnn.report.confirmed import path_effects
 from crnn.report.contrasts import COLUMNS, contrasts
 from crnn.report.effects import effects
 from crnn.report.health import collapsed, untrained_arms
 from crnn.report.paste import as_latex, as_markdown
+from crnn.report.progress import all_ended, counts
 from crnn.report.table import StudyTable
 from crnn.report.tables import arms_table, brief_table
 from crnn.report.wording import points

@@ -234,11 +234,13 @@ def sentence(record: Record, search: Record) -> str:
     first, *rest = record.stages
     space = search.plan.space
     short, full = space.trained(space.baseline).train, space.baseline.train
-    differs = (short.epochs, short.train_size) != (full.epochs, full.train_size)
+    lengths = ((short.epochs, full.epochs), (short.train_size, full.train_size))
+    is_shorter = all(a <= b for a, b in lengths) and any(a < b for a, b in lengths)
     if not rest:
         arms, seeds = len(first.arms), len(first.seeds)
+        at_length = " at full length" if is_shorter else ""
         return (
-            f"Confirming what the search found: {arms} arms{' at full length' if differs else ''} "
+            f"Confirming what the search found: {arms} arms{at_length} "
             f"x {seeds} fresh seeds = {arms * seeds} trainings."
         )
     if not rest[0].arms:

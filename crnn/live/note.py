@@ -8,13 +8,14 @@ from dataclasses import replace
 import pandas as pd
 
 from crnn.report import tables
-from crnn.report.answer import all_ended, answer, counts
+from crnn.report.answer import answer
 from crnn.report.confirmed_answer import lead, sentences, worth
 from crnn.report.effects import compared, is_first
 from crnn.report.effects import effects as effects_of
 from crnn.report.gains import by_gain, gains
 from crnn.report.headline import headline
 from crnn.report.page import DESIGNS, code_span, escape_markdown, markdown_table
+from crnn.report.progress import all_ended, counts
 from crnn.report.selection import labels, leading, shown_of
 from crnn.report.table import StudyTable, all_epochs, all_trials
 from crnn.report.wording import percent, signed

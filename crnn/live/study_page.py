@@ -12,11 +12,11 @@ from crnn.ablation.fingerprint import fingerprint
 from crnn.ablation.record import confirmed_by
 from crnn.live import graphs, state
 from crnn.live.note import OURS, best_arms, note
-from crnn.report.answer import all_ended
 from crnn.report.contrasts import contrasts as contrasts_of
 from crnn.report.effects import effects as effects_of
 from crnn.report.effects import mean_curves
 from crnn.report.looks import note_looks
+from crnn.report.progress import all_ended
 from crnn.report.selection import leading, numbered, shown_of, tags
 from crnn.report.table import StudyTable, load_study
 

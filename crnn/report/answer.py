@@ -21,16 +21,14 @@ from crnn.report.effects import (
     by_size,
     compared,
     confounded,
-    identities,
     paired_tests,
     replicates,
-    trained,
 )
-from crnn.report.ends import ends
 from crnn.report.found import finished
-from crnn.report.health import is_diverged, unlearned
+from crnn.report.health import unlearned
 from crnn.report.inference import PairedTest, within
-from crnn.report.recommendation import on_test, own_seeds, recommended, settling
+from crnn.report.progress import counts
+from crnn.report.recommendation import CHOSE, on_test, optimistic, own_seeds, recommended, settling
 from crnn.report.table import StudyTable, stages
 from crnn.report.wording import (
     CONFOUNDED,
@@ -110,7 +108,8 @@ def incomplete(table: StudyTable) -> list[str]:
     ended = finished + counts(table).get("diverged", 0)
     if ended and ended + failed * search < table.wanted:
         failed *= not search
-        also = f" and {failed:,} failed (--retry-failed trains them once more)" * bool(failed)
+        them = "it" if failed == 1 else "them"
+        also = f" and {failed:,} failed (--retry-failed trains {them} once more)" if failed else ""
         notes.append(
             f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
             "answer may change."
@@ -132,39 +131,6 @@ def _looks(looks: Sequence[int], where: str) -> str:
         f"{', '.join(earlier)} and {last} finished trials. Testing again as they come in finds "
         "differences by chance more often than 5 %."
     )
-
-
-def all_ended(table: StudyTable) -> bool:
-    """Whether each trial that the study wants has finished or failed."""
-    if table.design == "search":
-        found = counts(table)
-        ended = found["finished"] + found.get("diverged", 0) + found.get("failed", 0)
-        return ended >= table.wanted
-    return len(identities(table.trials, "COMPLETE", "FAIL")) >= table.wanted
-
-
-def counts(table: StudyTable) -> dict[str, int]:
-    """Trials by what became of them, the empty kinds left out but for ``finished``.
-
-    ``finished`` are complete trials and, in a search, those that its pruner stopped after an
-    epoch at least; a trial that was pruned before any was a draw that cannot exist. What was drawn
-    again and not trained is among them only where the search lets it count. What diverged has
-    ended too, under its own name.
-    """
-    state, begun = ends(table.trials), trained(table.trials, table.epochs)
-    stopped = int(((state == "PRUNED") & begun).sum())
-    kinds = {
-        "stopped early": stopped,
-        "diverged": int(is_diverged(table.trials).sum()),
-        "failed": int((state == "FAIL").sum()),
-        "under way or cut off": int((state == "RUNNING").sum()),
-        "infeasible": int(((state == "PRUNED") & ~begun).sum()),
-    }
-    finished = int((state == "COMPLETE").sum()) + stopped
-    if again := int((table.trials["duplicate_of"].notna() & begun).sum()):
-        kinds["drawn again"] = again
-        finished -= 0 if table.reuses else again
-    return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
 
 
 def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
@@ -250,7 +216,7 @@ def _verdicts(
         if kind == "inconclusive":
             groups = [(base, chosen)]
         for other, group in groups:
-            items = [_effect(row, other, tests[row["arm"]], table.margin) for row in records(group)]
+            items = [_effect(row, other, tests[row["arm"]], table) for row in records(group)]
             if items:
                 told = ranked(items, [kind] * len(items))
                 yield f"{words.format(base=other, margin=margin)}: {told}."
@@ -259,16 +225,17 @@ def _verdicts(
             yield from settling(open_still, tests, table.margin)
 
 
-def _effect(row: dict[str, Any], base: str, test: PairedTest, margin: float) -> str:
+def _effect(row: dict[str, Any], base: str, test: PairedTest, table: StudyTable) -> str:
     """``dropout=0.1 +1.03 points (95 % interval +0.72 to +1.34, 10 seeds)``."""
     other = "" if row["against"] == base else f" against {row['against']}"
-    little = within(test, margin) and row["verdict"] in ("better", "worse")
+    little = within(test, table.margin) and row["verdict"] in ("better", "worse")
     less = f", {SLIGHT}" if little else ""
     bounds = f"95 % interval {interval(test.low, test.high)}"
     if row["verdict"] == "equivalent":  # which rests on the other one
         bounds = f"90 % interval {interval(test.inner_low, test.inner_high)}"
     sure = f"{bounds}, {counted(test.n, 'seed')}"
     why = f"; {test.reason}" if test.reason else ""
+    why += f"; {CHOSE}" if row["arm"] == optimistic(table) else ""
     return f"{row['arm']}{other} {points(test.mean)} ({sure}{less}{why})"
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from crnn.report.effects import replicates
-from crnn.report.health import collapsed, unlearned, untrained_arms
+from crnn.report.health import collapsed, is_at_chance, unlearned, untrained_arms
 from crnn.report.inference import PairedTest, paired_test
 from crnn.report.sensitivity import is_path, without
 from crnn.report.table import StudyTable
-from crnn.report.wording import interval, listed, percent, points, records
+from crnn.report.wording import counted, interval, listed, percent, points, records
 
 
 def cautions(table: StudyTable) -> Iterable[str]:
@@ -19,9 +19,10 @@ def cautions(table: StudyTable) -> Iterable[str]:
     if said := nothing_to_compare(table):
         yield " ".join(said)
     elif untrained := list(untrained_arms(table.trials)):
+        items = [f"{arm}{_exceptions(table, arm)}" for arm in untrained]
         yield (
-            f"Untrained, at chance level: {listed(untrained)}. There is no verdict on such an arm, "
-            "nor on what is compared with it."
+            f"Untrained, at chance level: {listed(items)}. There is no verdict on such an arm, nor "
+            "on what is compared with it."
         )
     if table.design != "search":
         yield from _collapsed(table)
@@ -38,14 +39,17 @@ def nothing_to_compare(table: StudyTable) -> list[str]:
     where = " on the path" if is_path(table) else ""
     done = set(replicates(table.trials)["arm"])
     finished = "" if done >= set(table.arms["arm"]) else " that have finished"
+    which = unlearned(table.trials, table.arms)
+    if not which:
+        return []
     said = {
         "all": (
             f"Nothing was learned{where}: all {what}{finished} are at chance level, so nothing is "
             "compared."
         ),
         "baseline": (
-            f"Nothing is compared with {base}{where}: it is at chance level, so it has learned "
-            "nothing."
+            f"Nothing is compared with {base}{where}: it is at chance level"
+            f"{_exceptions(table, base) or ', so it has learned nothing'}."
         ),
         "others": (
             f"Only {base} has learned anything{where}: all other {what}{finished} are at chance "
@@ -54,8 +58,15 @@ def nothing_to_compare(table: StudyTable) -> list[str]:
     }
     if len(table.arms) == 1:
         said["all"] = f"Nothing was learned: {base} is at chance level."
-    which = unlearned(table.trials, table.arms)
-    return [said[which], "Try more epochs or another learning rate."] if which else []
+    return [said[which], "Try more epochs or another learning rate."]
+
+
+def _exceptions(table: StudyTable, arm: str) -> str:
+    """How many seeds of an untrained arm have learned something, in brackets; empty if none."""
+    done = replicates(table.trials)
+    own = done[done["arm"] == arm]
+    learned = int((~is_at_chance(own)).sum())
+    return f" ({learned} of {counted(len(own), 'seed')} above it)" if learned else ""
 
 
 def _collapsed(table: StudyTable) -> Iterable[str]:
@@ -66,10 +77,11 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
     items = [
         f"{row['arm']} seed {row['seed']} ({percent(row['val_accuracy'])})" for row in records(lost)
     ]
-    what = "A training" if len(items) == 1 else f"{len(items)} trainings"
+    one = len(items) == 1
+    what = "A training" if one else f"{len(items)} trainings"
     yield (
-        f"{what} collapsed, nearer to chance than to the other seeds of its arm: {listed(items)}. "
-        "Verdicts count it all the same."
+        f"{what} collapsed, nearer to chance than to the other seeds of {'its' if one else 'their'}"
+        f" arm: {listed(items)}. Verdicts count {'it' if one else 'them'} all the same."
     )
     yield from without(table, lost)
 
@@ -77,8 +89,19 @@ def _collapsed(table: StudyTable) -> Iterable[str]:
 def rising(table: StudyTable) -> Iterable[str]:
     """Whether validation accuracy still rose after the last epoch, by more than the margin."""
     test, how = still_rising(table)
-    if test.n == 0 and (table.epochs["epoch"] == 1).any():
-        yield "With one epoch it is not known whether accuracies were still rising."
+    if arms := _of_one_epoch(table):
+        of = "" if set(arms) >= set(replicates(table.trials)["arm"]) else f" of {listed(arms)}"
+        yield f"With one epoch it is not known whether accuracies{of} were still rising."
+    if not how and (alone := rising_arms(table)):
+        items = [
+            f"{arm} ({points(test.mean)} in the last one, 95 % interval "
+            f"{interval(test.low, test.high)})"
+            for arm, test in alone.items()
+        ]
+        yield (
+            f"Still rising after the last epoch: {listed(items)}. The order may change with more "
+            "epochs."
+        )
     if how:
         ends = "" if test.low > 0 else f", 95 % interval {interval(test.low, test.high)}"
         yield (
@@ -96,6 +119,25 @@ def still_rising(table: StudyTable) -> tuple[PairedTest, str]:
     if test.why_not or not test.mean > table.margin:
         return test, ""
     return test, "were still" if test.low > 0 else "may still be"
+
+
+def rising_arms(table: StudyTable) -> dict[str, PairedTest]:
+    """By arm whose accuracy was still rising by more than the margin, its last epoch's steps."""
+    steps = last_steps(table.trials, table.epochs).groupby(level="arm", sort=False)
+    tests = {str(arm): paired_test(own) for arm, own in steps}
+    return {
+        arm: test
+        for arm, test in tests.items()
+        if not test.why_not and test.low > 0 and test.mean > table.margin
+    }
+
+
+def _of_one_epoch(table: StudyTable) -> list[str]:
+    """The arms that were trained for one epoch."""
+    keys = ["stage", "number"]
+    own = table.epochs.merge(replicates(table.trials)[keys], on=keys)
+    last = own.groupby("arm", sort=False)["epoch"].max()
+    return [str(arm) for arm in last.index[last == 1]]
 
 
 def last_rise(table: StudyTable) -> PairedTest:

@@ -15,7 +15,15 @@ from crnn.ablation.design import change_text
 from crnn.ablation.path import TAKEN_BACK
 from crnn.config import Value
 from crnn.power import ALPHA
-from crnn.report.effects import COLUMNS, confounded, effects, is_first, paired, replicates
+from crnn.report.effects import (
+    COLUMNS,
+    confounded,
+    effects,
+    is_first,
+    paired,
+    paired_tests,
+    replicates,
+)
 from crnn.report.health import diverged_arms, of_arms, untrained_arms
 from crnn.report.inference import PairedTest, holm, paired_test, unsound, without_verdict
 
@@ -130,6 +138,13 @@ def path_effects(
     return rows[PATH_COLUMNS]
 
 
+def whole_path(trials: pd.DataFrame, arms: pd.DataFrame) -> PairedTest:
+    """All of a path's changes together: its last step against the baseline, paired by seed."""
+    base, last = str(arms["arm"].iloc[0]), str(_steps(arms)["arm"].iloc[-1])
+    ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
+    return paired_tests(trials, ends)[last]
+
+
 def is_step(rows: pd.DataFrame) -> pd.Series[bool]:
     """Which rows of `path_effects` are the baseline and the steps."""
     return ~rows["step"].isin([TAKEN_BACK, NAMED])
@@ -224,7 +239,7 @@ def _other_order(
 
 
 def never_taken_back(arms: pd.DataFrame) -> list[str]:
-    """The changes of a path that were not taken back alone, as no such network can be trained."""
+    """The changes of a path that were not taken back alone, as the space allows no such setting."""
     steps = _steps(arms)
     back = {frozenset(names) for names in _taken_back(arms, steps)["names"].iloc[1:]}
     every = [_change(steps, place) for place in range(1, len(steps))]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
-from crnn.report.answer import all_ended, at_the_edge
+from crnn.report.answer import at_the_edge
 from crnn.report.confirmed import (
     INTERACTIONS,
     NAMED,
@@ -19,9 +19,10 @@ from crnn.report.confirmed import (
     path_effects,
     search_length,
 )
-from crnn.report.effects import COLUMNS, identities, paired, paired_tests, replicates
+from crnn.report.effects import COLUMNS, paired, replicates
 from crnn.report.gains import gains, slight
-from crnn.report.health import is_diverged
+from crnn.report.progress import failed, lacking
+from crnn.report.recommendation import path_lead
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
@@ -58,15 +59,11 @@ def lead(table: StudyTable) -> Iterable[str]:
     The seeds that chose it are the only ones where there is no path: their figure is optimistic.
     """
     base, names = str(table.arms["arm"].iloc[0]), tags(table)
-    if table.path is None or lacking(table.path) or table.chosen == base:
+    test = path_lead(table)
+    if table.path is None or test is None or not test.n:
         return
     name = names.get(table.chosen, table.chosen)
-    steps = table.path.arms.dropna(subset="step").sort_values("step")
-    last = str(steps["arm"].iloc[-1])  # the chosen setting, by its full name
-    ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
-    test = paired_tests(table.path.trials, ends)[last]
-    if not test.n:
-        return
+    last = str(table.path.arms.dropna(subset="step").sort_values("step")["arm"].iloc[-1])
     seeds, sure = counted(test.n, "fresh seed"), ""
     if not test.why_not:
         sure = f" ({interval(test.low, test.high)})"
@@ -75,6 +72,8 @@ def lead(table: StudyTable) -> Iterable[str]:
     elif not test.why_not and test.low > 0:
         by = f"{points(test.mean)}{sure}".replace("+", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
+    elif not test.why_not and test.high < 0:
+        text = f"On {seeds} {name} is worse than the {base}: {points(test.mean)}{sure}."
     else:
         text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: not shown better."
     own = paired(table.trials, table.chosen, base)
@@ -99,8 +98,8 @@ def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[st
     alone = table.arms.loc[table.arms["named"] & ~table.arms["arm"].isin(path.arms["arm"]), "arm"]
     if len(alone):
         yield (
-            f"Not trained on these seeds: {listed(list(alone))}. Its figures are from the seeds of "
-            "the choice, which are optimistic."
+            f"Not trained on these seeds: {listed(list(alone))}. What is said of "
+            f"{'it' if len(alone) == 1 else 'them'} is from the confirmation's seeds."
         )
 
 
@@ -123,8 +122,8 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
         why = "when the path began (another arm's effect is larger by now)"
     text = (
         f"Chosen, {why}: {_spelled(table.chosen, names)}, "
-        f"{percent(row['val_mean'])} over {counted(int(row['n']), 'fresh seed')}{against}; "
-        f"{how} the search"
+        f"{percent(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
+        f"{against}; {how} the search"
     )
     other = f"; of the arms confirmed, {names.get(first, first)} ranked first there"
     yield f"{text}{'' if first == table.chosen else other}."
@@ -178,9 +177,9 @@ def worth(table: StudyTable) -> Iterable[str]:
         yield from _order(made)
     if more:
         yield f"The path is preliminary: {more}."
-    if failed := _failed(table.path):
+    if count := failed(table.path):
         yield (
-            f"{failed} of the path's {counted(table.path.wanted, 'training')} failed; "
+            f"{count} of the path's {counted(table.path.wanted, 'training')} failed; "
             "--retry-failed trains failures once more."
         )
 
@@ -209,7 +208,7 @@ def judged(row: Mapping[str, Any]) -> str:
     elif row["verdict"]:
         stood = "" if row["step"] in (TAKEN_BACK, NAMED) else " where it stood"
         slightly = bool(row.get("slight"))
-        said = marked(row["verdict"], row["confounded"], slightly, row["reason"]) + stood
+        said = marked(row["verdict"] + stood, row["confounded"], slightly, row["reason"])
     else:
         said = f"not tested: {row['reason']}" if row["reason"] else "not tested"
     if row["depends_on_order"]:
@@ -258,18 +257,3 @@ def path_rows(path: StudyTable) -> pd.DataFrame:
 
 def _nuisances(path: StudyTable) -> list[str]:
     return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]
-
-
-def lacking(path: StudyTable) -> str:
-    """How far a path is whose trainings have not all ended; else empty."""
-    done = len(replicates(path.trials))
-    return "" if all_ended(path) else f"{done} of {path.wanted} trainings have finished"
-
-
-def _failed(path: StudyTable) -> int:
-    """How many of a path's trainings have failed, and not been made good since.
-
-    One that diverged has ended: it would diverge again.
-    """
-    trials = path.trials[~is_diverged(path.trials)]
-    return len(identities(trials, "FAIL") - identities(trials, "COMPLETE"))

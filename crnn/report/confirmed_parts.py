@@ -14,11 +14,12 @@ from crnn.report.confirmed import (
     never_taken_back,
     search_length,
 )
-from crnn.report.confirmed_answer import ORDER, briefly_judged, judged, lacking, path_rows
+from crnn.report.confirmed_answer import ORDER, briefly_judged, judged, path_rows
 from crnn.report.effects import also_changed
 from crnn.report.gallery import Plot
 from crnn.report.part import Part
 from crnn.report.path_plot import waterfall
+from crnn.report.progress import lacking
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
@@ -102,7 +103,7 @@ def _path(table: StudyTable) -> list[Part]:
     if (rows["role"] == NUISANCE).any():
         lines.append("Nuisances are tuned together, in one step that nothing is concluded on.")
     if lone := never_taken_back(path.arms):
-        lines.append(f"Not taken back alone, for no such network can be trained: {listed(lone)}.")
+        lines.append(f"Not taken back alone, as the space allows no such setting: {listed(lone)}.")
     if rows["confounded"].any():
         lines.append(f"{CONFOUNDED}: it also changes {also_changed(path.arms)} by more than 10 %.")
     if more:
@@ -115,6 +116,7 @@ def _path(table: StudyTable) -> list[Part]:
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."
+        caption += "" if more else " Verdicts are on each step where it stood."
         if made["depends_on_order"].any():
             caption += (
                 f" {ORDER}: it depends on the order; the table has its figure in another one."

@@ -106,15 +106,17 @@ def paired_tests(
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
         arms: one row an arm (``arm``, ``against``).
-        of: the same trials with their validation accuracies, where `trials` has other figures in
-            their place: on these it rests whether an arm has learned anything.
+        of: all trials with their validation accuracies, where `trials` has other figures in their
+            place, or only some of them: on these it rests whether an arm diverged, and whether it
+            has learned anything.
     """
     by_arm = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
     none = pd.Series(dtype=float)
     tests = {arm: paired_test(by_arm.get(arm, none)) for arm in arms["arm"].iloc[1:]}
-    for arm, reason in divergence(trials, arms).items():
+    whole = trials if of is None else of
+    for arm, reason in divergence(whole, arms).items():
         tests[arm] = unsound(tests[arm], reason)
-    for arm, reason in withheld(trials if of is None else of, arms).items():
+    for arm, reason in withheld(whole, arms).items():
         tests[arm] = without_verdict(tests[arm], reason)
     return tests
 

@@ -127,5 +127,7 @@ def _parts(values: pd.Series[Any], low: float, high: float, log: bool, **_: Any)
     spaced = np.geomspace if log else np.linspace
     ends = spaced(low, high, BINS + 1)
     ends[[0, -1]] = low, high
-    names = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(ends)]
+    enough = (d for d in range(3, 18) if len({f"{end:.{d}g}" for end in ends}) == len(ends))
+    digits = next(enough, 17)
+    names = [f"{a:.{digits}g} to {b:.{digits}g}" for a, b in pairwise(ends)]
     return pd.cut(values.clip(low, high), list(ends), labels=names, include_lowest=True)

@@ -74,13 +74,19 @@ def may_be_better(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd
     return found.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
 
 
+def is_tested(left: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows of `may_be_better` rest on a test."""
+    return left["high"].notna() & (left["reason"] == "")
+
+
 def always_diverged(trials: pd.DataFrame) -> set[str]:
-    """The arms whose every seed that has ended diverged."""
+    """The arms that diverged with every seed that any arm was trained with."""
     if "diverged" not in trials:
         return set()
     ended = trials[trials["state"].isin(ENDED)].sort_values("number")
     last = ended.drop_duplicates(["arm", "seed"], keep="last")
-    found = last["diverged"].notna().groupby(last["arm"]).all()
+    diverged = last["diverged"].notna().groupby(last["arm"])
+    found = diverged.all() & (diverged.size() == trials["seed"].nunique())
     return set(found.index[found.to_numpy(bool)])
 
 
@@ -104,9 +110,9 @@ def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     gaps = paired_tests(
         scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]),
         arms,
-        scored,
+        trials,
     )
-    validation = paired_tests(scored, arms)
+    validation = paired_tests(scored, arms, trials)
     adjusted = holm([test.p for test in gaps.values()])
     rows = [
         _gap(arm, test, validation[arm].mean, float(p_holm))

@@ -11,14 +11,15 @@ import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
-from crnn.report.answer import all_ended, counts
-from crnn.report.cautions import nothing_to_compare, still_rising
+from crnn.report.cautions import nothing_to_compare, rising_arms, still_rising
 from crnn.report.confirmed import NAMED, NUISANCE
-from crnn.report.confirmed_answer import lacking, path_rows
-from crnn.report.effects import by_size, compared, paired, paired_tests, replicates
-from crnn.report.gains import by_gain, gains, may_be_better
-from crnn.report.health import collapsed, unlearned, untrained_arms
-from crnn.report.inference import paired_test
+from crnn.report.confirmed_answer import path_rows
+from crnn.report.effects import by_size, compared, paired, replicates
+from crnn.report.gains import by_gain, gains, is_tested, may_be_better
+from crnn.report.health import collapsed, diverged_arms, of_arms, unlearned, untrained_arms
+from crnn.report.inference import paired_test, sign
+from crnn.report.progress import all_ended, counts, lacking
+from crnn.report.recommendation import path_lead
 from crnn.report.selection import tags
 from crnn.report.table import StudyTable, stages
 from crnn.report.wording import counted, interval, percent, points, records
@@ -36,6 +37,9 @@ def headline(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
         contrasts: its contrasts, of ``crnn.report.contrasts.contrasts``.
     """
     if not effects["n"].any():
+        lost = counts(table).get("diverged", 0)
+        if lost:
+            return [f"Every training that has ended diverged ({lost:,} of {table.wanted:,})."]
         return [f"No trial has finished yet (0 of {table.wanted:,})."]
     said = next((said for stage in stages(table) if (said := nothing_to_compare(stage))), [])
     found = [*_status(table), *said, *_health(table, untrained=not said)]
@@ -52,7 +56,7 @@ def _found(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) ->
     if which:
         return filter(None, [_shown(effects)])
     if table.design == "confirmation" and table.chosen:
-        return _confirmed(table)
+        return _confirmed(table, effects)
     return _designed(table, effects, contrasts)
 
 
@@ -74,13 +78,18 @@ def _health(table: StudyTable, *, untrained: bool) -> Iterator[str]:
         yield f"Untrained, at chance level: {_some(list(none))}; no verdict on that."
     lost = pd.concat([collapsed(stage.trials) for stage in stages(table)], ignore_index=True)
     if table.design != "search" and len(lost):
-        names = [f"{row['arm']} seed {row['seed']}" for row in records(lost)]
-        yield f"Collapsed to near chance, and counted: {_some(names)}."
+        names = [
+            f"{row['arm']} seed {row['seed']} ({percent(row['val_accuracy'])})"
+            for row in records(lost)
+        ]
+        yield f"Collapsed, and counted: {_some(names)}."
     if table.design == "search":
         return
     _, how = still_rising(table)
     if how:
         yield f"Accuracies {how} rising after the last epoch: the order may change."
+    elif arms := list(rising_arms(table)):
+        yield f"Still rising after the last epoch: {_some(arms)}; the order may change."
 
 
 def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[str]:
@@ -92,7 +101,10 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
     if table.design == "factorial":
         yield from _on_average(contrasts)
     yield _shown(effects) or f"No arm is shown to differ from {base}."
-    yield _to_take(table, effects, base)
+    if table.design == "confirmation":
+        yield "Not chosen yet: that takes all of the confirmation's trainings."
+    else:
+        yield _to_take(table, effects, base)
 
 
 def _shown(effects: pd.DataFrame) -> str:
@@ -111,36 +123,54 @@ def _shown(effects: pd.DataFrame) -> str:
         for word, found in kinds
         if len(found)
     ]
-    text = "; ".join(parts)
+    return _sentence("; ".join(parts))
+
+
+def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _on_average(contrasts: pd.DataFrame) -> Iterator[str]:
-    """A factorial's significant averages, the largest first."""
-    shown = contrasts[(contrasts["kind"] != "additivity") & (contrasts["p_holm"] < ALPHA)]
-    rows = by_size(shown)
-    items = [f"{row['term']} ({points(row['delta'])})" for row in records(rows)]
-    if items:
-        yield f"On average over the other factors: {_some(items)}."
+    """A factorial's significant averages and interactions, the largest first."""
+    shown = by_size(contrasts[contrasts["p_holm"] < ALPHA])
+    main, both = (
+        [f"{row['term']} ({points(row['delta'])})" for row in records(shown[shown["kind"] == kind])]
+        for kind in ("main", "interaction")
+    )
+    if main:
+        more = f"; besides, {counted(len(both), 'interaction')}" if both else ""
+        yield f"On average over the other factors: {_some(main)}{more}."
+    elif both:
+        yield f"Together, beyond the sum of both: {_some(both)}."
 
 
 def _to_take(table: StudyTable, effects: pd.DataFrame, base: str) -> str:
     shown = effects[(effects["verdict"] == "better") & (effects["against"] == base)]
     if len(shown):
         return f"Recommended: {shown.sort_values('delta', kind='stable')['arm'].iloc[-1]}."
-    left = list(may_be_better(table.trials, table.arms, table.margin)["arm"])
-    if not left:
+    left = may_be_better(table.trials, table.arms, table.margin)
+    if left.empty:
         return f"Keep {base}: no arm is better by {100 * table.margin:.2f} points or more."
-    return f"Not settled: {_some(left)} may be better."
+    tested, said = is_tested(left), []
+    if tested.any():
+        said.append(f"{_some(list(left['arm'][tested]))} may be better")
+    if others := list(left["arm"][~tested]):
+        said.append(f"{_some(others)} {'is' if len(others) == 1 else 'are'} not compared")
+    return f"Not settled: {'; '.join(said)}."
 
 
-def _confirmed(table: StudyTable) -> Iterator[str]:
+def _confirmed(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
     """What the chosen setting is worth, which step to it helped, what it may not beat."""
     base, name = str(table.arms["arm"].iloc[0]), tags(table).get(table.chosen, table.chosen)
-    if table.chosen == base:
-        yield f"Chosen: {base}; nothing that was confirmed is better on fresh seeds."
+    if len(table.arms) == 1:
+        yield f"Chosen: {base}; nothing else was confirmed."
         return
-    if table.path is None or lacking(table.path):
+    if table.chosen == base:
+        yield f"Chosen: {base}, the best of the confirmation."
+        yield _to_take(table, effects, base)
+        return
+    test = path_lead(table)
+    if table.path is None or test is None:
         own = paired(table.trials, table.chosen, base)
         lead = f" {points(own.mean())} against {base}" if len(own) else ""
         yield f"Chosen: {name},{lead} on the seeds that chose it, which is optimistic."
@@ -149,14 +179,11 @@ def _confirmed(table: StudyTable) -> Iterator[str]:
         return
     rows = path_rows(table.path)
     steps = rows[~rows["step"].isin(["0", TAKEN_BACK, NAMED])]
-    last = str(steps["arm"].iloc[-1])
-    ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
-    test = paired_tests(table.path.trials, ends)[last]
     sure = "" if test.why_not else f" ({interval(test.low, test.high)})"
     sure += f"; {test.reason}" if test.reason else ""
     fresh = f"{points(test.mean)} against {base} on {counted(test.n, 'fresh seed')}{sure}"
-    kind = "Best found" if test.low > 0 and not test.reason else "Not shown to be better"
-    yield f"{kind}: {name}, {fresh}."
+    kinds = {"better": "Best found", "worse": "Worse than the baseline"}
+    yield f"{kinds.get(sign(test), 'Not shown to be better')}: {name}, {fresh}."
     yield from _steps(steps)
     yield from _challenger(table, name)
 
@@ -185,7 +212,10 @@ def _challenger(table: StudyTable, name: str) -> Iterator[str]:
     if not lead.why_not and lead.low <= 0:
         called = tags(table).get(second, second)
         ends = f"{points(lead.mean)}, {interval(lead.low, lead.high)}"
-        yield f"Not shown: that {name} beats {called} ({ends})."
+        faults = of_arms(diverged_arms(table.trials), [table.chosen, second])
+        for arm, tag in tags(table).items():
+            faults = faults.replace(arm, tag)
+        yield f"Not shown: that {name} beats {called} ({ends}{f'; {faults}' if faults else ''})."
 
 
 def _search(table: StudyTable, effects: pd.DataFrame, *, compares: bool) -> Iterator[str]:

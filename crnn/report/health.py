@@ -84,12 +84,22 @@ def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
     if not {"train_size", "train_fraction"} <= set(trials):
         return {}
     done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    margins = _above_chance(done).groupby(done["arm"]).median()
+    return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
+
+
+def is_at_chance(done: pd.DataFrame) -> pd.Series[bool]:
+    """By finished training, whether its validation accuracy is within chance of guessing."""
+    return _above_chance(done) < 0
+
+
+def _above_chance(done: pd.DataFrame) -> pd.Series[float]:
+    """Validation accuracies less the highest that guessing would give by chance."""
     limits = [
         chance_limit(TrainConfig(train_size=int(size), train_fraction=float(part)))
         for size, part in zip(done["train_size"], done["train_fraction"], strict=True)
     ]
-    margins = (done["val_accuracy"].astype(float) - limits).groupby(done["arm"]).median()
-    return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
+    return done["val_accuracy"].astype(float) - limits
 
 
 def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:

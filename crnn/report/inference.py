@@ -86,6 +86,13 @@ def without_verdict(test: PairedTest, reason: str) -> PairedTest:
     return PairedTest(test.n, test.mean, test.sd, why_not=why, reason=why)
 
 
+def sign(test: PairedTest) -> str:
+    """``better`` or ``worse`` where a test that is alone in its family shows that; else empty."""
+    if test.why_not or test.reason:
+        return ""
+    return "better" if test.low > 0 else "worse" if test.high < 0 else ""
+
+
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
     """Holm's step-down adjustment (1979) over a family; a missing p (NaN) counts as 1."""
     values = np.nan_to_num(np.asarray(p_values, float), nan=1.0)

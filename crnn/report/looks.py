@@ -9,8 +9,8 @@ from optuna.storages import RDBStorage
 
 from crnn.ablation.record import note_look
 from crnn.ablation.storage import ReadOnlyError
-from crnn.report.answer import all_ended
 from crnn.report.effects import looked_at
+from crnn.report.progress import all_ended
 from crnn.report.table import StudyTable
 
 

@@ -17,9 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from crnn.report import tables
-from crnn.report.answer import counts, findings, first_said, incomplete
+from crnn.report.answer import findings, first_said, incomplete
 from crnn.report.effects import also_changed, confounds
 from crnn.report.headline import headline
+from crnn.report.progress import counts
 from crnn.report.table import StudyTable, all_epochs, all_trials, provenance
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none

@@ -12,6 +12,7 @@ import pandas as pd
 from crnn.report.answer import incomplete
 from crnn.report.effects import also_changed, replicates
 from crnn.report.page import escape_markdown, markdown_table
+from crnn.report.recommendation import about_choice
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable, arms_table, paper_table
 from crnn.report.wording import CONFOUNDED, counted
@@ -73,6 +74,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
         f"{question} Accuracy after the last epoch, {_seeds(table)} an arm; "
         f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted.",
         *incomplete(table),
+        about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
         f"{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
         if marked

@@ -45,7 +45,8 @@ def waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Fig
         marks += [Line2D([], [], color=BLACK, linewidth=1.2)]
         words += ["95 % interval of the step"]
     style.key(figure, marks, words)
-    style.footnote(figure, f"Margin: ±{100 * margin:.2f} points.")
+    stood = " Verdicts are on each step where it stood." if tested else ""
+    style.footnote(figure, f"Margin: ±{100 * margin:.2f} points.{stood}")
     return figure
 
 

@@ -16,10 +16,13 @@ from crnn.power import (
     minimum_detectable,
     upper_spread,
 )
+from crnn.report.confirmed import whole_path
 from crnn.report.effects import paired
-from crnn.report.gains import by_gain, gains, gaps_on_test, may_be_better
+from crnn.report.gains import by_gain, gains, gaps_on_test, is_tested, may_be_better
 from crnn.report.health import unlearned
-from crnn.report.inference import PairedTest, paired_test
+from crnn.report.inference import PairedTest, paired_test, sign
+from crnn.report.progress import lacking
+from crnn.report.selection import tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, interval, listed, percent, points, ranked, records
 
@@ -84,10 +87,43 @@ def _findable(seeds: int, family: int, spread: float) -> str:
     return f"a difference of {100 * least:.2f} points or more"
 
 
+CHOSE = "optimistic: these seeds chose it"
+
+
+def path_lead(table: StudyTable) -> PairedTest | None:
+    """The chosen setting against the baseline on the path's own seeds, which chose nothing.
+
+    None where the baseline was chosen, and as long as there is no path that has ended.
+    """
+    base = str(table.arms["arm"].iloc[0])
+    if table.path is None or lacking(table.path) or table.chosen in ("", base):
+        return None
+    return whole_path(table.path.trials, table.path.arms)
+
+
+def optimistic(table: StudyTable) -> str:
+    """The arm of a confirmation whose figures are from the seeds that chose it; else empty."""
+    if table.design != "confirmation" or table.chosen == table.arms["arm"].iloc[0]:
+        return ""
+    return table.chosen
+
+
+def about_choice(table: StudyTable) -> str:
+    """What to know of the chosen arm's figures in a table of a confirmation; else empty."""
+    arm = optimistic(table)
+    if not arm:
+        return ""
+    return f"{tags(table).get(arm, arm)} was chosen by these seeds: its effect is optimistic."
+
+
 def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     """The setting to take, and what that rests on; or which may be better than the baseline."""
     base = effects.iloc[0]
-    if not base["n"]:
+    if not base["n"] or (table.design == "confirmation" and not table.chosen):
+        return
+    lead = path_lead(table)
+    if lead and lead.n:
+        yield from _on_fresh_seeds(table, effects, lead)
         return
     shown = effects[(effects["verdict"] == "better") & (effects["against"] == base["arm"])]
     if shown.empty and unlearned(table.trials, table.arms):
@@ -99,25 +135,47 @@ def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     yield (
         f"Recommended: {best['arm']}, {points(best['delta'])} against {base['arm']} over "
         f"{counted(int(best['pairs']), 'seed')}, the largest effect of what has been "
-        f"shown to be better (means: {percent(best['val_mean'])} and {percent(base['val_mean'])})."
+        f"shown to be better (means: {percent(best['val_mean'])} and {percent(base['val_mean'])})"
+        + (f"; {CHOSE}." if best["arm"] == optimistic(table) else ".")
     )
-    gain = gains(table.trials, table.arms).drop(str(best["arm"]))
-    second = by_gain(effects[effects["reason"] == ""], gain)["arm"].iloc[:1].tolist()
-    if second and second[0] != base["arm"]:
-        is_shown = second[0] in set(shown["arm"])
-        yield from _runner_up(table, str(best["arm"]), str(second[0]), is_shown=is_shown)
+    yield from _runner_up(table, effects, str(best["arm"]))
 
 
-def _runner_up(table: StudyTable, best: str, second: str, *, is_shown: bool) -> Iterable[str]:
+def _on_fresh_seeds(table: StudyTable, effects: pd.DataFrame, lead: PairedTest) -> Iterable[str]:
+    """Whether to take the chosen setting, by the seeds that chose nothing."""
+    base, name = str(effects["arm"].iloc[0]), table.chosen
+    sure = "" if lead.why_not else f", 95 % interval {interval(lead.low, lead.high)}"
+    where = f"on {counted(lead.n, 'fresh seed')} ({points(lead.mean)}{sure})"
+    if lead.reason:
+        yield f"Not recommended: {name}. On the path, {lead.reason}."
+    elif sign(lead) == "better":
+        yield f"Recommended: {name}, better than {base} {where}, which chose nothing."
+        yield from _runner_up(table, effects, name)
+    elif sign(lead) == "worse":
+        yield f"Not recommended: {name}, worse than {base} {where}, which chose nothing."
+    else:
+        yield (
+            f"Not settled whether to take {name}: it is not shown to be better than {base} "
+            f"{where}, which chose nothing."
+        )
+
+
+def _runner_up(table: StudyTable, effects: pd.DataFrame, best: str) -> Iterable[str]:
     """How the recommended arm and the next in the order of effects differ."""
+    base, gain = str(effects["arm"].iloc[0]), gains(table.trials, table.arms).drop(best)
+    others = by_gain(effects[effects["reason"] == ""], gain)
+    if others.empty or others["arm"].iloc[0] == base:
+        return
+    second = str(others["arm"].iloc[0])
     lead = paired_test(paired(table.trials, best, second))
     if lead.why_not:
         return
     if lead.mean >= 0:
         ends = f"95 % interval {interval(lead.low, lead.high)}, for this pair alone"
+        ends += f"; {CHOSE}" if best == optimistic(table) else ""
         yield f"Its lead over {second} is {points(lead.mean)} ({ends})."
         return
-    base = table.arms["arm"].iloc[0]
+    is_shown = (others["verdict"].iloc[0], others["against"].iloc[0]) == ("better", base)
     which = "" if is_shown else f", not shown to be better than {base},"
     ends = f"95 % interval {interval(-lead.high, -lead.low)}, for this pair alone"
     apart = "" if lead.high < 0 else "; the data cannot tell the two apart"
@@ -136,21 +194,22 @@ def _kept(table: StudyTable, base: str) -> str:
             f"Recommended: keep {base}; no arm is better by {margin} or more: each 90 % interval "
             f"against {base} ends below that."
         )
-    items, kinds = [], []
-    for row in records(left):
-        tested = math.isfinite(row["high"]) and not row["reason"]
-        kinds.append("tested" if tested else "not tested")
-        size = f"{points(row['delta'])}, " if row["n"] else ""
-        until = (
-            f"90 % interval up to {points(row['high'])}"
-            if tested
-            else row["reason"] or "not tested"
-        )
-        items.append(f"{row['arm']} ({size}{until})")
-    return (
-        f"Not settled whether to keep {base}. These may be better by {margin} or more: "
-        f"{ranked(items, kinds)}."
-    )
+    tested = is_tested(left)
+    open_still = [
+        f"{row['arm']} ({points(row['delta'])}, 90 % interval up to {points(row['high'])})"
+        for row in records(left[tested])
+    ]
+    others = [
+        f"{row['arm']} ({row['reason'] or 'too few pairs'})" for row in records(left[~tested])
+    ]
+    said = f"Not settled whether to keep {base}."
+    if open_still:
+        kinds = ["tested"] * len(open_still)
+        said += f" These may be better by {margin} or more: {ranked(open_still, kinds)}."
+    if others:
+        kinds = ["not compared"] * len(others)
+        said += f" Not compared with it, so not ruled out: {ranked(others, kinds)}."
+    return said
 
 
 def own_seeds(effects: pd.DataFrame) -> Iterable[str]:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from crnn.config import CHANCE
 from crnn.report import search_plots
-from crnn.report.answer import counts
 from crnn.report.effects import trained
 from crnn.report.ends import DIVERGED, ends
 from crnn.report.expected import expected_performance, random_draws
@@ -29,6 +28,7 @@ from crnn.report.importance import (
     shown_order,
 )
 from crnn.report.part import Part
+from crnn.report.progress import counts
 from crnn.report.selection import floor
 from crnn.report.table import StudyTable
 from crnn.report.tables import TextTable
@@ -112,9 +112,10 @@ def _about_order(found: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
         return f"Both methods put these first: {listed(order[:ORDERED], separator=', ')}."
     if found["method"].nunique() == 1:
         return "Only one method judges these, so they are not ranked."
+    which = "first three" if len(order) > ORDERED else "hyperparameters"
     return (
-        "The two methods do not order the first three alike, so the hyperparameters are not "
-        "ranked: they stand in the space's order."
+        f"The two methods do not order the {which} alike, so the hyperparameters are not ranked: "
+        "they stand in the space's order."
     )
 
 
@@ -220,9 +221,11 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
     order, is_ranked = shown_order(found), not found.empty and ordered_alike(found)
     leading = [name for name in order if name in names][:PAIRED]
     shown = {p: f for p, f in cells.items() if set(p) <= set(leading)}
+    count = "" if len(leading) == len(names) else f"{len(leading)} "
+    which = f"{count}most important " if is_ranked else f"first {count}"
     lines = [
-        f"The pairs of the {f'{PAIRED} most important' if is_ranked else f'first {PAIRED}'} "
-        f"scientific factors{'' if is_ranked else ' of the space'} "
+        f"The pairs of the {which if count else ''}scientific factors"
+        f"{'' if is_ranked or not count else ' of the space'} "
         f"({listed(leading, separator=', ')}); all pairs are in interactions.csv. Other settings "
         "differ between cells as well, so a cell of few trials says little."
         if shown
@@ -263,7 +266,7 @@ def _contour(
     figure = search_plots.contour(points, (one, other), logs)
     caption = (
         f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
-        "hyperparameters that are numbers. Colours are "
+        "hyperparameters of which four numbers or more were drawn. Colours are "
         "joined between the points, which are what was drawn (larger where several were); where "
         "there are few they are a guess."
     )

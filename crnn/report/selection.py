@@ -76,7 +76,9 @@ def shown_of(
     if not settled or (effects["verdict"] == "").all():
         return f"{line}: the largest effects."
     counts = ", ".join(f"{count:,} {kind}" for kind, count in rest.value_counts().items())
-    return f"{line}: the significant and the largest effects. Not shown: {counts}."
+    cut = rest.isin(SIGNIFICANT).any()
+    which = "the largest significant effects" if cut else "the significant and the largest effects"
+    return f"{line}: {which}. Not shown: {counts}."
 
 
 def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:

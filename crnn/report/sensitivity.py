@@ -8,10 +8,11 @@ import pandas as pd
 
 from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
-from crnn.report.confirmed import NUISANCE, path_effects
+from crnn.report.confirmed import NUISANCE, path_effects, whole_path
 from crnn.report.contrasts import contrasts, significance
 from crnn.report.effects import compared, effects, identities
 from crnn.report.gains import by_gain, gains
+from crnn.report.inference import sign
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, listed, points, records
 
@@ -29,8 +30,8 @@ def without(table: StudyTable, lost: pd.DataFrame) -> Iterable[str]:
         table: one stage of a study that is no search.
         lost: the rows of its trials to leave out.
     """
-    if len(identities(table.trials, "COMPLETE", "FAIL")) < table.wanted:
-        return
+    if is_path(table) and len(identities(table.trials, "COMPLETE", "FAIL")) < table.wanted:
+        return  # it has no verdicts before its last training has ended
     kept = table.trials.drop(lost.index)
     (now, now_too), (then, then_too) = (_families(table, each) for each in (table.trials, kept))
     found = [
@@ -66,10 +67,12 @@ def _families(table: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdic
 
 def _of_path(path: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdicts]:
     """The verdicts on a path's steps, and on whether these depend on the order."""
+    base = f"against {path.arms['arm'].iloc[0]}"
     nuisances = [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]
     rows = path_effects(trials, path.arms, path.margin, nuisances)
     rows = rows[(rows["step"] != "0") & (rows["role"] != NUISANCE)]
-    steps: dict[str, tuple[float, str]] = {}
+    whole = whole_path(trials, path.arms)
+    steps = {f"the whole path {base}": (whole.mean, sign(whole) or "not shown to differ")}
     orders: dict[str, tuple[float, str]] = {}
     for row in records(rows):
         name = f"taking back {row['change']}" if row["step"] == TAKEN_BACK else row["change"]

@@ -23,9 +23,10 @@ from crnn.report.effects import (
     replicates,
     trained,
 )
-from crnn.report.ends import ends
+from crnn.report.ends import DIVERGED, ends
 from crnn.report.gains import by_gain, gains, inner_intervals, slight
 from crnn.report.inference import mean_interval, prediction_interval, sign_flip
+from crnn.report.recommendation import about_choice
 from crnn.report.selection import ROOM, leading, shown_of, tags
 from crnn.report.table import StudyTable
 from crnn.report.wording import (
@@ -86,8 +87,8 @@ def arms_table(
     columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
     best = by_gain(effects, gains(table.trials, table.arms))["arm"].head(1)
     strong = {place for place, arm in enumerate(rows["arm"]) if arm in set(best)}
-    note = shown_of(table, effects, rows)
-    return TextTable(list(columns), _by_row(columns), len(names), strong, note)
+    notes = filter(None, [shown_of(table, effects, rows), about_choice(table)])
+    return TextTable(list(columns), _by_row(columns), len(names), strong, " ".join(notes))
 
 
 def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
@@ -207,8 +208,8 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     numbers = set(tags(table).values())
     drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
     cut = shown_of(table, effects, rows)
-    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else [])]
-    return TextTable(list(columns), _by_row(columns), note="\n".join(notes))
+    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
+    return TextTable(list(columns), _by_row(columns), note="\n".join(filter(None, notes)))
 
 
 def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
@@ -399,7 +400,7 @@ def failures_table(table: StudyTable) -> TextTable:
         for (state, reason), group in rows.groupby(["state", "reason"], sort=False)
     ]
     titles = ["state", "reason", "trials", "finished since", "which"]
-    note = _by_kind(trials["state"], trials["failure"].fillna("").astype(str), stopped)
+    note = _by_kind(ends(trials), trials["failure"].fillna("").astype(str), stopped)
     return TextTable(titles, cells, words=5, note=note)
 
 
@@ -409,6 +410,7 @@ def _by_kind(state: pd.Series[str], reasons: pd.Series[str], stopped: pd.Series[
     beyond = never & reasons.str.extract(BEYOND)[0].notna()
     again = never & reasons.str.startswith(SAME_SETTING)
     kinds = {
+        "diverged": state == DIVERGED,
         "failed": state == "FAIL",
         "stopped by the pruner": stopped,
         "beyond the limits": beyond,
