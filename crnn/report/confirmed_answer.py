@@ -98,8 +98,9 @@ def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[st
     alone = table.arms.loc[table.arms["named"] & ~table.arms["arm"].isin(path.arms["arm"]), "arm"]
     if len(alone):
         yield (
-            f"Not trained on these seeds: {listed(list(alone))}. What is said of "
-            f"{'it' if len(alone) == 1 else 'them'} is from the confirmation's seeds."
+            f"Not trained on these seeds: {listed(list(alone))}. "
+            f"{'Its' if len(alone) == 1 else 'Their'} figures are from the seeds of the choice, "
+            "which are optimistic."
         )
 
 
