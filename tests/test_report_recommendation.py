@@ -24,7 +24,7 @@ from crnn.report.paste import as_latex, as_markdown
 from crnn.report.recommendation import path_lead, recommended
 from crnn.report.selection import leading, numbered, shown_of
 from crnn.report.table import StudyTable
-from crnn.report.tables import brief_table, failures_table
+from crnn.report.tables import arms_table, brief_table, failures_table
 from crnn.report.wording import points
 from tests.report_studies import study as made_study
 from tests.test_report_confirmed import CONFIRM, confirmed, path_of
@@ -211,6 +211,15 @@ def test_no_difference_on_the_test_images_is_found_of_an_arm_that_diverged() -> 
 
     assert adjusted() < 0.05
     assert adjusted(1) == 1.0
+
+
+@pytest.mark.parametrize("lost", [(1,), (0, 1, 2)])
+def test_a_baseline_that_diverged_is_said_first(lost: tuple[int, ...]) -> None:
+    table = diverging(*lost, n=3, arm="baseline")
+    said = f"baseline diverged in {len(lost)} of 3 seeds: no comparison with it is a finding."
+    assert of(table) == [said]
+    rows = effects(table.trials, table.arms, table.margin)
+    assert bool(arms_table(table, rows).strong) is (len(lost) < 3)
 
 
 def test_that_all_diverged_is_said_first_and_counted_as_such() -> None:

@@ -98,6 +98,9 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
     if len(effects) == 1:
         yield f"{base}: {percent(effects['val_mean'].iloc[0])}; there is nothing to compare."
         return
+    if lost := diverged_arms(table.trials).get(base):
+        yield f"{base} {lost}: no comparison with it is a finding."
+        return
     if table.design == "factorial":
         yield from _on_average(contrasts)
     yield _shown(effects) or f"No arm is shown to differ from {base}."

@@ -85,7 +85,8 @@ def arms_table(
     names = _names(table, effects, rows)
     sizes = rows[["arm"]].merge(table.arms, on="arm")
     columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
-    best = by_gain(effects, gains(table.trials, table.arms))["arm"].head(1)
+    gain = gains(table.trials, table.arms)
+    best = by_gain(effects, gain)["arm"].head(1 if effects["n"].iloc[0] else 0)
     strong = {place for place, arm in enumerate(rows["arm"]) if arm in set(best)}
     notes = filter(None, [shown_of(table, effects, rows), about_choice(table)])
     return TextTable(list(columns), _by_row(columns), len(names), strong, " ".join(notes))
