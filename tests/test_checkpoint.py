@@ -154,6 +154,17 @@ def test_anything_else_is_damaged(tmp_path_factory: pytest.TempPathFactory, data
         read_checkpoint(path, MARKS)
 
 
+def test_one_of_a_format_to_come_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state"
+    with monkeypatch.context() as patched:
+        patched.setattr("crnn.checkpoint.FORMAT", "2")
+        write_checkpoint(path, TINY, MARKS)
+    with pytest.raises(DamagedError, match="its format is 2, this version reads 1"):
+        read_checkpoint(path, MARKS)
+
+
 def test_a_damaged_file_is_moved_out_of_the_way(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("damaged")
     assert set_aside(tmp_path / "a") == tmp_path / "a.damaged"
