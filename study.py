@@ -54,6 +54,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+if os.environ.get("COLUMNS") == "0":  # not known, as some editors' terminals say
+    del os.environ["COLUMNS"]
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -746,8 +748,10 @@ def _print_report(written: Report, open_report: bool) -> None:
     for sentence in written.headline:
         _tell(f"[bold]{escape(sentence)}[/]")
     _print()
+    before = " ".join(written.headline)
     for sentence in written.answer:
-        _tell(escape(sentence))
+        if sentence not in before:
+            _tell(escape(sentence))
     _print()
     _print_text_table(written.arms)
     page = written.folder / "report.html"

@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
+from crnn.ablation.record import load_record
 from crnn.ablation.search import SearchSource
 from crnn.ablation.status import status
 from crnn.ablation.storage import read_trials
@@ -92,6 +93,27 @@ def test_what_no_draw_could_be_fails_with_its_reason(
     assert rows[number].attributes["failure"].startswith(f"enqueued: {reason}")
     assert [row.state for row in rows].count("COMPLETE") == 5
     assert go_on(sweep) == []
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"arm": "mine"}, {"seed": "x"}, {"diverged": 3, "failure": "mine"}, {"note": [1], "stage": 7}],
+)
+def test_one_with_attributes_of_its_own_is_trained_as_any_other(
+    attributes: dict[str, Any], sweep: RDBStorage
+) -> None:
+    study = optuna.load_study(study_name=STUDY, storage=sweep)
+    study.enqueue_trial({"optimizer": "sgd"}, user_attrs=attributes)
+    assert status(sweep, STUDY)["complete"] == 2
+    assert load_study(sweep, STUDY).wanted == 6
+    run_all(SearchSource(sweep, STUDY, load_record(sweep, STUDY)))
+    row = read_trials(sweep, STUDY)[2]
+    assert (row.state, row.attributes["setting"]["optimizer"]) == ("COMPLETE", "sgd")
+    assert {"diverged", "failure"}.isdisjoint(row.attributes)
+    assert row.attributes.get("note") == attributes.get("note")
+    table = load_study(sweep, STUDY)
+    assert len(table.trials) == 6
+    assert table.trials["state"].eq("COMPLETE").all()
 
 
 def test_it_is_shown_with_the_failures(sweep: RDBStorage) -> None:

@@ -81,7 +81,7 @@ NOW = {
     "crnn.ablation.storage.waiting": "sqlalchemy crnn.ablation.signals",
     "crnn.ablation.storage.opening": (
         "optuna sqlalchemy crnn.ablation.folders crnn.ablation.signals "
-        "crnn.ablation.storage.errors crnn.ablation.storage.waiting crnn.files"
+        "crnn.ablation.storage.errors crnn.ablation.storage.waiting crnn.errors crnn.files"
     ),
     "crnn.ablation.storage.journal": (
         "optuna crnn.ablation.storage.opening crnn.ablation.storage.waiting"

@@ -127,6 +127,23 @@ def test_of_another_host_it_is_told_that_nothing_can_be_seen(
     assert "Locked by process 7 on lab-2: whether it still runs cannot be seen" in answer.out
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["process x on {host}", "{host}", "\udcff\udcfe", "process 99999999999999999999 on {host}",
+     "process -1 on {host}"],
+)  # fmt: skip
+def test_a_lock_that_no_process_has_written_is_told_as_it_is(
+    text: str, sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    designed(sqlite_storage)
+    said = text.format(host=os.uname().nodename)
+    (tmp_path / f"studies.db.{STUDY}.lock").write_bytes(os.fsencode(said))
+    found = status(sqlite_storage, STUDY)
+    assert found["holder"]["certain"] is False
+    answer = cli.call("status", STUDY, "--storage", url_of(sqlite_storage))
+    assert "whether it still runs cannot be seen" in " ".join(answer.out.split())
+
+
 def test_all_studies_are_listed(mixed: RDBStorage) -> None:
     begin(mixed, record(SEARCH), "a-search")
     optuna.create_study(study_name="of another program", storage=mixed)

@@ -141,11 +141,11 @@ def theirs() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def closed(folder: Path) -> Path:
-    """The folder, from now on for others to read."""
+def closed(folder: Path, *, shared: bool = False) -> Path:
+    """The folder, whose files others may read from now on; in a shared one they may make some."""
     for path in folder.iterdir():
-        path.chmod(0o644)
-    folder.chmod(0o755 if ROOT else 0o555)
+        path.chmod(0o644 if ROOT else 0o444)
+    folder.chmod(0o777 if shared else 0o755 if ROOT else 0o555)
     return folder
 
 
@@ -171,8 +171,11 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["their folder", "a shared folder"])
 @pytest.mark.parametrize("left", ["settled", "wal", "killed", "killed without -shm", "running"])
-def test_a_storage_that_cannot_be_written_is_read(left: str, theirs: Path, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_written_is_read(
+    left: str, shared: bool, theirs: Path, tmp_path: Path
+) -> None:
     if left.startswith("killed"):
         kill_a_run(theirs)
         if left != "killed":
@@ -186,7 +189,7 @@ def test_a_storage_that_cannot_be_written_is_read(left: str, theirs: Path, tmp_p
             settle(storage)
         if left != "running":
             storage.engine.dispose()
-    before = listing(closed(theirs))
+    before = listing(closed(theirs, shared=shared))
     target = storage_url(str(tmp_path / "copy.db"), tmp_path)
     with nobody(), opened_storage(url_in(theirs)) as found:
         assert study_names(found) == ["a"]

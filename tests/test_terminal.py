@@ -92,6 +92,24 @@ def test_a_notebooks_own_backend_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
     assert os.environ["MPLBACKEND"] == "module://no_such_module.backend"
 
 
+def test_a_terminal_of_no_known_width_is_written_to(tmp_path: Path) -> None:
+    shown = cli.run("plan", "quick", cwd=tmp_path, COLUMNS="0")
+    assert (shown.code, shown.out) == (0, cli.run("plan", "quick", cwd=tmp_path, COLUMNS="80").out)
+    refused = cli.run("plan", "nosuch", cwd=tmp_path, COLUMNS="0")
+    assert refused.err.startswith("error: nosuch: no such space")
+
+
+@pytest.mark.parametrize("command", [["status"], ["report"], ["run", "smoke"]])
+def test_a_folder_whose_name_is_no_text_is_refused_in_a_line(
+    command: list[str], tmp_path: Path
+) -> None:
+    results = os.fsdecode(b"r\xe9sultats")
+    answer = cli.call(*command, "--results", str(tmp_path / results))
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert r"r\udce9sultats/studies.db: its name is not valid UTF-8" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("words", [["plan", "quick"], ["plan", "quick", "--json"], ["--help"]])
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -261,7 +261,8 @@ def checked_trials(
 ) -> list[TrialRow]:
     """The study's trials by number (see `storage.read_trials`), their attributes checked.
 
-    Any tool may have added trials of its own: they have no attribute ``arm``.
+    Any tool may have added trials of its own: they have no attribute ``arm``. One that waits is
+    not the study's yet, whatever attributes it was enqueued with.
 
     Raises:
         UnreadableError: an attribute is missing, or has another type than this version gives it.
@@ -273,6 +274,7 @@ def checked_trials(
     except ValueError as error:  # a date that is none
         fault = one_line(f"a trial's start or end: {error}")
         raise UnreadableError(f"study {study}", fault) from None
+    rows = [replace(row, attributes={}) if row.state == "WAITING" else row for row in rows]
     for row in rows:
         if row.state not in STATES:
             fault = one_line(f"its state is {row.state}; there are {', '.join(STATES)}")

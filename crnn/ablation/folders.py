@@ -70,7 +70,8 @@ def check_name(study: str) -> None:
     if not _is_free(study):
         raise UserError(
             f"study name {study!r}: takes letters, digits, '.', '_' and '-', a letter or digit "
-            "first, at most 100; 'reference' and names ending in '.confirm' are taken"
+            "first, at most 100; 'reference' and names ending in '.confirm' are taken. A study "
+            "that was renamed to it goes on once it is renamed to such a name"
         )
 
 

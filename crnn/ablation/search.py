@@ -14,9 +14,10 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from crnn.ablation.arm_names import ArmNames
-from crnn.ablation.attributes import checked_trials, is_diverged, is_ours
+from crnn.ablation.attributes import TrialAttributes, checked_trials, is_diverged, is_ours
 from crnn.ablation.checks import exceeding_batch
 from crnn.ablation.design import Arm, cost, excesses, make_arm, why_not
 from crnn.ablation.origin import Drawn
@@ -30,6 +31,7 @@ from crnn.ablation.storage import (
     TrialRow,
     create_trial,
     finish_trial,
+    free_waiting,
     report_steps,
     save_study,
 )
@@ -203,6 +205,9 @@ class SearchSource:
         self.study_object.sampler = make_sampler(sampler, self.search.seed, number)
         if half_drawn:
             return optuna.Trial(self.study_object, half_drawn.trial_id)
+        if any(t.state is TrialState.WAITING and t.user_attrs for t in trials):
+            # Enqueued with attributes of names that this study's own trials have.
+            free_waiting(self.storage, self.study, TrialAttributes.model_fields)
         return self.study_object.ask()
 
     def _drawn(self, trial: optuna.Trial) -> Task | None:

@@ -44,8 +44,8 @@ SIGNS: list[tuple[str, type[StorageError], str]] = [
     (
         "readonly database",
         ReadOnlyError,
-        "it cannot be written; correct its permissions, or copy the study with the command copy "
-        "and use the copy",
+        "it cannot be written; correct its permissions, and those of its -wal and -shm files if "
+        "there are any, or copy the study with the command copy and use the copy",
     ),
     ("permission denied", ReadOnlyError, "this user may not write it; ask its owner"),
     ("read-only transaction", ReadOnlyError, "the server lets nobody write it now"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,14 +78,14 @@ def holder(storage: RDBStorage, study: str) -> Holder | None:
             found = connection.execute(_HOLDERS, _names(study)).scalars().all()
         return Holder(" ".join(found) or "another process", True) if found else None
     path = _lock_file(database, study)
-    text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-    words = text.split()
-    if not words:
+    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+    if not text:
         return None
-    if words[-1] != os.uname().nodename:
+    known = PROCESS.fullmatch(text)
+    if known is None or known[2] != os.uname().nodename:
         return Holder(text, False)
     try:
-        os.kill(int(words[1]), 0)
+        os.kill(int(known[1]), 0)
     except ProcessLookupError:
         return None
     except PermissionError:  # it runs, as another user's
@@ -96,6 +97,9 @@ def _lock_file(database: Path, study: str) -> Path:
     """Beside the database itself, whatever link leads to it: all who use it find one lock."""
     resolved = database.resolve()
     return resolved.with_name(f"{resolved.name}.{study_name(study)}.lock")
+
+
+PROCESS = re.compile(r"process ([1-9]\d{0,9}) on (\S+)")  # what `_this_process` writes
 
 
 def _this_process() -> str:

@@ -26,6 +26,7 @@ from crnn.ablation.signals import raise_if_interrupted
 from crnn.ablation.storage import waiting
 from crnn.ablation.storage.errors import StorageError, explained, gone
 from crnn.ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
+from crnn.errors import printable
 from crnn.files import from_home
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -41,8 +42,16 @@ def storage_url(given: str | None, results: Path) -> str:
     chosen = from_home(given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME))
     if "://" in chosen:
         return chosen
+    path = str(Path(chosen).absolute())
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise StorageError(
+            f"{printable(path)}: its name is not valid UTF-8, so no storage can be there; rename "
+            "it, or name another folder with --results"
+        ) from None
     # Not put together by hand: a path may hold what has a meaning in a URL.
-    return sqlalchemy.URL.create("sqlite", database=str(Path(chosen).absolute())).render_as_string()
+    return sqlalchemy.URL.create("sqlite", database=path).render_as_string()
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -189,14 +198,17 @@ def _writer(path: Path, create: bool, wait: Wait) -> sqlite3.Connection:
 def _reader(path: Path, wait: Wait) -> tuple[Connect, Path | None]:
     """How to connect to a file that cannot be written, and the folder of a copy if one is needed.
 
-    SQLite needs the files of the write-ahead log beside one in WAL mode, and makes them where
-    they are missing. Where it may not, it reads the file alone if the log is empty, else a copy.
+    SQLite needs the files of the write-ahead log beside one in WAL mode, and would make them where
+    they are missing: the file's owner could not write those. So it reads the file alone if the log
+    is empty, else a copy.
     """
     if not _may(path, os.R_OK):
         raise StorageError(f"{path}: it cannot be read; ask its owner for permission")
     log = path.resolve().with_name(f"{path.resolve().name}-wal")
     empty = not log.exists() or not log.stat().st_size
-    for how in ["mode=ro", *(["immutable=1"] if empty else [])]:
+    index = log.with_name(f"{path.resolve().name}-shm")
+    makes_none = not _has_log(path) or (log.exists() and index.exists())
+    for how in [*(["mode=ro"] if makes_none else []), *(["immutable=1"] if empty else [])]:
         connect = partial(_connect, path, how, wait)
         connection = connect()
         try:
@@ -207,6 +219,12 @@ def _reader(path: Path, wait: Wait) -> tuple[Connect, Path | None]:
         finally:
             connection.close()
     return _reader_of_copy(path.resolve(), wait)
+
+
+def _has_log(path: Path) -> bool:
+    """Whether an SQLite file is in WAL mode, by its header."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def _reader_of_copy(path: Path, wait: Wait) -> tuple[Connect, Path]:

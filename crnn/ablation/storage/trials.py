@@ -7,7 +7,7 @@ by one query each: Optuna's own calls read every attribute of every trial one by
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -161,6 +161,18 @@ def _trial_attributes(
         whose = f"study {study}: trial {number}"
         found.setdefault(trial_id, {})[key] = _decoded(value, whose, key)
     return found
+
+
+def free_waiting(storage: RDBStorage, study: str, keys: Collection[str]) -> None:
+    """Remove user attributes of these names from the trials that wait to be asked for."""
+    query = sqlalchemy.text(
+        "DELETE FROM trial_user_attributes WHERE key IN :keys AND trial_id IN (SELECT t.trial_id"
+        " FROM trials t JOIN studies s ON s.study_id = t.study_id"
+        " WHERE s.study_name = :study AND t.state = 'WAITING')"
+    )
+    text = sqlalchemy.bindparam("keys", expanding=True, type_=sqlalchemy.String())
+    with storage.engine.begin() as connection:
+        connection.execute(query.bindparams(text), {"study": study, "keys": list(keys)})
 
 
 def reported_steps(storage: RDBStorage, trial_id: int) -> set[int]:
