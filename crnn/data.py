@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -131,7 +132,17 @@ def load(folder: Path | None = None) -> FashionMNIST:
     )
 
 
-_loaded: dict[Path, tuple[tuple[int, ...], FashionMNIST]] = {}
+@dataclass
+class _Loaded:
+    """What this process has mapped: the file as it was when it was verified, kept open."""
+
+    identity: tuple[int, ...]
+    data: FashionMNIST
+    file: BinaryIO
+    written: decoded.Written
+
+
+_loaded: dict[Path, _Loaded] = {}
 
 
 def load_once(folder: Path | None = None) -> FashionMNIST:
@@ -149,9 +160,48 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
     target = data_folder(folder) / decoded.FILE_NAME
     found = decoded.identity(target)  # before it is verified: a later write makes another
     known = _loaded.get(target)
-    if known is None or known[0] != found:
-        known = _loaded[target] = (found, load(folder))
-    return known[1]
+    if known is None or known.identity != found:
+        if known:
+            _loaded.pop(target).file.close()
+        file = target.open("rb")
+        try:
+            written = decoded.Written.of(file)
+            known = _loaded[target] = _Loaded(found, load(folder), file, written)
+        except BaseException:
+            file.close()
+            raise
+    return known.data
+
+
+def check_unchanged(folder: Path | None = None) -> None:
+    """Refuses what was trained while something was written into the data that `load_once` mapped.
+
+    A file that has taken its place is none of that: what is mapped is the one before.
+
+    Args:
+        folder: See `data_folder`.
+
+    Raises:
+        DataError: It was written to, even if it is as before by now.
+    """
+    target = data_folder(folder) / decoded.FILE_NAME
+    known = _loaded.get(target)
+    if known is None:
+        return
+    now = decoded.Written.of(known.file)
+    if now == known.written:
+        return
+    if now.content == known.written.content:  # its owner or permissions, or a second name
+        if now.names == known.written.names:
+            decoded.verify(target, _data_command(folder))
+        known.written = now
+        return
+    _loaded.pop(target).file.close()
+    decoded.verify(target, _data_command(folder))
+    raise DataError(
+        f"{target} was written to while it was trained on: the epoch since then is dropped, and "
+        "the same command goes on"
+    )
 
 
 def split(

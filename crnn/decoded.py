@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +93,27 @@ def identity(path: Path) -> tuple[int, ...]:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); {OTHER_FOLDER}") from error
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@dataclass(frozen=True)
+class Written:
+    """When an open file was last written to.
+
+    Attributes:
+        content: its size, and the time of the last write.
+        status: the time of the last change of its content, owner, permissions or names.
+        names: how many it has.
+    """
+
+    content: tuple[int, int]
+    status: int
+    names: int
+
+    @staticmethod
+    def of(file: BinaryIO) -> Written:
+        """The state of it now."""
+        found = os.fstat(file.fileno())
+        return Written((found.st_size, found.st_mtime_ns), found.st_ctime_ns, found.st_nlink)
 
 
 def check_writable(folder: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from optuna.storages import RDBStorage
@@ -19,9 +21,8 @@ from crnn.ablation.space import Pruner
 from crnn.ablation.tasks import Task
 from crnn.ablation.worker import work
 from crnn.checkpoint import _notes, read_checkpoint, write_checkpoint
-from crnn.data import FashionMNIST, split
+from crnn.data import FashionMNIST, load_once, split
 from crnn.files import trial_file
-from crnn.idx import DataError
 from crnn.training import State
 from crnn.weights import load_weights, marks
 from tests.studies import designed, record
@@ -57,6 +58,7 @@ class Bench:
     said: list[Any]
     weights: Path | None = None
     checkpoints: Path | None = None
+    data: Path = Path()
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
         """The trainings of a study that go side by side with its first, and that one."""
@@ -67,7 +69,7 @@ class Bench:
         return [first, *source.companions(first, 9)]
 
     def work(self, tasks: list[Task]) -> list[Outcome]:
-        place = Workplace(Path(), "cpu", self.checkpoints, self.weights)
+        place = Workplace(self.data, "cpu", self.checkpoints, self.weights)
         return work(Order(tasks, place, TOKEN))
 
     def told(self) -> list[tuple[int, int]]:
@@ -370,23 +372,79 @@ def test_a_full_disk_is_no_failure_of_the_training(
     assert list(bench.checkpoints.iterdir()) == []
 
 
-@pytest.mark.parametrize("when", [0, 1])
-def test_images_that_were_written_into_stop_the_run(
-    when: int, bench: Bench, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before a training, or while it goes on: it is not recorded."""
-    loaded = []
+@pytest.fixture
+def images(full_data: Path, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of images that the worker trains on, the test's own."""
+    monkeypatch.setattr(worker, "_data", load_once)
+    bench.data = tmp_path / "data"
+    bench.data.mkdir()
+    return Path(shutil.copy(full_data / "fashion-mnist.npy", bench.data))
 
-    def load(_: Path) -> FashionMNIST:
-        loaded.append(sample)
-        if len(loaded) > when:
-            raise DataError("fashion-mnist.npy: damaged; made up")
-        return sample
 
-    monkeypatch.setattr(worker, "_data", load)
+def write_noise(path: Path, size: int) -> bytes:
+    """Write noise for so many bytes of pixels and labels, in place; what was there."""
+    with path.open("r+b") as file:
+        file.seek(128)
+        before = file.read(size)
+        file.seek(128)
+        file.write(np.random.default_rng(0).bytes(size))
+    return before
+
+
+def test_images_that_were_written_into_stop_the_run(images: Path, bench: Bench) -> None:
+    write_noise(images, 5)
     (outcome,) = bench.work(bench.tasks()[:1])
     assert (outcome.state, outcome.value) == ("STOP", None)
-    assert outcome.attributes == {"failure": "fashion-mnist.npy: damaged; made up"}
+    assert "is damaged or another file" in outcome.attributes["failure"]
+    assert list(outcome.attributes) == ["failure"]
+
+
+@pytest.mark.parametrize("how", ["noise", "restored at once"])
+def test_an_epoch_on_images_that_were_written_into_is_dropped(
+    how: str, images: Path, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = bench.tasks(epochs=3)[:1]
+    undisturbed = bench.work([task])
+    bench.checkpoints, before, pixels = tmp_path, b"", images.stat().st_size - 128
+
+    def disturb(message: Any) -> None:
+        nonlocal before
+        bench.said.append(message)
+        if isinstance(message, Told) and message.epoch.epoch == 1 and not before:
+            before = write_noise(images, pixels)
+            if how != "noise":
+                restore()
+
+    def restore() -> None:
+        with images.open("r+b") as file:
+            file.seek(128)
+            file.write(before)
+
+    monkeypatch.setattr(worker, "_send", disturb)
+    bench.said.clear()
+    (outcome,) = bench.work([task])
+    assert (outcome.state, bench.told()) == ("STOP", [(0, 1)])
+    wrong = "is damaged or another file" if how == "noise" else "was written to while it was"
+    assert wrong in outcome.attributes["failure"]
+    restore()
+    assert frozen(bench.work([task])) == frozen(undisturbed)
+    assert [m.again for m in bench.said if isinstance(m, Told)] == [False, True, False, False]
+
+
+def test_other_permissions_and_another_file_in_its_place_stop_nothing(
+    images: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = bench.tasks()[:1]
+    undisturbed = bench.work([task])
+
+    def disturb(message: Any) -> None:
+        if isinstance(message, Told) and message.epoch.epoch == 1:
+            images.chmod(0o400)
+            copy = shutil.copy(images, images.with_name("copy"))
+            Path(copy).replace(images)
+
+    monkeypatch.setattr(worker, "_send", disturb)
+    assert frozen(bench.work([task])) == frozen(undisturbed)
 
 
 def test_a_file_that_may_not_grow_stops_the_run(

@@ -123,6 +123,7 @@ def _train(
     import torch
 
     from crnn.checkpoint import write_checkpoint
+    from crnn.data import check_unchanged
     from crnn.training import StateError, train_together
 
     last, path, own = 0.0, place.checkpoint(tasks, token), _marks(tasks, place.device)
@@ -136,10 +137,13 @@ def _train(
     epochs: list[list[Epoch]] = [[] for _ in tasks]
 
     def told(member: int, epoch: Epoch, again: bool = False) -> None:
+        if not again:
+            check_unchanged(place.data)
         epochs[member].append(epoch)
         on_epoch(first + member, epoch, again)
 
     def on_state(state: State) -> None:
+        check_unchanged(place.data)  # what it was trained on is in the checkpoint for good
         if path:
             write_checkpoint(path, state, own)
 
@@ -160,7 +164,7 @@ def _train(
             on_begin=on_begin,
             on_state=on_state,
         )
-        _data(place.data)  # which refuses what was written into the images meanwhile
+        check_unchanged(place.data)
         return results
 
     try:
@@ -174,6 +178,7 @@ def _train(
     except _PrunedError:
         raise
     except Exception as error:
+        error = _cause(error, place.data)
         if len(tasks) == 1 or not _out_of_memory(error):
             return [_failed(error, seen, len(tasks)) for seen in epochs]
     else:
@@ -279,6 +284,18 @@ def _answer() -> Answer:
     if not isinstance(answer, Answer):
         raise TypeError(f"an answer was due, not {type(answer).__name__}")
     return answer
+
+
+def _cause(error: Exception, folder: Path) -> Exception:
+    """The error, or that the images were written to: whatever came of that is their fault."""
+    from crnn.data import check_unchanged
+    from crnn.idx import DataError
+
+    try:
+        check_unchanged(folder)
+    except DataError as changed:
+        return changed
+    return error
 
 
 def _data(folder: Path) -> FashionMNIST:
