@@ -7,9 +7,10 @@ digest of all that, and whose training it is. Nothing in it is code.
 from __future__ import annotations
 
 import json
+import math
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -77,11 +78,22 @@ def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
         failures = {int(k): str(why) for k, why in json.loads(notes["failures"]).items()}
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path}: no checkpoint ({type(error).__name__})") from None
+    if not all(map(_is_possible, (epoch for seen in epochs for epoch in seen))):
+        raise DamagedError(f"{path}: figures that no epoch has")
     if not whole:
         raise DamagedError(f"{path}: its digest is not that of what is in it")
     if kind != FORMAT:
         raise DamagedError(f"{path}: its format is {kind}, this version reads {FORMAT}")
     return State(epochs, failures, tensors) if theirs == dict(marks) else None
+
+
+def _is_possible(epoch: Epoch) -> bool:
+    """Whether an epoch's figures are numbers that it may have."""
+    figures = astuple(epoch)
+    if not all(isinstance(x, int | float) and math.isfinite(x) for x in figures):
+        return False
+    shares = (epoch.train_accuracy, epoch.val_accuracy)
+    return epoch.seconds >= 0 and all(0 <= share <= 1 for share in shares)
 
 
 def _notes(data: bytes) -> dict[str, str]:

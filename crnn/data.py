@@ -199,8 +199,8 @@ def check_unchanged(folder: Path | None = None) -> None:
     _loaded.pop(target).file.close()
     decoded.verify(target, _data_command(folder))
     raise DataError(
-        f"{target} was written to while it was trained on: the epoch since then is dropped, and "
-        "the same command goes on"
+        f"{target} was written to while it was trained on, so that epoch is dropped; keep other "
+        "programs from it"
     )
 
 

@@ -502,10 +502,17 @@ class _Fit:
 
 
 def _check_numbers(tensors: dict[str, Tensor]) -> None:
-    """Refuse tensors with a NaN: no training goes on with one."""
+    """Refuse tensors that no training goes on with: a NaN, infinite weights, a step below 1."""
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and bool(tensor.isnan().any()):
-            raise StateError(f"{name} has a value that is not a number")
+        is_weight, is_float = name.startswith("network/"), tensor.is_floating_point()
+        # An optimizer's memory may overflow in a training that goes on well.
+        bad = tensor.isnan() if not is_weight else ~tensor.isfinite()
+        if is_float and bool(bad.any()):
+            raise StateError(f"{name} has a value that is not a finite number")
+        if not is_weight and not is_float:
+            raise StateError(f"{name} is of {tensor.dtype}")
+        if name.endswith("/step") and bool((tensor < 1).any()):
+            raise StateError(f"{name} is below 1")
 
 
 class _Captured:

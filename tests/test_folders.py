@@ -101,6 +101,13 @@ def test_a_link_out_of_the_results_is_refused(link: str, there: bool, tmp_path: 
         study_folder(tmp_path / "results", "tiny")
 
 
+def test_a_loop_of_links_leads_nowhere(tmp_path: Path) -> None:
+    loop = tmp_path / "results" / "tiny" / "checkpoints" / "trial-0"
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)
+    assert study_folder(tmp_path / "results", "tiny") == tmp_path / "results" / "tiny"
+
+
 def test_links_within_the_results_and_the_results_as_a_link_are_fine(tmp_path: Path) -> None:
     (tmp_path / "disk" / "kept").mkdir(parents=True)
     (tmp_path / "results").symlink_to(tmp_path / "disk")

@@ -26,6 +26,7 @@ from crnn.ablation.storage import (
     opened_storage,
     read_trials,
     save_study,
+    settle,
     storage_url,
     study_names,
     waiting,
@@ -196,13 +197,13 @@ def test_a_write_ahead_log_of_another_database_is_named(tmp_path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, seconds: float) -> Iterator[None]:
-    """Another program that locks the database for writing."""
+def locked(path: Path, seconds: float, how: str = "IMMEDIATE") -> Iterator[None]:
+    """Another program that locks the database, for writing or for reading too (``EXCLUSIVE``)."""
     taken = threading.Event()
 
     def hold() -> None:
         other = sqlite3.connect(path)
-        other.execute("BEGIN IMMEDIATE")
+        other.execute(f"BEGIN {how}")
         taken.set()
         time.sleep(seconds)
         other.rollback()
@@ -233,6 +234,19 @@ def test_a_locked_storage_is_waited_for_and_that_is_said_once(
     assert (row.state, row.value, row.attributes) == ("COMPLETE", 0.5, {"seconds": 1.0})
     expected = f"Waiting for the storage {path}: another program has it locked; 60 s at most"
     assert said == [expected]
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["reader", "run"])
+def test_a_storage_without_a_log_is_waited_for_as_it_is_opened(
+    create: bool, tmp_path: Path
+) -> None:
+    """As a finished run leaves it."""
+    url, path = storage_url(None, tmp_path), tmp_path / "studies.db"
+    with opened_storage(url, create=True) as storage:
+        save_study(storage, "a", {"question": "?"})
+        settle(storage)
+    with locked(path, 2.0, "EXCLUSIVE"), opened_storage(url, create=create) as found:
+        assert study_names(found) == ["a"]
 
 
 def test_ctrl_c_ends_the_wait_for_a_locked_storage(running: RDBStorage, tmp_path: Path) -> None:

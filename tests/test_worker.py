@@ -214,7 +214,7 @@ def test_a_training_whose_weights_cannot_be_kept_is_not_complete(
     bench.weights = tmp_path / "weights"
     bench.weights.write_text("in the way")
     (outcome,) = bench.work(bench.tasks()[:1])
-    assert outcome.state == "FAIL"
+    assert outcome.state == "STOP"
     assert "weights" in outcome.attributes["failure"]
 
 
@@ -320,6 +320,16 @@ def spoil(path: Path, how: str) -> None:
         tensors[weight] = tensors[weight][:1].clone()
     elif how == "not a number":
         tensors[weight] = tensors[weight] * float("nan")
+    elif how == "infinite":
+        tensors[weight] = tensors[weight] * float("inf")
+    elif how == "whole numbers":
+        tensors[memory] = tensors[memory].to(torch.int64)
+    elif how == "step":
+        tensors[next(name for name in tensors if name.endswith("/step"))] -= 9
+    elif how in ("accuracy", "no accuracy", "text", "time"):
+        values = {"accuracy": 7.0, "no accuracy": float("nan"), "text": "x", "time": -1e300}
+        wrong: dict[str, Any] = {"seconds" if how == "time" else "val_accuracy": values[how]}
+        epochs = ((replace(epochs[0][0], **wrong), *epochs[0][1:]),)
     elif how == "weight missing":
         del tensors[weight]
     elif how == "memory missing":
@@ -340,7 +350,8 @@ def spoil(path: Path, how: str) -> None:
     "how",
     [
         *("shape", "not a number", "weight missing", "memory missing", "memory's shape"),
-        *("epochs", "no epoch", "members"),
+        *("epochs", "no epoch", "members", "infinite", "whole numbers", "step"),
+        *("accuracy", "no accuracy", "text", "time"),
     ],
 )
 def test_a_whole_checkpoint_that_does_not_fit_is_set_aside(
@@ -445,6 +456,20 @@ def test_other_permissions_and_another_file_in_its_place_stop_nothing(
 
     monkeypatch.setattr(worker, "_send", disturb)
     assert frozen(bench.work([task])) == frozen(undisturbed)
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "link"])
+def test_what_stands_in_the_place_of_all_checkpoints_stops_the_run(
+    kind: str, bench: Bench, tmp_path: Path
+) -> None:
+    bench.checkpoints = tmp_path / "checkpoints"
+    if kind == "link":
+        bench.checkpoints.symlink_to(tmp_path / "nowhere" / "else")
+    else:
+        (os.mkfifo if kind == "pipe" else Path.touch)(bench.checkpoints)
+    (outcome,) = bench.work(bench.tasks()[:1])
+    assert outcome.state == "STOP"
+    assert "checkpoints" in outcome.attributes["failure"]
 
 
 def test_a_file_that_may_not_grow_stops_the_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -107,7 +108,8 @@ def study_folder(results: Path, study: str) -> Path:
 def _check_links(paths: Iterable[Path], results: Path) -> None:
     home = results.resolve()
     for path in paths:
-        if path.is_symlink() and not path.is_file() and not path.resolve().is_relative_to(home):
+        leads_to = Path(os.path.realpath(path))  # a loop of links, which has no end, is let be
+        if path.is_symlink() and not path.is_file() and not leads_to.is_relative_to(home):
             raise UserError(
                 f"{path}: a link that leads out of {results}; remove it, or name the folder that "
                 "it leads to with --results"

@@ -6,6 +6,7 @@ wakes up late can change nothing but a checkpoint of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from crnn.training import DivergedError, Epoch, Result, State
 
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
+OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
 
 
 class _PrunedError(Exception):
@@ -253,6 +255,8 @@ def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
         return Outcome("STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"})
     if disk_full(error):
         return Outcome("DISK", None, found)
+    if isinstance(error, OSError) and error.errno in OF_FOLDERS:
+        return Outcome("STOP", None, {"failure": f"{reason}; mend that"})
     return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
 
 
