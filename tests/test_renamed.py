@@ -17,7 +17,16 @@ from crnn.ablation.folders import confirm_name, study_name
 from crnn.ablation.launch import _unless_gone
 from crnn.ablation.record import confirmation_of, confirmed_by, confirming, load_record
 from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import StorageError, open_storage, storage_url
+from crnn.ablation.storage import (
+    StorageError,
+    copy_study,
+    lock,
+    open_storage,
+    read_trials,
+    storage_url,
+    study_names,
+    url_of,
+)
 from crnn.ablation.tasks import DesignedSource
 from crnn.live.study_page import refresh
 from crnn.report.table import load_study
@@ -89,6 +98,43 @@ def test_a_copy_takes_a_renamed_confirmation_with_it(stored: RDBStorage, tmp_pat
     assert confirmation_of(copied, "a search/of mine") == "fresh seeds"
     assert load_study(copied, "a search/of mine").confirmation
     copied.engine.dispose()
+
+
+def copied(source: RDBStorage, target: RDBStorage) -> None:
+    copy_study(STUDY, url_of(source), url_of(target), replace=True, confirmation=confirmation_of)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[RDBStorage]:
+    """Another storage, which a study is copied to."""
+    opened = open_storage(storage_url(str(tmp_path / "target.db"), tmp_path), create=True)
+    yield opened
+    opened.engine.dispose()
+
+
+def test_a_copy_replaces_no_study_that_is_called_as_its_confirmation(
+    stored: RDBStorage, target: RDBStorage
+) -> None:
+    confirmed(stored, identity="a")
+    rename(stored, "tiny.confirm", "mine")
+    run_all(designed(target, study="mine"))
+    with pytest.raises(StorageError, match="has another study mine, as the confirmation of tiny"):
+        copied(stored, target)
+    assert study_names(target) == ["mine"]
+    assert len(read_trials(target, "mine")) == 6
+
+
+def test_a_copy_replaces_the_confirmation_of_what_was_there_whatever_it_is_called(
+    stored: RDBStorage, target: RDBStorage
+) -> None:
+    confirmed(target, identity="b")
+    rename(target, "tiny.confirm", "mine")
+    run_all(SearchSource(stored, STUDY, begin(stored, record(SEARCH, identity="a"))))
+    with lock(target, "mine"), pytest.raises(StorageError, match="study mine is being run by"):
+        copied(stored, target)
+    copied(stored, target)
+    assert study_names(target) == [STUDY]
+    assert load_study(target, STUDY).confirmation is None
 
 
 def test_a_new_search_of_the_old_name_has_a_confirmation_of_its_own(stored: RDBStorage) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.folders import confirm_name
+from crnn.ablation.folders import confirm_name, search_of
 from crnn.ablation.space_file import nearest
 from crnn.ablation.storage.errors import StorageError
 from crnn.ablation.storage.journal import settle
@@ -38,8 +39,9 @@ def copy_study(
         confirmation: finds the name of what confirms a search, where that was renamed.
 
     Raises:
-        UserError: no such study, the target has one of that name and `replace` is off, or another
-            process runs that one.
+        UserError: no such study, the target has one of that name and `replace` is off, a
+            confirmation is called as another study of the target, or another process runs one of
+            those that would be replaced.
     """
     with opened_storage(source) as read:
         if study not in (names := study_names(read)):
@@ -49,12 +51,14 @@ def copy_study(
         if same_storage(source, target) and replace:
             return
         with opened_storage(target, create=True) as written:
-            _refuse_present(written, both, target, replace)
+            places = _places(written, both, target, replace, confirmation)
             if why := second_name(written):
                 raise StorageError(why)
-            with lock(written, study) as held:
-                _refuse_present(written, both, target, replace)
-                parts = {name: f"{name} (being copied)" for name in both}
+            with ExitStack() as stack:
+                searches = dict.fromkeys(map(search_of, places))
+                held = [stack.enter_context(lock(written, name)) for name in searches]
+                places = _places(written, both, target, replace, confirmation)
+                parts = {name: f"{name} (being copied)" for name in places}
                 _remove(written, parts.values())
                 for name in both:
                     if name in names:
@@ -62,15 +66,37 @@ def copy_study(
                             from_study_name=name, from_storage=read,
                             to_storage=written, to_study_name=parts[name],
                         )  # fmt: skip
-                held.check()
+                for each in held:
+                    each.check()
                 _take_places(written, parts)
             settle(written)
 
 
-def _refuse_present(written: RDBStorage, studies: list[str], target: str, replace: bool) -> None:
-    present = [name for name in studies if name in study_names(written)]
+def _places(
+    written: RDBStorage,
+    both: list[str],
+    target: str,
+    replace: bool,
+    confirmation: Callable[[RDBStorage, str], str | None],
+) -> list[str]:
+    """The names whose studies give way in the target: those copied, and what confirms the old one.
+
+    Raises:
+        StorageError: one of them must not give way.
+    """
+    study, names = both[0], study_names(written)
+    old = confirmation(written, study) if study in names else None
+    own = (study, old or confirm_name(study))
+    for name in both:
+        if name in names and name not in own:
+            raise StorageError(
+                f"{shown(target)} has another study {name}, as the confirmation of {study} is "
+                "called here; rename one of them, or copy to another storage"
+            )
+    present = [name for name in both if name in names]
     if present and not replace:
         raise StorageError(f"{shown(target)} has a study {present[0]} already; --replace it")
+    return list(dict.fromkeys([*both, *([old] if old else [])]))
 
 
 def _remove(written: RDBStorage, studies: Iterable[str]) -> None:
