@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from crnn.ablation.record import load_record
 from crnn.ablation.storage import UnreadableError, open_storage, storage_url
 from crnn.errors import printable
 from tests import cli
-from tests.studies import STUDY, designed, outcome, run_all
+from tests.studies import ONE_FACTOR, STUDY, designed, outcome, run_all
 
 
 @pytest.fixture
@@ -38,6 +39,9 @@ FAULTS = [
     ("UPDATE trials SET state = 'LOST' WHERE number = 0", {}, "its state is LOST; there are"),
     ("UPDATE trials SET datetime_start = 'noon' WHERE number = 0", {}, "a trial's start or end: "),
     ("UPDATE trials SET datetime_complete = '' WHERE number = 0", {}, "a trial's start or end: "),
+    ("UPDATE trials SET datetime_start = 5 WHERE number = 0", {}, "a trial's start or end: "),
+    ("UPDATE trials SET datetime_complete = 1e999 WHERE number = 0", {}, "a trial's start or end"),
+    ("UPDATE trial_values SET value = ' ' WHERE trial_id = 1", {}, "its value is ' ', which is no"),
     (ATTRIBUTE, {"key": "macs", "value": "9" * 400}, "attribute macs: must be"),
     (ATTRIBUTE, {"key": "parameters", "value": str(10**16)}, "attribute parameters: must be"),
     (ATTRIBUTE, {"key": "seconds", "value": "1e300"}, "attribute seconds: must be"),
@@ -69,6 +73,46 @@ def test_a_history_of_more_epochs_than_the_setting_has(stored: RDBStorage, tmp_p
     answer = cli.call("report", STUDY, "--results", str(tmp_path / "results"))
     assert time.monotonic() - begun < 30
     assert "trial 0: attribute history: more epochs than its setting has" in answer.err
+
+
+OF_OPTUNA = [
+    ("UPDATE study_directions SET direction = 'x'", ["copy"]),
+    ("DELETE FROM study_directions", ["copy"]),
+    ("UPDATE trials SET state = 'LOST' WHERE number = 0", ["copy", "run"]),
+    ("UPDATE trials SET datetime_start = 5 WHERE number = 0", ["copy", "run", "status"]),
+    ("UPDATE trial_values SET value = ' ' WHERE trial_id = 1", ["copy", "run", "status"]),
+    ("UPDATE trial_values SET value_type = 'x' WHERE trial_id = 1", ["copy"]),
+    ("UPDATE trial_params SET distribution_json = '{' WHERE trial_id = 1", ["copy"]),
+    ("UPDATE trial_user_attributes SET value_json = '{' WHERE trial_id = 1", ["copy", "status"]),
+]
+
+
+@pytest.mark.parametrize(("query", "commands"), OF_OPTUNA)
+def test_what_optuna_could_not_read_is_one_line(
+    query: str, commands: list[str], stored: RDBStorage, tmp_path: Path
+) -> None:
+    change(stored, query)
+    stored.engine.dispose()
+    space = tmp_path / "tiny.toml"
+    space.write_text(ONE_FACTOR, encoding="utf-8")
+    words = {
+        "copy": ["copy", STUDY, str(tmp_path / "copy.db")],
+        "run": ["run", str(space), "--seeds", "3"],
+        "status": ["status"],
+    }
+    for command in commands:
+        answer = cli.call(*words[command], "--results", str(tmp_path / "results"))
+        assert (command, answer.code, answer.err.count("\n")) == (command, 2, 1)
+        assert f"study {STUDY}" in answer.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_no_storage(kind: str, stored: RDBStorage, tmp_path: Path) -> None:
+    target = tmp_path / "target.db"
+    (os.mkfifo if kind == "pipe" else Path.mkdir)(target)
+    answer = cli.call("copy", STUDY, str(target), "--results", str(tmp_path / "results"))
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert str(target) in answer.err
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202etxt\x9b31m"
@@ -155,7 +199,7 @@ NAMES = ["NA", "nan", "null", "None", "1e5", "007", "True", "Inf", "2024-01-02",
 def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     from crnn.report.csv_file import read_csv
     from crnn.report.table import TEXT_COLUMNS, load_trials
-    from tests.studies import ONE_FACTOR, record
+    from tests.studies import record
 
     arms = "\n".join(
         f'"{n}" = {{ set = {{ hidden_size = {20 + i} }} }}' for i, n in enumerate(NAMES)

@@ -95,8 +95,9 @@ NOW = {
     ),
     "crnn.ablation.storage.copying": (
         "optuna sqlalchemy crnn.ablation.folders crnn.ablation.space_file "
-        "crnn.ablation.storage.errors crnn.ablation.storage.journal crnn.ablation.storage.locks "
-        "crnn.ablation.storage.opening crnn.ablation.storage.trials"
+        "crnn.ablation.storage.errors crnn.ablation.storage.journal "
+        "crnn.ablation.storage.locks crnn.ablation.storage.opening "
+        "crnn.ablation.storage.trials crnn.errors"
     ),
     "crnn.ablation.attributes": (
         "optuna pydantic pydantic_core crnn.ablation.origin crnn.ablation.space "
@@ -156,10 +157,11 @@ NOW = {
     ),
     "crnn.ablation.environment": "",
     "crnn.ablation.launch": (
-        "optuna crnn.ablation crnn.ablation.checks crnn.ablation.confirm crnn.ablation.design "
-        "crnn.ablation.environment crnn.ablation.folders crnn.ablation.record crnn.ablation.runner "
-        "crnn.ablation.search crnn.ablation.messages crnn.ablation.recording crnn.ablation.signals "
-        "crnn.ablation.storage crnn.ablation.tasks crnn.errors crnn.files"
+        "optuna sqlalchemy crnn.ablation crnn.ablation.checks crnn.ablation.confirm "
+        "crnn.ablation.design crnn.ablation.environment crnn.ablation.folders "
+        "crnn.ablation.messages crnn.ablation.record crnn.ablation.recording "
+        "crnn.ablation.runner crnn.ablation.search crnn.ablation.signals crnn.ablation.storage "
+        "crnn.ablation.tasks crnn.errors crnn.files"
     ),
     "crnn.dashboard": "optuna optuna_dashboard crnn.errors",
     # What optuna-dashboard shows of a study that runs.

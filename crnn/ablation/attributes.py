@@ -269,12 +269,10 @@ def checked_trials(
     """
     if keys and set(keys) & set(ENDED):
         keys = (*keys, "diverged")  # without which these may be missing
-    try:
-        rows = read_trials(storage, study, keys)
-    except ValueError as error:  # a date that is none
-        fault = one_line(f"a trial's start or end: {error}")
-        raise UnreadableError(f"study {study}", fault) from None
-    rows = [replace(row, attributes={}) if row.state == "WAITING" else row for row in rows]
+    rows = [
+        replace(row, attributes={}) if row.state == "WAITING" else row
+        for row in read_trials(storage, study, keys)
+    ]
     for row in rows:
         if row.state not in STATES:
             fault = one_line(f"its state is {row.state}; there are {', '.join(STATES)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import IntegrityError
 
 from crnn.ablation import confirm
 from crnn.ablation.checks import check_beginning, wanted_seeds
@@ -34,6 +35,7 @@ from crnn.ablation.signals import forget
 from crnn.ablation.storage import (
     LONG_PATIENCE,
     StorageError,
+    UnreadableError,
     lock,
     open_storage,
     opened_storage,
@@ -47,7 +49,7 @@ from crnn.ablation.storage import (
     url_of,
 )
 from crnn.ablation.tasks import DesignedSource, Progress
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 from crnn.files import DAMAGED, checkpoint_number, remove
 
 
@@ -233,7 +235,8 @@ class _Training:
         place = Workplace(self.data, self.machine.device, checkpoints, weights)
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
-        source = _source(self.storage, request, study, record)
+        with _unless_gone(self.storage, study):
+            source = _source(self.storage, request, study, record)
         _say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study)
         with self.display(study) as on_event, self.view(study) as on_trial_end:
@@ -270,13 +273,21 @@ def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], N
 
 @contextmanager
 def _unless_gone(storage: RDBStorage, study: str) -> Iterator[None]:
-    """Tell of a study that another program has taken away while it ran.
+    """Tell of a study that another program has taken away, or changed, while it ran.
 
-    Optuna says of it that a record does not exist.
+    Optuna says of it that a record does not exist, or that one is not what it may be.
     """
     try:
         yield
-    except KeyError:
+    except IntegrityError as error:
+        cause = one_line(str(error.orig))
+        fault = f"its rows contradict each other ({cause})"
+        raise UnreadableError(f"study {study}", fault) from None
+    except LookupError as error:
+        if "enum values" in str(error):
+            raise UnreadableError(f"study {study}", one_line(str(error))) from None
+        if not isinstance(error, KeyError):
+            raise
         if study in study_names(storage):
             raise
         raise StorageError(

@@ -7,15 +7,17 @@ from contextlib import ExitStack
 
 import optuna
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from crnn.ablation.folders import confirm_name, search_of
 from crnn.ablation.space_file import nearest
-from crnn.ablation.storage.errors import StorageError
+from crnn.ablation.storage.errors import StorageError, UnreadableError
 from crnn.ablation.storage.journal import settle
 from crnn.ablation.storage.locks import lock, second_name
 from crnn.ablation.storage.opening import opened_storage, same_storage, shown
 from crnn.ablation.storage.trials import study_names
+from crnn.errors import one_line
 
 
 def copy_study(
@@ -62,14 +64,21 @@ def copy_study(
                 _remove(written, parts.values())
                 for name in both:
                     if name in names:
-                        optuna.copy_study(
-                            from_study_name=name, from_storage=read,
-                            to_storage=written, to_study_name=parts[name],
-                        )  # fmt: skip
+                        _copy(read, name, written, parts[name])
                 for each in held:
                     each.check()
                 _take_places(written, parts)
             settle(written)
+
+
+def _copy(read: RDBStorage, study: str, written: RDBStorage, part: str) -> None:
+    try:
+        optuna.copy_study(
+            from_study_name=study, from_storage=read, to_storage=written, to_study_name=part
+        )
+    except (LookupError, TypeError, ValueError, StorageInternalError) as error:
+        fault = one_line(f"Optuna cannot read it ({type(error).__name__}: {error})")
+        raise UnreadableError(f"study {study}", fault) from None
 
 
 def _places(

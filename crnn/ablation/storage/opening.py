@@ -115,7 +115,9 @@ def open_storage(
         if path is None:
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (
+        sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
+    ) as error:  # fmt: skip
         said = str(getattr(error, "orig", None) or error.__cause__ or error)
         if wait and (known := explained(said, wait.where, wait.patience)):
             raise known from None

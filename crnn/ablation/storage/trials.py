@@ -116,9 +116,20 @@ def read_trials(
 
     States are read first: a trial that ends between the two queries has more than its state tells
     of, and one that has ended has all that belongs to it.
+
+    Raises:
+        UnreadableError: a date or a value is none.
     """
     with storage.engine.connect() as connection:
-        rows = connection.execute(_TRIALS, {"study": study}).all()
+        try:
+            rows = connection.execute(_TRIALS, {"study": study}).all()
+        except (ValueError, TypeError) as error:
+            fault = one_line(f"a trial's start or end: {error}")
+            raise UnreadableError(f"study {study}", fault) from None
+        for row in rows:
+            if not isinstance(row.value, int | float | None):
+                fault = f"its value is {one_line(repr(row.value))}, which is no number"
+                raise UnreadableError(f"study {study}: trial {row.number}", fault)
         attributes = _trial_attributes(connection, study, keys)
     return [TrialRow(**row._asdict(), attributes=attributes.get(row.trial_id, {})) for row in rows]
 
