@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import wsgi
 
-from crnn.errors import UserError
+from crnn.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,6 +41,7 @@ LACKING = b"""<svg xmlns="http://www.w3.org/2000/svg" width="460" height="60" fo
 <text x="10" y="45">it is where the trial was trained (--results names that folder).</text></svg>"""
 BODY = 1 << 20  # bytes of a refused request that are taken in, so that its sender hears the answer
 RECEIVING, SENDING = 30.0, 120.0  # seconds in all that a client may take
+AGAIN_AFTER = 60.0  # seconds until the same fault is told again
 LOCAL = ("localhost", "127.0.0.1", "::1")
 NO_FRAMES = [("Content-Security-Policy", "frame-ancestors 'none'"), ("X-Frame-Options", "DENY")]
 
@@ -176,10 +178,15 @@ def guarded(app: WSGIApplication, host: str, names: Collection[str] = ()) -> WSG
         names: other names that it may be asked for by.
     """
 
+    logger, faults = logging.getLogger("optuna_dashboard"), _Faults()
+    logger.handlers, logger.propagate = [faults], False
+    tracebacks = _Tracebacks(faults)
+
     def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             return start_response(status, [*headers, *NO_FRAMES], *more)
 
+        environ["wsgi.errors"] = tracebacks
         why = _refusal(environ, host, names)
         if why is None:
             return app(environ, start)
@@ -188,6 +195,41 @@ def guarded(app: WSGIApplication, host: str, names: Collection[str] = ()) -> WSG
         return [f"{line}\n".encode()]
 
     return checked
+
+
+class _Faults(logging.Handler):
+    """Tells what went wrong with a request in one line, not the same again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.until = "", 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell what optuna-dashboard logs, without its traceback."""
+        self.tell(record.getMessage().split("\n")[0])
+
+    def tell(self, line: str) -> None:
+        now = time.monotonic()
+        if line != self.last or now > self.until:
+            self.last, self.until = line, now + AGAIN_AFTER
+            sys.stderr.write(one_line(f"optuna-dashboard: {line}") + "\n")
+
+
+class _Tracebacks(io.TextIOBase):
+    """What a WSGI application writes its tracebacks to."""
+
+    def __init__(self, faults: _Faults) -> None:
+        self.faults = faults
+
+    def writable(self) -> bool:
+        """It is there to be written."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Tell a traceback's last line."""
+        if lines := text.strip().splitlines():
+            self.faults.tell(lines[-1])
+        return len(text)
 
 
 def _refusal(environ: WSGIEnvironment, host: str, names: Collection[str]) -> tuple[str, str] | None:

@@ -11,11 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
+from optuna.storages import RDBStorage
+from optuna_dashboard import wsgi
 
 from crnn import dashboard
-from crnn.ablation.storage import opened_storage, storage_url, study_names
+from crnn.ablation.storage import StorageError, opened_storage, storage_url, study_names
 from crnn.dashboard import free_port, serves
 from crnn.errors import UserError
 from tests import cli
@@ -94,6 +98,29 @@ def test_under_another_name_it_is_not(
     assert b"--allow-host" in content
     assert headers["X-Frame-Options"] == "DENY"
     assert names(folder) == [STUDY]
+
+
+def test_what_goes_wrong_with_a_request_is_one_line_once(
+    sqlite_storage: RDBStorage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise StorageError("the database server is gone")
+
+    app = dashboard.guarded(wsgi(sqlite_storage), "127.0.0.1")
+    monkeypatch.setattr("optuna_dashboard._app.get_studies", gone)
+    answers = []
+
+    def start(status: str, *_: Any) -> Any:
+        answers.append(status)
+
+    for _ in range(3):
+        environ: dict[str, Any] = {"PATH_INFO": "/api/studies", "HTTP_HOST": "127.0.0.1"}
+        setup_testing_defaults(environ)
+        list(app(environ, start))
+    assert answers == ["500 Internal Server Error"] * 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said == "optuna-dashboard: Exception: the database server is gone\n"
 
 
 FROM_ELSEWHERE = [

@@ -233,6 +233,11 @@ def test_a_database_of_another_optuna(storage: RDBStorage) -> None:
     gc.collect()  # Optuna leaves the connection open that it has refused
 
 
+def test_options_in_an_sqlite_url_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="an SQLite URL with options is not taken"):
+        storage_url("sqlite:///file:a/studies.db?uri=true", tmp_path)
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_storage_in_memory_is_refused(url: str) -> None:
     assert message(url, create=True).endswith("workers do not see a storage in memory; give a file")

@@ -6,13 +6,15 @@ import os
 import shutil
 import signal
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from optuna.storages import RDBStorage
 
 from crnn.ablation import signals
@@ -73,6 +75,43 @@ def test_a_study_is_held_whatever_leads_to_its_storage(
                 pytest.fail("held twice")
 
 
+@pytest.mark.parametrize("how", ["hard link", "lock file removed"])
+def test_a_study_is_held_under_a_second_name_and_without_its_lock_file(
+    how: str, sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    with lock(sqlite_storage, "a"):
+        if how == "hard link":
+            os.link(tmp_path / "studies.db", tmp_path / "other.db")
+        else:
+            (tmp_path / "studies.db.a.lock").unlink()
+        name = "other.db" if how == "hard link" else "studies.db"
+        with (
+            opened_storage(storage_url(str(tmp_path / name), tmp_path)) as same,
+            pytest.raises(StorageError, match=r"run by another process: under another name of"),
+            lock(same, "a"),
+        ):
+            pytest.fail("held twice")
+    with opened_storage(storage_url(str(tmp_path / name), tmp_path)) as same, lock(same, "a"):
+        pass
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["reader", "run"])
+def test_a_table_that_was_dropped_is_not_made_anew(
+    create: bool, sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    with sqlite_storage.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DROP TABLE trial_user_attributes"))
+    sqlite_storage.engine.dispose()
+    with (
+        pytest.raises(StorageError, match=r"studies\.db: it lacks the table trial_user_attributes"),
+        opened_storage(storage_url(None, tmp_path), create=create),
+    ):
+        pytest.fail("opened")
+    with closing(sqlite3.connect(tmp_path / "studies.db")) as opened:
+        found = opened.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'trial_u%'")
+        assert found.fetchone() == (0,)
+
+
 def test_a_study_is_not_begun_in_a_database_of_two_names_and_goes_on_in_one(
     full_data: Path, tmp_path: Path
 ) -> None:
@@ -101,14 +140,17 @@ def test_a_study_that_is_held_is_checked_as_often_as_one_likes(running: RDBStora
         held.check()
 
 
-def test_a_lock_file_that_is_removed_is_noticed(running: RDBStorage, tmp_path: Path) -> None:
+def test_a_lock_file_that_is_removed_is_noticed(
+    running: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "studies.db.a.lock"
     with lock(running, "a") as held:
         held.check()
         path.unlink()
         with pytest.raises(StorageError, match=r"a\.lock: this lock file was removed or replaced"):
             held.check()
-        with lock(running, "a") as second:  # by another process, which may run it now
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with lock(running, "a") as second:  # by a process of another host, which may run it now
             second.check()
             with pytest.raises(StorageError, match=r"a\.lock: this lock file was removed or"):
                 held.check()

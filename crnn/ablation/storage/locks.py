@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -122,11 +123,44 @@ def _file_lock(database: Path, study: str) -> Iterator[Lock]:
         ) from None
     watched = _Files(database, path, study)
     try:
-        path.write_text(_this_process(), encoding="utf-8")
-        yield Lock(watched.check)
+        with _held_by_any_name(database, study):
+            path.write_text(_this_process(), encoding="utf-8")
+            yield Lock(watched.check)
     finally:
         if watched.holds_lock():  # else it may be another process's by now
             path.write_text("", encoding="utf-8")
+        held.release()
+
+
+@contextmanager
+def _held_by_any_name(database: Path, study: str) -> Iterator[None]:
+    """Hold the study whatever the database is called: hard links to it have lock files each.
+
+    By a file among the temporary ones, named after the database's device and inode. Where another
+    user's is in the way, only a database with a second name is refused.
+    """
+    found = database.stat()
+    name = f"crnn-study-{found.st_dev:x}-{found.st_ino:x}-{study_name(study)}.lock"
+    held = FileLock(Path(tempfile.gettempdir()) / name)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise StorageError(
+            f"study {study} is being run by another process: under another name of {database} (a "
+            "hard link), or its lock file was removed; wait or stop it"
+        ) from None
+    except OSError:
+        if found.st_nlink > 1:
+            raise StorageError(
+                f"{database}: this file has a second name (a hard link), and whether another "
+                f"process runs study {study} under that cannot be seen; remove one of the names"
+            ) from None
+        yield
+        return
+    try:
+        yield
+    finally:
+        Path(held.lock_file).unlink(missing_ok=True)
         held.release()
 
 

@@ -10,9 +10,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
 
 from crnn.ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
 from crnn.ablation.signals import raise_if_interrupted
@@ -30,6 +32,7 @@ from crnn.errors import printable
 from crnn.files import from_home
 
 CONNECT_TIMEOUT = 10  # seconds
+TRIES = 10  # looks at a storage that another process may be making
 CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -41,6 +44,10 @@ def storage_url(given: str | None, results: Path) -> str:
     """The storage's URL: given (a URL or an SQLite file), from the environment, or the default."""
     chosen = from_home(given or os.environ.get(ENVIRONMENT_VARIABLE) or str(results / FILE_NAME))
     if "://" in chosen:
+        if chosen.startswith("sqlite") and "?" in chosen:
+            raise StorageError(
+                f"{_safe(chosen)}: an SQLite URL with options is not taken; give the file's path"
+            )
         return chosen
     path = str(Path(chosen).absolute())
     try:
@@ -160,11 +167,32 @@ def _open_file(
     copied = None
     if readable:
         connect, copied = _reader(path, wait)
+    _check_tables(path, connect)
     storage = kind(url, engine_kwargs={"creator": connect}, skip_table_creation=readable)
     if copied:
         weakref.finalize(storage, shutil.rmtree, copied, ignore_errors=True)
     sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
     return storage
+
+
+def _check_tables(path: Path, connect: Connect) -> None:
+    """Refuse a storage of which somebody has dropped a table: Optuna would make an empty one.
+
+    One that another process is making has all of them in a moment.
+    """
+    wanted, lacking = set(BaseModel.metadata.tables), list[str]()
+    for _ in range(TRIES):
+        with closing(connect()) as connection:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            names = {row[0] for row in rows}
+        lacking = sorted(wanted - names)
+        if "studies" not in names or not lacking:
+            return
+        time.sleep(MOMENT)
+    raise StorageError(
+        f"{path}: it lacks the table {lacking[0]}, which somebody has dropped; put a copy of it "
+        "back, or start with another --storage"
+    )
 
 
 def _is_writable(path: Path) -> bool:
