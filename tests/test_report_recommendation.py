@@ -296,3 +296,23 @@ def test_more_significant_arms_than_there_is_room_for_are_said_to_be_cut() -> No
     rows["verdict"] = ["", *["worse"] * 30]
     said = shown_of(table, rows, leading(table, rows, 25))
     assert said == "25 of 31 arms: the largest significant effects. Not shown: 6 worse."
+
+
+def test_a_challenger_that_diverged_is_named_as_such(storage: RDBStorage) -> None:
+    table, main = chosen_with(storage, 0.02)
+    second = main.arms["arm"].iloc[1:][main.arms["arm"] != main.chosen].iloc[0]
+    base = str(main.arms["arm"].iloc[0])
+    gain = 0.02 * (main.trials["arm"] == main.chosen) + 0.019 * (main.trials["arm"] == second)
+    values = 0.8 + gain + noise(len(main.trials), 0.004) * (main.trials["arm"] != base)
+    lost = (main.trials["arm"] == second) & (main.trials["seed"] == main.trials["seed"].min())
+    trials = main.trials.assign(
+        val_accuracy=values.mask(lost),
+        state=main.trials["state"].mask(lost, "FAIL"),
+        diverged=main.trials["diverged"].mask(lost, 1),
+    )
+    main = replace(main, trials=trials)
+    head, _ = lines(replace(table, confirmation=main), main)
+    name = {arm: f"#{n}" for arm, n in zip(main.arms["arm"], main.arms["trial"], strict=True)}
+    called = second if second == "wide" else name[second]
+    assert f"beats {called} (" in head
+    assert f"; {called} diverged in 1 of 3 seeds)." in head

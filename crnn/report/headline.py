@@ -213,11 +213,11 @@ def _challenger(table: StudyTable, name: str) -> Iterator[str]:
     second = str(others.iloc[0])
     lead = paired_test(paired(table.trials, table.chosen, second))
     if not lead.why_not and lead.low <= 0:
-        called = tags(table).get(second, second)
+        names = tags(table)
+        called = names.get(second, second)
         ends = f"{points(lead.mean)}, {interval(lead.low, lead.high)}"
-        faults = of_arms(diverged_arms(table.trials), [table.chosen, second])
-        for arm, tag in tags(table).items():
-            faults = faults.replace(arm, tag)
+        lost = {names.get(arm, arm): why for arm, why in diverged_arms(table.trials).items()}
+        faults = of_arms(lost, [name, called])
         yield f"Not shown: that {name} beats {called} ({ends}{f'; {faults}' if faults else ''})."
 
 
