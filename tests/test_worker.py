@@ -214,7 +214,7 @@ def test_a_training_whose_weights_cannot_be_kept_is_not_complete(
     bench.weights = tmp_path / "weights"
     bench.weights.write_text("in the way")
     (outcome,) = bench.work(bench.tasks()[:1])
-    assert outcome.state == "STOP"
+    assert outcome.state == "FAIL"
     assert "weights" in outcome.attributes["failure"]
 
 

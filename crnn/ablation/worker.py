@@ -12,8 +12,8 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -147,7 +147,8 @@ def _train(
     def on_state(state: State) -> None:
         check_unchanged(place.data)  # what it was trained on is in the checkpoint for good
         if path:
-            write_checkpoint(path, state, own)
+            with _placed():
+                write_checkpoint(path, state, own)
 
     def on_begin(begin: State) -> None:
         for member, seen in enumerate(begin.epochs):
@@ -175,7 +176,8 @@ def _train(
         except StateError:  # whole, but not of this training
             if path is None:
                 raise
-            _send(SetAside(set_aside(path)))
+            with _placed():
+                _send(SetAside(set_aside(path)))
             results = trained(None)
     except _PrunedError:
         raise
@@ -197,6 +199,21 @@ def _train(
     ]
 
 
+class _PlaceError(Exception):
+    """The folder of the checkpoints is none, or may not be written."""
+
+
+@contextmanager
+def _placed() -> Iterator[None]:
+    """No fault of a training: what is wrong with the place of its checkpoint."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OF_FOLDERS:
+            raise
+        raise _PlaceError(f"{error.filename}: {error.strerror}") from error
+
+
 def _marks(tasks: list[Task], device: str) -> dict[str, str]:
     """Whose checkpoint it is: only the same training goes on from it."""
     import torch
@@ -215,7 +232,8 @@ def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
     try:
         return read_checkpoint(path, marks)
     except DamagedError:
-        _send(SetAside(set_aside(path)))
+        with _placed():
+            _send(SetAside(set_aside(path)))
         return None
 
 
@@ -255,8 +273,8 @@ def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
         return Outcome("STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"})
     if disk_full(error):
         return Outcome("DISK", None, found)
-    if isinstance(error, OSError) and error.errno in OF_FOLDERS:
-        return Outcome("STOP", None, {"failure": f"{reason}; mend that"})
+    if isinstance(error, _PlaceError):
+        return Outcome("STOP", None, {"failure": f"{error}; mend that"})
     return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
 
 
