@@ -182,7 +182,8 @@ NOW = {
         "optuna optuna_dashboard pandas plotly crnn.ablation.fingerprint crnn.ablation.folders "
         "crnn.ablation.record crnn.live crnn.live.graphs crnn.live.note crnn.live.state "
         "crnn.report.answer crnn.report.contrasts crnn.report.effects crnn.report.looks "
-        "crnn.report.progress crnn.report.selection crnn.report.table"
+        "crnn.report.progress crnn.report.recommendation crnn.report.selection "
+        "crnn.report.table"
     ),
     # From trials to understanding: no torch. `table` alone reads the storage, `effects` alone
     # computes statistics, and what draws (plots, cost, curves) knows neither.
@@ -268,8 +269,8 @@ NOW = {
     ),
     "crnn.report.gallery": (
         "matplotlib pandas crnn.report.classes crnn.report.cost crnn.report.curves "
-        "crnn.report.effects crnn.report.plots crnn.report.selection crnn.report.table "
-        "crnn.report.wording"
+        "crnn.report.effects crnn.report.plots crnn.report.recommendation "
+        "crnn.report.selection crnn.report.table crnn.report.wording"
     ),
     "crnn.report.page": (
         "jinja2 markupsafe pandas crnn.report.answer crnn.report.effects crnn.report.headline "

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from optuna.storages import RDBStorage
 from scipy import stats
 
 from crnn.config import is_collapsed
+from crnn.live.study_page import study_graphs
 from crnn.report.answer import answer
 from crnn.report.cautions import cautions, rising_arms
 from crnn.report.confirmed_answer import sentences
@@ -19,6 +21,7 @@ from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects
 from crnn.report.found import levels
 from crnn.report.gains import always_diverged, gaps_on_test, may_be_better
+from crnn.report.gallery import gallery
 from crnn.report.headline import headline
 from crnn.report.paste import as_latex, as_markdown
 from crnn.report.recommendation import path_lead, recommended
@@ -60,6 +63,10 @@ def chosen_with(
     moved = path.trials.assign(val_accuracy=0.8 + gain + noise(len(path.trials), scatter))
     main = replace(main, trials=trials, path=replace(path, trials=moved))
     return replace(table, confirmation=main), main
+
+
+def footnote(figure: Figure) -> str:
+    return " ".join(figure.get_supxlabel().split())
 
 
 def lines(table: StudyTable, main: StudyTable) -> tuple[str, str]:
@@ -125,6 +132,8 @@ def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage)
     told, named = numbered(main, rows)
     note = f"{told.chosen} was chosen by these seeds: its effect is optimistic."
     assert note in brief_table(told, named).note
+    assert note in footnote(next(gallery(told, named)).figure)
+    assert note.partition(":")[0] in study_graphs(told, named)["effects"].layout.title.text
     for paste in (as_markdown, as_latex):
         assert note.removeprefix("#") in " ".join(paste(main, rows).split())
 

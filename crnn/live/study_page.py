@@ -17,6 +17,7 @@ from crnn.report.effects import effects as effects_of
 from crnn.report.effects import mean_curves
 from crnn.report.looks import note_looks
 from crnn.report.progress import all_ended
+from crnn.report.recommendation import about_choice
 from crnn.report.selection import leading, numbered, shown_of, tags
 from crnn.report.table import StudyTable, load_study
 
@@ -59,7 +60,9 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     cut = shown_of(table, effects, rows, settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
-        found["effects"] = graphs.forest(rows, table.margin, settled=settled, cut=cut)
+        found["effects"] = graphs.forest(
+            rows, table.margin, settled=settled, cut=cut or about_choice(table)
+        )
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number its own page knows it.
         arms, numbers = best_arms(table, effects, BEST)["arm"], {}

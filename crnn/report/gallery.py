@@ -24,6 +24,7 @@ from crnn.report.effects import (
     pair_differences,
     replicates,
 )
+from crnn.report.recommendation import about_choice
 from crnn.report.selection import (
     GROUPS,
     PANELS,
@@ -108,7 +109,7 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
     also = confounded(table.arms)
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
-    note = "\n".join(filter(None, [shown_of(table, effects, leaders), note]))
+    note = "\n".join(filter(None, [shown_of(table, effects, leaders), note, about_choice(table)]))
     known = labels(table)
     names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
     limits = span(pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"], table.margin)
