@@ -18,7 +18,7 @@ import textwrap
 import webbrowser
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -634,12 +634,10 @@ def _say_what_is_left_out(plan: Plan) -> None:
         _say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
 
 
-@contextmanager
-def _opened(storage: str | None, results: Path) -> Iterator[RDBStorage]:
+def _opened(storage: str | None, results: Path) -> AbstractContextManager[RDBStorage]:
     from crnn.ablation.storage import opened_storage, storage_url
 
-    with opened_storage(storage_url(storage, results)) as opened:
-        yield opened
+    return opened_storage(storage_url(storage, results))
 
 
 def _latest(storage: RDBStorage) -> str:

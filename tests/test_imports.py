@@ -203,8 +203,8 @@ NOW = {
     ),
     "crnn.report.sensitivity": (
         "pandas crnn.ablation.path crnn.power crnn.report.confirmed crnn.report.contrasts "
-        "crnn.report.effects crnn.report.gains crnn.report.inference crnn.report.table "
-        "crnn.report.wording"
+        "crnn.report.effects crnn.report.gains crnn.report.inference crnn.report.progress "
+        "crnn.report.table crnn.report.wording"
     ),
     "crnn.report.effects": "numpy pandas crnn.report.health crnn.report.inference crnn.power",
     "crnn.report.contrasts": (

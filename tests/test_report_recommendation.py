@@ -16,6 +16,7 @@ from crnn.config import is_collapsed
 from crnn.live.study_page import study_graphs
 from crnn.report.answer import answer
 from crnn.report.cautions import cautions, rising_arms
+from crnn.report.confirmed import last_step
 from crnn.report.confirmed_answer import sentences
 from crnn.report.contrasts import contrasts
 from crnn.report.effects import effects
@@ -42,10 +43,6 @@ def noise(count: int, size: float = 0.001, seed: int = 0) -> npt.NDArray[np.floa
     return np.random.default_rng(seed).normal(0.0, size, count)
 
 
-def last_step(path: StudyTable) -> str:
-    return str(path.arms.dropna(subset="step").sort_values("step")["arm"].iloc[-1])
-
-
 def chosen_with(
     storage: RDBStorage, shift: float, scatter: float = 0.001
 ) -> tuple[StudyTable, StudyTable]:
@@ -59,7 +56,7 @@ def chosen_with(
     gain = 0.02 * (main.trials["arm"] == main.chosen)
     trials = main.trials.assign(val_accuracy=0.8 + gain + noise(len(main.trials)))
     path = path_of(main)
-    gain = shift * (path.trials["arm"] == last_step(path))
+    gain = shift * (path.trials["arm"] == last_step(path.arms))
     moved = path.trials.assign(val_accuracy=0.8 + gain + noise(len(path.trials), scatter))
     main = replace(main, trials=trials, path=replace(path, trials=moved))
     return replace(table, confirmation=main), main
@@ -98,7 +95,7 @@ def test_the_seeds_that_chose_nothing_decide(
     test, path = path_lead(main), path_of(main)
     assert test is not None
     wide = path.trials.pivot_table(index="seed", columns="arm", values="val_accuracy")
-    found = stats.ttest_rel(wide[last_step(path)], wide[path.arms["arm"].iloc[0]])
+    found = stats.ttest_rel(wide[last_step(path.arms)], wide[path.arms["arm"].iloc[0]])
     ends = found.confidence_interval()
     assert (test.low, test.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
 
@@ -106,7 +103,7 @@ def test_the_seeds_that_chose_nothing_decide(
 def test_one_that_diverged_on_the_path_is_not_recommended(storage: RDBStorage) -> None:
     table, main = chosen_with(storage, 0.02)
     path = path_of(main)
-    lost = (path.trials["arm"] == last_step(path)) & (
+    lost = (path.trials["arm"] == last_step(path.arms)) & (
         path.trials["seed"] == path.trials["seed"].min()
     )
     trials = path.trials.assign(

@@ -30,8 +30,8 @@ from crnn.ablation.storage import (
     StorageError,
     TrialRow,
     create_trial,
+    drop_waiting_attributes,
     finish_trial,
-    free_waiting,
     report_steps,
     save_study,
 )
@@ -207,7 +207,7 @@ class SearchSource:
             return optuna.Trial(self.study_object, half_drawn.trial_id)
         if any(t.state is TrialState.WAITING and t.user_attrs for t in trials):
             # Enqueued with attributes of names that this study's own trials have.
-            free_waiting(self.storage, self.study, TrialAttributes.model_fields)
+            drop_waiting_attributes(self.storage, self.study, TrialAttributes.model_fields)
         return self.study_object.ask()
 
     def _drawn(self, trial: optuna.Trial) -> Task | None:

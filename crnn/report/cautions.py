@@ -8,7 +8,7 @@ import pandas as pd
 
 from crnn.report.effects import replicates
 from crnn.report.health import collapsed, is_at_chance, unlearned, untrained_arms
-from crnn.report.inference import PairedTest, paired_test
+from crnn.report.inference import PairedTest, paired_test, sign
 from crnn.report.sensitivity import is_path, without
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, interval, listed, percent, points, records
@@ -128,7 +128,7 @@ def rising_arms(table: StudyTable) -> dict[str, PairedTest]:
     return {
         arm: test
         for arm, test in tests.items()
-        if not test.why_not and test.low > 0 and test.mean > table.margin
+        if sign(test) == "better" and test.mean > table.margin
     }
 
 

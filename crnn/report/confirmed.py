@@ -140,9 +140,14 @@ def path_effects(
 
 def whole_path(trials: pd.DataFrame, arms: pd.DataFrame) -> PairedTest:
     """All of a path's changes together: its last step against the baseline, paired by seed."""
-    base, last = str(arms["arm"].iloc[0]), str(_steps(arms)["arm"].iloc[-1])
+    base, last = str(arms["arm"].iloc[0]), last_step(arms)
     ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
     return paired_tests(trials, ends)[last]
+
+
+def last_step(arms: pd.DataFrame) -> str:
+    """The arm that a path ends with: the chosen setting, by its full name."""
+    return str(_steps(arms)["arm"].iloc[-1])
 
 
 def is_step(rows: pd.DataFrame) -> pd.Series[bool]:

@@ -16,11 +16,13 @@ from crnn.report.confirmed import (
     NUISANCE,
     found_against_confirmed,
     is_step,
+    last_step,
     path_effects,
     search_length,
 )
 from crnn.report.effects import COLUMNS, paired, replicates
 from crnn.report.gains import gains, slight
+from crnn.report.inference import sign
 from crnn.report.progress import failed, lacking
 from crnn.report.recommendation import path_lead
 from crnn.report.selection import tags
@@ -63,16 +65,15 @@ def lead(table: StudyTable) -> Iterable[str]:
     if table.path is None or test is None or not test.n:
         return
     name = names.get(table.chosen, table.chosen)
-    last = str(table.path.arms.dropna(subset="step").sort_values("step")["arm"].iloc[-1])
     seeds, sure = counted(test.n, "fresh seed"), ""
     if not test.why_not:
         sure = f" ({interval(test.low, test.high)})"
     if test.reason:
         text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: {test.reason}."
-    elif not test.why_not and test.low > 0:
+    elif sign(test) == "better":
         by = f"{points(test.mean)}{sure}".replace("+", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
-    elif not test.why_not and test.high < 0:
+    elif sign(test) == "worse":
         text = f"On {seeds} {name} is worse than the {base}: {points(test.mean)}{sure}."
     else:
         text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: not shown better."
@@ -81,7 +82,7 @@ def lead(table: StudyTable) -> Iterable[str]:
         lead = f"{100 * own.mean():.2f}".replace("-", "−")
         text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
     yield text
-    yield from _named_arms(table, table.path, last)
+    yield from _named_arms(table, table.path, last_step(table.path.arms))
 
 
 def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[str]:

@@ -10,9 +10,10 @@ from crnn.ablation.path import TAKEN_BACK
 from crnn.power import ALPHA
 from crnn.report.confirmed import NUISANCE, path_effects, whole_path
 from crnn.report.contrasts import contrasts, significance
-from crnn.report.effects import compared, effects, identities
+from crnn.report.effects import compared, effects
 from crnn.report.gains import by_gain, gains
 from crnn.report.inference import sign
+from crnn.report.progress import all_ended
 from crnn.report.table import StudyTable
 from crnn.report.wording import counted, listed, points, records
 
@@ -30,7 +31,7 @@ def without(table: StudyTable, lost: pd.DataFrame) -> Iterable[str]:
         table: one stage of a study that is no search.
         lost: the rows of its trials to leave out.
     """
-    if is_path(table) and len(identities(table.trials, "COMPLETE", "FAIL")) < table.wanted:
+    if is_path(table) and not all_ended(table):
         return  # it has no verdicts before its last training has ended
     kept = table.trials.drop(lost.index)
     (now, now_too), (then, then_too) = (_families(table, each) for each in (table.trials, kept))

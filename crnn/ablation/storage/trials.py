@@ -174,7 +174,7 @@ def _trial_attributes(
     return found
 
 
-def free_waiting(storage: RDBStorage, study: str, keys: Collection[str]) -> None:
+def drop_waiting_attributes(storage: RDBStorage, study: str, keys: Collection[str]) -> None:
     """Remove user attributes of these names from the trials that wait to be asked for."""
     query = sqlalchemy.text(
         "DELETE FROM trial_user_attributes WHERE key IN :keys AND trial_id IN (SELECT t.trial_id"
