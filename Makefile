@@ -34,7 +34,7 @@ fuzz: setup ## look for inputs that break it, at random, for about ten minutes
 check: setup ## check lint, format, types and known vulnerabilities
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy crnn study.py tests $(wildcard benchmarks/*.py)
+	$(RUN) -m mypy ablation crnn study.py tests $(wildcard benchmarks/*.py)
 	$(RUN) -m tests.audit
 
 clean: ## remove the environment and caches; results and data stay

@@ -30,21 +30,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crnn.errors import UserError, one_line, printable
-from crnn.files import from_home
-from crnn.quiet import isolate_libraries
-from crnn.terminal import failure_of, make_printable
+from ablation.cli.terminal import failure_of, make_printable
+from ablation.errors import UserError, one_line, printable
+from ablation.files import from_home
+from ablation.quiet import isolate_libraries
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-    from crnn.ablation.design import Plan
-    from crnn.ablation.traced import Subject
-    from crnn.live.view import LiveView
-    from crnn.report.table import StudyTable
-    from crnn.report.tables import TextTable
-    from crnn.report.walk import Walk
-    from crnn.report.write import Report
+    from ablation.dashboard.live_view import LiveView
+    from ablation.design.arms import Plan
+    from ablation.report.data.study_table import StudyTable
+    from ablation.report.text.tables import TextTable
+    from ablation.report.write import Report
+    from crnn.trace.page import Walk
+    from crnn.trace.subject import Subject
 
 app = typer.Typer(
     # Not out of the docstring: with -OO there is none.
@@ -169,7 +169,7 @@ REFERENCE = Path(__file__).parent / "results" / "reference" / "studies.db"
 @app.command()
 def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = False) -> None:
     """List the shipped spaces: question, design, runs, rough time."""
-    from crnn.ablation import overview
+    from ablation.planning import overview
 
     rate = overview.rate(storage, results)
     rows = overview.spaces(rate)
@@ -185,7 +185,7 @@ def new(
     file: Annotated[Path, typer.Argument(callback=_path_from_home, help="The file to write.")],
 ) -> None:
     """Write a commented space to edit."""
-    from crnn.ablation.space_file import new_space
+    from ablation.space.reader import new_space
 
     new_space(file)
     _print(f"Wrote {escape(str(file))}. Look at its arms with: {_again('plan', str(file))}")
@@ -204,8 +204,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show every arm, its shapes, cost and time; train nothing."""
-    from crnn.ablation import overview
-    from crnn.ablation.design import load
+    from ablation.design.arms import load
+    from ablation.planning import overview
 
     rate = overview.rate(storage, results, jobs, spreads=True)
     loaded = load(space, epochs, train_size)
@@ -260,12 +260,12 @@ def run(
     data: Data = None,
 ) -> None:
     """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
-    from crnn.ablation.design import load
-    from crnn.ablation.display import Display
-    from crnn.ablation.folders import artifact_folder
-    from crnn.ablation.launch import Request, launch
-    from crnn.ablation.signals import InterruptedRunError
-    from crnn.ablation.storage import storage_url
+    from ablation.cli.live_display import Display
+    from ablation.design.arms import load
+    from ablation.folders import artifact_folder
+    from ablation.running.launch import Request, launch
+    from ablation.signals import InterruptedRunError
+    from ablation.storage import storage_url
 
     found = load(space, epochs, train_size)
     request = Request(
@@ -288,7 +288,7 @@ def run(
     )
 
     def live_view(study: str) -> LiveView:
-        from crnn.live.view import LiveView
+        from ablation.dashboard.live_view import LiveView
 
         return LiveView(request.url, study, artifact_folder(results), _say)
 
@@ -316,7 +316,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what is done, running, waiting, diverged and failed, and why."""
-    from crnn.ablation import status as states
+    from ablation.storage import status as states
 
     with _opened(storage, results) as opened:
         found = states.status(opened, study) if study else {}
@@ -392,9 +392,9 @@ def trace(
     data: Data = None,
 ) -> None:
     """Show two images on their way through the network, stage by stage."""
-    from crnn.ablation import traced
-    from crnn.ablation.folders import study_folder
-    from crnn.report import walk
+    from ablation.folders import study_folder
+    from crnn.trace import page as walk
+    from crnn.trace import subject as traced
 
     if trial and (space or arm != "baseline"):
         raise UserError("--trial: it says which arm itself; leave SPACE and --arm out")
@@ -422,9 +422,9 @@ def trace(
 
 
 def _walk(subject: Subject, results: Path, data: Path | None) -> Walk:
-    from crnn.data import load, prepare
-    from crnn.report.walk import Walk, notes_on
-    from crnn.trace import network, trace, two_images
+    from crnn.data.fashion_mnist import load, prepare
+    from crnn.trace.forward import network, trace, two_images
+    from crnn.trace.page import Walk, notes_on
 
     setting, weights = subject.setting, None
     if subject.number is not None:
@@ -462,7 +462,7 @@ def dashboard(
     results: Results = RESULTS,
 ) -> None:
     """Serve optuna-dashboard, read-only unless --writable, also while a study runs."""
-    from crnn.ablation.storage import sqlite_file, storage_url
+    from ablation.storage import sqlite_file, storage_url
 
     file = sqlite_file(storage_url(storage, results))
     own = (RESULTS / REFERENCE.name).absolute()
@@ -485,9 +485,9 @@ def _serve(
     names: list[str],
     open_page: bool,
 ) -> None:
-    from crnn.ablation.folders import artifact_folder
-    from crnn.ablation.storage import opened_storage
-    from crnn.dashboard import Shown, only_this_machine, serve
+    from ablation.dashboard.server import Shown, only_this_machine, serve
+    from ablation.folders import artifact_folder
+    from ablation.storage import opened_storage
 
     def ready(address: str) -> None:
         _print(f"optuna-dashboard: {address}  (Ctrl-C ends it)")
@@ -532,8 +532,8 @@ def copy(
     results: Results = RESULTS,
 ) -> None:
     """Copy a study into another storage, also while it runs; a search with its confirmation."""
-    from crnn.ablation.record import confirmation_of
-    from crnn.ablation.storage import copy_study, shown, storage_url
+    from ablation.storage import copy_study, shown, storage_url
+    from ablation.storage.record import confirmation_of
 
     if url is None and source is None:
         raise UserError("copy: name the storage to copy to, or with --from the one to copy from")
@@ -546,7 +546,7 @@ def copy(
 
 def _source(given: str, results: Path) -> str:
     """The URL of the storage that `--from` names."""
-    from crnn.ablation.storage import storage_url
+    from ablation.storage import storage_url
 
     if given != RESERVED:
         return storage_url(given, results)
@@ -560,7 +560,7 @@ def _source(given: str, results: Path) -> str:
 @app.command(name="data")
 def data_command(data: Data = None) -> None:
     """Find or fetch Fashion-MNIST, verify it, say where it is."""
-    from crnn.data import prepare
+    from crnn.data.fashion_mnist import prepare
 
     prepare(data, _say)
 
@@ -569,7 +569,7 @@ def _finish(
     study: str, progress: Any, storage: str | None, results: Path, open_report: bool
 ) -> None:
     """What a run ends with: the answer, the paths, how to go on."""
-    from crnn.ablation.folders import study_folder
+    from ablation.folders import study_folder
 
     left = progress.wanted - progress.ended
     page = study_folder(results, study) / "report.html"
@@ -600,9 +600,9 @@ def _finish(
 
 
 def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> None:
-    from crnn.ablation.folders import study_folder
-    from crnn.ablation.record import confirmation_of
-    from crnn.ablation.storage import read_trials
+    from ablation.folders import study_folder
+    from ablation.storage import read_trials
+    from ablation.storage.record import confirmation_of
 
     lacking = 0
     for name in filter(None, (study, confirmation_of(opened, study))):
@@ -623,7 +623,7 @@ def _say_whose_weights_lack(opened: RDBStorage, study: str, results: Path) -> No
 
 def _say_its_name(plan: Plan) -> None:
     """Tell of a study's name that is not the file's: not every file's name can be one."""
-    from crnn.ablation.folders import study_name
+    from ablation.folders import study_name
 
     if study_name(plan.space.name) != plan.space.name:
         _say(f"The study's name: {plan.study_name}; run takes another with --study NAME")
@@ -635,13 +635,13 @@ def _say_what_is_left_out(plan: Plan) -> None:
 
 
 def _opened(storage: str | None, results: Path) -> AbstractContextManager[RDBStorage]:
-    from crnn.ablation.storage import opened_storage, storage_url
+    from ablation.storage import opened_storage, storage_url
 
     return opened_storage(storage_url(storage, results))
 
 
 def _latest(storage: RDBStorage) -> str:
-    from crnn.ablation.record import latest_study
+    from ablation.storage.record import latest_study
 
     name = latest_study(storage)
     _say(f"The latest study: {name}")
@@ -650,7 +650,7 @@ def _latest(storage: RDBStorage) -> str:
 
 def _reported(storage: RDBStorage, study: str) -> str:
     """The study whose report tells of this one."""
-    from crnn.ablation.record import confirmed_by
+    from ablation.storage.record import confirmed_by
 
     search = confirmed_by(storage, study)
     if search != study:
@@ -659,11 +659,11 @@ def _reported(storage: RDBStorage, study: str) -> str:
 
 
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
-    from crnn.ablation.fingerprint import fingerprint
-    from crnn.ablation.folders import study_folder
-    from crnn.report import mark
-    from crnn.report.table import load_study
-    from crnn.report.write import write_report
+    from ablation.folders import study_folder
+    from ablation.report import mark
+    from ablation.report.data.study_table import load_study
+    from ablation.report.write import write_report
+    from ablation.storage.fingerprint import fingerprint
 
     state = fingerprint(storage, study)  # before the look: what comes after it is not in the report
     table = _looked_at(storage, load_study(storage, study))
@@ -677,8 +677,8 @@ def _write(storage: RDBStorage, study: str, results: Path) -> Report:
 
 def _renew_all_pages(url: str) -> None:
     """Bring up to date what runs left behind that were ended before they did."""
-    from crnn.ablation.record import confirmed_by, own_studies
-    from crnn.ablation.storage import opened_storage
+    from ablation.storage import opened_storage
+    from ablation.storage.record import confirmed_by, own_studies
 
     with opened_storage(url) as storage:
         names = own_studies(storage)
@@ -688,22 +688,22 @@ def _renew_all_pages(url: str) -> None:
 
 def _is_current(storage: RDBStorage, study: str, results: Path) -> bool:
     """Whether the report is a whole one of what this storage has now."""
-    from crnn.ablation.fingerprint import fingerprint
-    from crnn.ablation.folders import study_folder
-    from crnn.report import mark
+    from ablation.folders import study_folder
+    from ablation.report import mark
+    from ablation.storage.fingerprint import fingerprint
 
     return mark.is_current(study_folder(results, study), fingerprint(storage, study))
 
 
 def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> None:
     """Bring the study's note and graphs up to date, where a run was ended before it did."""
-    from crnn.ablation.status import runs
-    from crnn.live.state import behind
+    from ablation.dashboard.state import behind
+    from ablation.storage.status import runs
 
     try:
         name = behind(storage, study, unmarked=unmarked)
         if name and not runs(storage, study):
-            from crnn.live.study_page import refresh
+            from ablation.dashboard.study_page import refresh
 
             refresh(storage, name)
     except Exception as error:  # whatever it is, the report does not depend on it
@@ -713,7 +713,7 @@ def _renew_pages(storage: RDBStorage, study: str, *, unmarked: bool = True) -> N
 
 def _looked_at(storage: RDBStorage, table: StudyTable) -> StudyTable:
     """The table, and in the storage that verdicts were produced from it."""
-    from crnn.report.looks import note_looks
+    from ablation.report.looks import note_looks
 
     return note_looks(storage, table, say=_say)
 
@@ -731,9 +731,9 @@ def _told_where() -> Iterator[None]:
 
 
 def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
-    from crnn.report.effects import effects
-    from crnn.report.paste import as_latex, as_markdown
-    from crnn.report.table import load_study
+    from ablation.report.data.study_table import load_study
+    from ablation.report.effects.effects import effects
+    from ablation.report.text.latex import as_latex, as_markdown
 
     found = _looked_at(storage, load_study(storage, study))
     table = found.confirmation or found
@@ -862,7 +862,7 @@ def _print_json(found: Any) -> None:
 
 def _states(rows: list[dict[str, Any]]) -> list[str]:
     """The columns of trials by state; ``stopped`` and ``diverged`` only where there are some."""
-    from crnn.ablation.status import STATES
+    from ablation.storage.status import STATES
 
     seldom = ("stopped", "diverged")
     return [state for state in STATES if state not in seldom or any(row[state] for row in rows)]
@@ -889,7 +889,7 @@ def _without_password(word: str) -> str:
     """A word of a command, a storage's URL without its password: logs keep what is printed."""
     if "://" not in word:
         return word
-    from crnn.ablation.storage import shown
+    from ablation.storage import shown
 
     option, url = ("--storage=", word[10:]) if word.startswith("--storage=") else ("", word)
     return option + shown(url)
@@ -973,7 +973,7 @@ def _outside(error: OSError | ImportError) -> str:
         OSError: there is nothing that a person could do about it.
         ImportError: likewise.
     """
-    from crnn.ablation.storage import NO_SPACE, out_of_space
+    from ablation.storage import NO_SPACE, out_of_space
 
     number = getattr(error, "errno", None)
     where = getattr(error, "filename", None)

@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 
-from crnn.ablation.runner import worker_environment
+from ablation.running.coordinator import worker_environment
 
 KINDS = {
     "LSTM (oneDNN)": ("mkldnn_rnn", "lstm"),
@@ -40,10 +40,10 @@ def main() -> None:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    from crnn.ablation.design import load
-    from crnn.data import load as load_data
-    from crnn.data import prepare
-    from crnn.training import train
+    from ablation.design.arms import load
+    from crnn.data.fashion_mnist import load as load_data
+    from crnn.data.fashion_mnist import prepare
+    from crnn.training.train import train
 
     prepare(say=lambda line: None)
     torch.set_num_threads(1)

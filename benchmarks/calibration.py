@@ -4,11 +4,11 @@
 
 Each simulated study has a baseline, 9 arms and 10 seeds; every training has noise of its own, and
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
-formulas of `crnn.report.inference`, here for all studies at once, and both are compared on 200 of
-each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
-baseline, arms that diverge in some seeds, and the interactions of a path's steps.
-Exits with 1 where a figure is out of range. Reported without a range: arms that spread unequally,
-and tails heavier than normal.
+formulas of `ablation.statistics.inference`, here for all studies at once, and both are compared on
+200 of each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
+baseline, arms that diverge in some seeds, and the interactions of a path's steps. Exits with 1
+where a figure is out of range. Reported without a range: arms that spread unequally, and tails
+heavier than normal.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from crnn import power
-from crnn.report import inference
-from crnn.report.confirmed import SCIENTIFIC, interactions
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.gains import may_be_better
+from ablation.report.effects.confirmation import SCIENTIFIC, interactions
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.effects.gains import may_be_better
+from ablation.statistics import inference, power
 
 ARMS, SEEDS, MARGIN = 9, 10, 0.005
 NOISE = 0.003  # of each training
@@ -75,7 +74,7 @@ def simulate(
 
 
 def judge(d: Array) -> Simulated:
-    """What `crnn.report.inference` makes of the pairs, for all studies at once."""
+    """What `ablation.statistics.inference` makes of the pairs, for all studies at once."""
     n, m = d.shape[2], d.shape[1]
     mean, error = d.mean(2), d.std(2, ddof=1) / np.sqrt(n)
     outer, inner = stats.t.ppf([0.975, 0.95], n - 1)
@@ -324,8 +323,9 @@ def path_interactions(
 
     A path of `steps` scientific steps, all but the last of which are taken back alone as well. What
     is tested of each of these is ``(y_k - y_(k-1)) - (y_best - y_(best without k))`` by seed, as in
-    `crnn.report.confirmed.interactions`: once without any interaction, once with one of the first
-    step. The ranges are a share's own, plus or minus 3.3 standard errors of the binomial.
+    `ablation.report.effects.confirmation.interactions`: once without any interaction, once with one
+    of the first step. The ranges are a share's own, plus or minus 3.3 standard errors of the
+    binomial.
     """
     rng = np.random.default_rng(seed)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import machine
 import torch
 
-from crnn.ablation.design import load as load_plan
-from crnn.checkpoint import write_checkpoint
-from crnn.data import load
-from crnn.training import Epoch, State, train_together
+from ablation.design.arms import load as load_plan
+from crnn.data.fashion_mnist import load
+from crnn.training.checkpoint import write_checkpoint
+from crnn.training.train import Epoch, State, train_together
 
 RESULTS = Path(__file__).parents[1] / "results"  # the disk that they are on, and out of git
 ARMS = ["baseline", "conv_layers=2", "hidden_size=256"]

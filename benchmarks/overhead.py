@@ -23,13 +23,13 @@ from typing import Any
 import machine
 import pandas as pd
 
-from crnn.ablation.design import load
-from crnn.ablation.parameters import designed
-from crnn.ablation.record import Record
-from crnn.ablation.runner import default_jobs
-from crnn.ablation.storage import create_trial, finish_trial, open_storage, save_study, storage_url
-from crnn.ablation.tasks import DesignedSource, trial_attributes, varied
-from crnn.report.table import load_trials
+from ablation.design.arms import load
+from ablation.report.data.study_table import load_trials
+from ablation.running.coordinator import default_jobs
+from ablation.scheduling.distributions import designed
+from ablation.scheduling.source import DesignedSource, trial_attributes, varied
+from ablation.storage import create_trial, finish_trial, open_storage, save_study, storage_url
+from ablation.storage.record import Record
 
 ROOT = Path(__file__).parents[1]
 

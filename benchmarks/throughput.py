@@ -29,11 +29,12 @@ import machine
 import numpy as np
 import torch
 
-from crnn import decoded, idx
-from crnn.ablation.design import Arm, Plan, differences, load
-from crnn.ablation.runner import worker_environment
-from crnn.config import Setting
-from crnn.data import data_folder, prepare
+from ablation.design.arms import Arm, Plan, differences, load
+from ablation.running.coordinator import worker_environment
+from crnn.data import cache as decoded
+from crnn.data import idx
+from crnn.data.fashion_mnist import data_folder, prepare
+from crnn.network.config import Setting
 
 PLAIN = Path(__file__).with_name("plain.py")
 
@@ -97,8 +98,8 @@ def together(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> 
 
 def engine(options: argparse.Namespace) -> None:
     """A worker: get ready, wait for a line on standard input, train as the runner's workers do."""
-    from crnn import data as images
-    from crnn.training import train_together
+    from crnn.data import fashion_mnist as images
+    from crnn.training.train import train_together
 
     torch.set_num_threads(1)
     data = images.load()

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import study
-from crnn.report import mark
+from ablation.report import mark
 from tests import forked
 from tests.forked import Process
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 from optuna.storages import RDBStorage
 
-from crnn import decoded, idx
-from crnn.ablation import signals
-from crnn.ablation.folders import ENVIRONMENT_VARIABLE
-from crnn.ablation.storage import open_storage, url_of
-from crnn.data import DataError, FashionMNIST, data_folder, prepare
+from ablation import signals
+from ablation.folders import ENVIRONMENT_VARIABLE
+from ablation.storage import open_storage, url_of
+from crnn.data import cache as decoded
+from crnn.data import idx
+from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare
 from tests import cli, postgres, tiny
 from tests.once import once
 from tests.studies import new_storage
@@ -176,5 +177,5 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have no figures, which take most of their time; of commands see `tests.lean`."""
-    monkeypatch.setattr("crnn.report.write._plots", lambda *_: iter(()))
+    monkeypatch.setattr("ablation.report.write._plots", lambda *_: iter(()))
     monkeypatch.setattr(cli, "WAY", "lean")

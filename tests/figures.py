@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from crnn.report import style
+from ablation.report.figures import style
 
 
 def faults(figure: Figure) -> list[str]:

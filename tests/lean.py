@@ -23,11 +23,11 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 SOON = (  # what a command imports when it needs it
-    "crnn.ablation.launch",
-    "crnn.dashboard",
-    "crnn.live.view",
-    "crnn.report.write",
-    "crnn.training",
+    "ablation.running.launch",
+    "ablation.dashboard.server",
+    "ablation.dashboard.live_view",
+    "ablation.report.write",
+    "crnn.training.train",
     "optuna.samplers",
 )
 
@@ -50,7 +50,7 @@ def command(words: list[str], figures: bool = False) -> None:
 
 
 def write(*given: Any) -> Any:
-    with mock.patch("crnn.report.write._plots", side_effect=lambda *_: iter(())):
+    with mock.patch("ablation.report.write._plots", side_effect=lambda *_: iter(())):
         return whole(*given)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn.data import CLASSES, load
+from crnn.data.fashion_mnist import CLASSES, load
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
 TRAIN_PER_CLASS, TEST_PER_CLASS = 100, 30

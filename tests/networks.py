@@ -1,7 +1,8 @@
 """The CRNN written out layer by layer in plain PyTorch; settings that come to the same one.
 
-What `crnn.model` builds and `crnn.shapes` computes is held against this: it takes every width
-from the layer before it by running it, and so knows no shape arithmetic and shares no code.
+What `crnn.network.model` builds and `crnn.network.shapes` computes is held against this: it takes
+every width from the layer before it by running it, and so knows no shape arithmetic and shares no
+code.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from crnn.config import ModelConfig, Setting, TrainConfig
+from crnn.network.config import ModelConfig, Setting, TrainConfig
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a missing block's filter": ({"conv_layers": 2}, {"filter_sizes": (3, 3, 5)}),

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from crnn.ablation.storage import open_storage
+from ablation.storage import open_storage
 
 PASSWORD = "s3cret"  # nobody asks for it; no message may show it
 

@@ -9,7 +9,7 @@ from contextlib import closing
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.storage import url_of
+from ablation.storage import url_of
 from tests import postgres
 
 _filled: dict[tuple[str, ...], sqlite3.Connection | str] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crnn.report.table import StudyTable
+from ablation.report.data.study_table import StudyTable
 
 BASELINE = {
     "conv_layers": "3",

@@ -11,10 +11,10 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import Plan, build
-from crnn.ablation.record import Record
-from crnn.ablation.storage import open_storage, save_study, storage_url
-from crnn.ablation.tasks import DesignedSource, Source, Task
+from ablation.design.arms import Plan, build
+from ablation.scheduling.source import DesignedSource, Source, Task
+from ablation.storage import open_storage, save_study, storage_url
+from ablation.storage.record import Record
 
 STUDY = "tiny"
 HEAD = 'format = 1\nquestion = "What is asked?"\n'

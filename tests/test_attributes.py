@@ -13,22 +13,16 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import CREATED, ENDED, checked_trials
-from crnn.ablation.overview import rate
-from crnn.ablation.record import find_record, load_record, own_studies
-from crnn.ablation.search import SearchSource
-from crnn.ablation.status import status, studies
-from crnn.ablation.storage import (
-    UnreadableError,
-    opened_storage,
-    save_study,
-    storage_url,
-    url_of,
-)
-from crnn.ablation.tasks import DesignedSource
-from crnn.ablation.timing import REFERENCE, measured_rate, measured_spreads
-from crnn.ablation.traced import finished
-from crnn.report.table import load_study
+from ablation.planning.overview import rate
+from ablation.planning.pace import REFERENCE, measured_rate, measured_spreads
+from ablation.report.data.study_table import load_study
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import UnreadableError, opened_storage, save_study, storage_url, url_of
+from ablation.storage.attributes import CREATED, ENDED, checked_trials
+from ablation.storage.record import find_record, load_record, own_studies
+from ablation.storage.status import status, studies
+from crnn.trace.subject import finished
 from tests.cli import ROOT
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 

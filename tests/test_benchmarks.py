@@ -149,12 +149,12 @@ def test_an_arm_that_diverges_is_hardly_ever_better(calibration: Any) -> None:
 def test_without_the_rule_on_divergence_its_simulation_fails(
     calibration: Any, monkeypatch: pytest.MonkeyPatch, everywhere: bool
 ) -> None:
-    monkeypatch.setattr("crnn.report.inference.unsound", lambda test, reason: test)
+    monkeypatch.setattr("ablation.statistics.inference.unsound", lambda test, reason: test)
     if not everywhere:  # what is simulated is no longer what the reports say
         with pytest.raises(AssertionError):
             list(calibration.diverging_arms(np.random.default_rng(0), 200))
         return
-    monkeypatch.setattr("crnn.report.effects.unsound", lambda test, reason: test)
+    monkeypatch.setattr("ablation.report.effects.effects.unsound", lambda test, reason: test)
     figures = list(calibration.diverging_arms(np.random.default_rng(0), 200))
     judged = {name: (share, high) for name, share, _, high in figures if "survivors" not in name}
     for seeds in (10, 18):

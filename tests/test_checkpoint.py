@@ -12,11 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.checkpoint import DamagedError, read_checkpoint, write_checkpoint
-from crnn.config import Setting
-from crnn.data import FashionMNIST
-from crnn.files import set_aside
-from crnn.training import DivergedError, Epoch, Result, State, train_together
+from ablation.files import set_aside
+from crnn.data.fashion_mnist import FashionMNIST
+from crnn.network.config import Setting
+from crnn.training.checkpoint import DamagedError, read_checkpoint, write_checkpoint
+from crnn.training.train import DivergedError, Epoch, Result, State, train_together
 from tests.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -159,7 +159,7 @@ def test_one_of_a_format_to_come_is_named_as_such(
 ) -> None:
     path = tmp_path / "state"
     with monkeypatch.context() as patched:
-        patched.setattr("crnn.checkpoint.FORMAT", "2")
+        patched.setattr("crnn.training.checkpoint.FORMAT", "2")
         write_checkpoint(path, TINY, MARKS)
     with pytest.raises(DamagedError, match="its format is 2, this version reads 1"):
         read_checkpoint(path, MARKS)

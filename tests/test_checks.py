@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
-from crnn.ablation.checks import check_beginning, exceeding_batch, wanted_seeds
-from crnn.ablation.design import Plan, build, load
-from crnn.ablation.launch import Request, _asked, _merged, _source
-from crnn.ablation.overview import check_plan
-from crnn.ablation.record import Record, find_record, load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.space_file import SpaceError, shipped
-from crnn.ablation.storage import open_storage, read_trials, storage_url
-from crnn.config import FIELDS, GOVERNED_BY, Setting
-from crnn.errors import UserError
-from crnn.report.table import _command, load_study
+from ablation.design.arms import Plan, build, load
+from ablation.design.checks import check_beginning, exceeding_batch, wanted_seeds
+from ablation.errors import UserError
+from ablation.planning.overview import check_plan
+from ablation.report.data.study_table import _command, load_study
+from ablation.running.launch import Request, _asked, _merged, _source
+from ablation.scheduling.search import SearchSource
+from ablation.space.reader import SpaceError, shipped
+from ablation.storage import open_storage, read_trials, storage_url
+from ablation.storage.record import Record, find_record, load_record
+from crnn.network.config import FIELDS, GOVERNED_BY, Setting
 from tests.studies import STUDY, begin, designed, document, new_storage, run_all
 
 BASE: dict[str, Any] = {"epochs": 1, "train_size": 600}

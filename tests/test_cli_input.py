@@ -212,9 +212,9 @@ def test_what_cannot_be_traced(words: list[str], expected: str, stored: Path) ->
 @pytest.fixture
 def stored(tmp_path: Path, space: str) -> Path:
     """A results folder whose storage has a begun study ``tiny``."""
-    from crnn.ablation.design import load
-    from crnn.ablation.record import Record
-    from crnn.ablation.storage import open_storage, save_study, storage_url
+    from ablation.design.arms import load
+    from ablation.storage import open_storage, save_study, storage_url
+    from ablation.storage.record import Record
 
     results = tmp_path / "results"
     storage = open_storage(storage_url(None, results), create=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from crnn.config import (
+from crnn.network.config import (
     MODEL_KEYS,
     SETTING_KEYS,
     TRAIN_KEYS,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.confirm import check_extension, chosen, confirmation, found
-from crnn.ablation.design import Stage, build
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.record import Record, find_record, own_studies
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import StorageError, TrialRow, read_trials
-from crnn.ablation.tasks import DesignedSource, Task
+from ablation.design.arms import Stage, build
+from ablation.folders import confirm_name
+from ablation.scheduling.confirmation import check_extension, chosen, confirmation, found
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource, Task
+from ablation.storage import StorageError, TrialRow, read_trials
+from ablation.storage.record import Record, find_record, own_studies
 from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
 

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.storage import (
+from ablation.storage import (
     StorageError,
     copy_study,
     create_trial,
@@ -165,7 +165,7 @@ def test_a_study_that_is_being_run_under_another_path_is_not_replaced(
 KILLED = """
 import os, signal, sys
 import sqlalchemy
-from crnn.ablation.storage import copy_study
+from ablation.storage import copy_study
 
 seen = []
 def kill(connection, cursor, statement, *words):

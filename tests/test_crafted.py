@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.attributes import checked_trials
-from crnn.ablation.record import load_record
-from crnn.ablation.storage import UnreadableError, open_storage, storage_url
-from crnn.errors import printable
+from ablation.errors import printable
+from ablation.storage import UnreadableError, open_storage, storage_url
+from ablation.storage.attributes import checked_trials
+from ablation.storage.record import load_record
 from tests import cli
 from tests.studies import ONE_FACTOR, STUDY, designed, outcome, run_all
 
@@ -197,8 +197,8 @@ NAMES = ["NA", "nan", "null", "None", "1e5", "007", "True", "Inf", "2024-01-02",
 
 
 def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
-    from crnn.report.csv_file import read_csv
-    from crnn.report.table import TEXT_COLUMNS, load_trials
+    from ablation.report.data.csv_file import read_csv
+    from ablation.report.data.study_table import TEXT_COLUMNS, load_trials
     from tests.studies import record
 
     arms = "\n".join(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from crnn.report.csv_file import csv_text, read_csv
+from ablation.report.data.csv_file import csv_text, read_csv
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1", "'=1+1", "''@cmd", "=cmd|' /C'!A0",
             "\n=1+1", "\r\n=1", " =1+1", "\n\t=1", "＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1",

@@ -13,9 +13,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from optuna_dashboard import wsgi
 
-from crnn.ablation.storage import open_storage, save_study, study_names, url_of
-from crnn.dashboard import BODY, LACKING, Pictures, Shown, only_this_machine, read_only
-from crnn.live.trial_page import attach_files
+from ablation.dashboard.server import BODY, LACKING, Pictures, Shown, only_this_machine, read_only
+from ablation.dashboard.trial_page import attach_files
+from ablation.storage import open_storage, save_study, study_names, url_of
 from tests.studies import designed, end, outcome
 
 

@@ -18,10 +18,10 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna_dashboard import wsgi
 
-from crnn import dashboard
-from crnn.ablation.storage import StorageError, opened_storage, storage_url, study_names
-from crnn.dashboard import free_port, serves
-from crnn.errors import UserError
+from ablation.dashboard import server as dashboard
+from ablation.dashboard.server import free_port, serves
+from ablation.errors import UserError
+from ablation.storage import StorageError, opened_storage, storage_url, study_names
 from tests import cli
 from tests.studies import STUDY, designed, new_storage
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.datasets import mnist
 
-from crnn import fetch, idx
-from crnn.data import (
+from crnn.data import download as fetch
+from crnn.data import idx
+from crnn.data.fashion_mnist import (
     CLASSES,
     DataError,
     FashionMNIST,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.ablation.design import (
+from ablation.design.arms import (
     Plan,
     Stage,
     arm_name,
@@ -23,9 +23,9 @@ from crnn.ablation.design import (
     load,
     make_arm,
 )
-from crnn.ablation.space import Space
-from crnn.ablation.space_file import SpaceError, parse
-from crnn.config import Setting, text_of
+from ablation.space.reader import SpaceError, parse
+from ablation.space.schema import Space
+from crnn.network.config import Setting, text_of
 from tests.studies import ONE_FACTOR, SEARCH, document
 
 LEVELS: dict[str, list[Any]] = {

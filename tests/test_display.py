@@ -8,13 +8,13 @@ import pytest
 from optuna.storages import RDBStorage
 from rich.console import Console
 
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.display import Display
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.messages import Outcome
-from crnn.ablation.runner import Event
-from crnn.ablation.search import SearchSource
-from crnn.ablation.tasks import DesignedSource
+from ablation.cli.live_display import Display
+from ablation.folders import confirm_name
+from ablation.running.coordinator import Event
+from ablation.running.messages import Outcome
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
 from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
 
 

@@ -13,30 +13,33 @@ import pytest
 from optuna.storages import RDBStorage
 from rich.console import Console
 
-from crnn.ablation import confirm, launch, timing
-from crnn.ablation.attributes import checked_trials
-from crnn.ablation.display import Display
-from crnn.ablation.fingerprint import fingerprint
-from crnn.ablation.launch import Request, _say_what_diverged
-from crnn.ablation.messages import Outcome, Workplace
-from crnn.ablation.record import Record
-from crnn.ablation.recording import Recorder
-from crnn.ablation.runner import Event, _Dispatcher
-from crnn.ablation.search import SearchSource, value_of_diverged
-from crnn.ablation.status import status, studies
-from crnn.ablation.storage import finish_trial, url_of
-from crnn.ablation.tasks import DesignedSource, Progress, Source, Task
-from crnn.ablation.traced import finished
-from crnn.config import CHANCE
-from crnn.errors import UserError
-from crnn.report import mark, plots
-from crnn.report.effects import best_so_far
-from crnn.report.expected import random_draws
-from crnn.report.found import finished as counted
-from crnn.report.found import unfinished_levels
-from crnn.report.search_parts import parts
-from crnn.report.table import load_study
-from crnn.report.tables import failures_table
+from ablation.cli.live_display import Display
+from ablation.errors import UserError
+from ablation.planning import pace as timing
+from ablation.report import mark
+from ablation.report.data.study_table import load_study
+from ablation.report.effects.effects import best_so_far
+from ablation.report.figures import arms as plots
+from ablation.report.search.expected_best import random_draws
+from ablation.report.search.trials import finished as counted
+from ablation.report.search.trials import unfinished_levels
+from ablation.report.sections.search import parts
+from ablation.report.text.tables import failures_table
+from ablation.running import launch
+from ablation.running.coordinator import Event, _Dispatcher
+from ablation.running.launch import Request, _say_what_diverged
+from ablation.running.messages import Outcome, Workplace
+from ablation.running.recording import Recorder
+from ablation.scheduling import confirmation as confirm
+from ablation.scheduling.search import SearchSource, value_of_diverged
+from ablation.scheduling.source import DesignedSource, Progress, Source, Task
+from ablation.storage import finish_trial, url_of
+from ablation.storage.attributes import checked_trials
+from ablation.storage.fingerprint import fingerprint
+from ablation.storage.record import Record
+from ablation.storage.status import status, studies
+from crnn.network.config import CHANCE
+from crnn.trace.subject import finished
 from tests.cli import call
 from tests.studies import HEAD, ONE_FACTOR, STUDY, begin, designed, end, outcome, record
 

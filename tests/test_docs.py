@@ -10,8 +10,8 @@ import pytest
 import typer.main
 
 import study
-from crnn.ablation.space_file import shipped
-from crnn.config import SETTING_KEYS
+from ablation.space.reader import shipped
+from crnn.network.config import SETTING_KEYS
 from tests.cli import ROOT, call
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md")]
@@ -59,10 +59,13 @@ def test_a_space_opens_with_its_question_and_command(name: str) -> None:
 
 
 def test_the_map_of_the_code_is_whole() -> None:
-    content = text("README.md")
-    for path in sorted((ROOT / "crnn").glob("*.py")):
-        if path.name not in ("__init__.py",):
-            assert path.name in content, f"{path.name} is not on the README's map"
+    content = text("CONTRIBUTING.md")
+    folders = [
+        path.parent for name in ("ablation", "crnn") for path in ROOT.glob(f"{name}/**/*.py")
+    ]
+    for folder in dict.fromkeys(folders):
+        where = f"{folder.relative_to(ROOT)}/"
+        assert where == "crnn/" or f"\n{where} " in content, f"{where} is not on the map"
 
 
 @pytest.mark.usefixtures("lean")  # the answer has no figure

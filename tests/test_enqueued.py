@@ -8,14 +8,14 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.record import load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.status import status
-from crnn.ablation.storage import read_trials
-from crnn.ablation.tasks import Task
-from crnn.report.progress import all_ended
-from crnn.report.table import load_study
-from crnn.report.tables import failures_table
+from ablation.report.data.study_table import load_study
+from ablation.report.effects.progress import all_ended
+from ablation.report.text.tables import failures_table
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import Task
+from ablation.storage import read_trials
+from ablation.storage.record import load_record
+from ablation.storage.status import status
 from tests.studies import HEAD, STUDY, begin, designed, record, run_all
 
 SWEEP = f"""{HEAD}

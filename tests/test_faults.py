@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.signals import ctrl_c_ignored
-from crnn.ablation.storage import opened_storage, read_trials, storage_url
+from ablation.signals import ctrl_c_ignored
+from ablation.storage import opened_storage, read_trials, storage_url
 from tests import cli, forked
 from tests.forked import Process
 from tests.tiny import SPACE, assert_gone, edited, options, processes, tables, wait_for_epoch
@@ -36,7 +36,7 @@ SHORT = edited(
 # telling of its first epoch; and that waits for 5 seconds only when a worker says nothing.
 FALLING_ASLEEP = """
 import io, os, signal, sys
-import crnn.ablation.runner as runner
+import ablation.running.coordinator as runner
 runner.SILENCE, runner.PATIENCE = 5.0, 0
 import study
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from torchvision.datasets import FashionMNIST
 
-from crnn import fetch, idx
-from crnn.idx import DataError
+from crnn.data import download as fetch
+from crnn.data import idx
+from crnn.data.idx import DataError
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

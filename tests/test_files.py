@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.files import write_atomic
+from ablation.files import write_atomic
 
 
 def test_a_write_that_fails_leaves_what_was_there(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.folders import artifact_folder, check_name, study_folder, study_name
-from crnn.ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
-from crnn.errors import UserError
+from ablation.errors import UserError
+from ablation.folders import artifact_folder, check_name, study_folder, study_name
+from ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
 from tests import cli
 from tests.studies import ONE_FACTOR, STUDY, begin, designed, record, run_all
 

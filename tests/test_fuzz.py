@@ -18,21 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
-from crnn.ablation.record import load_record, note_look
-from crnn.ablation.search import SearchSource
-from crnn.ablation.space import Space
-from crnn.ablation.space_file import MAX_ERRORS, SHIPPED, shipped
-from crnn.ablation.status import status, studies
-from crnn.ablation.tasks import DesignedSource, Source
-from crnn.ablation.timing import measured_rate, measured_spreads
-from crnn.ablation.traced import finished
-from crnn.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
-from crnn.errors import MAX_LINE, UserError
-from crnn.model import CRNN
-from crnn.report.effects import effects
-from crnn.report.paste import as_latex, as_markdown
-from crnn.report.table import load_study
-from crnn.weights import WeightsError, load_weights, marks, save_weights
+from ablation.errors import MAX_LINE, UserError
+from ablation.planning.pace import measured_rate, measured_spreads
+from ablation.report.data.study_table import load_study
+from ablation.report.effects.effects import effects
+from ablation.report.text.latex import as_latex, as_markdown
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource, Source
+from ablation.space.reader import MAX_ERRORS, SHIPPED, shipped
+from ablation.space.schema import Space
+from ablation.storage.record import load_record, note_look
+from ablation.storage.status import status, studies
+from crnn.network.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
+from crnn.network.model import CRNN
+from crnn.trace.subject import finished
+from crnn.training.weights import WeightsError, load_weights, marks, save_weights
 from tests import cli
 from tests.fuzzing import examples
 from tests.networks import small

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crnn.ablation.launch import _gpus
+from ablation.running.launch import _gpus
 
 
 @pytest.mark.parametrize(

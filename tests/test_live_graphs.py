@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crnn.live.graphs import curves, forest, shown
-from crnn.report.effects import effects, mean_curves
-from crnn.report.table import StudyTable
+from ablation.dashboard.study_graphs import curves, forest, shown
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import effects, mean_curves
 from tests.report_studies import NASTY, nasty, study
 
 

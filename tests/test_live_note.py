@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from crnn.live.note import OURS, fenced, note
-from crnn.report.answer import VERDICTS
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.table import StudyTable
+from ablation.dashboard.note import OURS, fenced, note
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.text.answer import VERDICTS
 from tests.report_studies import NASTY, nasty, study
 
 

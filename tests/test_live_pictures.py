@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from crnn.config import CLASSES
-from crnn.live.pictures import confusion, curve, ticks
+from ablation.dashboard.trial_pictures import confusion, curve, ticks
+from crnn.network.config import CLASSES
 
 SVG = "{http://www.w3.org/2000/svg}"
 

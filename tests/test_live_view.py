@@ -17,20 +17,20 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.messages import Outcome
-from crnn.ablation.record import Record, load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import open_storage, url_of
-from crnn.ablation.tasks import DesignedSource
-from crnn.dashboard import Shown
-from crnn.live import study_page
-from crnn.live.study_page import refresh
-from crnn.live.trial_page import attach_files
-from crnn.live.view import LiveView
-from crnn.report.selection import tags
-from crnn.report.table import load_study
+from ablation.dashboard import study_page
+from ablation.dashboard.live_view import LiveView
+from ablation.dashboard.server import Shown
+from ablation.dashboard.study_page import refresh
+from ablation.dashboard.trial_page import attach_files
+from ablation.folders import confirm_name
+from ablation.report.data.study_table import load_study
+from ablation.report.effects.selection import tags
+from ablation.running.messages import Outcome
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import open_storage, url_of
+from ablation.storage.record import Record, load_record
 from tests.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
 
 
@@ -158,7 +158,7 @@ def listen(event, args):
 imported = set()
 sys.addaudithook(listen)
 from pathlib import Path
-from crnn.live.view import LiveView
+from ablation.dashboard.live_view import LiveView
 
 with LiveView(sys.argv[1], sys.argv[2], Path(), sys.exit, pause=0):
     pass

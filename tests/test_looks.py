@@ -11,15 +11,15 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note
 
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.design import build
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.record import Record, find_record, load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import save_study, study_attributes, url_of
-from crnn.ablation.tasks import DesignedSource
-from crnn.live.study_page import refresh
-from crnn.report.table import load_study
+from ablation.dashboard.study_page import refresh
+from ablation.design.arms import build
+from ablation.folders import confirm_name
+from ablation.report.data.study_table import load_study
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import save_study, study_attributes, url_of
+from ablation.storage.record import Record, find_record, load_record
 from tests import cli
 from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, begin, end, record, run_all

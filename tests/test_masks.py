@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import crnn.masks
-from crnn.masks import Masks
+import crnn.network.dropout
+from crnn.network.dropout import Masks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -77,7 +77,7 @@ def test_of_every_bit_pattern_the_right_number_is_kept(
     dropout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = torch.arange(65536).view(-1, 1, 1, 1)
-    monkeypatch.setattr(crnn.masks, "_places", lambda *_: every)
+    monkeypatch.setattr(crnn.network.dropout, "_places", lambda *_: every)
     masks = ready(dropout)
     masks.keys[:] = torch.tensor([1, 0])  # 1·x + 0: the lowest lane has every pattern once
     kept = int(masks.draw(torch.Size((65536, 1, 1, 1))).sum())

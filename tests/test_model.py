@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
-from crnn.config import ModelConfig
-from crnn.model import CRNN, Activation, Sequence, reseed
+from crnn.network.config import ModelConfig
+from crnn.network.model import CRNN, Activation, Sequence, reseed
 from tests.networks import plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")

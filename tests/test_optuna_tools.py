@@ -13,8 +13,8 @@ import pytest
 from optuna import visualization
 from optuna.storages import RDBStorage
 
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import url_of
+from ablation.scheduling.search import SearchSource
+from ablation.storage import url_of
 from tests.studies import SEARCH, begin, designed, end, record, run_all
 
 

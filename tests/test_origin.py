@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.design import Arm
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.origin import (
+from ablation.design.arms import Arm
+from ablation.design.origin import (
     Baseline,
     Drawn,
     Level,
@@ -24,19 +22,21 @@ from crnn.ablation.origin import (
     having,
     kind,
 )
-from crnn.ablation.record import Record, find_record, load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.status import status
-from crnn.ablation.storage import UnreadableError, read_trials, save_study, study_attributes
-from crnn.ablation.tasks import DesignedSource
-from crnn.config import text_of
-from crnn.report.confirmed import found_against_confirmed
-from crnn.report.contrasts import contrasts
-from crnn.report.cost import cost
-from crnn.report.effects import crossed, effects, replicates
-from crnn.report.selection import leading, tags
-from crnn.report.table import StudyTable, load_study, stages
-from crnn.report.write import write_report
+from ablation.folders import confirm_name
+from ablation.report.data.study_table import StudyTable, load_study, stages
+from ablation.report.effects.confirmation import found_against_confirmed
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import crossed, effects, replicates
+from ablation.report.effects.selection import leading, tags
+from ablation.report.figures.cost import cost
+from ablation.report.write import write_report
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import UnreadableError, read_trials, save_study, study_attributes
+from ablation.storage.record import Record, find_record, load_record
+from ablation.storage.status import status
+from crnn.network.config import text_of
 from tests.prepared import prepared
 from tests.report_studies import study as made_study
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, STUDY, begin, record, run_all

@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation import overview, timing
-from crnn.ablation.design import build, cost, load, why_not
-from crnn.ablation.folders import ENVIRONMENT_VARIABLE
-from crnn.ablation.guess import random_settings
-from crnn.ablation.overview import Pace
-from crnn.ablation.space import Limits
-from crnn.ablation.space_file import shipped
-from crnn.ablation.storage import open_storage, read_trials, storage_url
-from crnn.ablation.timing import REFERENCE, Spread, clock, measured_rate, measured_spreads
-from crnn.errors import UserError
-from crnn.power import about, minimum_detectable, seeds_to_settle, upper_spread
+from ablation.design.arms import build, cost, load, why_not
+from ablation.errors import UserError
+from ablation.folders import ENVIRONMENT_VARIABLE
+from ablation.planning import overview
+from ablation.planning import pace as timing
+from ablation.planning.overview import Pace
+from ablation.planning.pace import REFERENCE, Spread, clock, measured_rate, measured_spreads
+from ablation.planning.random_settings import random_settings
+from ablation.space.reader import shipped
+from ablation.space.schema import Limits
+from ablation.statistics.power import about, minimum_detectable, seeds_to_settle, upper_spread
+from ablation.storage import open_storage, read_trials, storage_url
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, designed, document, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")

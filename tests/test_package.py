@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.space_file import shipped
+from ablation.space.reader import shipped
 from tests.cli import ROOT
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_built_package_finds_its_files(tmp_path: Path) -> None:
     source = tmp_path / "source"  # without what an earlier build has left
-    for folder in ("crnn", "search_spaces"):
+    for folder in ("ablation", "crnn", "search_spaces"):
         shutil.copytree(ROOT / folder, source / folder)
     for file in ("study.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -28,7 +28,7 @@ def test_the_built_package_finds_its_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = (
-        "import study, crnn.report.write as write, jinja2, sys;"
+        "import study, ablation.report.write as write, jinja2, sys;"
         "assert all('site' in m.__file__.split('/') for m in (study, write)), write.__file__;"
         "sys.argv = ['crnn-study', *sys.argv[1:]]; study.main()"
     )
@@ -46,6 +46,8 @@ def test_the_built_package_finds_its_files(tmp_path: Path) -> None:
     assert "Wrote" in installed("new", "mine.toml")
     assert "trainings" in installed("plan", "mine.toml")
     templates = {
-        path.name for path in (tmp_path / "site" / "crnn" / "report" / "templates").iterdir()
+        path.name for path in (tmp_path / "site" / "ablation" / "report" / "templates").iterdir()
     }
-    assert {path.name for path in (ROOT / "crnn" / "report" / "templates").iterdir()} == templates
+    assert {
+        path.name for path in (ROOT / "ablation" / "report" / "templates").iterdir()
+    } == templates

@@ -19,8 +19,8 @@ from unittest import mock
 import pytest
 from playwright.sync_api import Browser, Page
 
-from crnn.ablation.signals import ctrl_c_ignored
-from crnn.dashboard import free_port
+from ablation.dashboard.server import free_port
+from ablation.signals import ctrl_c_ignored
 from tests import cli
 from tests.browser import chromium, watch
 from tests.once import once

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
-from crnn.ablation.parameters import as_drawn, designed, drawn, searched, suggest
-from crnn.ablation.space import Factor
-from crnn.ablation.space_file import parse
-from crnn.ablation.storage import create_trial, save_study
-from crnn.config import FIELDS, SETTING_KEYS, Setting, Value, bounds, check
+from ablation.scheduling.distributions import as_drawn, designed, drawn, searched, suggest
+from ablation.space.reader import parse
+from ablation.space.schema import Factor
+from ablation.storage import create_trial, save_study
+from crnn.network.config import FIELDS, SETTING_KEYS, Setting, Value, bounds, check
 from tests.studies import HEAD, document
 
 few = settings(derandomize=True, deadline=None, max_examples=60)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from crnn.ablation.design import build, make_arm
-from crnn.ablation.origin import Baseline, Drawn, Named, Step, WithoutChange
-from crnn.ablation.path import Predict, changes, forest, path_stage, steps, taken_back
-from crnn.ablation.space import Space
-from crnn.config import Setting
+from ablation.design.arms import build, make_arm
+from ablation.design.origin import Baseline, Drawn, Named, Step, WithoutChange
+from ablation.scheduling.path import Predict, changes, forest, path_stage, steps, taken_back
+from ablation.space.schema import Space
+from crnn.network.config import Setting
 from tests.studies import HEAD
 
 SPACE = f"""{HEAD}

@@ -29,7 +29,7 @@ WORKER = """
 import os, warnings
 from multiprocessing import Pipe
 from unittest import mock
-from crnn.ablation import worker
+from ablation import worker
 
 def work(*order):
     warnings.warn("LSTM: dropout expects more than one layer", UserWarning)

@@ -24,14 +24,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from crnn.ablation.design import build, cost
-from crnn.ablation.record import Record, find_record, merge
-from crnn.ablation.recording import Recorder
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import open_storage, reported_steps, save_study
-from crnn.ablation.tasks import DesignedSource, Source, Task
-from crnn.config import Setting
-from crnn.training import Epoch
+from ablation.design.arms import build, cost
+from ablation.running.recording import Recorder
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource, Source, Task
+from ablation.storage import open_storage, reported_steps, save_study
+from ablation.storage.record import Record, find_record, merge
+from crnn.network.config import Setting
+from crnn.training.train import Epoch
 from tests.fuzzing import examples
 from tests.studies import HEAD, SEARCH, STUDY, document, outcome
 

@@ -11,8 +11,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import build
-from crnn.ablation.record import (
+from ablation.design.arms import build
+from ablation.storage import StorageError, save_study, shown, study_attributes, study_names, url_of
+from ablation.storage.record import (
     Record,
     find_record,
     latest_study,
@@ -20,14 +21,6 @@ from crnn.ablation.record import (
     merge,
     note_look,
     own_studies,
-)
-from crnn.ablation.storage import (
-    StorageError,
-    save_study,
-    shown,
-    study_attributes,
-    study_names,
-    url_of,
 )
 from tests.studies import ONE_FACTOR, SEARCH, begin, document, record
 

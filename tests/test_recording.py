@@ -8,11 +8,11 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.recording import Recorder
-from crnn.ablation.space import Pruner
-from crnn.ablation.storage import reported_steps
-from crnn.ablation.tasks import Task
-from crnn.training import Epoch
+from ablation.running.recording import Recorder
+from ablation.scheduling.source import Task
+from ablation.space.schema import Pruner
+from ablation.storage import reported_steps
+from crnn.training.train import Epoch
 from tests.studies import STUDY, designed
 
 

@@ -12,12 +12,14 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.folders import confirm_name, study_name
-from crnn.ablation.launch import _unless_gone
-from crnn.ablation.record import confirmation_of, confirmed_by, confirming, load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import (
+from ablation.dashboard.study_page import refresh
+from ablation.folders import confirm_name, study_name
+from ablation.report.data.study_table import load_study
+from ablation.running.launch import _unless_gone
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import (
     StorageError,
     copy_study,
     lock,
@@ -27,9 +29,7 @@ from crnn.ablation.storage import (
     study_names,
     url_of,
 )
-from crnn.ablation.tasks import DesignedSource
-from crnn.live.study_page import refresh
-from crnn.report.table import load_study
+from ablation.storage.record import confirmation_of, confirmed_by, confirming, load_record
 from tests import cli
 from tests.studies import SEARCH, STUDY, begin, designed, record, run_all
 

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crnn.report.answer import findings
-from crnn.report.contrasts import COLUMNS
-from crnn.report.effects import also_changed, effects
-from crnn.report.gallery import _curves, _history
-from crnn.report.page import caveats, content
-from crnn.report.table import StudyTable
-from crnn.report.tables import about_reported, arms_table, confounds_table
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import COLUMNS
+from ablation.report.effects.effects import also_changed, effects
+from ablation.report.page import caveats, content
+from ablation.report.sections.arms import _curves, _history
+from ablation.report.text.answer import findings
+from ablation.report.text.tables import about_reported, arms_table, confounds_table
 from tests.report_studies import study
 
 

@@ -12,29 +12,35 @@ import pytest
 from optuna.storages import RDBStorage
 from scipy import stats
 
-from crnn.ablation.confirm import confirmation, sentence
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.record import load_record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
-from crnn.ablation.tasks import DesignedSource
-from crnn.config import text_of
-from crnn.report.answer import at_the_edge
-from crnn.report.confirmed import (
+from ablation.folders import confirm_name
+from ablation.report.data.study_table import (
+    StudyTable,
+    all_trials,
+    load_study,
+    load_trials,
+    provenance,
+)
+from ablation.report.effects.confirmation import (
     found_against_confirmed,
     is_step,
     never_taken_back,
     path_effects,
 )
-from crnn.report.confirmed_answer import judged, lead, sentences
-from crnn.report.confirmed_parts import confirmed_parts
-from crnn.report.contrasts import COLUMNS
-from crnn.report.effects import effects
-from crnn.report.inference import holm, paired_test
-from crnn.report.selection import labels, numbered, tags
-from crnn.report.table import StudyTable, all_trials, load_study, load_trials, provenance
-from crnn.report.wording import interval, points, records
-from crnn.report.write import write_report
+from ablation.report.effects.contrasts import COLUMNS
+from ablation.report.effects.effects import effects
+from ablation.report.effects.selection import labels, numbered, tags
+from ablation.report.rendering.formatting import interval, points, records
+from ablation.report.sections.confirmation import confirmed_parts
+from ablation.report.text.answer import at_the_edge
+from ablation.report.text.confirmation import judged, lead, sentences
+from ablation.report.write import write_report
+from ablation.scheduling.confirmation import confirmation, sentence
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.statistics.inference import holm, paired_test
+from ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
+from ablation.storage.record import load_record
+from crnn.network.config import text_of
 from tests import cli
 from tests.prepared import prepared
 from tests.report_studies import origin
@@ -131,7 +137,7 @@ def test_an_arm_that_failed_has_no_optimism(storage: RDBStorage) -> None:
 
 
 def _answer(storage: RDBStorage) -> list[str]:
-    from crnn.report.answer import answer
+    from ablation.report.text.answer import answer
 
     table, main, rows = study(storage)
     return answer(main, rows, pd.DataFrame(columns=COLUMNS), sentences(table, rows))

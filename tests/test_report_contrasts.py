@@ -14,8 +14,8 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from crnn.report.contrasts import COLUMNS, contrasts, empty_cells, idle_arms
-from crnn.report.inference import holm, paired_test
+from ablation.report.effects.contrasts import COLUMNS, contrasts, empty_cells, idle_arms
+from ablation.statistics.inference import holm, paired_test
 from tests.report_studies import study
 
 LEVELS = {"a": ["1", "2"], "b": ["x", "y", "z"]}

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from crnn.live.note import best_arms
-from crnn.power import minimum_detectable, upper_spread
-from crnn.report.answer import answer
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import (
+from ablation.dashboard.note import best_arms
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import (
     COLUMNS,
     best_so_far,
     class_differences,
@@ -31,11 +30,12 @@ from crnn.report.effects import (
     paired_tests,
     replicates,
 )
-from crnn.report.gains import gains, gaps_on_test, may_be_better
-from crnn.report.progress import counts
-from crnn.report.selection import leading, rival
-from crnn.report.table import StudyTable
-from crnn.report.tables import arms_table, brief_table, details_table
+from ablation.report.effects.gains import gains, gaps_on_test, may_be_better
+from ablation.report.effects.progress import counts
+from ablation.report.effects.selection import leading, rival
+from ablation.report.text.answer import answer
+from ablation.report.text.tables import arms_table, brief_table, details_table
+from ablation.statistics.power import minimum_detectable, upper_spread
 from tests.report_studies import study
 
 MARGIN = 0.005

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.report.answer import findings
-from crnn.report.edges import edges
-from crnn.report.effects import effects
-from crnn.report.explored import isolation, spans_a_plane, surface, together
-from crnn.report.found import finished, levels, numeric, scientific
-from crnn.report.table import StudyTable
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import effects
+from ablation.report.search.interactions import isolation, spans_a_plane, surface, together
+from ablation.report.search.range_edges import edges
+from ablation.report.search.trials import finished, levels, numeric, scientific
+from ablation.report.text.answer import findings
 from tests.report_studies import study
 
 STUDY = study("search", arms=60, epochs=1)

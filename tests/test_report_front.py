@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.config import CHANCE
-from crnn.report.expected import POINTS, expected_maximum, expected_performance, random_draws
-from crnn.report.found import finished
-from crnn.report.front import on_front, pareto
+from ablation.report.search.expected_best import (
+    POINTS,
+    expected_maximum,
+    expected_performance,
+    random_draws,
+)
+from ablation.report.search.pareto import on_front, pareto
+from ablation.report.search.trials import finished
+from crnn.network.config import CHANCE
 from tests.report_studies import study
 
 STUDY = study("search", arms=40, epochs=1)

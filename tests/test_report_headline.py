@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crnn.ablation.storage import opened_storage, storage_url
-from crnn.report.answer import answer
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.headline import _steps, headline
-from crnn.report.page import content, html
-from crnn.report.selection import numbered
-from crnn.report.table import StudyTable, load_study
+from ablation.report.data.study_table import StudyTable, load_study
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.effects.selection import numbered
+from ablation.report.page import content, html
+from ablation.report.text.answer import answer
+from ablation.report.text.headline import _steps, headline
+from ablation.storage import opened_storage, storage_url
 from tests.report_studies import study
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "studies.db"

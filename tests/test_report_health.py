@@ -10,20 +10,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crnn.config import TrainConfig, chance_limit
-from crnn.live import graphs
-from crnn.live.note import note
-from crnn.report.answer import answer, incomplete
-from crnn.report.cautions import cautions, last_rise
-from crnn.report.confirmed import path_effects
-from crnn.report.contrasts import COLUMNS, contrasts
-from crnn.report.effects import effects
-from crnn.report.health import collapsed, untrained_arms
-from crnn.report.paste import as_latex, as_markdown
-from crnn.report.progress import all_ended, counts
-from crnn.report.table import StudyTable
-from crnn.report.tables import arms_table, brief_table
-from crnn.report.wording import points
+from ablation.dashboard import study_graphs as graphs
+from ablation.dashboard.note import note
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.confirmation import path_effects
+from ablation.report.effects.contrasts import COLUMNS, contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.effects.health import collapsed, untrained_arms
+from ablation.report.effects.progress import all_ended, counts
+from ablation.report.rendering.formatting import points
+from ablation.report.text.answer import answer, incomplete
+from ablation.report.text.cautions import cautions, last_rise
+from ablation.report.text.latex import as_latex, as_markdown
+from ablation.report.text.tables import arms_table, brief_table
+from crnn.network.config import TrainConfig, chance_limit
 from tests.report_studies import study
 
 ARM = "hidden_size=256"

@@ -9,9 +9,8 @@ import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.storages import RDBStorage
 
-from crnn.ablation.search import SearchSource
-from crnn.report.found import Factors, finished
-from crnn.report.importance import (
+from ablation.report.data.study_table import load_study
+from ablation.report.search.importance import (
     COLUMNS,
     FORESTS,
     PRECISE,
@@ -20,7 +19,8 @@ from crnn.report.importance import (
     ordered_alike,
     shown_order,
 )
-from crnn.report.table import load_study
+from ablation.report.search.trials import Factors, finished
+from ablation.scheduling.search import SearchSource
 from tests.report_studies import study
 from tests.studies import SEARCH, STUDY, begin, record, run_all
 

@@ -16,8 +16,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from crnn.power import MOST_SEEDS, minimum_detectable, power, seeds_to_settle
-from crnn.report.inference import (
+from ablation.statistics.inference import (
     EXACT,
     effect_size,
     holm,
@@ -27,6 +26,7 @@ from crnn.report.inference import (
     sign_flip,
     verdict,
 )
+from ablation.statistics.power import MOST_SEEDS, minimum_detectable, power, seeds_to_settle
 
 some = st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=12).filter(lambda d: np.std(d) > 1e-6)
 

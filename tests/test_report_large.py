@@ -16,18 +16,20 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from crnn.live.note import note
-from crnn.live.study_page import study_graphs
-from crnn.report import page as report_page
-from crnn.report import plots, search_plots, style
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects, replicates
-from crnn.report.gallery import Plot, gallery
-from crnn.report.paste import as_markdown
-from crnn.report.selection import leading, of_factor, over_others
-from crnn.report.table import StudyTable
-from crnn.report.tables import arms_table, brief_table, contrasts_table
-from crnn.report.write import write_report
+from ablation.dashboard.note import note
+from ablation.dashboard.study_page import study_graphs
+from ablation.report import page as report_page
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects, replicates
+from ablation.report.effects.selection import leading, of_factor, over_others
+from ablation.report.figures import arms as plots
+from ablation.report.figures import search as search_plots
+from ablation.report.figures import style
+from ablation.report.sections.arms import Plot, gallery
+from ablation.report.text.latex import as_markdown
+from ablation.report.text.tables import arms_table, brief_table, contrasts_table
+from ablation.report.write import write_report
 from tests.report_studies import alone, grid, study
 
 WORSE = [41, 44, 47]

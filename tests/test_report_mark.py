@@ -16,15 +16,15 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note
 
 import study as commands
-from crnn.ablation.confirm import confirmation
-from crnn.ablation.fingerprint import fingerprint
-from crnn.ablation.folders import confirm_name
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import copy_study, open_storage, storage_url, url_of
-from crnn.ablation.tasks import DesignedSource
-from crnn.live.state import KEY, behind
-from crnn.live.study_page import refresh
-from crnn.report import mark
+from ablation.dashboard.state import KEY, behind
+from ablation.dashboard.study_page import refresh
+from ablation.folders import confirm_name
+from ablation.report import mark
+from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource
+from ablation.storage import copy_study, open_storage, storage_url, url_of
+from ablation.storage.fingerprint import fingerprint
 from tests import cli
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, begin, designed, end, record, run_all
 
@@ -87,7 +87,7 @@ def test_more_seeds_in_the_storage_than_in_the_report(
 
 HALF = """
 import os, signal, sys
-import crnn.report.write as module
+import ablation.report.write as module
 import study
 def stopped(folder, kept):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -122,7 +122,7 @@ def test_a_report_that_a_full_disk_ended_is_built_again(
         raise OSError(errno.ENOSPC, "No space left on device", "report.html")
 
     with monkeypatch.context() as patched:
-        patched.setattr("crnn.report.page.html", full)
+        patched.setattr("ablation.report.page.html", full)
         answer = cli.call("report", STUDY, "--results", str(tmp_path / "results"))
     assert answer.code == 2
     assert "No space left" in answer.err
@@ -205,7 +205,7 @@ def test_a_note_that_is_behind_is_renewed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("crnn.dashboard.serve", lambda *_, **__: None)
+    monkeypatch.setattr("ablation.dashboard.server.serve", lambda *_, **__: None)
     words = {"run": ["run", str(space)], "report": ["report", STUDY], "dashboard": ["dashboard"]}
     answer = cli.call(*words[command], "--results", str(tmp_path / "results"))
     assert answer.code == 0, answer.err
@@ -227,7 +227,7 @@ def test_a_note_that_cannot_be_renewed_is_told_and_the_report_written(
     def fail(*_: Any) -> None:
         raise ValueError("made\nup")
 
-    monkeypatch.setattr("crnn.live.study_page.refresh", fail)
+    monkeypatch.setattr("ablation.dashboard.study_page.refresh", fail)
     answer = run(space, tmp_path)
     assert answer.code == 0
     assert "optuna-dashboard lacks the study's note and graphs (made up)\n" in answer.out

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page
 
-from crnn.report import page as report_page
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.table import StudyTable
-from crnn.report.tables import TextTable
-from crnn.report.write import write_report
+from ablation.report import page as report_page
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.text.tables import TextTable
+from ablation.report.write import write_report
 from tests.browser import assert_accessible, chromium, watch
 from tests.once import once
 from tests.report_studies import NASTY, nasty, study

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crnn.report.effects import effects
-from crnn.report.paste import as_latex, as_markdown, escape_latex
-from crnn.report.table import StudyTable
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import effects
+from ablation.report.text.latex import as_latex, as_markdown, escape_latex
 from tests.report_studies import study
 
 HOSTILE = (

@@ -14,19 +14,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from crnn.report import plots, style
-from crnn.report.cost import place_labels
-from crnn.report.effects import (
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import (
     confounded,
     confusion_by_arm,
     confusion_shares,
     effects,
     replicates,
 )
-from crnn.report.gains import gains
-from crnn.report.gallery import Plot, gallery
-from crnn.report.selection import floor, leading, numbered, of_factor, tags
-from crnn.report.table import StudyTable
+from ablation.report.effects.gains import gains
+from ablation.report.effects.selection import floor, leading, numbered, of_factor, tags
+from ablation.report.figures import arms as plots
+from ablation.report.figures import style
+from ablation.report.figures.cost import place_labels
+from ablation.report.sections.arms import Plot, gallery
 from tests.figures import faults
 from tests.report_studies import CLASSES, study
 

@@ -12,24 +12,24 @@ from matplotlib.figure import Figure
 from optuna.storages import RDBStorage
 from scipy import stats
 
-from crnn.config import is_collapsed
-from crnn.live.study_page import study_graphs
-from crnn.report.answer import answer
-from crnn.report.cautions import cautions, rising_arms
-from crnn.report.confirmed import last_step
-from crnn.report.confirmed_answer import sentences
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.found import levels
-from crnn.report.gains import always_diverged, gaps_on_test, may_be_better
-from crnn.report.gallery import gallery
-from crnn.report.headline import headline
-from crnn.report.paste import as_latex, as_markdown
-from crnn.report.recommendation import path_lead, recommended
-from crnn.report.selection import leading, numbered, shown_of
-from crnn.report.table import StudyTable
-from crnn.report.tables import arms_table, brief_table, failures_table
-from crnn.report.wording import points
+from ablation.dashboard.study_page import study_graphs
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.confirmation import last_step
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.effects.gains import always_diverged, gaps_on_test, may_be_better
+from ablation.report.effects.selection import leading, numbered, shown_of
+from ablation.report.rendering.formatting import points
+from ablation.report.search.trials import levels
+from ablation.report.sections.arms import gallery
+from ablation.report.text.answer import answer
+from ablation.report.text.cautions import cautions, rising_arms
+from ablation.report.text.confirmation import sentences
+from ablation.report.text.headline import headline
+from ablation.report.text.latex import as_latex, as_markdown
+from ablation.report.text.recommendation import path_lead, recommended
+from ablation.report.text.tables import arms_table, brief_table, failures_table
+from crnn.network.config import is_collapsed
 from tests.report_studies import study as made_study
 from tests.test_report_confirmed import CONFIRM, confirmed, path_of
 from tests.test_report_confirmed import study as stored_study

@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crnn.report import search_parts, search_plots
-from crnn.report.csv_file import read_csv
-from crnn.report.explored import isolation
-from crnn.report.found import finished, scientific, unfinished_levels
-from crnn.report.gallery import Plot
-from crnn.report.importance import importance, ordered_alike
-from crnn.report.part import Part
-from crnn.report.search_parts import FILES, parts
-from crnn.report.table import StudyTable
-from crnn.report.tables import failures_table
-from crnn.report.write import write_report
+from ablation.report.data.csv_file import read_csv
+from ablation.report.data.study_table import StudyTable
+from ablation.report.figures import search as search_plots
+from ablation.report.search.importance import importance, ordered_alike
+from ablation.report.search.interactions import isolation
+from ablation.report.search.trials import finished, scientific, unfinished_levels
+from ablation.report.sections import search as search_parts
+from ablation.report.sections.arms import Plot
+from ablation.report.sections.search import FILES, parts
+from ablation.report.sections.section import Part
+from ablation.report.text.tables import failures_table
+from ablation.report.write import write_report
 from tests.figures import faults
 from tests.report_studies import study
 

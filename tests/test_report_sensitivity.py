@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crnn.report.answer import first_said
-from crnn.report.cautions import cautions
-from crnn.report.confirmed import path_effects
-from crnn.report.contrasts import contrasts
-from crnn.report.effects import effects
-from crnn.report.table import StudyTable
-from crnn.report.wording import points
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.confirmation import path_effects
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.rendering.formatting import points
+from ablation.report.text.answer import first_said
+from ablation.report.text.cautions import cautions
 from tests.report_studies import origin, study
 
 LEAD = "Sensitivity, not a verdict: without it, "

@@ -13,9 +13,10 @@ import pytest
 import seaborn as sns
 from cycler import cycler
 
-from crnn.report import stages, style
-from crnn.report.effects import effects
-from crnn.report.gallery import gallery
+from ablation.report.effects.effects import effects
+from ablation.report.figures import style
+from ablation.report.sections.arms import gallery
+from crnn.trace import figures as stages
 from tests import cli
 from tests.report_studies import study
 from tests.studies import designed, new_storage, run_all

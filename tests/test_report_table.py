@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import build
-from crnn.ablation.record import Record
-from crnn.ablation.search import SearchSource
-from crnn.ablation.storage import StorageError, finish_trial, url_of
-from crnn.config import CLASSES
-from crnn.report.csv_file import csv_text
-from crnn.report.effects import confusion_by_arm
-from crnn.report.table import load_study, load_trials
+from ablation.design.arms import build
+from ablation.report.data.csv_file import csv_text
+from ablation.report.data.study_table import load_study, load_trials
+from ablation.report.effects.effects import confusion_by_arm
+from ablation.scheduling.search import SearchSource
+from ablation.storage import StorageError, finish_trial, url_of
+from ablation.storage.record import Record
+from crnn.network.config import CLASSES
 from tests.studies import (
     ONE_FACTOR,
     SEARCH,

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crnn.config import CLASSES, ModelConfig
-from crnn.data import FashionMNIST
-from crnn.model import CRNN
-from crnn.report.walk import (
+from crnn.data.fashion_mnist import FashionMNIST
+from crnn.network.config import CLASSES, ModelConfig
+from crnn.network.model import CRNN
+from crnn.trace.forward import trace, two_images
+from crnn.trace.page import (
     Walk,
     _figures,
     notes_on,
@@ -22,7 +23,6 @@ from crnn.report.walk import (
     verdicts,
     write_walk,
 )
-from crnn.trace import trace, two_images
 from tests.browser import assert_accessible, chromium, watch
 from tests.figures import faults
 from tests.networks import small

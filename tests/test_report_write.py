@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from crnn.report.csv_file import read_csv
-from crnn.report.page import breakable, code_span, escape_markdown
-from crnn.report.table import StudyTable
-from crnn.report.write import write_report
+from ablation.report.data.csv_file import read_csv
+from ablation.report.data.study_table import StudyTable
+from ablation.report.page import breakable, code_span, escape_markdown
+from ablation.report.write import write_report
 from tests.report_studies import nasty, study
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from crnn.ablation.messages import Answer, Ended, Order, Outcome, Told, Workplace
-from crnn.ablation.runner import ATTEMPTS, Machine, _Dispatcher, _worker_surroundings
-from crnn.ablation.tasks import Task
-from crnn.config import Setting
-from crnn.errors import UserError
-from crnn.training import Epoch
+from ablation.errors import UserError
+from ablation.running.coordinator import ATTEMPTS, Machine, _Dispatcher, _worker_surroundings
+from ablation.running.messages import Answer, Ended, Order, Outcome, Told, Workplace
+from ablation.scheduling.source import Task
+from crnn.network.config import Setting
+from crnn.training.train import Epoch
 
 EPOCH = Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 1.0))
 

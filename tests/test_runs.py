@@ -14,15 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crnn.ablation.folders import ENVIRONMENT_VARIABLE
-from crnn.ablation.storage import (
-    TrialRow,
-    opened_storage,
-    read_trials,
-    storage_url,
-)
-from crnn.report import mark
-from crnn.report.table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
+from ablation.folders import ENVIRONMENT_VARIABLE
+from ablation.report import mark
+from ablation.report.data.study_table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
+from ablation.storage import TrialRow, opened_storage, read_trials, storage_url
 from tests import cli, postgres
 from tests.tiny import (
     SPACE,

@@ -10,13 +10,13 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation import search
-from crnn.ablation.record import Record, find_record, merge
-from crnn.ablation.samplers import make_pruner, make_sampler
-from crnn.ablation.search import SAME, SearchSource
-from crnn.ablation.space import Pruner, Sampler
-from crnn.ablation.storage import StorageError, read_trials
-from crnn.ablation.tasks import Task
+from ablation.scheduling import search
+from ablation.scheduling.samplers import make_pruner, make_sampler
+from ablation.scheduling.search import SAME, SearchSource
+from ablation.scheduling.source import Task
+from ablation.space.schema import Pruner, Sampler
+from ablation.storage import StorageError, read_trials
+from ablation.storage.record import Record, find_record, merge
 from tests.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
 SAMPLERS: dict[str, dict[str, Any]] = {

@@ -10,11 +10,11 @@ import torch
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from crnn.ablation.design import load
-from crnn.ablation.space_file import shipped
-from crnn.config import ModelConfig
-from crnn.model import CRNN
-from crnn.shapes import InfeasibleError, infeasible_because, shapes
+from ablation.design.arms import load
+from ablation.space.reader import shipped
+from crnn.network.config import ModelConfig
+from crnn.network.model import CRNN
+from crnn.network.shapes import InfeasibleError, infeasible_because, shapes
 from tests.networks import Outputs, Steps, count_macs, count_parameters, plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")

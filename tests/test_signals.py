@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from crnn.ablation.signals import StoppedAtOnceError, caught_signals
+from ablation.signals import StoppedAtOnceError, caught_signals
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])

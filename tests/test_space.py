@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from crnn.ablation.design import build, load
-from crnn.ablation.space import Condition, Factor
-from crnn.ablation.space_file import SpaceError, nearest, new_space, parse, seeds_of, shipped
-from crnn.config import Setting
-from crnn.errors import UserError
+from ablation.design.arms import build, load
+from ablation.errors import UserError
+from ablation.space.reader import SpaceError, nearest, new_space, parse, seeds_of, shipped
+from ablation.space.schema import Condition, Factor
+from crnn.network.config import Setting
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, document
 
 Document = dict[str, Any]

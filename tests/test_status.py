@@ -11,9 +11,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.search import SearchSource
-from crnn.ablation.status import status, studies
-from crnn.ablation.storage import StorageError, lock, read_trials, url_of
+from ablation.scheduling.search import SearchSource
+from ablation.storage import StorageError, lock, read_trials, url_of
+from ablation.storage.status import status, studies
 from tests import cli
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 

@@ -22,8 +22,8 @@ import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 
-from crnn.ablation.folders import ENVIRONMENT_VARIABLE
-from crnn.ablation.storage import (
+from ablation.folders import ENVIRONMENT_VARIABLE
+from ablation.storage import (
     Holder,
     StorageError,
     copy_study,
@@ -271,7 +271,7 @@ def test_a_url_that_cannot_be_opened_is_shown_without_its_password(url: str, exp
 
 HOLDER = """
 import sys, time
-from crnn.ablation.storage import lock, open_storage
+from ablation.storage import lock, open_storage
 storage = open_storage(sys.argv[1])
 with lock(storage, "a"):
     print("held", flush=True)

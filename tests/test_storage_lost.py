@@ -17,9 +17,9 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from crnn.ablation import signals
-from crnn.ablation.signals import InterruptedRunError, caught_signals
-from crnn.ablation.storage import (
+from ablation import signals
+from ablation.signals import InterruptedRunError, caught_signals
+from ablation.storage import (
     StorageError,
     create_trial,
     finish_trial,

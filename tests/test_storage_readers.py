@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from crnn.ablation.storage import (
+from ablation.storage import (
     ReadOnlyError,
     copy_study,
     create_trial,
@@ -107,7 +107,7 @@ def test_at_the_end_the_file_is_as_others_can_read_it(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from crnn.ablation.storage import create_trial, finish_trial, open_storage, save_study
+from ablation.storage import create_trial, finish_trial, open_storage, save_study
 storage = open_storage(sys.argv[1], create=True)
 save_study(storage, "a", {"question": "?"})
 for place in range(8):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.ablation.storage import opened_storage, read_trials, storage_url
+from ablation.storage import opened_storage, read_trials, storage_url
 from tests import cli, postgres
 from tests.forked import Process
 from tests.tiny import assert_gone, tables, wait_for_epoch

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.config import ModelConfig
-from crnn.model import CRNN
-from crnn.streams import generator, key
+from ablation.seeding import generator, key
+from crnn.network.config import ModelConfig
+from crnn.network.model import CRNN
 
 names = st.text("ab/.0123", max_size=6)
 streams = st.tuples(st.integers(0, 2**40), names, st.integers(0, 10_000))

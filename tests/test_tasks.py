@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from crnn.ablation.design import cost
-from crnn.ablation.storage import read_trials
-from crnn.ablation.tasks import Task
+from ablation.design.arms import cost
+from ablation.scheduling.source import Task
+from ablation.storage import read_trials
 from tests.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]

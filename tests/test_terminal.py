@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crnn.ablation.display import Display
-from crnn.ablation.storage import open_storage, storage_url
-from crnn.data import DataError, data_folder
-from crnn.errors import UserError
-from crnn.files import from_home
-from crnn.terminal import HANDLER, make_printable
+from ablation.cli.live_display import Display
+from ablation.cli.terminal import HANDLER, make_printable
+from ablation.errors import UserError
+from ablation.files import from_home
+from ablation.storage import open_storage, storage_url
+from crnn.data.fashion_mnist import DataError, data_folder
 from tests import cli
 from tests.studies import STUDY, designed, run_all
 
@@ -84,11 +84,11 @@ def test_a_notebooks_backend_is_not_this_programs(folder: Path) -> None:
 
 def test_a_notebooks_own_backend_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "module://no_such_module.backend")
-    import crnn.report.table
-    import crnn.terminal
+    import ablation.cli.terminal
+    import ablation.report.data.study_table
 
-    assert crnn.report.table
-    assert crnn.terminal
+    assert ablation.report.data.study_table
+    assert ablation.cli.terminal
     assert os.environ["MPLBACKEND"] == "module://no_such_module.backend"
 
 
@@ -168,7 +168,7 @@ def test_what_the_system_refuses_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("crnn.ablation.overview.spaces", fail)
+    monkeypatch.setattr("ablation.planning.overview.spaces", fail)
     answer = cli.call("spaces", "--results", str(tmp_path))
     assert answer.code == 2
     assert expected in answer.err
@@ -179,7 +179,7 @@ def test_a_fault_of_the_program_is_a_traceback(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object, **__: object) -> None:
         raise ImportError("no such name")
 
-    monkeypatch.setattr("crnn.ablation.overview.spaces", fail)
+    monkeypatch.setattr("ablation.planning.overview.spaces", fail)
     with pytest.raises(ImportError):
         cli.call("spaces")
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from crnn.config import Setting
-from crnn.data import FashionMNIST, load
-from crnn.model import CRNN
-from crnn.training import (
+from crnn.data.fashion_mnist import FashionMNIST, load
+from crnn.network.config import Setting
+from crnn.network.model import CRNN
+from crnn.training.train import (
     DivergedError,
     Epoch,
     Result,
@@ -95,7 +95,7 @@ def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> No
 def test_members_of_two_precisions_end_exactly_as_they_do_alone(
     sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crnn.training.has_bf16", lambda device: True)  # emulated it will do
+    monkeypatch.setattr("crnn.training.train.has_bf16", lambda device: True)  # emulated it will do
     members = [*ALIKE[:1], *changed([ALIKE[0], *UNLIKE[:2]], precision="bf16")]
     full, half, *_ = train_together(members, sample)
     assert figures(full) != figures(half)
@@ -265,7 +265,7 @@ def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) ->
         start = starts[member]
         return losses * (torch.nan if start and step + 1 >= start else 1.0)
 
-    monkeypatch.setattr("crnn.training.cross_entropies", spoilt)
+    monkeypatch.setattr("crnn.training.train.cross_entropies", spoilt)
 
 
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(

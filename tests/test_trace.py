@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from crnn.config import CLASSES, Setting
-from crnn.data import FashionMNIST, split
-from crnn.files import trial_file
-from crnn.model import CRNN
-from crnn.shapes import shapes
-from crnn.trace import Trace, network, trace, two_images
-from crnn.training import forward, train
-from crnn.weights import WeightsError, load_weights, marks, save_weights
+from ablation.files import trial_file
+from crnn.data.fashion_mnist import FashionMNIST, split
+from crnn.network.config import CLASSES, Setting
+from crnn.network.model import CRNN
+from crnn.network.shapes import shapes
+from crnn.trace.forward import Trace, network, trace, two_images
+from crnn.training.train import forward, train
+from crnn.training.weights import WeightsError, load_weights, marks, save_weights
 from tests.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")

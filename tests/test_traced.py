@@ -8,10 +8,10 @@ import pytest
 from optuna.storages import RDBStorage
 
 import study
-from crnn.ablation.search import SearchSource
-from crnn.ablation.traced import finished, untrained
-from crnn.errors import UserError
-from crnn.trace import network
+from ablation.errors import UserError
+from ablation.scheduling.search import SearchSource
+from crnn.trace.forward import network
+from crnn.trace.subject import finished, untrained
 from tests import cli
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 

@@ -16,10 +16,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from crnn.config import Setting, TrainConfig
-from crnn.data import FashionMNIST, split
-from crnn.model import CRNN
-from crnn.training import (
+from crnn.data.fashion_mnist import FashionMNIST, split
+from crnn.network.config import Setting, TrainConfig
+from crnn.network.model import CRNN
+from crnn.training.train import (
     DeviceError,
     DivergedError,
     Epoch,
@@ -528,7 +528,7 @@ def test_a_name_that_is_no_device_is_refused(name: str) -> None:
 def test_precision_is_bf16_only_where_it_is_native(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crnn.training.has_bf16", lambda device: native)
+    monkeypatch.setattr("crnn.training.train.has_bf16", lambda device: native)
     cpu = torch.device("cpu")
     assert pick_precision("fp32", cpu) == "fp32"
     assert pick_precision("auto", cpu) == ("bf16" if native else "fp32")

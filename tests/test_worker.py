@@ -14,17 +14,17 @@ import pytest
 import torch
 from optuna.storages import RDBStorage
 
-from crnn import training
-from crnn.ablation import worker
-from crnn.ablation.messages import Answer, Order, Outcome, SetAside, Split, Told, Workplace
-from crnn.ablation.space import Pruner
-from crnn.ablation.tasks import Task
-from crnn.ablation.worker import work
-from crnn.checkpoint import _notes, read_checkpoint, write_checkpoint
-from crnn.data import FashionMNIST, load_once, split
-from crnn.files import trial_file
-from crnn.training import State
-from crnn.weights import load_weights, marks
+from ablation.files import trial_file
+from ablation.running import worker
+from ablation.running.messages import Answer, Order, Outcome, SetAside, Split, Told, Workplace
+from ablation.running.worker import work
+from ablation.scheduling.source import Task
+from ablation.space.schema import Pruner
+from crnn.data.fashion_mnist import FashionMNIST, load_once, split
+from crnn.training import train as training
+from crnn.training.checkpoint import _notes, read_checkpoint, write_checkpoint
+from crnn.training.train import State
+from crnn.training.weights import load_weights, marks
 from tests.studies import designed, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")

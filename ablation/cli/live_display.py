@@ -1,0 +1,180 @@
+"""A run as a person sees it: live lines in a terminal, plain ones elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from ablation.design.arms import cost
+from ablation.errors import one_line
+from ablation.planning.pace import clock
+from ablation.running.coordinator import Event
+from ablation.running.messages import Batches, Outcome, SetAside, Split
+
+if TYPE_CHECKING:
+    from crnn.training.train import Epoch
+
+REFRESH = 4  # a second
+
+
+class Display:
+    """Shows a run's events; use it as a context, and as the run's `on_event`."""
+
+    def __init__(self, console: Console, study: str) -> None:
+        self.console, self.study = console, study
+        self.running: dict[int, dict[int, _Line]] = {}  # by slot, then by trial
+        self.bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self.overall = self.bar.add_task(escape(study), total=None, left="")
+        self.spent_cost = self.spent_seconds = 0.0  # of the trainings that ended in this run
+        self.slots = 1
+        live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
+        # The file is asked as well: FORCE_COLOR makes rich take a log for a terminal.
+        self.is_live = console.is_terminal and console.file.isatty()
+        self.live: Any = live if self.is_live else nullcontext()
+
+    def __enter__(self) -> Display:
+        self.live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.running.clear()
+        self.live.__exit__(kind, value, trace)
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        lines = self.running.setdefault(event.slot, {})
+        line = lines.setdefault(event.task.trial_id, _Line(event))
+        self.slots = max(self.slots, event.slot + 1)
+        if event.what == "started":
+            lines[event.task.trial_id] = _Line(event)
+        elif isinstance(event.detail, Batches):
+            for each in lines.values():
+                each.batches = event.detail
+        elif event.what in ("epoch", "resumed"):
+            line.epoch = event.detail  # type: ignore[assignment]
+            if event.what == "epoch" and not self.is_live:
+                self._print(line.text())
+        elif isinstance(event.detail, Split):
+            self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "
+                             "GPU's memory side by side; training them in halves"))  # fmt: skip
+        elif isinstance(event.detail, SetAside):
+            self._print(Text(f"  {line.name}: its checkpoint is damaged, set aside as "
+                             f"{event.detail.path}; it starts over"))  # fmt: skip
+        elif isinstance(event.detail, Outcome):
+            lines.pop(event.task.trial_id)
+            if seconds := event.detail.attributes.get("seconds"):
+                self.spent_cost += cost(event.task.setting)
+                self.spent_seconds += seconds
+            self._print(_ending(event, event.detail, self._numbers(event)))
+        self._update(event)
+
+    def _print(self, text: Text) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def _numbers(self, event: Event) -> str:
+        left = self._left(event)
+        return f"{event.progress.ended}/{event.progress.wanted}" + (
+            f", {left} left" if left else ""
+        )
+
+    def _update(self, event: Event) -> None:
+        progress = event.progress
+        self.bar.update(
+            self.overall,
+            total=progress.wanted,
+            completed=progress.ended,
+            left=f"{left} left" if (left := self._left(event)) else "",
+        )
+
+    def _left(self, event: Event) -> str:
+        """The time left, at the pace so far; empty until a training has ended."""
+        underway = sum(line.done() for lines in self.running.values() for line in lines.values())
+        left = event.progress.remaining_cost - underway
+        if not self.spent_cost or left <= 0:
+            return ""
+        seconds = left * self.spent_seconds / self.spent_cost / self.slots
+        return clock(seconds) if seconds >= 1 else ""
+
+    def _render(self) -> Group:
+        groups = [list(lines.values()) for _, lines in sorted(self.running.items()) if lines]
+        return Group(*(lines[0].text(more=len(lines) - 1) for lines in groups), self.bar)
+
+
+class _Line:
+    """A training under way."""
+
+    def __init__(self, event: Event) -> None:
+        self.name = f"{event.task.arm} seed {event.task.seed}"
+        self.epochs = event.task.setting.train.epochs
+        self.cost = cost(event.task.setting)
+        self.batches: Batches | None = None
+        self.epoch: Epoch | None = None
+
+    def done(self) -> float:
+        """The part of its cost that is behind it."""
+        epochs = float(self.epoch.epoch if self.epoch else 0)
+        if self.batches and self.batches.epoch > epochs:
+            epochs += self.batches.done / self.batches.of
+        return self.cost * epochs / self.epochs
+
+    def text(self, more: int = 0) -> Text:
+        """The line: arm, seed, epoch, batch, and the last epoch's figures.
+
+        Args:
+            more: how many others are trained beside it.
+        """
+        ended = self.epoch.epoch if self.epoch else 0
+        batches = self.batches
+        parts = [f"  {self.name}" + (f" and {more} more side by side" if more else "")]
+        if batches and batches.epoch > ended:
+            parts.append(f"epoch {batches.epoch}/{self.epochs} batch {batches.done}/{batches.of}")
+        else:
+            parts.append(f"epoch {ended}/{self.epochs}" if ended else "starting")
+        if self.epoch:
+            parts.append(_figures(self.epoch))
+        return Text("  ".join(parts))
+
+
+def _figures(epoch: Epoch) -> str:
+    return (
+        f"train {epoch.train_loss:.3f} {epoch.train_accuracy:.2%}"
+        f"  val {epoch.val_loss:.3f} {epoch.val_accuracy:.2%}"
+    )
+
+
+def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
+    """The permanent line of a finished training."""
+    name = f"{event.task.arm} seed {event.task.seed}"
+    found = outcome.attributes
+    if "diverged" in found:
+        epoch = found["diverged"]
+        return Text(f"✗ {name}  diverged in epoch {epoch}  ({numbers})", style="yellow")
+    if outcome.state == "FAIL":
+        return Text(f"✗ {name}  failed: {one_line(found['failure'])}  ({numbers})", style="red")
+    if outcome.state == "PRUNED":
+        epochs = len(found["history"])
+        return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
+    shown = "test_accuracy" in found and not event.task.hides_test
+    test = f"  test {found['test_accuracy']:.2%}" if shown else ""
+    return Text(
+        f"✓ {name}  val {outcome.value:.2%}{test}  {clock(found['seconds'])}  ({numbers})",
+        style="green",
+    )

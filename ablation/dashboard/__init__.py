@@ -1,0 +1,1 @@
+"""optuna-dashboard, with the pages that a running study keeps there."""

@@ -1,0 +1,74 @@
+"""A study's own page in optuna-dashboard: its note and graphs, written into the storage."""
+
+from __future__ import annotations
+
+import optuna
+import pandas as pd
+import plotly.graph_objects as go
+from optuna.storages import RDBStorage
+from optuna_dashboard import get_note, save_note, save_plotly_graph_object
+
+from ablation.dashboard import state
+from ablation.dashboard import study_graphs as graphs
+from ablation.dashboard.note import OURS, best_arms, note
+from ablation.report.data.study_table import StudyTable, load_study
+from ablation.report.effects.contrasts import contrasts as contrasts_of
+from ablation.report.effects.effects import effects as effects_of
+from ablation.report.effects.effects import mean_curves
+from ablation.report.effects.progress import all_ended
+from ablation.report.effects.selection import leading, numbered, shown_of, tags
+from ablation.report.looks import note_looks
+from ablation.report.text.recommendation import about_choice
+from ablation.storage.fingerprint import fingerprint
+from ablation.storage.record import confirmed_by
+
+BEST = 8  # arms whose learning curves are shown beside the baseline's
+
+
+def refresh(storage: RDBStorage, study: str) -> None:
+    """Bring the study's note and graphs up to date.
+
+    Once every trial of a stage has ended they have its verdicts, which is a look like the report's.
+
+    Raises:
+        StorageError: there is no such study, or another program has changed it.
+    """
+    shown = fingerprint(storage, study)  # before the look: what comes after it is not shown
+    table = note_looks(storage, load_study(storage, study), only_ended=True)
+    effects = effects_of(table.trials, table.arms, table.margin)
+    contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
+    table, effects = numbered(table, effects)
+    opened = optuna.load_study(study_name=study, storage=storage)
+    present = get_note(opened)
+    text = note(table, effects, contrasts)
+    if text != present and (not present.strip() or OURS in present):
+        save_note(opened, text)
+    for name, figure in study_graphs(table, effects).items():
+        save_plotly_graph_object(opened, figure, graph_object_id=name)
+    state.mark(storage, study, shown)
+    if (search := confirmed_by(storage, study)) != study:  # whose note tells what confirms it
+        refresh(storage, search)
+
+
+def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:
+    """The graphs that there is something to show in, by id; each replaces the one before.
+
+    A search's history, importances and slices are optuna-dashboard's own.
+    """
+    found = {}
+    settled = all_ended(table)
+    rows = leading(table, effects, settled=settled)
+    cut = shown_of(table, effects, rows, settled)
+    rows = rows[(rows["against"] != "") & rows["delta"].notna()]
+    if table.design != "search" and len(rows):
+        found["effects"] = graphs.forest(
+            rows, table.margin, settled=settled, cut=cut or about_choice(table)
+        )
+    if len(table.epochs):
+        # An arm of a search has a long name, and one trial, by whose number its own page knows it.
+        arms, numbers = best_arms(table, effects, BEST)["arm"], {}
+        if table.design == "search":
+            numbers = tags(table)
+        names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
+        found["learning-curves"] = graphs.curves(mean_curves(table.epochs), names)
+    return found

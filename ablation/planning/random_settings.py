@@ -1,0 +1,46 @@
+"""What a search may draw, guessed before it runs: settings at random, without Optuna."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from ablation.design.arms import why_not
+from ablation.space.schema import Factor, Space
+from crnn.network.config import FIELDS, Setting
+
+ATTEMPTS = 20  # draws for each setting that is wanted: some cannot exist or go beyond the limits
+
+
+def random_settings(space: Space, count: int) -> list[Setting]:
+    """At most `count` settings that could be trained, as arms have them; always the same ones.
+
+    Every factor is drawn evenly, by its logarithm where its range says so; one whose condition does
+    not hold has the baseline's value.
+    """
+    draw, found = random.Random(0), list[Setting]()
+    for _ in range(ATTEMPTS * count):
+        drawn = space.baseline.replace(**{f.name: _value(f, draw) for f in space.factors})
+        base = space.baseline.values()
+        setting = drawn.replace(**{name: base[name] for name in space.undrawn(drawn)})
+        if why_not(space, setting) is None:
+            found.append(setting)
+        if len(found) == count:
+            break
+    return found
+
+
+def _value(factor: Factor, draw: random.Random) -> Any:
+    if factor.levels:
+        return draw.choice(factor.levels)
+    low, high, step = factor.low or 0, factor.high or 0, factor.step
+    whole = FIELDS[factor.name].annotation is int
+    if step or (whole and not factor.log):
+        places = math.floor((high - low) / (step or 1) + 1e-9)
+        value = low + draw.randint(0, places) * (step or 1)
+    elif factor.log:
+        value = math.exp(draw.uniform(math.log(low), math.log(high)))
+    else:
+        value = draw.uniform(low, high)
+    return round(value) if whole else min(max(float(f"{value:.12g}"), low), high)

@@ -1,0 +1,1 @@
+"""What the trials of a design say: effects, contrasts, verdicts, progress."""

@@ -1,0 +1,158 @@
+"""How arms stand against the baseline, by pairs: their order, and which may still be better.
+
+Means over an arm's own seeds describe it. They are never compared, as two arms may have other
+seeds; what is compared here is paired by seed. Pure functions of DataFrames.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ablation.report.effects.effects import pair_differences, paired_tests, replicates
+from ablation.statistics.inference import PairedTest, holm, narrowed
+
+ENDED = ("COMPLETE", "FAIL")
+
+
+def gains(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.Series[float]:
+    """By arm, its mean difference from the baseline over the seeds that both have finished.
+
+    This is the order of arms wherever there is one. Where the baseline has no result, the seeds'
+    means stand in for it: each training less the mean of all arms with its seed.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm, as in ``StudyTable.arms``, the baseline first.
+
+    Returns:
+        A fraction for each arm, 0 for the baseline; NaN where there is no pair.
+    """
+    names, done = arms["arm"], replicates(trials)
+    base = str(names.iloc[0])
+    if (done["arm"] == base).any():
+        pairs = pair_differences(trials, _against(arms, base))
+        means = pairs.groupby("arm")["difference"].mean()
+        means[base] = 0.0
+    else:
+        own = done["val_accuracy"] - done.groupby("seed")["val_accuracy"].transform("mean")
+        means = own.astype(float).groupby(done["arm"]).mean()
+    return means.reindex(names)
+
+
+def by_gain(rows: pd.DataFrame, gain: pd.Series[float]) -> pd.DataFrame:
+    """Rows with a column ``arm``, the largest gain first; those without one are left out."""
+    order = rows["arm"].map(gain).dropna().sort_values(ascending=False, kind="stable")
+    return rows.loc[order.index]
+
+
+def may_be_better(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """The arms that may be better than the baseline by the margin or more, the largest gain first.
+
+    An arm is ruled out where the 90 % interval of its difference from the baseline ends below the
+    margin, whatever it is compared with otherwise. To keep the baseline is to rule out all of them:
+    an intersection of one-sided tests at 5 %, which needs no correction for their number. An arm
+    without a test is not ruled out, nor one that diverged with some seeds, or the baseline did; one
+    that diverged with every seed is.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm, as in ``StudyTable.arms``, the baseline first.
+        margin: the smallest difference that matters, a fraction.
+
+    Returns:
+        ``arm``, ``n`` pairs, ``delta``, ``high``, the upper end of the 90 % interval (NaN where
+        there is no test), and ``reason``, why the pairs are no finding.
+    """
+    tests = paired_tests(trials, _against(arms, str(arms["arm"].iloc[0])))
+    gone = always_diverged(trials)
+    rows = [
+        (arm, test.n, test.mean, test.inner_high, test.reason)
+        for arm, test in tests.items()
+        if arm not in gone and (test.reason or not test.inner_high < margin)
+    ]
+    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "high", "reason"])
+    return found.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
+
+
+def is_tested(left: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows of `may_be_better` rest on a test."""
+    return left["high"].notna() & (left["reason"] == "")
+
+
+def always_diverged(trials: pd.DataFrame) -> set[str]:
+    """The arms that diverged with every seed that any arm was trained with."""
+    if "diverged" not in trials:
+        return set()
+    ended = trials[trials["state"].isin(ENDED)].sort_values("number")
+    last = ended.drop_duplicates(["arm", "seed"], keep="last")
+    diverged = last["diverged"].notna().groupby(last["arm"])
+    found = diverged.all() & (diverged.size() == trials["seed"].nunique())
+    return set(found.index[found.to_numpy(bool)])
+
+
+def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
+    """Where an effect is not the same on the test images as on the validation images.
+
+    The difference (effect on validation − effect on test) is paired by seed and tested, all arms
+    one family of Holm's. All seeds are scored on the same test images, so a significant difference
+    speaks of these images and of no others.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm, as in ``StudyTable.arms``.
+
+    Returns:
+        One row an arm but for the baseline: ``arm``, ``n``, ``validation`` and ``test`` (the
+        effects over these pairs), ``gap`` (their difference), ``ci_low``, ``ci_high``, ``p_value``,
+        ``p_holm`` (NaN where there is no test).
+    """
+    scored = trials[trials["test_accuracy"].notna()]
+    gaps = paired_tests(
+        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]),
+        arms,
+        trials,
+    )
+    validation = paired_tests(scored, arms, trials)
+    adjusted = holm([test.p for test in gaps.values()])
+    rows = [
+        _gap(arm, test, validation[arm].mean, float(p_holm))
+        for (arm, test), p_holm in zip(gaps.items(), adjusted, strict=True)
+    ]
+    columns = ["arm", "n", "validation", "test", "gap", "ci_low", "ci_high", "p_value", "p_holm"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _gap(arm: str, test: PairedTest, effect: float, p_holm: float) -> dict[str, object]:
+    return {
+        "arm": arm,
+        "n": test.n,
+        "validation": effect,
+        "test": effect - test.mean,
+        "gap": test.mean,
+        "ci_low": test.low,
+        "ci_high": test.high,
+        "p_value": test.p,
+        "p_holm": float("nan") if test.why_not else p_holm,
+    }
+
+
+def inner_intervals(effects: pd.DataFrame) -> pd.DataFrame:
+    """The 90 % intervals, on which equivalence rests, of rows of ``effects.csv``: two columns."""
+    columns = (effects[name] for name in ("delta", "ci_high", "pairs"))
+    rows = [
+        narrowed(float(mean), float(high), int(pairs)) if pd.notna(high) else (float("nan"),) * 2
+        for mean, high, pairs in zip(*columns, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["inner_low", "inner_high"], index=effects.index)
+
+
+def slight(effects: pd.DataFrame, margin: float) -> pd.Series[bool]:
+    """Whether an arm is better or worse, but by less than the margin; by row."""
+    inner = inner_intervals(effects)
+    small = (inner["inner_low"] > -margin) & (inner["inner_high"] < margin)
+    return small & effects["verdict"].isin(["better", "worse"])
+
+
+def _against(arms: pd.DataFrame, base: str) -> pd.DataFrame:
+    """The arms, all compared with the baseline."""
+    return arms.assign(against=["", *[base] * (len(arms) - 1)])

@@ -1,0 +1,163 @@
+"""Which trainings diverged or learned nothing: pure functions, which never change their input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ablation.report.effects.ends import DIVERGED, ends
+from crnn.network.config import TrainConfig, chance_limit, is_collapsed
+
+
+def ended_seeds(trials: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
+    """By arm, how many of its seeds diverged, and how many ended: complete or diverged.
+
+    A seed that diverged and was then trained to its end did not diverge.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+    """
+    if "diverged" not in trials:
+        return {}, {}
+    found = ends(trials)
+    rows = trials[found.isin([DIVERGED, "COMPLETE"])].assign(finished=found == "COMPLETE")
+    seeds = rows.groupby(["arm", "seed"])["finished"].any()
+    by_arm = seeds.groupby(level="arm")
+    diverged = by_arm.size() - by_arm.sum()
+    return (
+        {str(arm): int(count) for arm, count in diverged.items()},
+        {str(arm): int(count) for arm, count in by_arm.size().items()},
+    )
+
+
+def diverged_arms(trials: pd.DataFrame) -> dict[str, str]:
+    """By arm of which a seed diverged: ``diverged in 2 of 10 seeds``."""
+    diverged, ended = ended_seeds(trials)
+    return {
+        arm: f"diverged in {count:,} of {ended[arm]:,} seed{'' if ended[arm] == 1 else 's'}"
+        for arm, count in diverged.items()
+        if count
+    }
+
+
+def is_diverged(trials: pd.DataFrame) -> pd.Series[bool]:
+    """By trial, whether it diverged and its arm and seed have not been trained to the end since.
+
+    Of a seed that diverged twice only the first trial counts: it is one end.
+    """
+    found = ends(trials)
+    has = found == DIVERGED
+    keys = pd.MultiIndex.from_frame(trials[["arm", "seed"]])
+    done = keys[(found == "COMPLETE").to_numpy(bool)]
+    again = trials[has].duplicated(["arm", "seed"]).reindex(trials.index, fill_value=False)
+    return has & ~keys.isin(done) & ~again
+
+
+def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
+    """By arm, why its comparison has no finding: it or what it is compared with diverged.
+
+    The seeds that survived are a selection: an arm without effect whose worst trainings diverge
+    looks better over the others.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm (``arm``, ``against``).
+
+    Returns:
+        Only the arms for which there is such a reason.
+    """
+    return _of_pairs(arms, diverged_arms(trials))
+
+
+UNTRAINED = "untrained: at chance level"
+
+
+def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
+    """By arm that has learned nothing: its median validation accuracy is within chance of guessing.
+
+    That is, below `crnn.network.config.chance_limit` of its setting.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+    """
+    if not {"train_size", "train_fraction"} <= set(trials):
+        return {}
+    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    margins = _above_chance(done).groupby(done["arm"]).median()
+    return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
+
+
+def is_at_chance(done: pd.DataFrame) -> pd.Series[bool]:
+    """By finished training, whether its validation accuracy is within chance of guessing."""
+    return _above_chance(done) < 0
+
+
+def _above_chance(done: pd.DataFrame) -> pd.Series[float]:
+    """Validation accuracies less the highest that guessing would give by chance."""
+    limits = [
+        chance_limit(TrainConfig(train_size=int(size), train_fraction=float(part)))
+        for size, part in zip(done["train_size"], done["train_fraction"], strict=True)
+    ]
+    return done["val_accuracy"].astype(float) - limits
+
+
+def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
+    """Why no arm can be compared with the baseline: which arms have learned nothing.
+
+    Args:
+        trials: one row a trial, the columns of ``trials.csv``.
+        arms: one row an arm, the baseline first.
+
+    Returns:
+        Of the arms that have a finished training ``all``, only the ``baseline`` or all ``others``;
+        else empty.
+    """
+    none, base = set(untrained_arms(trials)), str(arms["arm"].iloc[0])
+    done = set(trials.loc[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna(), "arm"])
+    if none and done <= none:
+        return "all"
+    if base in none:
+        return "baseline"
+    return "others" if none and done - {base} <= none else ""
+
+
+def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
+    """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
+    found = _of_pairs(arms, untrained_arms(trials))
+    return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in found.items()}
+
+
+def collapsed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The complete trainings that ended nearer to chance than to their arm's other seeds.
+
+    An arm that is untrained as a whole has none.
+    """
+    none = untrained_arms(trials)
+    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    done = done[~done["arm"].isin(list(none))]
+    found = []
+    for _, rows in done.groupby("arm", sort=False):
+        values = [float(x) for x in rows["val_accuracy"]]
+        found += [
+            at
+            for place, at in enumerate(rows.index)
+            if is_collapsed(values[place], values[:place] + values[place + 1 :])
+        ]
+    return done.loc[found]
+
+
+def _of_pairs(arms: pd.DataFrame, faults: Mapping[str, str]) -> dict[str, str]:
+    """By compared arm, the faults of both sides, the other side's with its name."""
+    found = {}
+    for arm, against in zip(arms["arm"], arms["against"], strict=True):
+        own = [faults[arm]] if arm in faults else []
+        other = [f"{against} {faults[against]}"] if against in faults else []
+        if against and (own or other):
+            found[str(arm)] = ", ".join(own + other)
+    return found
+
+
+def of_arms(faults: Mapping[str, str], arms: list[str]) -> str:
+    """The faults among these arms, each with its arm's name; empty where there is none."""
+    return ", ".join(f"{arm} {faults[arm]}" for arm in arms if arm in faults)

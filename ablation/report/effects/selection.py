@@ -1,0 +1,218 @@
+"""What a figure or a table has room for, and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import by_size, crossed, is_first, replicates
+from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.gains import by_gain, gains
+
+ROOM = 40  # arms that a figure or a table shows of a design
+PANELS = 25  # arms of a design whose learning curves are shown
+GROUPS = 8  # lines that a figure of a factor holds without a tangle
+DRAWN = 12  # of a search beside those with names of their own, whose best are much alike
+SIGNIFICANT = ("better", "worse")
+
+
+def leading(
+    table: StudyTable, effects: pd.DataFrame, room: int | None = None, settled: bool = True
+) -> pd.DataFrame:
+    """The arms that there is room for: their effects.
+
+    Of a design all of them in its order where they fit. Else the baseline and ``room`` − 1 others,
+    the largest gain first: the best, every significant one by size, those with names of their own,
+    then the largest effects. Of a search the baseline, the arms with names of their own, and the
+    best ``room`` (``DRAWN``) of what it drew.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        room: how many; ``ROOM`` where it is not given.
+        settled: whether verdicts may choose; not before the last trial, as a choice tells them.
+    """
+    first, gain = is_first(effects), gains(table.trials, table.arms)
+    names = table.arms.loc[table.arms["kind"] == "named", "arm"]
+    if table.design == "search":
+        own = first | effects["arm"].isin(names).to_numpy(bool)
+        best = by_gain(effects[~own], gain).head(room or DRAWN)
+        return pd.concat([effects[own], best])
+    room = room or ROOM
+    if len(effects) <= room:
+        return effects
+    others = by_size(effects[~first])
+    significant = others["verdict"].isin(SIGNIFICANT if settled else ())
+    named = others["arm"].isin(names)
+    order = [by_gain(others, gain).head(1), others[significant], others[named], others]
+    picked = pd.concat(order)["arm"].drop_duplicates().head(room - 1)
+    rows = others[others["arm"].isin(picked)]
+    best = by_gain(rows, gain)
+    return pd.concat([effects[first], best, rows.drop(best.index)])
+
+
+def shown_of(
+    table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame, settled: bool = True
+) -> str:
+    """``40 of 768 arms`` and, by verdict, how many are not shown; empty where all are.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        rows: those that are shown, as ``leading`` chose them.
+        settled: whether verdicts may be told.
+    """
+    if len(rows) >= len(effects):
+        return ""
+    line = f"{len(rows)} of {len(effects):,} arms"
+    if table.design == "search":
+        all_finished = len(rows) >= effects["val_mean"].count()
+        which = "all that finished" if all_finished else "the baseline, named ones, the best drawn"
+        return f"{line}: {which}."
+    rest = effects.loc[~effects["arm"].isin(rows["arm"]), "verdict"].replace("", "not tested")
+    if not settled or (effects["verdict"] == "").all():
+        return f"{line}: the largest effects."
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in rest.value_counts().items())
+    cut = rest.isin(SIGNIFICANT).any()
+    which = "the largest significant effects" if cut else "the significant and the largest effects"
+    return f"{line}: {which}. Not shown: {counts}."
+
+
+def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
+    """Of the arms scored on the test set, that with the largest gain in validation accuracy."""
+    scored = effects["arm"].isin(table.confusion["arm"]) & ~is_first(effects)
+    best = by_gain(effects[scored], gains(table.trials, table.arms))["arm"]
+    return None if best.empty else str(best.iloc[0])
+
+
+def tags(table: StudyTable) -> dict[str, str]:
+    """By arm of a search, the number of its first trial, as in ``#17``; else empty.
+
+    What a search drew keeps its number in the confirmation. The other arms have names of their own.
+    """
+    found = table.arms.loc[table.arms["trial"].notna(), ["arm", "trial"]]
+    drawn = {str(arm): f"#{n}" for arm, n in zip(found["arm"], found["trial"], strict=True)}
+    if table.design != "search":
+        return drawn
+    first = table.trials[~table.trials["arm"].isin(drawn)].drop_duplicates("arm")
+    own = {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
+    return own | drawn
+
+
+def numbered(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTable, pd.DataFrame]:
+    """A confirmation and its effects as people are told of them; another study as it is.
+
+    What the search drew is called by its number there: the names of such arms are all of their
+    settings, too long to tell one from another. Files have the names.
+    """
+    if table.design != "confirmation":
+        return table, effects
+    names = tags(table)
+    told = replace(
+        table,
+        arms=_called(table.arms, names),
+        trials=_called(table.trials, names),
+        epochs=_called(table.epochs, names),
+        confusion=_called(table.confusion, names),
+        chosen=names.get(table.chosen, table.chosen),
+    )
+    return told, _called(effects, names)
+
+
+def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    columns = [column for column in ("arm", "against") if column in rows]
+    return rows.assign(**{column: rows[column].replace(names) for column in columns})
+
+
+def labels(table: StudyTable) -> dict[str, str]:
+    """By arm of a search or its confirmation, what a figure calls it: its number, its settings."""
+    settings = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
+    return {
+        arm: f"{tag} {settings[arm] if arm == tag else arm}" for arm, tag in tags(table).items()
+    }
+
+
+def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
+    """What a figure of these arms does not show for want of a result; empty if nothing."""
+    rows = trials[trials["arm"].isin(list(arms)) & (trials["state"] != "PRUNED")]
+    kept = replicates(rows)
+    again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
+    absent = ends(rows)[~again].replace("COMPLETE", "without a finite accuracy")
+    told = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
+    words = absent.replace(told)
+    kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
+    return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
+
+
+def floor(accuracies: pd.Series[float]) -> float:
+    """Where an axis of accuracies may start: six quartile ranges below the lower quartile.
+
+    One collapsed training at 10 % would else press all the others into one spot.
+    """
+    low, high = float(accuracies.quantile(0.25)), float(accuracies.quantile(0.75))
+    return low - 6 * max(high - low, 0.002)
+
+
+def span(differences: pd.Series[float], margin: float) -> tuple[float, float]:
+    """Between what an axis of differences may run: six quartile ranges beyond the quartiles.
+
+    One arm that has learned nothing would else press all the others into one spot.
+    """
+    low, high = (float(differences.quantile(at)) for at in (0.25, 0.75))
+    room = 6 * max(high - low, margin)
+    return min(low - room, -2 * margin), max(high + room, 2 * margin)
+
+
+def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFrame:
+    """The arms that show a factor: ``arm``, ``level``, ``group``, ``val_mean``.
+
+    Of a one-factor design those that change it alone; of a factorial the whole grid, where
+    ``group`` is the setting of the other factors. Where it has no effect an arm is left out.
+    """
+    arms = table.arms
+    if table.design == "factorial":
+        chosen = crossed(arms)
+        others = [factor for factor in table.factors if factor != name]
+        records = chosen[others].to_dict("records")
+        groups = [", ".join(f"{k}={v}" for k, v in record.items()) for record in records]
+        chosen = chosen.assign(group=groups)
+    else:
+        chosen = arms[(arms["factor"] == name) | is_first(arms)].assign(group="")
+    chosen = chosen[chosen[name] != ""].assign(level=chosen[name])
+    return chosen[["arm", "level", "group"]].merge(effects[["arm", "val_mean"]], on="arm")
+
+
+def over_others(
+    chosen: pd.DataFrame, replicates: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A factorial's factor as the means of its levels over the settings of all other factors.
+
+    Args:
+        chosen: of ``of_factor``.
+        replicates: of ``ablation.report.effects.effects.replicates``.
+
+    Returns:
+        Both as they are given, with a level in place of an arm and no ``group``. A seed counts at a
+        level where all of the level's arms have finished with it.
+    """
+    rows = chosen[["arm", "level"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
+    found = rows.groupby(["level", "seed"], sort=False)["val_accuracy"].agg(["mean", "size"])
+    whole = found.join(chosen.groupby("level").size().rename("arms"), on="level")
+    points = found.loc[whole["size"] == whole["arms"], "mean"].rename("val_accuracy").reset_index()
+    levels = chosen[["level"]].drop_duplicates()
+    means = levels["level"].map(points.groupby("level")["val_accuracy"].mean())
+    return (
+        levels.assign(arm=levels["level"], group="", val_mean=means),
+        points.assign(arm=points["level"]).drop(columns="level"),
+    )
+
+
+def drawn(name: str, table: StudyTable) -> pd.DataFrame:
+    """A search's finished trials by a factor: ``arm``, ``number``, ``level``, ``val_accuracy``."""
+    done = replicates(table.trials)[["arm", "number", "val_accuracy"]]
+    levels = table.arms[["arm", name]].rename(columns={name: "level"})
+    rows = done.merge(levels, on="arm")
+    return rows[rows["level"] != ""]

@@ -1,0 +1,53 @@
+"""Looks at verdicts: noted in the storage wherever they are produced, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from optuna.storages import RDBStorage
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import looked_at
+from ablation.report.effects.progress import all_ended
+from ablation.storage import ReadOnlyError
+from ablation.storage.record import note_look
+
+
+def note_looks(
+    storage: RDBStorage,
+    table: StudyTable,
+    *,
+    only_ended: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> StudyTable:
+    """Note that verdicts are produced from a study, and return it with all its looks.
+
+    Args:
+        storage: where the study is.
+        table: the study; of a search it is the confirmation that has verdicts.
+        only_ended: whether verdicts are shown of ended stages alone. A path has none before.
+        say: told of a look that cannot be noted, since the storage cannot be written.
+
+    Raises:
+        StorageError: there is no such study any more.
+    """
+    if table.confirmation:
+        confirmation = note_looks(storage, table.confirmation, only_ended=only_ended, say=say)
+        return replace(table, confirmation=confirmation)
+
+    def noted(stage: StudyTable, path: bool) -> StudyTable:
+        trials = looked_at(stage.trials, stage.arms)
+        try:
+            looks = note_look(storage, table.name, trials, path=path)
+        except ReadOnlyError as error:
+            say(f"This look at {trials} finished trials could not be noted in the study. {error}")
+            looks = (*stage.looks, trials)
+        return replace(stage, looks=looks)
+
+    found = table
+    if not only_ended or all_ended(table):
+        found = noted(table, path=False)
+    if table.path and all_ended(table.path):
+        found = replace(found, path=noted(table.path, path=True))
+    return found

@@ -1,0 +1,198 @@
+"""How much each hyperparameter of a search mattered, by two methods of Optuna. Exploratory.
+
+The trials are put into a study in memory, with the distributions that they were drawn from, so the
+figures are those of ``optuna.importance`` on the study itself but for settings drawn twice, which
+count once here. Each method's figures add up to 1.
+
+- PED-ANOVA (Watanabe et al. 2023): how far the values of the best tenth of the trials differ from
+  those of all. It judges a hyperparameter that is not always drawn as well.
+- fANOVA (Hutter et al. 2014): how much of the variance a forest lays on each by itself. It needs
+  every hyperparameter in every trial; those that are not are left out. A forest's own seed moves
+  its figures, so they are means over several.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.importance import (
+    BaseImportanceEvaluator,
+    FanovaImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
+from optuna.study import Study
+
+from ablation.report.search.trials import Factors, numeric
+
+COLUMNS = [
+    *("parameter", "method", "importance", "low", "high", "trials"),
+    *("standard_error", "forests"),
+]
+PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
+LEAST = 10  # trials: the best tenth is one of them
+ORDERED = 3  # so many hyperparameters are ranked, where both methods order them alike
+FORESTS = 10  # of fANOVA, at most
+PRECISE = 0.01  # standard error of a share, a fraction, from which on no forest is added
+RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
+STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
+
+
+def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list[str]]:
+    """The importance of each hyperparameter, and what is left out and why.
+
+    Args:
+        rows: of ``ablation.report.search.trials.finished``.
+        factors: as in ``StudyTable.factors``.
+
+    Returns:
+        Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
+        and ``high`` (PED-ANOVA's 2.5 and 97.5 percentiles over resampled trials: the spread of
+        the estimate, not an interval that covers the truth; empty for fANOVA, which takes too
+        long), ``trials`` (how many it rests on: those in which the parameter was drawn), and of
+        fANOVA ``standard_error`` (of the mean over ``forests``); in the order of the factors, and
+        sentences.
+    """
+    none = pd.DataFrame(columns=COLUMNS)
+    if len(rows) < LEAST:
+        return none, [f"Not shown: it takes {LEAST} complete settings, and there are {len(rows)}."]
+    if rows["val_accuracy"].nunique() == 1:
+        return none, ["Not shown: all complete settings have the same accuracy."]
+    varied = [name for name in factors if rows[name].nunique() > 1]
+    notes = [
+        f"{name}: left out, because fewer than two values of it were drawn."
+        for name in factors
+        if name not in varied
+    ]
+    if not varied:
+        return none, notes
+    always = [name for name in varied if rows[name].notna().all()]
+    notes += [
+        f"{name}: drawn in {rows[name].count()} of {len(rows)} settings; PED-ANOVA judges it on "
+        "these, and fANOVA cannot."
+        for name in varied
+        if name not in always
+    ]
+    study = _study(rows, {name: factors[name] for name in varied})
+    found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
+    errors, forests = dict[str, float](), 0
+    if always:
+        found[FANOVA], errors, forests = _forests(study, always)
+    ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied})}
+    unknown = (float("nan"), float("nan"))
+    cells = [
+        (
+            *(name, method, values[name]),
+            *ends.get(method, {}).get(name, unknown),
+            rows[name].count(),
+            *((errors[name], forests) if method == FANOVA else (float("nan"), pd.NA)),
+        )
+        for method, values in found.items()
+        for name in varied
+        if name in values
+    ]
+    return pd.DataFrame(cells, columns=COLUMNS).astype({"forests": "Int64"}), notes
+
+
+def _forests(study: Study, names: list[str]) -> tuple[dict[str, float], dict[str, float], int]:
+    """fANOVA's mean shares over forests, their standard errors, and how many forests it took."""
+    shares: list[dict[str, float]] = []
+    errors = pd.Series(float("inf"), index=names)
+    while len(shares) < FORESTS and not (errors <= PRECISE).all():
+        shares.append(_importances(study, FanovaImportanceEvaluator(seed=len(shares)), names))
+        if len(shares) > 1:
+            errors = pd.DataFrame(shares)[names].std(ddof=1) / len(shares) ** 0.5
+    means = pd.DataFrame(shares)[names].mean()
+    as_floats = [{str(name): float(x) for name, x in each.items()} for each in (means, errors)]
+    return as_floats[0], as_floats[1], len(shares)
+
+
+def ordered_alike(found: pd.DataFrame) -> bool:
+    """Whether both methods put the same hyperparameters first, in the same order."""
+    ranked = found.sort_values("importance", ascending=False, kind="stable")
+    orders = [list(rows["parameter"][:ORDERED]) for _, rows in ranked.groupby("method")]
+    return len(orders) > 1 and orders[0] == orders[1]
+
+
+def shown_order(found: pd.DataFrame) -> list[str]:
+    """The hyperparameters as they are shown: the space's order, unless `ordered_alike`."""
+    if found.empty or not ordered_alike(found):
+        return list(dict.fromkeys(found["parameter"]))
+    return list(mean_importance(found).index)
+
+
+def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
+    """By parameter the mean over the methods that judge it, the highest first."""
+    means = found.groupby("parameter", sort=False)["importance"].mean()
+    return means.sort_values(ascending=False, kind="stable")
+
+
+def _resampled(rows: pd.DataFrame, factors: Factors) -> dict[str, tuple[float, float]]:
+    """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
+    draw, found = np.random.default_rng(0), []
+    for _ in range(RESAMPLES):
+        picked = rows.iloc[draw.integers(len(rows), size=len(rows))]
+        varied = {name: f for name, f in factors.items() if picked[name].nunique() > 1}
+        if varied and picked["val_accuracy"].nunique() > 1:
+            study = _study(picked, varied)
+            found.append(_importances(study, PedAnovaImportanceEvaluator(), list(varied)))
+    grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
+    ends = grid.quantile([0.025, 0.975])
+    return {name: (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in factors}
+
+
+def _importances(
+    study: Study, evaluator: BaseImportanceEvaluator, names: list[str]
+) -> dict[str, float]:
+    with warnings.catch_warnings():  # of a parameter that all trials but one have: harmless
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
+        return get_param_importances(study, evaluator=evaluator, params=names)
+
+
+def _study(rows: pd.DataFrame, factors: Factors) -> Study:
+    """The trials in a study in memory, as if they had been drawn there."""
+    study = optuna.create_study(direction="maximize")
+    distributions = {name: _distribution(factor) for name, factor in factors.items()}
+    for row in rows.to_dict("records"):
+        drawn = [name for name in factors if not pd.isna(row[name])]
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={name: _value(row[name], factors[name]) for name in drawn},
+                distributions={name: distributions[name] for name in drawn},
+                value=row["val_accuracy"],
+            )
+        )
+    return study
+
+
+def _distribution(factor: Mapping[str, Any]) -> BaseDistribution:
+    """What a factor was drawn from; of a list the levels are categories by their text."""
+    if factor["range"] is None:
+        return CategoricalDistribution(_categories(factor))
+    low, high, step, log = (factor["range"][key] for key in ("low", "high", "step", "log"))
+    if factor["range"]["whole"]:
+        return IntDistribution(int(low), int(high), log=log, step=int(step or 1))
+    return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+def _categories(factor: Mapping[str, Any]) -> list[Any]:
+    return [float(x) for x in factor["levels"]] if numeric(factor) else list(factor["levels"])
+
+
+def _value(value: Any, factor: Mapping[str, Any]) -> Any:
+    if factor["range"] is None:
+        return value
+    low, high, whole = (factor["range"][key] for key in ("low", "high", "whole"))
+    within = min(max(value, low), high)  # a draw is kept to 12 digits, which may lie just beyond
+    return int(within) if whole else within

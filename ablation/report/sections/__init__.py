@@ -1,0 +1,1 @@
+"""Sections of a report: words, figures and tables that belong together."""

@@ -1,0 +1,335 @@
+"""What a report shows of a search, beyond what it shows of any study.
+
+The page lays the parts out in the order of `parts`, so a new one is a function here and its figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pandas as pd
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.effects import trained
+from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.progress import counts
+from ablation.report.effects.selection import floor
+from ablation.report.figures import search as search_plots
+from ablation.report.rendering.formatting import (
+    MISSING,
+    counted,
+    listed,
+    percent,
+    records,
+    tenths,
+    whole,
+)
+from ablation.report.search.expected_best import expected_performance, random_draws
+from ablation.report.search.importance import (
+    ORDERED,
+    RESAMPLES,
+    STEADY,
+    importance,
+    ordered_alike,
+    shown_order,
+)
+from ablation.report.search.interactions import isolation, spans_a_plane, surface, together
+from ablation.report.search.pareto import pareto
+from ablation.report.search.trials import finished, levels, numeric, scientific, unfinished_levels
+from ablation.report.sections.arms import Plot
+from ablation.report.sections.section import Part
+from ablation.report.text.tables import TextTable
+from crnn.network.config import CHANCE
+
+PAIRED = 3  # factors whose pairs are shown
+CONTOURED = 30  # settings that a contour takes at least
+FILES = (
+    *("importance.csv", "isolation.csv", "interactions.csv"),
+    *("pareto.csv", "expected_performance.csv"),
+)
+"""Every file that a part may have, for the removal of those that went."""
+
+
+def parts(table: StudyTable) -> list[Part]:
+    """What a search's finished trials show; nothing of another design, or before the first."""
+    if table.design != "search":
+        return []
+    rows = finished(table.trials, table.arms, table.factors)
+    if rows.empty:
+        return []
+    found, notes = importance(rows, table.factors)
+    return [
+        _importance(table, rows, found, notes),
+        _isolation(table, rows),
+        _together(table, rows, found),
+        _pareto(rows),
+        _expected(table),
+    ]
+
+
+def _importance(
+    table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame, notes: list[str]
+) -> Part:
+    lines = [_counted(table, rows)]
+    if found.empty:
+        return Part("importance", "Which hyperparameters mattered", [*lines, *notes])
+    lines.append(
+        f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
+        "of the best tenth differ from those of all. fANOVA: the share of the variance in accuracy "
+        "that a random forest lays on each alone. Neither says which value is better. In brackets "
+        f"the spread of PED-ANOVA's estimate: between what 95 % of {RESAMPLES} resamples of the "
+        "trials give. It is not an interval that covers the truth."
+    )
+    lines += _about_forests(found)
+    order, is_ranked = shown_order(found), ordered_alike(found)
+    lines.append(_about_order(found, order, is_ranked))
+    if len(rows) < STEADY:
+        best = -(-len(rows) // 10)
+        lines.append(
+            f"PED-ANOVA's best tenth is {counted(best, 'setting')} here; Optuna advises five at "
+            f"least, which takes {STEADY} settings."
+        )
+    where = "the highest mean of both is at the top" if is_ranked else "in the space's order"
+    caption = f"Each method's figures add up to 100 %; {where}."
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.importance(found, order)
+        yield Plot("importance", "importance", "Importance", caption, figure)
+
+    cells = _importance_table(table, found, order)
+    files = {"importance.csv": found}
+    title = "Which hyperparameters mattered"
+    return Part("importance", title, [*lines, *notes], cells, files, plots)
+
+
+def _about_forests(found: pd.DataFrame) -> list[str]:
+    """What fANOVA's figures are means of, where there are any."""
+    rows = found[found["forests"].notna()]
+    if rows.empty:
+        return []
+    error = 100 * float(rows["standard_error"].max())
+    return [
+        f"fANOVA's figures are means over {counted(int(rows['forests'].iloc[0]), 'forest')}, ± the "
+        f"standard error, of {error:.1f} points at most."
+    ]
+
+
+def _about_order(found: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
+    if is_ranked:
+        return f"Both methods put these first: {listed(order[:ORDERED], separator=', ')}."
+    if found["method"].nunique() == 1:
+        return "Only one method judges these, so they are not ranked."
+    which = "first three" if len(order) > ORDERED else "hyperparameters"
+    return (
+        f"The two methods do not order the {which} alike, so the hyperparameters are not ranked: "
+        "they stand in the space's order."
+    )
+
+
+def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
+    """What all parts rest on, and what they leave out."""
+    trials = table.trials[table.trials["stage"] == "search"]
+    own = trials[trials["duplicate_of"].isna() & trained(trials, table.epochs)]
+    stopped = int((own["state"] == "PRUNED").sum())
+    ended = ends(trials)
+    diverged = int((ended == DIVERGED).sum())
+    again = int((ended == "COMPLETE").sum()) - len(rows)
+    text = f"What follows rests on {counted(len(rows), 'complete setting')}."
+    if again:
+        text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
+    if stopped:
+        text += (
+            f" Excludes {counted(stopped, 'pruned trial')}; since pruning removes poor settings, "
+            "they are under-represented."
+        )
+    if diverged:
+        text += f" Draws that diverged do not count: {diverged}; they have no accuracy."
+    if absent := unfinished_levels(table.trials, table.arms, table.factors):
+        lost = unfinished_levels(table.trials, table.arms, table.factors, DIVERGED)
+        levels_of = [f"{name} ({_ends(stopped, lost[name])})" for name, stopped in absent.items()]
+        text += f" No completed trial covers: {listed(levels_of)}."
+    return text
+
+
+def _ends(stopped: int, diverged: int) -> str:
+    """``2 stopped, 1 diverged``."""
+    return f"{stopped} stopped" + (f", {diverged} diverged" if diverged else "")
+
+
+def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) -> TextTable:
+    methods = list(dict.fromkeys(found["method"]))
+    every = pd.MultiIndex.from_product([order, methods])
+    rows = found.set_index(["parameter", "method"]).reindex(every)
+    trials = found.groupby("parameter")["trials"].max()
+    cells = [
+        [
+            *(name, str(table.factors[name]["role"])),
+            *(_share(rows.loc[(name, method)]) for method in methods),
+            str(trials[name]),
+        ]
+        for name in order
+    ]
+    return TextTable(["hyperparameter", "role", *methods, "settings"], cells, words=2)
+
+
+def _share(row: pd.Series[float]) -> str:
+    """``12 % (5 to 30)`` or ``12 ± 1 %``; a dash where nothing is known."""
+    if pd.isna(row["importance"]):
+        return MISSING
+    if pd.isna(row["low"]):
+        return f"{100 * row['importance']:.0f} ± {100 * row['standard_error']:.1f} %"
+    low, high = (f"{100 * row[end]:.0f}" for end in ("low", "high"))
+    return f"{100 * row['importance']:.0f} % ({low} to {high})"
+
+
+def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
+    title, best = "The best of each level", isolation(rows, table.factors)
+    names = [name for name in scientific(table.factors) if (best["parameter"] == name).sum() > 1]
+    if not names:
+        line = "Not shown: of no scientific factor have two levels been drawn."
+        return Part("isolation", title, [line])
+    line = (
+        "For each level of a scientific factor the best accuracy over everything else that was "
+        "drawn with it. A level drawn more often (n) has had more chances of a high one."
+    )
+    seen = {name: levels(rows[name], table.factors[name]) for name in names}
+    points = {
+        name: rows[["number", "val_accuracy"]].assign(level=level).dropna()
+        for name, level in seen.items()
+    }
+    caption = "Every complete setting by its level, and the best of each level; of numbers joined."
+
+    def plots() -> Iterator[Plot]:
+        lowest = min(floor(rows["val_accuracy"]), best["best_val_accuracy"].min() - 0.002)
+        ordered = {name for name in names if numeric(table.factors[name])}
+        figure = search_plots.isolation(points, best, ordered, _baseline(table, rows), lowest)
+        yield Plot("isolation", "isolation", title, caption, figure)
+
+    return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
+
+
+def _baseline(table: StudyTable, rows: pd.DataFrame) -> float:
+    """The baseline's accuracy in the search; NaN where it has none."""
+    found = rows.loc[rows["arm"] == table.arms["arm"].iloc[0], "val_accuracy"]
+    return float(found.iloc[0]) if len(found) else float("nan")
+
+
+def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Part:
+    names = [name for name in scientific(table.factors) if rows[name].nunique() > 1]
+    cells = {pair: together(rows, table.factors, *pair) for pair in combinations(names, 2)}
+    cells = {pair: frame for pair, frame in cells.items() if len(frame)}
+    title = "Two factors together"
+    if not cells:
+        return Part("together", title, ["Not shown: no two scientific factors were both varied."])
+    everything = pd.concat(
+        [frame.astype({"level_1": str, "level_2": str}) for frame in cells.values()],
+        ignore_index=True,
+    )
+    order, is_ranked = shown_order(found), not found.empty and ordered_alike(found)
+    leading = [name for name in order if name in names][:PAIRED]
+    shown = {p: f for p, f in cells.items() if set(p) <= set(leading)}
+    count = "" if len(leading) == len(names) else f"{len(leading)} "
+    which = f"{count}most important " if is_ranked else f"first {count}"
+    lines = [
+        f"The pairs of the {which if count else ''}scientific factors"
+        f"{'' if is_ranked or not count else ' of the space'} "
+        f"({listed(leading, separator=', ')}); all pairs are in interactions.csv. Other settings "
+        "differ between cells as well, so a cell of few trials says little."
+        if shown
+        else "No pair is drawn without an importance to choose it by; all are in interactions.csv."
+    ]
+    contoured, why = _surface(table, rows, order)
+
+    def plots() -> Iterator[Plot]:
+        for (one, other), frame in shown.items():
+            name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
+            caption = f"{heading}: the mean accuracy of each combination, and of how many trials."
+            yield Plot(name, "together", heading, caption, search_plots.together(frame))
+        if contoured:
+            yield _contour(table, *contoured, is_ranked=is_ranked)
+
+    return Part("together", title, [*lines, *why], None, {"interactions.csv": everything}, plots)
+
+
+def _surface(
+    table: StudyTable, rows: pd.DataFrame, order: list[str]
+) -> tuple[tuple[str, str, pd.DataFrame] | None, list[str]]:
+    """The first two hyperparameters that are numbers, and their points; or why not."""
+    able = [name for name in order if numeric(table.factors[name]) and rows[name].nunique() > 3]
+    points = surface(rows, *able[:2]) if len(rows) >= CONTOURED and len(able) > 1 else None
+    if points is None or not spans_a_plane(points):
+        return None, [
+            f"No contour: it takes {CONTOURED} complete settings, and two hyperparameters of which "
+            "four numbers each at least were drawn."
+        ]
+    return (able[0], able[1], points), []
+
+
+def _contour(
+    table: StudyTable, one: str, other: str, points: pd.DataFrame, *, is_ranked: bool
+) -> Plot:
+    across, up = table.factors[one]["range"], table.factors[other]["range"]
+    logs = bool(across and across["log"]), bool(up and up["log"])
+    figure = search_plots.contour(points, (one, other), logs)
+    caption = (
+        f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
+        "hyperparameters of which four numbers or more were drawn. Colours are "
+        "joined between the points, which are what was drawn (larger where several were); where "
+        "there are few they are a guess."
+    )
+    return Plot("contour", "together", f"Contour of {one} and {other}", caption, figure)
+
+
+def _pareto(rows: pd.DataFrame) -> Part:
+    title, front = "Accuracy against cost: the front", pareto(rows)
+    if len(rows) < 2:
+        return Part("pareto", title, ["Not shown: it takes two complete settings."])
+    cells = [
+        [
+            *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),
+            *(percent(row["val_accuracy"]), tenths(row["macs"] / 1e6)),
+            *(tenths(row["seconds"]), whole(row["parameters"])),
+        ]
+        for row in records(front)
+    ]
+    titles = ["front", "trial", "arm", "validation accuracy", "MACs (millions)"]
+    titles += ["seconds", "parameters"]
+    line = (
+        "On the front are the settings that no other beats in accuracy at the same cost or less. "
+        "One training each: a step of less than the margin may be chance. Seconds also depend on "
+        "what else the machine did."
+    )
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.pareto(rows, front)
+        caption = "Accuracy against multiply-accumulates (MACs) an image and against time."
+        yield Plot("pareto", "pareto", "The front of accuracy against cost", caption, figure)
+
+    text = TextTable(titles, cells, words=3)
+    return Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
+
+
+def _expected(table: StudyTable) -> Part:
+    title = "What so many trials may be expected to find"
+    trials = table.trials[table.trials["stage"] == "search"]
+    fixed = table.arms.loc[table.arms["kind"] != "drawn", "arm"]
+    stopped = counts(table).get("stopped early", 0)
+    draws, why = random_draws(trials, table.sampler, stopped, set(fixed))
+    if why:
+        return Part("expected", title, [f"Not shown: {why}"])
+    curve = expected_performance(draws)
+    line = (
+        f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
+        "without replacement (Tang et al. 2020), which is unbiased. A draw that failed or diverged "
+        f"counts as one that guesses ({percent(CHANCE)} right). The baseline and named arms, which "
+        "were not drawn, are left out. The right end is the one best trial."
+    )
+    rows = finished(table.trials, table.arms, table.factors)
+
+    def plots() -> Iterator[Plot]:
+        figure = search_plots.expected(curve, _baseline(table, rows))
+        caption = "The expected best validation accuracy by the number of trials."
+        yield Plot("expected_performance", "expected", "Expected best", caption, figure)
+
+    return Part("expected", title, [line], None, {"expected_performance.csv": curve}, plots)

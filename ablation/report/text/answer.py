@@ -1,0 +1,341 @@
+"""The answer in plain words, which the console and the reports begin with.
+
+It is made from the verdicts: what is better, worse or equivalent, by how much and how sure that is,
+and what would settle what is not. Where there is no test it says why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation.report.data.study_table import StudyTable, stages
+from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
+from ablation.report.effects.effects import (
+    also_changed,
+    by_size,
+    compared,
+    confounded,
+    paired_tests,
+    replicates,
+)
+from ablation.report.effects.health import unlearned
+from ablation.report.effects.progress import counts
+from ablation.report.rendering.formatting import (
+    CONFOUNDED,
+    SLIGHT,
+    counted,
+    interval,
+    listed,
+    percent,
+    points,
+    ranked,
+    records,
+)
+from ablation.report.search.range_edges import edges
+from ablation.report.search.trials import finished
+from ablation.report.text.cautions import cautions
+from ablation.report.text.recommendation import (
+    CHOSE,
+    on_test,
+    optimistic,
+    own_seeds,
+    recommended,
+    settling,
+)
+from ablation.statistics.inference import PairedTest, within
+from ablation.statistics.power import ALPHA
+
+# In the order in which they are said.
+VERDICTS = {
+    "better": "Better than {base}",
+    "worse": "Worse than {base}",
+    "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin} points",
+    "inconclusive": "Inconclusive",
+}
+
+
+SUMS = 6  # of effects that are told, each a sentence
+
+
+def answer(
+    table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame, chosen: Sequence[str] = ()
+) -> list[str]:
+    """The findings and the space's own notes: one plain sentence or two an item.
+
+    Args:
+        table: the study.
+        effects: its effects, of ``ablation.report.effects.effects.effects``.
+        contrasts: its contrasts, of ``ablation.report.effects.contrasts.contrasts``.
+        chosen: what comes first: of a search, which setting has been chosen by confirmation.
+    """
+    found = findings(table, effects, contrasts)
+    return [*incomplete(table), *first_said(table), *chosen, *found, *table.notes]
+
+
+def first_said(table: StudyTable) -> list[str]:
+    """What is wrong with the trainings of any stage, which comes before what they show."""
+    return list(dict.fromkeys(line for stage in stages(table) for line in cautions(stage)))
+
+
+def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+    """The answer without the notes of the space's author and without what is missing."""
+    if not effects["n"].any() and effects["diverged"].any():
+        return ["Every training that has ended diverged, so there is no answer."]
+    if not effects["n"].any():
+        return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
+    if table.design == "search":
+        return list(_search(table, effects))
+    base = effects.iloc[0]
+    if len(effects) == 1:
+        over = f"{percent(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
+        return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
+    tests, names = paired_tests(table.trials, table.arms), compared(effects, effects)
+    return [
+        *_verdicts(table, effects, tests),
+        *_unadjusted(effects, names),
+        *_untested(tests, names),
+        *_averages(table, contrasts),
+        *_additivity(contrasts),
+        *_confounded(table, effects),
+        *recommended(table, effects),
+        *own_seeds(effects),
+        *on_test(table, names),
+    ]
+
+
+def incomplete(table: StudyTable) -> list[str]:
+    """What keeps the answer from being final: trials that lack, and looks beyond the first."""
+    finished, notes = counts(table)["finished"], []
+    # A search's failures count as tried, and are not trained again.
+    search, failed = table.design == "search", counts(table).get("failed", 0)
+    ended = finished + counts(table).get("diverged", 0)
+    if ended and ended + failed * search < table.wanted:
+        failed *= not search
+        them = "it" if failed == 1 else "them"
+        also = f" and {failed:,} failed (--retry-failed trains {them} once more)" if failed else ""
+        notes.append(
+            f"Preliminary: {finished:,} of {table.wanted:,} trials have finished{also}, so the "
+            "answer may change."
+        )
+    every = stages(table)
+    paths = [stage.path for stage in every]
+    for stage in every:
+        if len(stage.looks) > 1:
+            where = " on the path" if any(stage is path for path in paths) else ""
+            notes.append(_looks(stage.looks, where))
+    return notes
+
+
+def _looks(looks: Sequence[int], where: str) -> str:
+    """That verdicts on a stage were produced more than once."""
+    *earlier, last = [f"{trials:,}" for trials in looks]
+    return (
+        f"Look {len(looks)}, error rate not controlled: verdicts{where} were produced at "
+        f"{', '.join(earlier)} and {last} finished trials. Testing again as they come in finds "
+        "differences by chance more often than 5 %."
+    )
+
+
+def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
+    """A factorial's main effects and interactions, a sentence each."""
+    if table.design != "factorial":
+        return
+    kinds = {
+        "main": "Averaged over the levels of the other factors",
+        "interaction": "Together, beyond the sum of both",
+    }
+    for kind, words in kinds.items():
+        found = _tested(contrasts[contrasts["kind"] == kind])
+        items = [
+            f"{row['term']} {points(row['delta'])} (95 % interval "
+            f"{interval(row['ci_low'], row['ci_high'])}, "
+            f"{significance(row)})"
+            for row in records(found)
+        ]
+        if items:
+            yield f"{words}: {ranked(items, [significance(row) for row in records(found)])}."
+    yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
+    for name, left in idle_arms(table.arms, list(table.factors)).items():
+        yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
+
+
+def _tested(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """The tested ones, the most telling first."""
+    return most_telling(contrasts[contrasts["p_holm"].notna()])
+
+
+def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
+    """Why there are no main effects and interactions, or not all of them."""
+    if not (contrasts["kind"] == "main").any():
+        yield (
+            "No averages over factors: that takes levels that meet the same levels of the other "
+            "factors."
+        )
+        return
+    untested = contrasts[contrasts["p_holm"].isna()]
+    for reason, rows in untested[untested["reason"] != ""].groupby("reason", sort=False):
+        share = f"{len(rows):,} of {len(contrasts):,} averages and interactions"
+        yield f"Not tested, because {reason}: {share}."
+    if lacking := int((untested["reason"] == "").sum()):
+        empty = empty_cells(table.trials, table.arms)
+        why = f" (nothing has finished in {listed(empty)})" if empty else ""
+        yield (
+            f"{lacking:,} of {len(contrasts):,} averages and interactions are not tested: that "
+            f"takes two seeds with all of the cells{why}, and seeds that differ."
+        )
+
+
+def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
+    """What several changes give together, beyond the sum of what each gives alone."""
+    found = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
+    telling = _tested(found)
+    rows = records(pd.concat([telling, found[found["p_holm"].isna()]]))
+    for row in rows[:SUMS]:
+        sure = ""
+        if pd.notna(row["p_holm"]):
+            ends = interval(row["ci_low"], row["ci_high"])
+            sure = f", 95 % interval {ends}, {significance(row)}"
+        yield (
+            f"Together, beyond the sum of the single effects: {row['term']}, "
+            f"{points(row['delta'])} "
+            f"({counted(int(row['n']), 'seed')}{sure})."
+        )
+    if kinds := Counter(significance(row) for row in rows[SUMS:]):
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        yield f"And {len(rows) - SUMS:,} more such sums: {others}."
+
+
+def _verdicts(
+    table: StudyTable, effects: pd.DataFrame, tests: dict[str, PairedTest]
+) -> Iterable[str]:
+    """A sentence for each verdict that occurs, the largest effects first."""
+    base, margin = effects["arm"].iloc[0], f"{100 * table.margin:.2f}"
+    rows = by_size(effects)
+    for kind, words in VERDICTS.items():
+        chosen = rows[rows["verdict"] == kind]
+        # What is better, worse or equivalent is so than something, which the sentence names once.
+        others = sorted(chosen["against"].unique(), key=base.__ne__)
+        groups = [(other, chosen[chosen["against"] == other]) for other in others]
+        if kind == "inconclusive":
+            groups = [(base, chosen)]
+        for other, group in groups:
+            items = [_effect(row, other, tests[row["arm"]], table) for row in records(group)]
+            if items:
+                told = ranked(items, [kind] * len(items))
+                yield f"{words.format(base=other, margin=margin)}: {told}."
+        open_still = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
+        if kind == "inconclusive" and len(open_still):
+            yield from settling(open_still, tests, table.margin)
+
+
+def _effect(row: dict[str, Any], base: str, test: PairedTest, table: StudyTable) -> str:
+    """``dropout=0.1 +1.03 points (95 % interval +0.72 to +1.34, 10 seeds)``."""
+    other = "" if row["against"] == base else f" against {row['against']}"
+    little = within(test, table.margin) and row["verdict"] in ("better", "worse")
+    less = f", {SLIGHT}" if little else ""
+    bounds = f"95 % interval {interval(test.low, test.high)}"
+    if row["verdict"] == "equivalent":  # which rests on the other one
+        bounds = f"90 % interval {interval(test.inner_low, test.inner_high)}"
+    sure = f"{bounds}, {counted(test.n, 'seed')}"
+    why = f"; {test.reason}" if test.reason else ""
+    why += f"; {CHOSE}" if row["arm"] == optimistic(table) else ""
+    return f"{row['arm']}{other} {points(test.mean)} ({sure}{less}{why})"
+
+
+def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
+    """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
+    rows = by_size(effects)
+    apart = ((rows["ci_low"] > 0) | (rows["ci_high"] < 0)) & (rows["reason"] == "")
+    arms = [names[arm] for arm in rows.loc[apart & (rows["p_holm"] >= ALPHA), "arm"]]
+    if arms:
+        what, they = ("interval", "excludes 0") if len(arms) == 1 else ("intervals", "exclude 0")
+        it = "it is" if len(arms) == 1 else "they are"
+        yield (
+            f"Taken alone, the 95 % {what} of {listed(arms)} {they}; adjusted for "
+            f"{counted(len(effects) - 1, 'comparison')} (Holm) {it} not significant."
+        )
+
+
+def _untested(tests: dict[str, PairedTest], names: Mapping[str, str]) -> Iterable[str]:
+    """Comparisons without a test, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for arm, test in tests.items():
+        if test.why_not:
+            difference = f" {points(test.mean)}" if test.n else ""
+            reasons.setdefault(test.why_not, []).append(f"{names[arm]}{difference}")
+    for reason, items in reasons.items():
+        yield f"Not tested, because {reason}: {listed(items)}."
+
+
+def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+    """Effects that are not the changed setting's alone."""
+    also = confounded(table.arms)
+    rows = by_size(effects)
+    found = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
+    found.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
+    arms = [row["arm"] for row in found]
+    if arms:
+        they = "It also changes" if len(arms) == 1 else "They also change"
+        kinds = [row["verdict"] for row in found]
+        yield (
+            f"Marked {CONFOUNDED}: {ranked(arms, kinds, 10)}. {they} {also_changed(table.arms)} by "
+            "more than 10 %, so an effect may be due to that."
+        )
+
+
+def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+    """The best trial against the baseline: one training each, chosen because it was the best."""
+    which = unlearned(table.trials, table.arms)
+    if which == "all":
+        return
+    done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
+    best, base = done.iloc[0], done[done["arm"] == effects["arm"].iloc[0]]
+    found = f"trial {best['number']} ({best['arm']}), {percent(best['val_accuracy'])}"
+    if base.empty:
+        yield f"Best found: {found}; the baseline has no finished trial to compare it with."
+    elif best["arm"] == base.iloc[0]["arm"]:
+        yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
+        return
+    elif which:
+        yield f"Best found: {found}."
+    else:
+        difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
+        yield (
+            f"Best found: {found}; the baseline, trained once as well: "
+            f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}."
+        )
+    yield from at_the_edge(table)
+    main = table.confirmation
+    if main is not None and best["arm"] in set(replicates(main.trials)["arm"]):
+        return  # it has been repeated
+    yield (
+        f"It is one training, and the best of {counted(len(done), 'complete setting')}: not "
+        "replicated, and optimistic because it was selected. Take it as exploratory until it has "
+        "been repeated on fresh seeds."
+    )
+
+
+def at_the_edge(table: StudyTable, chosen: str = "") -> Iterable[str]:
+    """Where a setting lies at an end of what could be drawn, so that better may lie beyond.
+
+    Args:
+        table: the search.
+        chosen: the arm that its confirmation has chosen; empty for the search's best trial.
+    """
+    rows = finished(table.trials, table.arms, table.factors)
+    if chosen:
+        rows = rows[rows["arm"] == chosen]
+        if chosen == table.arms["arm"].iloc[0]:  # which nobody drew
+            return
+    which = "chosen setting" if chosen else "best trial"
+    for edge in edges(rows, table.factors):
+        kind = "upper" if edge.is_upper else "lower"
+        where = "at" if edge.value == edge.end else "close to"
+        yield (
+            f"{edge.name}={edge.value:.6g} of the {which} lies {where} the {kind} end of what was "
+            f"tried, {edge.low:.6g} to {edge.high:.6g}."
+        )

@@ -1,0 +1,261 @@
+"""What a confirmation and its path say, in words that the answer begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.confirmation import (
+    INTERACTIONS,
+    NAMED,
+    NUISANCE,
+    found_against_confirmed,
+    is_step,
+    last_step,
+    path_effects,
+    search_length,
+)
+from ablation.report.effects.effects import COLUMNS, paired, replicates
+from ablation.report.effects.gains import gains, slight
+from ablation.report.effects.progress import failed, lacking
+from ablation.report.effects.selection import tags
+from ablation.report.rendering.formatting import (
+    chance,
+    counted,
+    interval,
+    listed,
+    marked,
+    ordinal,
+    percent,
+    points,
+    records,
+    signed,
+)
+from ablation.report.text.answer import at_the_edge
+from ablation.report.text.recommendation import path_lead
+from ablation.scheduling.path import TAKEN_BACK
+from ablation.statistics.inference import sign
+from ablation.statistics.power import ALPHA
+
+LENGTHS = {"shorter": "shorter", "longer": "longer", "of another length": "other"}
+"""Of the search's trainings, by `search_length`."""
+
+
+def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+    """What the confirmation and the path say, for the answer."""
+    if table.confirmation is None or not effects["n"].any():
+        return []
+    found = found_against_confirmed(table.trials, effects)
+    chosen = _chosen(table.confirmation, effects, found)
+    luck = _optimism(table, table.confirmation, found) if table.confirmation.chosen else []
+    edge = at_the_edge(table, table.confirmation.chosen)
+    return [*lead(table.confirmation), *chosen, *luck, *worth(table.confirmation), *edge]
+
+
+def lead(table: StudyTable) -> Iterable[str]:
+    """What the chosen setting is worth on seeds that did not choose it, once the path has ended.
+
+    The seeds that chose it are the only ones where there is no path: their figure is optimistic.
+    """
+    base, names = str(table.arms["arm"].iloc[0]), tags(table)
+    test = path_lead(table)
+    if table.path is None or test is None or not test.n:
+        return
+    name = names.get(table.chosen, table.chosen)
+    seeds, sure = counted(test.n, "fresh seed"), ""
+    if not test.why_not:
+        sure = f" ({interval(test.low, test.high)})"
+    if test.reason:
+        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: {test.reason}."
+    elif sign(test) == "better":
+        by = f"{points(test.mean)}{sure}".replace("+", "")
+        text = f"On {seeds} {name} beats the {base} by {by}."
+    elif sign(test) == "worse":
+        text = f"On {seeds} {name} is worse than the {base}: {points(test.mean)}{sure}."
+    else:
+        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: not shown better."
+    own = paired(table.trials, table.chosen, base)
+    if len(own):
+        lead = f"{100 * own.mean():.2f}".replace("-", "−")
+        text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
+    yield text
+    yield from _named_arms(table, table.path, last_step(table.path.arms))
+
+
+def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[str]:
+    """The arms that the author has named, on the path's seeds too where they were trained there."""
+    rows = path_rows(path)
+    rows = rows[(rows["step"] == NAMED) & (rows["arm"] != chosen)]
+    items = [
+        f"{row['arm']} {points(row['delta'])} ({interval(row['ci_low'], row['ci_high'])}"
+        + (f"; {row['reason']})" if row["reason"] else ")")
+        for row in records(rows[rows["ci_low"].notna()])
+    ]
+    if items:
+        yield f"On the same fresh seeds, against {table.arms['arm'].iloc[0]}: {listed(items)}."
+    alone = table.arms.loc[table.arms["named"] & ~table.arms["arm"].isin(path.arms["arm"]), "arm"]
+    if len(alone):
+        yield (
+            f"Not trained on these seeds: {listed(list(alone))}. "
+            f"{'Its' if len(alone) == 1 else 'Their'} figures are from the seeds of the choice, "
+            "which are optimistic."
+        )
+
+
+def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
+    first, names = str(found["arm"].iloc[0]), tags(table)
+    if not table.chosen:
+        yield f"Not chosen yet: the search's best of those confirmed is {_spelled(first, names)}."
+        return
+    row = effects[effects["arm"] == table.chosen].iloc[0]
+    rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
+    how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
+    verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
+    against = f" ({points(row['delta'])}, {verdict})" if row["verdict"] else ""
+    whole = effects[effects["n"] == effects["n"].max()]
+    why = "as the best of the confirmation"
+    if len(whole) < len(effects):
+        why += ", among the arms with all of their seeds"
+    gain = gains(table.trials, table.arms)
+    if gain[table.chosen] < gain[whole["arm"]].max():
+        why = "when the path began (another arm's effect is larger by now)"
+    text = (
+        f"Chosen, {why}: {_spelled(table.chosen, names)}, "
+        f"{percent(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
+        f"{against}; {how} the search"
+    )
+    other = f"; of the arms confirmed, {names.get(first, first)} ranked first there"
+    yield f"{text}{'' if first == table.chosen else other}."
+    if row["against"] and row["verdict"] != "better":
+        name = names.get(table.chosen, table.chosen)
+        yield f"{name} has not been shown to be better than {row['against']}."
+
+
+def _optimism(table: StudyTable, main: StudyTable, found: pd.DataFrame) -> Iterable[str]:
+    """How much better than confirmed the arms looked that the search had selected."""
+    drawn = main.arms.loc[main.arms["kind"] == "drawn", "arm"]
+    shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
+    if shift.empty:
+        return
+    one, mean = len(shift) == 1, float(shift.mean())
+    which = "training the arm" if one else f"trainings the {len(shift)} arms"
+    looked = f"{points(abs(mean)).lstrip('+')} {'better' if mean > 0 else 'worse'}", "than"
+    if signed(mean) == "0.00":
+        looked = "as good", "as"
+    average = "" if one else ", on average,"
+    length = search_length(table.trials, main.trials)
+    full = " at full length" if length == "shorter" else ""
+    causes = ["selection"] if mean > 0 and looked[1] == "than" else []
+    causes += [f"the {LENGTHS[length]} length"] if length and looked[1] == "than" else []
+    both = "both " if len(causes) > 1 else ""
+    why = f" {' and '.join(causes).capitalize()} may {both}contribute." if causes else ""
+    yield (
+        f"In the search's single {which} that it selected looked {looked[0]}{average} {looked[1]} "
+        f"on fresh seeds{full}.{why}"
+    )
+
+
+def _spelled(arm: str, names: Mapping[str, str]) -> str:
+    """An arm by its number in the search, if it has one, and its settings."""
+    return f"{names[arm]} ({arm})" if arm in names else arm
+
+
+def worth(table: StudyTable) -> Iterable[str]:
+    """What the steps of a confirmation's path were worth; with verdicts once all have ended."""
+    if table.path is None:
+        return
+    rows, more = path_rows(table.path), lacking(table.path)
+    made = rows[is_step(rows)].iloc[1:]
+    if made["delta"].notna().any():
+        items = [
+            f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({judged(row)})")
+            for row in records(made)
+        ]
+        yield f"On the path there, change by change: {listed(items, 10)}."
+    if not more:
+        yield from _order(made)
+    if more:
+        yield f"The path is preliminary: {more}."
+    if count := failed(table.path):
+        yield (
+            f"{count} of the path's {counted(table.path.wanted, 'training')} failed; "
+            "--retry-failed trains failures once more."
+        )
+
+
+ORDER = "†"
+"""Set beside the verdict on a step that depends on the order, where there is no room for more."""
+
+
+def briefly_judged(row: Mapping[str, Any]) -> str:
+    """The verdict on a step, for a figure: with marks in place of words."""
+    if row["role"] == NUISANCE:
+        said = "tuned, not tested"
+    else:
+        said = marked(row["verdict"], row["confounded"], reason=row["reason"])
+        said = said if row["verdict"] else "not tested"
+    return f"{said} {ORDER}" if row["depends_on_order"] else said
+
+
+def judged(row: Mapping[str, Any]) -> str:
+    """The verdict on a step with its mark, where it stood; or why there is none.
+
+    Of a step that depends on the order also what it gives in another one, where that was trained.
+    """
+    if row["role"] == NUISANCE:
+        said = "tuned, not tested"
+    elif row["verdict"]:
+        stood = "" if row["step"] in (TAKEN_BACK, NAMED) else " where it stood"
+        slightly = bool(row.get("slight"))
+        said = marked(row["verdict"] + stood, row["confounded"], slightly, row["reason"])
+    else:
+        said = f"not tested: {row['reason']}" if row["reason"] else "not tested"
+    if row["depends_on_order"]:
+        said += ", depends on order"
+        if pd.notna(row["other_order"]):
+            said += f": {points(row['other_order'])} {row['other_where']}"
+    return said
+
+
+def _order(steps: pd.DataFrame) -> Iterable[str]:
+    """Whether the steps depend on the order in which they were made, as far as that is known."""
+    tested = steps[steps["interaction_p_holm"].notna()]
+    for row in records(tested[tested["interaction_p_holm"] < ALPHA]):
+        ends = interval(row["interaction_ci_low"], row["interaction_ci_high"])
+        than = "more" if row["interaction"] > 0 else "less"
+        yield (
+            f"{row['change']} gave {points(abs(row['interaction'])).lstrip('+')} {than} where it "
+            f"stood than once all others were made (95 % interval {ends}, p "
+            f"{chance(row['interaction_p_holm'])}): it and every later step depend on the order."
+        )
+    if len(tested) and not (tested["interaction_p_holm"] < ALPHA).any():
+        yield (
+            f"Of {counted(len(tested), 'step')} that could be compared none was shown to depend on "
+            "the order, which does not show that none does."
+        )
+
+
+def path_rows(path: StudyTable) -> pd.DataFrame:
+    """A path's effects; before its last training has ended those of whole seeds, untested.
+
+    Verdicts on a path that grows would be looks that nobody counts, and means over different seeds
+    are no steps.
+    """
+    if not lacking(path):
+        rows = path_effects(path.trials, path.arms, path.margin, _nuisances(path))
+        return rows.assign(slight=slight(rows, path.margin))
+    done = replicates(path.trials)
+    arms = done.groupby("seed")["arm"].nunique()
+    whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
+    rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
+    hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
+    untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
+    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "reason": ""}
+    return rows.assign(**untested | nothing, slight=False)
+
+
+def _nuisances(path: StudyTable) -> list[str]:
+    return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]

@@ -1,0 +1,525 @@
+"""The tables of the reports: rows of text, made once for the page and for Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.contrasts import most_telling
+from ablation.report.effects.effects import (
+    LAST,
+    compared,
+    confounded,
+    confounds,
+    last_epochs,
+    on_test,
+    pair_differences,
+    paired_tests,
+    replicates,
+    trained,
+)
+from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.gains import by_gain, gains, inner_intervals, slight
+from ablation.report.effects.selection import ROOM, leading, shown_of, tags
+from ablation.report.rendering.formatting import (
+    MISSING,
+    chance,
+    counted,
+    interval,
+    listed,
+    marked,
+    percent,
+    points,
+    records,
+    signed,
+    whole,
+)
+from ablation.report.text.recommendation import about_choice
+from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
+from ablation.statistics.power import MOST_SEEDS
+
+CONSOLE_ROOM = 5  # arms of a search, of some lines each
+PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
+REASON = 300  # characters of a failure's first line that are shown
+BEYOND = r"(\w+): [\d,]+ is (beyond the limit of [\d,]+)"  # draws that go beyond are one kind
+SAME_SETTING = "the same setting as trial"
+STOPPED = "stopped early by the pruner"
+UNDER_WAY = "under way, or cut off with its run: the next one goes on with it"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        titles: by column.
+        rows: a text a column.
+        words: how many of the first columns are words; the others are numbers, set to the right.
+        strong: places of the rows that stand out.
+        note: what is to be said below it.
+    """
+
+    titles: list[str]
+    rows: list[list[str]]
+    words: int = 1
+    strong: set[int] = field(default_factory=set)
+    note: str = ""
+
+
+def arms_table(
+    table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame | None = None
+) -> TextTable:
+    """Arms with n, means, spreads, effect and verdict, and what they cost.
+
+    Args:
+        table: the study.
+        effects: of all arms.
+        rows: the effects to show; those that there is room for where none are given.
+    """
+    rows = leading(table, effects) if rows is None else rows
+    names = _names(table, effects, rows)
+    sizes = rows[["arm"]].merge(table.arms, on="arm")
+    columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
+    gain = gains(table.trials, table.arms)
+    best = by_gain(effects, gain)["arm"].head(1 if effects["n"].iloc[0] else 0)
+    strong = {place for place, arm in enumerate(rows["arm"]) if arm in set(best)}
+    notes = filter(None, [shown_of(table, effects, rows), about_choice(table)])
+    return TextTable(list(columns), _by_row(columns), len(names), strong, " ".join(notes))
+
+
+def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    """Of the table of arms what fits a page of a paper; the rest is in the files."""
+    rows = leading(table, effects, PAPER_ROOM)
+    names = _names(table, effects, rows)
+    columns = names | _measured(table, rows)
+    if rows["test_mean"].notna().any():
+        columns["test"] = [percent(x) for x in rows["test_mean"]]
+    return TextTable(list(columns), _by_row(columns), len(names))
+
+
+def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
+    return [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _names(table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What an arm is called, and compared with where that is not always the baseline."""
+    columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
+    numbers = tags(table)
+    if any(arm != tag for arm, tag in numbers.items()):
+        columns = {"trial": [numbers.get(arm, MISSING) for arm in rows["arm"]]} | columns
+    baseline = effects["arm"].iloc[0]
+    if not rows["against"].isin(["", baseline]).all():
+        columns["against"] = [str(against) or MISSING for against in rows["against"]]
+    return columns
+
+
+def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What was measured, column by column; the empty kinds are left out."""
+    replicated = table.design != "search"
+    columns = {"n": [str(n) for n in rows["n"]]} if replicated else {}
+    columns["validation accuracy ± sd"] = _spread(rows["val_mean"], rows["val_sd"])
+    columns |= _pairs(rows) if replicated else {}
+    columns["effect (points)"] = [signed(x) for x in rows["delta"]]
+    if replicated:
+        ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
+        columns["95 % interval"] = [_interval(*pair) for pair in ends]
+        columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
+        columns["verdict"] = _verdicts(table, rows)
+    return columns
+
+
+def _pairs(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """How many pairs an effect rests on, where that is not n."""
+    compared = rows["against"] != ""
+    if (rows.loc[compared, "pairs"] == rows.loc[compared, "n"]).all():
+        return {}
+    return {"pairs": [MISSING if pd.isna(x) else str(x) for x in rows["pairs"]]}
+
+
+def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """The mean test accuracy with its interval; nothing where the test set was not scored."""
+    if rows["test_mean"].isna().all():
+        return {}
+    of_arm = dict(tuple(replicates(table.trials).groupby("arm")["test_accuracy"]))
+    none = pd.Series(dtype=float)
+    tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
+    return {"test accuracy (95 % interval)": [_mean(accuracies) for accuracies in tested]}
+
+
+def _verdicts(table: StudyTable, rows: pd.DataFrame) -> list[str]:
+    also, small = confounded(table.arms), slight(rows, table.margin)
+    return [
+        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"])
+        for row, is_slight in zip(records(rows), small, strict=True)
+    ]
+
+
+def _mean(accuracies: pd.Series[float]) -> str:
+    """``89.91 % (89.70 to 90.12)``; without the interval where one training has none."""
+    low, high = mean_interval(accuracies)
+    ends = f" ({100 * low:.2f} to {100 * high:.2f})" if math.isfinite(low) else ""
+    return f"{percent(accuracies.mean())}{ends}".replace("-", "−")
+
+
+def _sizes(rows: pd.DataFrame) -> dict[str, list[str]]:
+    steps = [whole(x) for x in rows["sequence_length"]]
+    return {
+        **({"LSTM steps": steps} if rows["sequence_length"].any() else {}),
+        "parameters": [whole(x) for x in rows["parameters"]],
+        "MACs (millions)": [f"{x / 1e6:,.1f}" for x in rows["macs"]],
+    }
+
+
+def _spread(means: pd.Series[float], spreads: pd.Series[float]) -> list[str]:
+    """``90.12 ± 0.31 %``; without the spread where one training has none."""
+    return [
+        percent(mean) if math.isnan(sd) else f"{100 * mean:.2f} ± {100 * sd:.2f} %"
+        for mean, sd in zip(means, spreads, strict=True)
+    ]
+
+
+def _interval(low: float, high: float) -> str:
+    return interval(low, high) if math.isfinite(low) else MISSING
+
+
+def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    """What fits a console: each arm's mean, effect, interval and verdict.
+
+    Of a search, where none but the best are shown, what an arm costs instead of the last two.
+    """
+    if table.design == "search":
+        return _brief_search(table, effects)
+    rows = leading(table, effects)
+    ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
+    columns = {
+        "arm": list(compared(effects, rows).values()),
+        "n": [str(n) for n in rows["n"]],
+        "validation": [percent(x) for x in rows["val_mean"]],
+        **_pairs(rows),
+        "effect": [signed(x) for x in rows["delta"]],
+        "95 % interval": [_interval(*pair) for pair in ends],
+        "verdict": _verdicts(table, rows),
+    }
+    arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
+    numbers = set(tags(table).values())
+    drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
+    cut = shown_of(table, effects, rows)
+    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
+    return TextTable(list(columns), _by_row(columns), note="\n".join(filter(None, notes)))
+
+
+def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    rows = leading(table, effects, CONSOLE_ROOM)
+    names = _names(table, effects, rows)
+    sizes = rows[["arm"]].merge(table.arms, on="arm")
+    columns = names | {
+        "validation": [percent(x) for x in rows["val_mean"]],
+        "effect": [signed(x) for x in rows["delta"]],
+        "MMACs": _sizes(sizes)["MACs (millions)"],
+    }
+    note = f"{len(rows)} of {len(effects)} arms, the best that have finished; all in effects.csv."
+    return TextTable(
+        list(columns), _by_row(columns), len(names), note=note * (len(rows) < len(effects))
+    )
+
+
+def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+    """What stands behind each verdict that is shown; None where nothing was tested."""
+    rows = leading(table, effects)
+    rows = rows[rows["verdict"] != ""]
+    if rows.empty:
+        return None
+    pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
+    late = {}
+    if table.epochs["epoch"].max() > LAST:  # else they would be all
+        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms, table.trials)
+    test = paired_tests(on_test(table.trials), table.arms, table.trials)
+    inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
+    cells = []
+    for row in records(rows):
+        arm = row["arm"]
+        d = pairs[arm]
+        size, ends = row["effect_size"], _interval(test[arm].low, test[arm].high)
+        cells.append(
+            {
+                "arm": arm,
+                "against": str(row["against"]),
+                "pairs": str(len(d)),
+                "lowest to highest": f"{signed(d.min())} to {signed(d.max())}",
+                "sd of pairs": signed(d.std(ddof=1)).lstrip("+"),
+                "effect size g": f"{size:+.2f}".replace("-", "−")
+                if math.isfinite(size)
+                else MISSING,
+                "90 % interval": _interval(*inner[arm]),
+                "p": chance(row["p_value"]),
+                "p of sign flips": MISSING if row["reason"] else chance(sign_flip(d)),
+                "minimum detectable": _detectable(row["minimum_detectable"]),
+                "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
+                **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
+                "effect on these test images (95 % interval)": f"{signed(test[arm].mean)} ({ends})",
+            }
+        )
+    tested = int((effects["verdict"] != "").sum())
+    note = f"{len(cells)} of {tested:,} comparisons, as above." if len(cells) < tested else ""
+    return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2, note=note)
+
+
+def _detectable(least: float) -> str:
+    """In points; no difference of accuracies is more than 100."""
+    return "more than 100" if least > 1 else signed(least).lstrip("+")
+
+
+def _seeds(high: float) -> str:
+    """What to plan for, at most."""
+    return f"more than {MOST_SEEDS:,}" if math.isinf(high) else whole(high)
+
+
+def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+    """Reported figures beside ours; None where there are none."""
+    rows = effects[effects["reported_test_accuracy"].notna()]
+    if rows.empty:
+        return None
+    done = replicates(table.trials)
+    cells = []
+    for row in records(rows):
+        ours = done.loc[done["arm"] == row["arm"], "test_accuracy"].dropna()
+        low, high = prediction_interval(ours)
+        reported = row["reported_test_accuracy"]
+        if math.isfinite(low):
+            where = "inside" if low <= reported <= high else "outside"
+            span = f"{100 * low:.2f} to {100 * high:.2f} %"
+        else:
+            where, span = MISSING, MISSING
+        loss = f"{_loss(row['reported_test_loss'])} / {_loss(row['test_loss_mean'])}"
+        cells.append(
+            [
+                str(row["arm"]),
+                percent(reported),
+                *_spread(pd.Series([row["test_mean"]]), pd.Series([row["test_sd"]])),
+                str(row["n"]),
+                span,
+                where,
+                loss,
+            ]
+        )
+    titles = [
+        *("arm", "reported test accuracy", "measured ± sd", "n"),
+        *("95 % prediction interval of one run", "reported is", "test loss, reported / measured"),
+    ]
+    return TextTable(titles, cells)
+
+
+def about_reported(table: StudyTable, effects: pd.DataFrame) -> str:
+    """How to read the table of reported figures."""
+    line = "Inside: a reported figure is what one new run of ours could well have given."
+    rows = effects[effects["reported_test_accuracy"].notna() & (effects["n"] > 1)]
+    if len(rows) > 1:
+        line += (
+            f" Of {len(rows)} figures, at least one lies outside by chance in about "
+            f"{100 * (1 - 0.95 ** len(rows)):.0f} % of studies."
+        )
+    return line
+
+
+def _loss(x: float) -> str:
+    return MISSING if math.isnan(x) else f"{x:.4f}"
+
+
+def contrasts_table(contrasts: pd.DataFrame, room: int = ROOM) -> TextTable | None:
+    """Main effects, interactions and sums of effects; None where there are none.
+
+    Where there is no room for all of them, the significant ones by size, then the largest.
+    """
+    if contrasts.empty:
+        return None
+    count = len(contrasts)
+    contrasts = most_telling(contrasts).head(room).sort_index()
+    cells = [
+        [
+            *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
+            *(_interval(row["ci_low"], row["ci_high"]), _chance(row)),
+        ]
+        for row in records(contrasts)
+    ]
+    titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
+    note = f"{len(cells)} of {count:,} combinations: the significant and the largest ones."
+    return TextTable(titles, cells, words=2, note=note if len(cells) < count else "")
+
+
+def _chance(row: dict[str, Any]) -> str:
+    """The p of a contrast, and why it is no finding, if it is none."""
+    return f"{chance(row['p_holm'])} ({row['reason']})" if row["reason"] else chance(row["p_holm"])
+
+
+def about_contrasts(contrasts: pd.DataFrame) -> str:
+    """How to read the table of them."""
+    kinds, lines = set(contrasts["kind"]), []
+    if kinds & {"main", "interaction"}:
+        lines.append(
+            "Main: the mean over the cells with one level less that over those with the other. "
+            "Interaction: what two levels give together, beyond the sum of both. Each is computed "
+            "seed by seed, over the seeds that have all of its cells, and tested as pairs are."
+        )
+    if "additivity" in kinds:
+        lines.append(
+            "Additivity: the effect of an arm that changes several settings, less the sum of what "
+            "each of them does alone; paired by seed. Where the interval excludes 0, they do not "
+            "add up."
+        )
+    return " ".join([*lines, "p is Holm-adjusted within its kind."])
+
+
+def failures_table(table: StudyTable) -> TextTable:
+    """What did not finish, by reason: how many, which, and whether it was made good since.
+
+    Args:
+        table: a study, or the trials and epochs of all its stages.
+    """
+    complete = ends(table.trials) == "COMPLETE"
+    trials = table.trials[~complete]
+    reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
+    reasons = reasons.str.replace(BEYOND, r"\1: \2", regex=True)
+    unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
+    stopped = (trials["state"] == "PRUNED") & trained(trials, table.epochs)
+    unsaid = unsaid.mask(stopped, STOPPED)
+    reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
+    which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
+    done, keys = table.trials[complete], ["stage", "arm", "seed"]
+    done_keys = set(done[keys].itertuples(index=False, name=None))
+    good = [key in done_keys for key in trials[keys].itertuples(index=False, name=None)]
+    rows = pd.DataFrame({"state": ends(trials), "reason": reasons, "which": which, "good": good})
+    cells = [
+        [
+            *(str(state), str(reason), str(len(group)), str(int(group["good"].sum()))),
+            listed(list(group["which"]), limit=5),
+        ]
+        for (state, reason), group in rows.groupby(["state", "reason"], sort=False)
+    ]
+    titles = ["state", "reason", "trials", "finished since", "which"]
+    note = _by_kind(ends(trials), trials["failure"].fillna("").astype(str), stopped)
+    return TextTable(titles, cells, words=5, note=note)
+
+
+def _by_kind(state: pd.Series[str], reasons: pd.Series[str], stopped: pd.Series[bool]) -> str:
+    """``46 stopped by the pruner, 22 beyond the limits.``; empty where all have finished."""
+    never = (state == "PRUNED") & ~stopped
+    beyond = never & reasons.str.extract(BEYOND)[0].notna()
+    again = never & reasons.str.startswith(SAME_SETTING)
+    kinds = {
+        "diverged": state == DIVERGED,
+        "failed": state == "FAIL",
+        "stopped by the pruner": stopped,
+        "beyond the limits": beyond,
+        "drawn before": again,
+        "infeasible or without a recorded reason": never & ~beyond & ~again,
+        "under way or cut off": state == "RUNNING",
+    }
+    said = [f"{int(which.sum()):,} {kind}" for kind, which in kinds.items() if which.any()]
+    return f"{', '.join(said)}." if said else ""
+
+
+def factors_table(table: StudyTable) -> TextTable:
+    """The factors with their roles, the baseline's value and all levels; what was held fixed."""
+    baseline = table.arms.iloc[0]
+    rows = [
+        [name, str(factor["role"]), str(baseline[name]) or MISSING, _levels(factor)]
+        for name, factor in table.factors.items()
+    ]
+    rows += [[name, "fixed", str(value), ""] for name, value in table.fixed.items()]
+    return TextTable(["setting", "role", "baseline", "levels"], rows, words=4)
+
+
+def _levels(factor: Mapping[str, Any]) -> str:
+    return listed([str(level) for level in factor["levels"]], 12, " · ")
+
+
+def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+    """What the names of the shown arms do not say: their settings, and the author's notes."""
+    shown = table.arms[table.arms["arm"].isin(leading(table, effects)["arm"])].iloc[1:]
+    lines = []
+    for row in records(shown):
+        named = "" if row["changes"] == row["arm"] else f": {row['changes']}"
+        note = f" ({row['note']})" if row["note"] else ""
+        if named or note:
+            lines.append(f"{row['arm']}{named}{note}")
+    return lines
+
+
+def provenance_table(environment: Mapping[str, Any]) -> TextTable:
+    """Versions, hardware and the like; what is nested gets a dotted name."""
+    return TextTable(["what", "value"], list(_flat(environment)), words=2)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
+    rows = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append([f"{prefix}{name}", str(value)])
+    return rows
+
+
+def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+    """The shown arms that also change sequence length or size by more than 10 %."""
+    found = confounds(table.arms)
+    found = found[found["arm"].isin(leading(table, effects)["arm"])]
+    titles = {"sequence_length": "LSTM steps", "parameters": "parameters"}
+    if not table.arms["sequence_length"].any():
+        del titles["sequence_length"]
+    rows = [
+        [str(arm), str(against), *(_change(changes, what) for what in titles)]
+        for (arm, against), changes in found.groupby(["arm", "against"], sort=False)
+    ]
+    return TextTable(["arm", "against", *titles.values()], rows, words=2)
+
+
+def _change(changes: pd.DataFrame, what: str) -> str:
+    row = changes[changes["what"] == what]
+    if row.empty:
+        return "alike"
+    value, reference = whole(row["value"].iloc[0]), whole(row["reference"].iloc[0])
+    change = f"{100 * row['change'].iloc[0]:+,.0f} %".replace("-", "−")
+    return f"{value} instead of {reference} ({change})"
+
+
+def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[str, int]]]) -> str:
+    """What the study is, in a line: trials, arms, seeds, margin.
+
+    Args:
+        table: the study that the verdicts rest on.
+        progress: by stage, with no name where it is the only one: the number of trials wanted, and
+            of those there are by what became of them (`ablation.report.text.answer.counts`).
+    """
+    parts = [
+        *(_stage(*stage) for stage in progress.items()),
+        counted(len(table.arms), "arm"),
+        counted(len(table.seeds), "seed"),
+        f"margin ±{points(table.margin).lstrip('+')}",
+    ]
+    return " · ".join(parts)
+
+
+def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
+    wanted, kinds = progress
+    return f"{name}: " * bool(name) + progress_line(wanted, kinds)
+
+
+def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
+    """``80 of 80 trials finished (31 of them stopped early), 2 failed``.
+
+    Args:
+        wanted: how many trials there are to be.
+        kinds: of those that there are, by what became of them
+            (`ablation.report.text.answer.counts`).
+    """
+    stopped = kinds.get("stopped early", 0)
+    apart = f" ({stopped:,} of them stopped early)" * bool(stopped)
+    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished{apart}"
+    others = [kind for kind in kinds if kind not in ("finished", "stopped early")]
+    return ", ".join([done, *(f"{kinds[kind]:,} {kind}" for kind in others)])

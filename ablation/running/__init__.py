@@ -1,0 +1,1 @@
+"""Trainings in worker processes, and the coordinator that records them."""

@@ -1,0 +1,456 @@
+"""From what a person asked for to a run: everything is checked before anything trains."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import IntegrityError
+
+from ablation.design.arms import Plan, check_counts
+from ablation.design.checks import check_beginning, wanted_seeds
+from ablation.errors import UserError, one_line
+from ablation.files import DAMAGED, checkpoint_number, remove
+from ablation.folders import check_name, study_folder
+from ablation.running.coordinator import (
+    ALIKE,
+    TOGETHER_ON_CUDA,
+    Event,
+    Machine,
+    OnTrialEnd,
+    default_jobs,
+    run,
+)
+from ablation.running.messages import Workplace
+from ablation.running.recording import Recorder
+from ablation.scheduling import confirmation as confirm
+from ablation.scheduling.search import SearchSource
+from ablation.scheduling.source import DesignedSource, Progress
+from ablation.signals import forget
+from ablation.storage import (
+    LONG_PATIENCE,
+    StorageError,
+    UnreadableError,
+    lock,
+    open_storage,
+    opened_storage,
+    read_trials,
+    save_study,
+    second_name,
+    settle,
+    shown,
+    sqlite_file,
+    study_names,
+    url_of,
+)
+from ablation.storage.environment import environment
+from ablation.storage.record import Record, confirming, find_record, load_record, merge
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; None leaves a choice to the study or the machine.
+
+    Attributes:
+        plan: the space, overrides applied.
+        study: the study's name.
+        url: the storage's URL.
+        results: the folder that results go to.
+        data: the data folder.
+        seeds: a number of seeds in place of the space's own (a search's: of its confirmation).
+        trials: a search's trials in place of the space's own.
+        confirm: confirm what a search finds, where its space says how.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+        threads: threads of a worker.
+        jobs: trainings at a time.
+        fuse: replicates that a worker trains side by side: ``auto``, ``off`` or a number.
+        retry_failed: train failed replicates once more.
+        timeout: nothing new starts after so many seconds.
+        keep_weights: keep the final weights of what is trained.
+    """
+
+    plan: Plan
+    study: str
+    url: str
+    results: Path
+    data: Path | None = None
+    seeds: int | None = None
+    trials: int | None = None
+    confirm: bool = True
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    jobs: int | None = None
+    fuse: str = "auto"
+    retry_failed: bool = False
+    timeout: float | None = None
+    keep_weights: bool = False
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a search is to be confirmed in this run."""
+        return self.confirm and self.plan.space.confirm is not None
+
+
+OnEvent = Callable[[Event], None]
+Display = Callable[[str], AbstractContextManager[OnEvent]]
+View = Callable[[str], AbstractContextManager[OnTrialEnd]]
+
+
+def launch(
+    request: Request,
+    display: Display,
+    say: Callable[[str], None],
+    view: View = lambda study: nullcontext(lambda task, outcome: None),
+) -> Progress:
+    """Train what the study lacks; of a search, then what confirms it.
+
+    Args:
+        request: what was asked for.
+        display: makes the context that the events of a stage are shown in, given its name.
+        say: told of what happens before and between the trainings.
+        view: makes the context in which the ends of a stage's trials are told to whoever shows
+            it, given its name; only where there is something to train.
+
+    Returns:
+        How far the study is, all its stages together.
+
+    Raises:
+        UserError: the request cannot be met; nothing has been changed.
+        InterruptedRunError: Ctrl-C or SIGTERM.
+    """
+    _check_folder(request)
+    stored = _stored(request)
+    asked = _asked(request, stored)
+    if stored is None:
+        check_beginning(request.plan, request.seeds)
+    if stored and (progress := _unless_lacking(request, stored, asked)):
+        _say_what_diverged(request, progress, say)
+        return progress
+    study, begun = _trains(request, stored, asked)
+    conditions, machine = _conditions(request, stored, study, begun, asked)
+    data = _prepare_data(request, say)
+    with _storage(request, say) as storage, lock(storage, request.study) as held:
+        if why := second_name(storage):
+            if stored is None:
+                raise StorageError(why)
+            say(f"Note: {why}")
+        record = conditions if study == request.study else asked
+        present = find_record(storage, request.study)
+        record = _merged(storage, request, present, record)
+        if present is None:
+            record = replace(record, identity=uuid.uuid4().hex)
+        save_study(storage, request.study, record.attributes())
+        training = _Training(request, storage, held.check, machine, data, display, say, view)
+        total = training.run(request.study, record, request.retry_failed)
+        if request.confirms and total.all_ended:
+            return total + _confirm(training, request, conditions)
+    return total
+
+
+@contextmanager
+def _storage(request: Request, say: Callable[[str], None]) -> Iterator[RDBStorage]:
+    """The storage, which a run writes; left as others can read and copy it."""
+    forget()  # a signal of an earlier run of this process
+    storage = open_storage(request.url, create=True, patience=LONG_PATIENCE, say=say)
+    try:
+        yield storage
+    except StorageError:  # there may be another file in its place
+        storage.engine.dispose()
+        raise
+    except BaseException:
+        settle(storage, say)
+        raise
+    settle(storage, say)
+
+
+def _trains(request: Request, stored: Record | None, asked: Record) -> tuple[str, Record | None]:
+    """The study that this run trains first, and its record; of a search that has ended, what
+    confirms it.
+    """
+    if stored is None or not stored.trials or not request.confirms:
+        return request.study, stored
+    with opened_storage(request.url) as storage:
+        record = _merged(storage, request, stored, asked)
+        if not _source(storage, request, request.study, record).progress.all_ended:
+            return request.study, stored
+        study = confirming(storage, request.study)
+        return study, find_record(storage, study)
+
+
+def _confirm(training: _Training, request: Request, conditions: Record) -> Progress:
+    """Train the confirmation of a search that has ended, then the path that it leads to."""
+    storage, study, last = training.storage, request.study, None
+    progress = Progress(0)
+    while progress.all_ended:
+        search = load_record(storage, study)  # which may have found nothing new to draw
+        # Failures are tried once more on request, and then the path begins in spite of them.
+        retry = request.retry_failed and last is None
+        despite = request.retry_failed and not retry
+        wanted = confirm.confirmation(storage, study, search, conditions, request.seeds, despite)
+        if wanted is None or wanted == last:
+            break
+        training.say(confirm.sentence(wanted, search))
+        save_study(storage, confirming(storage, study), wanted.attributes())
+        progress, last = training.run(confirming(storage, study), wanted, retry), wanted
+    if last and last.path is None and progress.all_ended and progress.failed:
+        training.say(
+            f"The path waits: {progress.failed} of the confirmation's trainings failed. "
+            "--retry-failed trains them once more, and then goes on in spite of those that fail."
+        )
+    return progress
+
+
+class _Training:
+    """Trains what a study of the storage lacks, under the conditions of this run."""
+
+    def __init__(
+        self,
+        request: Request,
+        storage: RDBStorage,
+        check: Callable[[], None],
+        machine: Machine,
+        data: Path,
+        display: Display,
+        say: Callable[[str], None],
+        view: View,
+    ) -> None:
+        self.request, self.storage, self.check = request, storage, check
+        self.machine, self.data = machine, data
+        self.display, self.say, self.view = display, say, view
+        self.deadline: float | None = None  # from the first stage's beginning on
+
+    def run(self, study: str, record: Record, retry_failed: bool) -> Progress:
+        """Train what `study` lacks; failures once more, if wished."""
+        folder = study_folder(self.request.results, study).absolute()
+        checkpoints = folder / "checkpoints"
+        weights = folder / "weights" if self.request.keep_weights else None
+        place = Workplace(self.data, self.machine.device, checkpoints, weights)
+        self._tidy(study, checkpoints)
+        request = replace(self.request, retry_failed=retry_failed)
+        with _unless_gone(self.storage, study):
+            source = _source(self.storage, request, study, record)
+        _say_what_diverged(request, source.progress, self.say)
+        recorder = Recorder(self.storage, study)
+        with self.display(study) as on_event, self.view(study) as on_trial_end:
+            if self.deadline is None and request.timeout is not None:
+                self.deadline = time.monotonic() + request.timeout
+            with _unless_gone(self.storage, study):
+                why = run(
+                    source, place, recorder, self.machine, on_event, self.deadline, on_trial_end,
+                    self.check,
+                )  # fmt: skip
+        self._tidy(study, checkpoints)
+        if why:
+            self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
+        return source.progress
+
+    def _tidy(self, study: str, folder: Path) -> None:
+        """Remove checkpoints that nothing goes on from, and what a kill left half written."""
+        rows = read_trials(self.storage, study, ()) if folder.exists() else []
+        kept = {row.number for row in rows if row.state == "RUNNING"}
+        for path in folder.glob("*trial-*"):
+            if checkpoint_number(path.name) not in kept and not path.name.endswith(DAMAGED):
+                remove(path)
+        with suppress(OSError):  # there is none, or it is still needed
+            folder.rmdir()
+            folder.parent.rmdir()
+
+
+def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], None]) -> None:
+    """Say why --retry-failed leaves some trials as they are."""
+    if request.retry_failed and found.diverged:
+        many = "1 training" if found.diverged == 1 else f"{found.diverged:,} trainings"
+        say(f"{many} diverged and would diverge again: not trained again.")
+
+
+@contextmanager
+def _unless_gone(storage: RDBStorage, study: str) -> Iterator[None]:
+    """Tell of a study that another program has taken away, or changed, while it ran.
+
+    Optuna says of it that a record does not exist, or that one is not what it may be.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        cause = one_line(str(error.orig))
+        fault = f"its rows contradict each other ({cause})"
+        raise UnreadableError(f"study {study}", fault) from None
+    except LookupError as error:
+        if "enum values" in str(error):
+            raise UnreadableError(f"study {study}", one_line(str(error))) from None
+        if not isinstance(error, KeyError):
+            raise
+        if study in study_names(storage):
+            raise
+        raise StorageError(
+            f"study {study} has gone from {shown(url_of(storage))}: it was deleted or renamed "
+            "while it ran; the same command begins it again, --study NAME goes on with a renamed "
+            "one"
+        ) from None
+
+
+def _check_folder(request: Request) -> None:
+    check_name(request.study)
+    folder = study_folder(request.results, request.study)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: cannot be written; choose another folder with --results")
+
+
+def _stored(request: Request) -> Record | None:
+    path = sqlite_file(request.url)
+    if path and not path.exists():
+        return None
+    with opened_storage(request.url) as storage:
+        return find_record(storage, request.study)
+
+
+def _asked(request: Request, stored: Record | None) -> Record:
+    search = request.plan.space.search
+    fuse = _fuse(request.fuse, "cpu")
+    check_counts(request.plan, request.seeds, request.trials)
+    if search is not None and request.seeds is not None and not request.confirms:
+        raise UserError("--seeds: a search's are those of its confirmation, left out here")
+    if search is not None and request.retry_failed and not request.confirms:
+        raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
+    if search is not None and fuse > 1 and not request.confirms:
+        raise UserError("--fuse: a search draws and trains one at a time; leave it out")
+    if search is not None:
+        return Record(request.plan, trials=request.trials or search.trials)
+    own = stored.seeds if stored else ()
+    return Record(request.plan, seeds=wanted_seeds(request.plan.space, request.seeds, own))
+
+
+def _merged(storage: RDBStorage, request: Request, stored: Record | None, record: Record) -> Record:
+    if stored and _is_as_confirmed(storage, request, stored):
+        record = replace(record, trials=stored.trials)
+    merged = merge(request.study, stored, record)
+    if stored and stored.trials:
+        confirm.check_extension(storage, request.study, stored, merged)
+    return merged
+
+
+def _is_as_confirmed(storage: RDBStorage, request: Request, stored: Record) -> bool:
+    """Whether a search that is being confirmed is asked for no other number of trials than then."""
+    before, now = stored.plan.space.search, request.plan.space.search
+    same = before and now and before.trials == now.trials and request.trials is None
+    return bool(same) and find_record(storage, confirming(storage, request.study)) is not None
+
+
+def _source(
+    storage: RDBStorage, request: Request, study: str, record: Record
+) -> DesignedSource | SearchSource:
+    if record.trials:
+        return SearchSource(storage, study, record)
+    stages = record.stages
+    if study == request.study:
+        seeds = wanted_seeds(request.plan.space, request.seeds, record.seeds)
+        stages = (replace(stages[0], seeds=seeds),)
+    return DesignedSource(storage, study, record, stages, request.retry_failed)
+
+
+def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress | None:
+    """The progress of a study that lacks nothing, else None; asked before torch is imported."""
+    with opened_storage(request.url) as storage:
+        record = _merged(storage, request, stored, asked)
+        if record.attributes() != stored.attributes():
+            return None
+        progress = _source(storage, request, request.study, record).progress
+        if progress.all_ended and request.confirms:
+            study = confirming(storage, request.study)
+            kept = find_record(storage, study)
+            if kept is None:
+                return None
+            wanted = confirm.confirmation(storage, request.study, record, kept, request.seeds)
+            if kept != wanted:
+                return None
+            progress += _source(storage, request, study, kept).progress
+    progress.idle = progress.all_ended
+    return progress if progress.idle else None
+
+
+def _conditions(
+    request: Request, stored: Record | None, study: str, begun: Record | None, asked: Record
+) -> tuple[Record, Machine]:
+    """Device, precision and threads: a study keeps those that it was begun with.
+
+    A confirmation is a study of its own: it begins with its search's unless others are asked for.
+    """
+    from crnn.training.train import DeviceError, pick_device, pick_precision
+
+    known = begun or stored
+    wish = known.device if known and request.device == "auto" else request.device
+    device = pick_device(wish)
+    if begun:
+        given = {
+            "device": device.type, "precision": request.precision, "threads": request.threads
+        }  # fmt: skip
+        for key, value in given.items():
+            kept = getattr(begun, key)
+            if value not in (None, "auto", kept):
+                raise StorageError(
+                    f"study {study} was begun with {key} {kept}: leave --{key} out, "
+                    "or run it as a study of its own with --study NAME"
+                )
+    precision = known.precision if known and request.precision == "auto" else request.precision
+    try:
+        precision = pick_precision(precision, device)
+    except DeviceError as error:
+        if known is None or request.precision != "auto":
+            raise
+        raise StorageError(f"study {request.study} was begun in {precision}: {error}") from None
+    threads = known.threads if known and request.threads is None else request.threads or 1
+    gpus = _gpus(device.index) if device.type == "cuda" else ()
+    jobs = request.jobs or default_jobs(device.type, gpus, threads)
+    record = replace(
+        asked,
+        device=device.type,
+        precision=precision,
+        threads=threads,
+        environments=(environment(_gpu_name(device.index) if gpus else ""),),
+    )
+    return record, Machine(device.type, gpus, jobs, threads, _fuse(request.fuse, device.type))
+
+
+def _fuse(asked: str, device: str) -> int:
+    """How many replicates a worker trains side by side, at most."""
+    if asked == "off" or (asked == "auto" and device == "cpu"):
+        return 1
+    if asked == "auto":
+        return TOGETHER_ON_CUDA
+    if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 1000:
+        return int(asked)
+    raise UserError(f"--fuse {asked}: takes auto, off, or a number from 1 to 1000")
+
+
+def _gpus(index: int | None) -> tuple[str, ...]:
+    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them: all, or the one asked for."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    every = torch.cuda.device_count()
+    # CUDA takes them up to the first that is none: as many as it counts.
+    names = visible.split(",")[:every] if visible else map(str, range(every))
+    gpus = tuple(name.strip() for name in names)
+    return gpus if index is None else (gpus[index],)
+
+
+def _gpu_name(index: int | None) -> str:
+    import torch
+
+    return str(torch.cuda.get_device_name(index or 0))
+
+
+def _prepare_data(request: Request, say: Callable[[str], None]) -> Path:
+    from crnn.data.fashion_mnist import data_folder, prepare
+
+    prepare(request.data, say)
+    return data_folder(request.data)

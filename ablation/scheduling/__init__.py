@@ -1,0 +1,1 @@
+"""Which training comes next: of a design, of a search, of its confirmation."""

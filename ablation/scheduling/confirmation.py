@@ -1,0 +1,366 @@
+"""A search's confirmation: what it found best, at full length over seeds that it has not used.
+
+It is a study of its own in the same storage, of two stages: ``confirm`` compares the baseline, the
+named arms and the best settings drawn; ``path`` then leads from the baseline to the arm that was
+best there, one change at a time (`ablation.scheduling.path`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from optuna.storages import RDBStorage
+
+from ablation.design.arms import Arm, Stage, enumerate_arms, full_length, make_arm
+from ablation.design.origin import Drawn
+from ablation.scheduling.arm_names import ArmNames
+from ablation.scheduling.path import forest, path_stage, with_path_origins
+from ablation.space.schema import Confirm
+from ablation.storage import StorageError, TrialRow
+from ablation.storage.attributes import IS_DIVERGED, checked_trials, is_diverged
+from ablation.storage.record import Record, confirmation_plan, confirming, find_record
+from crnn.network.config import Setting
+
+OF_SEARCH = ("arm", "setting", "diverged")  # the attributes of its trials that are read here
+OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)
+OF_ITS_OWN = "take that back, or run it as a study of its own with --study NAME"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting that the search has trained to its end, as an arm's, and what came of it."""
+
+    number: int
+    setting: Setting
+    value: float
+
+
+def found(search: Record, rows: Sequence[TrialRow]) -> list[Found]:
+    """The search's completed settings, best first; each as the first trial of it.
+
+    A draw that diverged is none: its value stands there for the sampler alone.
+    """
+    first: dict[str, Found] = {}
+    for row in rows:
+        if "arm" not in row.attributes or is_diverged(row.attributes):
+            continue
+        if row.state == "COMPLETE" and row.value is not None:
+            setting = full_length(search.plan.space, row.attributes["setting"])
+            first.setdefault(setting.digest, Found(row.number, setting, row.value))
+    return sorted(first.values(), key=lambda each: (-each.value, each.number))
+
+
+def candidates(
+    search: Record, ranked: Sequence[Found], top: int, names: ArmNames
+) -> tuple[Arm, ...]:
+    """The arms to confirm: the baseline, the named ones, and the best `top` of the others.
+
+    `names` are those that the search's settings have.
+    """
+    space, fixed = search.plan.space, search.plan.arms
+    own = {arm.setting.digest for arm in fixed}
+    ranks = [(rank, each) for rank, each in enumerate(ranked, 1) if each.setting.digest not in own]
+    drawn = [
+        make_arm(
+            space,
+            each.setting,
+            names.of(each.setting),
+            [Drawn(each.number, rank)],
+            note=f"trial {each.number} of the search, rank {rank}",
+        )
+        for rank, each in ranks[:top]
+    ]
+    return (*fixed, *drawn)
+
+
+def confirmation(
+    storage: RDBStorage,
+    study: str,
+    search: Record,
+    conditions: Record,
+    count: int | None = None,
+    despite_failures: bool = False,
+) -> Record | None:
+    """The confirmation of a search as it should stand now; None for a search that has none.
+
+    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its
+    seeds and the path's arms from then on; the path's seeds may still be added to.
+
+    Args:
+        storage: where both are.
+        study: the search, which has all the trials that it wants.
+        search: its record.
+        conditions: a record of the device, precision and threads that it begins with (one that has
+            begun keeps its own), and of the machine that it is trained on.
+        count: the number of seeds in place of the space's own.
+        despite_failures: begin the path although some have failed, and nothing is under way.
+
+    Raises:
+        StorageError: it has begun, and what is asked for would change it.
+    """
+    asked = search.plan.space.confirm
+    if asked is None:
+        return None
+    name = confirming(storage, study)
+    stored = find_record(storage, name)
+    if stored is None:
+        rows = checked_trials(storage, study, OF_SEARCH)
+        return _begun(search, rows, asked, conditions, count)
+    new = [e for e in conditions.environments if e not in stored.environments]
+    stored = with_origins(storage, study, stored)
+    stored = replace(
+        stored,
+        plan=confirmation_plan(search.plan, stored.plan.arms),
+        environments=(*stored.environments, *new),
+    )
+    if stored.path is None:
+        stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
+        results = checked_trials(storage, name, OF_CONFIRMATION)
+        if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
+            return stored
+        stored = replace(stored, chosen=chosen(stored, results).name)
+    elif count is not None and count > len(stored.seeds):
+        raise StorageError(f"study {study}: {_seeds_too_late(stored, 'leave --seeds out')}")
+    return _with_path(storage, study, search, stored, asked.path_count(len(stored.seeds)))
+
+
+def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
+    """A stored confirmation whose arms say where they come from.
+
+    Storages written before arms kept that are read without their notes, which an author may have
+    written: what was drawn by its digest among the search's trials, the path by its settings. Arms
+    that are called as two settings of the search are get the search's names for them.
+
+    Args:
+        storage: where it is.
+        study: the search that it confirms, which may be gone.
+        record: the confirmation's.
+    """
+    arms = [*record.plan.arms, *(record.path.arms if record.path else ())]
+    if all(arm.origins for arm in arms):
+        return record
+    own = {arm.setting.digest: arm for arm in enumerate_arms(record.plan.space)[0]}
+    rows = checked_trials(storage, study, OF_SEARCH) if find_record(storage, study) else []
+    names = ArmNames(replace(record.plan, arms=tuple(own.values())), rows)
+    ranked = found(record, rows)
+    drawn = {each.setting.digest: Drawn(each.number, rank) for rank, each in enumerate(ranked, 1)}
+
+    def known(arm: Arm) -> Arm:
+        digest = arm.setting.digest
+        if digest in own:
+            return replace(arm, origins=own[digest].origins)
+        origin = drawn.get(digest, Drawn(None))
+        return replace(arm, name=names.by_digest.get(digest, arm.name), origins=(origin,))
+
+    plan = replace(record.plan, arms=tuple(map(known, record.plan.arms)))
+    if record.path is None or not record.path.arms:
+        return replace(record, plan=plan)
+    path = with_path_origins(record.plan.space, record.path.arms, record.chosen)
+    called = {arm.setting.digest: arm.name for arm in plan.arms}
+    new = {arm.name: called.get(arm.setting.digest, arm.name) for arm in path}
+    path = tuple(
+        replace(
+            arm,
+            name=new[arm.name],
+            against=new.get(arm.against, ""),
+            origins=arm.origins or own.get(arm.setting.digest, arm).origins,
+        )
+        for arm in path
+    )
+    stage = replace(record.path, arms=path)
+    return replace(record, plan=plan, path=stage, chosen=new[record.chosen])
+
+
+def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
+    """Refuse to search on once what was found is being confirmed.
+
+    Args:
+        storage: where both are.
+        study: the search.
+        before: its record so far.
+        wanted: its record as it is wanted now.
+
+    Raises:
+        StorageError: it wants more trials or arms than those that the confirmation rests on, or
+            more seeds than those that the path rests on, or another confirmation.
+    """
+    confirmed = find_record(storage, confirming(storage, study))
+    if confirmed is None:
+        return
+    if changed := _changes(before.plan.space.confirm, wanted.plan.space.confirm, confirmed):
+        raise StorageError(f"study {study}: {changed}")
+    known = {arm.name for arm in before.plan.arms}
+    more = [f"arm {arm.name}" for arm in wanted.plan.arms if arm.name not in known]
+    if wanted.trials > before.trials:
+        more.append(f"{wanted.trials:,} trials")
+    if more:
+        raise StorageError(
+            f"study {study}: what its {before.wanted:,} trials found is being confirmed, so "
+            f"{more[0]} would come too late; {OF_ITS_OWN}"
+        )
+
+
+def _changes(was: Confirm | None, now: Confirm | None, begun: Record) -> str:
+    """What a confirmation that has begun can no longer change, and how to mend it; else nothing.
+
+    Its arms stay. Seeds are only added: its own until the path begins, the path's at any time.
+    """
+    if was is None or now is None or now.top != was.top or now.seeds < was.seeds:
+        return f"its confirmation has begun: [confirm] was {was}, is {now}; {OF_ITS_OWN}"
+    if begun.path is None:
+        return ""
+    if now.seeds > max(was.seeds, len(begun.seeds)):
+        return _seeds_too_late(begun, "take the space's [confirm] seeds back")
+    if now.path_count(len(begun.seeds)) < len(begun.path.seeds):
+        return (
+            f"its path has begun with {len(begun.path.seeds)} seeds, and seeds are only added; "
+            "take the space's [confirm] path_seeds back"
+        )
+    return ""
+
+
+def _seeds_too_late(confirmed: Record, mend: str) -> str:
+    return (
+        f"its path has begun from what {len(confirmed.seeds)} seeds confirmed; "
+        f"{mend}, or confirm with more in a study of its own with --study NAME"
+    )
+
+
+def sentence(record: Record, search: Record) -> str:
+    """What a confirmation of `search`, as it stands, is about to train."""
+    first, *rest = record.stages
+    space = search.plan.space
+    short, full = space.trained(space.baseline).train, space.baseline.train
+    lengths = ((short.epochs, full.epochs), (short.train_size, full.train_size))
+    is_shorter = all(a <= b for a, b in lengths) and any(a < b for a, b in lengths)
+    if not rest:
+        arms, seeds = len(first.arms), len(first.seeds)
+        at_length = " at full length" if is_shorter else ""
+        return (
+            f"Confirming what the search found: {arms} arms{at_length} "
+            f"x {seeds} fresh seeds = {arms * seeds} trainings."
+        )
+    if not rest[0].arms:
+        return f"Chosen by confirmation: {record.chosen}. There is no path to train."
+    arms, seeds = len(rest[0].arms), len(rest[0].seeds)
+    return (
+        f"Chosen by confirmation: {record.chosen}. The path there, and its changes taken back one "
+        f"by one, and the named arms: {arms} arms x {seeds} fresh seeds = {arms * seeds} trainings."
+    )
+
+
+def _begun(
+    search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record, count: int | None
+) -> Record:
+    names = ArmNames(search.plan, rows)
+    arms = candidates(search, found(search, rows), asked.top, names)
+    return Record(
+        confirmation_plan(search.plan, arms),
+        seeds=_seeds(search, count or asked.seeds),
+        device=conditions.device,
+        precision=conditions.precision,
+        threads=conditions.threads,
+        environments=conditions.environments,
+        confirms=search.identity,
+    )
+
+
+def _seeds(search: Record, count: int) -> tuple[int, ...]:
+    """The `count` seeds after the search's own."""
+    first = search.plan.space.search.seed + 1 if search.plan.space.search else 1
+    return tuple(range(first, first + count))
+
+
+def _ended(record: Record, rows: list[TrialRow], states: Sequence[str]) -> bool:
+    """Whether each of its trainings is in one of these states, or has diverged."""
+    ended = {_identity(r) for r in rows if r.state in states or is_diverged(r.attributes)}
+    return all(r.identity in ended for r in record.stages[0].replicates())
+
+
+def _identity(row: TrialRow) -> tuple[str, int]:
+    return row.attributes.get("digest", ""), row.attributes.get("seed", -1)
+
+
+def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
+    """The arm with the largest effect against the baseline, over the seeds that both have.
+
+    An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
+    better than.
+
+    Only arms with the most seeds are compared: one that has lost some may owe its effect to those
+    that it has. Where the baseline has no result, the mean of each seed stands in for it.
+    """
+    done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+    found = {
+        arm.name: {
+            seed: value
+            for seed in record.seeds
+            if (value := done.get((arm.setting.digest, seed))) is not None
+        }
+        for arm in record.plan.arms
+    }
+    base, most = record.plan.arms[0], max(map(len, found.values()))
+    reference = found[base.name] or {
+        seed: fmean(values)
+        for seed in record.seeds
+        if (values := [by_seed[seed] for by_seed in found.values() if seed in by_seed])
+    }
+
+    def effect(arm: Arm) -> float:
+        by_seed = found[arm.name]
+        pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
+        return fmean(pairs) if pairs else -math.inf
+
+    diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
+    steady = [
+        arm
+        for arm in record.plan.arms[1:]
+        if len(found[arm.name]) == most
+        and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
+    ]
+    whole = [base] if len(found[base.name]) == most or diverged else []
+    return max([*whole, *steady] or [base], key=effect)  # the first of equals
+
+
+def _with_path(
+    storage: RDBStorage, study: str, search: Record, record: Record, count: int
+) -> Record:
+    """The record with the path to what was chosen, `count` seeds at least; arms and seeds stay."""
+    space, arms = search.plan.space, record.plan.arms
+    path = record.path or Stage("path", (), ())
+    best = next(arm for arm in arms if arm.name == record.chosen)
+    if count and not path.arms and best.setting.digest != space.baseline.digest:
+        tried = found(search, checked_trials(storage, study, OF_SEARCH))
+        values = [(each.setting, each.value) for each in tried]
+        if values:  # else nothing says in which order
+            predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]
+            path = path_stage(space, best, predict, arms, ())
+    if path.arms:
+        taken, wanted = len(record.seeds), max(count, len(path.seeds))
+        if path.seeds and wanted > len(path.seeds) and not record.path_looks:
+            record = replace(record, path_looks=_looks_before(storage, study, path))
+        path = replace(path, seeds=_seeds(search, taken + wanted)[taken:])
+    return replace(record, path=path)
+
+
+def _looks_before(storage: RDBStorage, study: str, path: Stage) -> tuple[int, ...]:
+    """The look at a path that has ended and has none noted: whoever adds seeds has seen verdicts.
+
+    Earlier versions showed them without noting it.
+    """
+    rows = checked_trials(storage, confirming(storage, study), OF_CONFIRMATION)
+    done = {_identity(row) for row in rows if row.state == "COMPLETE"}
+    ended = done | {_identity(row) for row in rows if row.state == "FAIL"}
+    trainings = [replicate.identity for replicate in path.replicates()]
+    digests = {arm.name: arm.setting.digest for arm in path.arms}
+    pairs = [
+        len([s for s in path.seeds if {(arm.setting.digest, s), (digests[arm.against], s)} <= done])
+        for arm in path.arms
+        if arm.against
+    ]
+    if not ended.issuperset(trainings) or max(pairs, default=0) < 2:
+        return ()
+    return (len(done.intersection(trainings)),)

@@ -1,0 +1,1 @@
+"""What the author of a space wrote: its schema, and the reader of its file."""

@@ -1,0 +1,76 @@
+"""The Optuna storage: open it, keep studies and trials in it, read them back quickly.
+
+This package alone touches Optuna's storage layer.
+"""
+
+from ablation.storage.copying import copy_study
+from ablation.storage.errors import (
+    NO_SPACE,
+    FullError,
+    ReadOnlyError,
+    StorageError,
+    UnreadableError,
+    out_of_space,
+)
+from ablation.storage.journal import checkpoint, settle
+from ablation.storage.locks import Holder, Lock, holder, lock, second_name
+from ablation.storage.opening import (
+    open_storage,
+    opened_storage,
+    shown,
+    sqlite_file,
+    storage_url,
+    url_of,
+)
+from ablation.storage.trials import (
+    TrialRow,
+    create_trial,
+    delete_study,
+    drop_waiting_attributes,
+    finish_trial,
+    read_trials,
+    report_steps,
+    reported_steps,
+    save_study,
+    studies_with,
+    study_attributes,
+    study_names,
+)
+from ablation.storage.waiting import LONG_PATIENCE, PATIENCE
+
+__all__ = [
+    "LONG_PATIENCE",
+    "NO_SPACE",
+    "PATIENCE",
+    "FullError",
+    "Holder",
+    "Lock",
+    "ReadOnlyError",
+    "StorageError",
+    "TrialRow",
+    "UnreadableError",
+    "checkpoint",
+    "copy_study",
+    "create_trial",
+    "delete_study",
+    "drop_waiting_attributes",
+    "finish_trial",
+    "holder",
+    "lock",
+    "open_storage",
+    "opened_storage",
+    "out_of_space",
+    "read_trials",
+    "report_steps",
+    "reported_steps",
+    "save_study",
+    "second_name",
+    "settle",
+    "shown",
+    "sqlite_file",
+    "storage_url",
+    "studies_with",
+    "study_attributes",
+    "study_names",
+    "url_of",
+]

@@ -1,0 +1,315 @@
+"""The user attributes of studies and trials: their types, checked whenever they are read.
+
+Another version may have written them, and in optuna-dashboard anybody can change them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, WithoutChange
+from ablation.errors import one_line
+from ablation.space.schema import MAX_SEED, MAX_TRAININGS, Design
+from ablation.storage import TrialRow, UnreadableError, read_trials
+from crnn.network.config import CLASSES, Setting
+from crnn.network.shapes import infeasible_because
+
+CREATED = (
+    *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
+    "setting",
+)  # what a trial of ours has from the moment that it has an arm
+STATES = tuple(state.name for state in TrialState)
+MAX_EPOCHS = 10_000  # of a setting
+ENDED = ("history", "seconds")  # what a complete one has besides, unless it diverged
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A setting: its digest and why it is infeasible (else empty), or what it lacks to be one."""
+
+    digest: str = ""
+    infeasible: str = ""
+    fault: str = ""
+
+
+@lru_cache(maxsize=10_000)
+def _judge(text: str) -> _Judged:
+    """Judge a setting, given as JSON; once for all replicates of an arm."""
+    try:
+        setting = Setting.of(json.loads(text))
+    except KeyError as error:
+        return _Judged(fault=str(error.args[0]))
+    except ValidationError as error:
+        return _Judged(fault=_said(error.errors()[0]))
+    return _Judged(setting.digest, infeasible_because(setting.model) or "")
+
+
+def _setting(values: dict[str, Any]) -> dict[str, Any]:
+    if fault := _judge(json.dumps(values)).fault:
+        raise ValueError(fault)
+    return values
+
+
+def _all_different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("must be all different")
+    return seeds
+
+
+def _not_empty(counts: list[int]) -> list[int]:
+    if not sum(counts):
+        raise ValueError("must count an image")
+    return counts
+
+
+LARGEST = 10**15  # of a count or of seconds: none comes near, and sums of these have digits left
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Figure = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Line = Annotated[
+    list[Count], Field(min_length=len(CLASSES), max_length=len(CLASSES)), AfterValidator(_not_empty)
+]
+
+
+class _Attributes(BaseModel):
+    """Strict; what has other names is nobody's business here. Defaults stand for what is absent."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Epoch(_Attributes):
+    epoch: int = Field(ge=1)
+    train_loss: float
+    train_accuracy: Share
+    val_loss: float
+    val_accuracy: Share
+    seconds: Figure
+
+
+class TrialAttributes(_Attributes):
+    """A trial's: of its creation, then of its end."""
+
+    stage: Literal["ablation", "search", "confirm", "path"] = "ablation"
+    factor: str = ""
+    level: str = ""
+    seed: Seed = 0
+    digest: str = ""
+    sequence_length: Count = 0
+    parameters: Count = 0
+    macs: Count = 0
+    setting: Annotated[dict[str, Any], AfterValidator(_setting)] = {}
+    arm: str = Field("", min_length=1)
+    device: str = ""
+    threads: Count = 0
+    fused: Count = 0
+    seconds: Figure = 0
+    history: list[_Epoch] = Field([], min_length=1)
+    test_accuracy: Share = 0
+    test_loss: float = 0
+    confusion: list[Line] = Field([], min_length=len(CLASSES), max_length=len(CLASSES))
+    failure: str = ""
+    traceback: str = ""
+    diverged: int = Field(1, ge=1)
+    duplicate_of: Count = 0
+
+
+class _StoredPlain(_Attributes):
+    kind: Literal["baseline", "level", "named"]
+
+    def origin(self) -> Origin:
+        kinds: dict[str, Origin] = {"baseline": Baseline(), "level": Level(), "named": Named()}
+        return kinds[self.kind]
+
+
+class _StoredDrawn(_Attributes):
+    kind: Literal["drawn"]
+    trial: Count | None
+    rank: Count | None
+
+    def origin(self) -> Origin:
+        return Drawn(self.trial, self.rank)
+
+
+class _StoredStep(_Attributes):
+    kind: Literal["step"]
+    number: int = Field(ge=1)
+
+    def origin(self) -> Origin:
+        return Step(self.number)
+
+
+class _StoredWithoutChange(_Attributes):
+    kind: Literal["without_change"]
+    names: list[str] = Field(min_length=1)
+
+    def origin(self) -> Origin:
+        return WithoutChange(tuple(self.names))
+
+
+StoredOrigin = Annotated[
+    _StoredPlain | _StoredDrawn | _StoredStep | _StoredWithoutChange, Field(discriminator="kind")
+]
+
+
+class StoredArm(_Attributes):
+    """An arm of a confirmation: no space file names it.
+
+    `origins` is empty in a storage written before they were kept.
+    """
+
+    name: str = Field(min_length=1)
+    setting: Annotated[dict[str, Any], AfterValidator(_setting)]
+    against: str
+    note: str
+    origins: list[StoredOrigin] = []
+
+
+class StoredPath(_Attributes):
+    """The path of a confirmation, from the baseline to the arm that was chosen."""
+
+    chosen: str
+    arms: list[StoredArm]
+    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
+
+
+class StudyAttributes(_Attributes):
+    """A study's, its format aside."""
+
+    question: str
+    design: Design | Literal["confirmation"]
+    space_name: str
+    space: str
+    overrides: dict[Literal["epochs", "train_size"], int]
+    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
+    trials: int = Field(ge=0, le=MAX_TRAININGS)
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
+    threads: int = Field(ge=1, le=10_000)
+    environments: list[dict[str, str]]
+    looks: list[Count] = []
+    path_looks: list[Count] = []
+    exhausted: Count = 0
+    arms: list[StoredArm] = []
+    path: StoredPath | None = None
+    identity: str = ""
+    confirms: str = ""
+
+
+def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
+    """A study's attributes.
+
+    Raises:
+        UnreadableError: one is missing, or has another type than this version gives it.
+    """
+    try:
+        return StudyAttributes.model_validate(found)
+    except ValidationError as error:
+        raise UnreadableError(f"study {study}", _fault(error)) from None
+
+
+def diverged_epoch(found: Mapping[str, Any]) -> int | None:
+    """The epoch (from 1) in which a trial's training diverged; None where it did not.
+
+    Args:
+        found: its attributes. Storages of earlier versions say it in the failure's reason only.
+    """
+    if "diverged" in found:
+        return int(found["diverged"])
+    if str(found.get("failure", "")).startswith("DivergedError: "):
+        return len(found.get("history", [])) + 1
+    return None
+
+
+def is_ours(found: Mapping[str, Any], *, is_search: bool) -> bool:
+    """Whether a trial with these attributes is the study's: any tool may add trials of its own.
+
+    A trial of a search may have ended without an arm: it was infeasible, or enqueued with values
+    that no arm can have.
+    """
+    return "arm" in found or (is_search and "stage" in found)
+
+
+IS_DIVERGED = ("diverged", "failure")
+"""The attributes that tell whether a training diverged, without the epoch in earlier versions."""
+
+
+def is_diverged(found: Mapping[str, Any]) -> bool:
+    """Whether a trial's training diverged; its attributes `IS_DIVERGED` are enough."""
+    return diverged_epoch(found) is not None
+
+
+def checked_trials(
+    storage: RDBStorage, study: str, keys: tuple[str, ...] | None = None
+) -> list[TrialRow]:
+    """The study's trials by number (see `storage.read_trials`), their attributes checked.
+
+    Any tool may have added trials of its own: they have no attribute ``arm``. One that waits is
+    not the study's yet, whatever attributes it was enqueued with.
+
+    Raises:
+        UnreadableError: an attribute is missing, or has another type than this version gives it.
+    """
+    if keys and set(keys) & set(ENDED):
+        keys = (*keys, "diverged")  # without which these may be missing
+    rows = [
+        replace(row, attributes={}) if row.state == "WAITING" else row
+        for row in read_trials(storage, study, keys)
+    ]
+    for row in rows:
+        if row.state not in STATES:
+            fault = one_line(f"its state is {row.state}; there are {', '.join(STATES)}")
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
+        if fault := _fault_of_trial(row, keys):
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
+    return rows
+
+
+def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
+    found = row.attributes
+    try:
+        TrialAttributes.model_validate(found)
+    except ValidationError as error:
+        return _fault(error)
+    if "arm" not in found:
+        return ""
+    # A draw of a search that diverged has a value, but perhaps not a single epoch behind it.
+    finished = row.state == "COMPLETE" and "diverged" not in found
+    needed = CREATED + (ENDED if finished else ())
+    lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
+    if lacking:
+        return f"attribute {lacking[0]}: missing"
+    if len(found.get("history", ())) > found.get("setting", {}).get("epochs", MAX_EPOCHS):
+        return "attribute history: more epochs than its setting has"
+    return _fault_of_setting(found) if "setting" in found else ""
+
+
+def _fault_of_setting(found: dict[str, Any]) -> str:
+    judged = _judge(json.dumps(found["setting"]))
+    if found.get("digest", judged.digest) != judged.digest:
+        return "attribute digest: not that of its setting"
+    return f"attribute setting: infeasible, {judged.infeasible}" if judged.infeasible else ""
+
+
+def _fault(error: ValidationError) -> str:
+    first, *others = error.errors()
+    more = f" (and {len(others)} faults more)" if others else ""
+    return one_line(f"attribute {_said(first)}{more}")
+
+
+def _said(error: ErrorDetails) -> str:
+    """Where and what, in the tone of the errors in a space."""
+    if error["type"] == "missing":
+        text = "missing"
+    else:
+        text = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return ".".join(map(str, error["loc"])) + f": {text}"

@@ -1,0 +1,350 @@
+"""What a study in the storage is a study of: its space and the conditions it runs under."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from ablation.design.arms import Arm, Plan, Stage, arm_name, build, changes, make_arm
+from ablation.design.origin import stored as stored_origin
+from ablation.errors import one_line
+from ablation.folders import CONFIRM, confirm_name, is_part, search_of
+from ablation.space.reader import SpaceError, nearest
+from ablation.storage import (
+    StorageError,
+    UnreadableError,
+    save_study,
+    shown,
+    studies_with,
+    study_attributes,
+    study_names,
+    url_of,
+)
+from ablation.storage.attributes import StoredArm, StudyAttributes, checked_study
+from crnn.network.config import Setting
+
+FORMAT = 1
+PATH = "path"  # the name of a confirmation's second stage
+
+
+@dataclass(frozen=True)
+class Record:
+    """A study's plan, what it wants, and what every one of its trials has in common.
+
+    Attributes:
+        plan: the space and its arms, overrides applied. Of a confirmation the search's space, but
+            with the arms that are confirmed.
+        seeds: the seeds wanted (all but a search).
+        trials: the trials wanted (search).
+        exhausted: the trials after which a search found nothing new to draw; 0 while it does.
+        chosen: the arm that a confirmation's path leads to; empty before that is known.
+        path: that path, as a stage; none before it is known.
+        identity: what a study is known by whatever it is renamed to; empty for older ones.
+        confirms: of a confirmation, its search's identity.
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32`` or ``bf16``.
+        threads: threads of a worker.
+        environments: versions and hardware of each machine and version that it ran on.
+        looks: the numbers of finished trials at which verdicts were produced, in order; of a
+            confirmation those on its first stage.
+        path_looks: the same of its path.
+    """
+
+    plan: Plan
+    seeds: tuple[int, ...] = ()
+    trials: int = 0
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    environments: tuple[dict[str, str], ...] = ()
+    looks: tuple[int, ...] = ()
+    path_looks: tuple[int, ...] = ()
+    exhausted: int = 0
+    chosen: str = ""
+    path: Stage | None = None
+    identity: str = ""
+    confirms: str = ""
+
+    @property
+    def wanted(self) -> int:
+        """How many trials the study wants."""
+        designed = sum(len(stage.arms) * len(stage.seeds) for stage in self.stages)
+        return self.exhausted or self.trials or designed
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is trained by design: nothing of a search, two stages of a confirmation."""
+        if self.trials:
+            return ()
+        name = "confirm" if self.plan.space.design == "confirmation" else "ablation"
+        first = Stage(name, self.plan.arms, self.seeds)
+        return (first, self.path) if self.path else (first,)
+
+    def of(self, stage: Stage) -> Record:
+        """The record of one of its stages alone."""
+        plan = replace(self.plan, arms=stage.arms)
+        looks = self.path_looks if stage.name == PATH else self.looks
+        return replace(self, plan=plan, seeds=stage.seeds, path=None, looks=looks)
+
+    def attributes(self) -> dict[str, Any]:
+        """As the study's user attributes."""
+        space = self.plan.space
+        return {
+            "question": space.question,
+            "design": space.design,
+            "space_name": space.name,
+            "space": space.text,
+            "space_digest": hashlib.sha256(space.text.encode()).hexdigest(),
+            "overrides": self.plan.overrides,
+            "seeds": list(self.seeds),
+            "trials": self.trials,
+            "device": self.device,
+            "precision": self.precision,
+            "threads": self.threads,
+            "environments": list(self.environments),
+            "looks": list(self.looks),
+            "exhausted": self.exhausted,
+            **({"identity": self.identity} if self.identity else {}),
+            **({"confirms": self.confirms} if self.confirms else {}),
+            **self._confirmed(),
+            "format": FORMAT,  # last: a study without it was never begun
+        }
+
+    def _confirmed(self) -> dict[str, Any]:
+        """Of a confirmation what no space file says: its arms and, once it is known, the path."""
+        if self.plan.space.design != "confirmation":
+            return {}
+        found: dict[str, Any] = {"arms": list(map(_stored_arm, self.plan.arms))}
+        if self.path:
+            arms = list(map(_stored_arm, self.path.arms))
+            found["path_looks"] = list(self.path_looks)
+            found["path"] = {"chosen": self.chosen, "arms": arms, "seeds": list(self.path.seeds)}
+        return found
+
+
+def _stored_arm(arm: Arm) -> dict[str, Any]:
+    values = arm.setting.values()
+    found = {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
+    return {**found, "origins": list(map(stored_origin, arm.origins))} if arm.origins else found
+
+
+def find_record(storage: RDBStorage, study: str) -> Record | None:
+    """The record of a study; None where the storage has no such study (or only begun one).
+
+    Raises:
+        StorageError: the study is not one of this program's.
+        UnreadableError: it is of another format, or not as this version writes it.
+    """
+    found = study_attributes(storage, study)
+    if "format" not in found:
+        if "question" not in found and study in study_names(storage):
+            raise StorageError(f"study {study}: not one of this program's; choose --study NAME")
+        return None
+    if found["format"] != FORMAT:
+        fault = f"its format is {one_line(str(found['format']))}, this version reads {FORMAT}"
+        raise UnreadableError(f"study {study}", fault)
+    stored = checked_study(study, found)
+    plan = _plan(study, stored)
+    if bool(stored.trials) != bool(plan.space.search) or bool(stored.seeds) == bool(stored.trials):
+        wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
+        raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
+    path = stored.path
+    stage = Stage(PATH, _arms(plan, path.arms), tuple(path.seeds)) if path else None
+    return Record(
+        plan=plan,
+        seeds=tuple(stored.seeds),
+        trials=stored.trials,
+        device=stored.device,
+        precision=stored.precision,
+        threads=stored.threads,
+        environments=tuple(stored.environments),
+        looks=tuple(stored.looks),
+        path_looks=tuple(stored.path_looks),
+        exhausted=stored.exhausted,
+        chosen=path.chosen if path else "",
+        path=stage,
+        identity=stored.identity,
+        confirms=stored.confirms,
+    )
+
+
+def _plan(study: str, stored: StudyAttributes) -> Plan:
+    given = stored.overrides
+    try:
+        plan = build(
+            stored.space_name, stored.space, "", given.get("epochs"), given.get("train_size")
+        )
+    except SpaceError as error:
+        first, *others = error.errors
+        more = f" (and {len(others)} errors more)" if others else ""
+        raise UnreadableError(f"study {study}", f"its space: {first}{more}") from None
+    if stored.design != "confirmation":
+        return plan
+    if not stored.arms:
+        raise UnreadableError(f"study {study}", "a confirmation has arms")
+    return confirmation_plan(plan, _arms(plan, stored.arms))
+
+
+def confirmation_plan(plan: Plan, arms: tuple[Arm, ...]) -> Plan:
+    """The plan of a confirmation: the search's space, which is searched no more, and its arms."""
+    space = plan.space.model_copy(update={"search": None, "design": "confirmation"})
+    return replace(plan, space=space, arms=arms)
+
+
+def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
+    """Stored arms; of two of one name, which earlier versions could write, one gets another."""
+    arms, taken = list[Arm](), set[str]()
+    for arm in stored:
+        setting = Setting.of(arm.setting)
+        name = arm_name(plan.space, setting, taken) if arm.name in taken else arm.name
+        origins = [found.origin() for found in arm.origins]
+        arms.append(make_arm(plan.space, setting, name, origins, arm.against, arm.note))
+        taken.add(name)
+    return tuple(arms)
+
+
+def note_look(
+    storage: RDBStorage, study: str, trials: int, *, path: bool = False
+) -> tuple[int, ...]:
+    """Note that verdicts were produced from so many finished trials; all looks at the stage so far.
+
+    Looking again at the same number is no new look: the data are the same.
+
+    Args:
+        storage: where the study is.
+        study: its name.
+        trials: the finished trials of the stage; 0 where nothing could be tested.
+        path: of a confirmation, whether they are its path's.
+    """
+    record = load_record(storage, study)
+    key, looks = ("path_looks", record.path_looks) if path else ("looks", record.looks)
+    if trials < 1 or trials in looks:
+        return looks
+    save_study(storage, study, {key: [*looks, trials]})
+    return (*looks, trials)
+
+
+def load_record(storage: RDBStorage, study: str) -> Record:
+    """The record of a study that must exist.
+
+    Raises:
+        StorageError: it does not; the message has the nearest names.
+    """
+    record = find_record(storage, study) if _can_be(study) else None
+    if record is None:
+        where, others = shown(url_of(storage)), own_studies(storage)
+        raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
+    return record
+
+
+def _can_be(study: str) -> bool:
+    """Whether a storage can have a whole study of this name: it asks for text, without a NUL."""
+    text = study.encode("utf-8", "replace").decode("utf-8") == study and "\0" not in study
+    return text and not is_part(study)
+
+
+def own_studies(storage: RDBStorage) -> list[str]:
+    """The names of this program's studies, the latest last: a storage may have others.
+
+    It may have half a copy, too.
+    """
+    return [name for name in studies_with(storage, "format") if not is_part(name)]
+
+
+def confirmation_of(storage: RDBStorage, study: str) -> str | None:
+    """The name of the study that confirms a search; None where there is none.
+
+    It is called as the search is, but any tool can rename either: it is known by the search's
+    identity, or, of older versions, as the only one of the same space whose search has gone.
+    """
+    own, name = study_attributes(storage, study), confirm_name(study)
+    identity = own.get("identity", "")
+    found = study_attributes(storage, name)
+    if "format" in found and found.get("confirms", "") in ("", identity):
+        return name
+    if identity:
+        known = studies_with(storage, "confirms")
+        others = {name: study_attributes(storage, name) for name in known if not is_part(name)}
+        return next((n for n, a in others.items() if a.get("confirms") == identity), None)
+    names = own_studies(storage)
+    lost = [n for n in names if n.endswith(CONFIRM) and search_of(n) not in names]
+    alike = [n for n in lost if _is_alike(study_attributes(storage, n), own)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _is_alike(confirmation: dict[str, Any], search: dict[str, Any]) -> bool:
+    """Whether a confirmation without a `confirms` may be that of a search."""
+    same = all(confirmation.get(k) == search.get(k) for k in ("space_digest", "overrides"))
+    return same and bool(search.get("trials")) and "confirms" not in confirmation
+
+
+def confirming(storage: RDBStorage, study: str) -> str:
+    """The name of a search's confirmation, whether it has begun or not.
+
+    Raises:
+        StorageError: the name that it would have is that of another search's.
+    """
+    if found := confirmation_of(storage, study):
+        return found
+    name = confirm_name(study)
+    if "format" in study_attributes(storage, name):
+        raise StorageError(
+            f"study {name} confirms another search than {study} is now; run this one under another "
+            "name with --study NAME"
+        )
+    return name
+
+
+def confirmed_by(storage: RDBStorage, study: str) -> str:
+    """The search that a study confirms, whatever it is called now; any other is its own."""
+    identity = study_attributes(storage, study).get("confirms") if _can_be(study) else None
+    if not identity:
+        return search_of(study)
+    known = studies_with(storage, "identity")
+    found = (n for n in known if study_attributes(storage, n).get("identity") == identity)
+    return next(found, search_of(study))
+
+
+def latest_study(storage: RDBStorage) -> str:
+    """The name of the study begun last; of a search where that is its confirmation.
+
+    Raises:
+        StorageError: there is none.
+    """
+    names = own_studies(storage)
+    if not names:
+        raise StorageError(
+            f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"
+        )
+    search = confirmed_by(storage, names[-1])
+    return search if search in names else names[-1]
+
+
+def merge(study: str, stored: Record | None, wanted: Record) -> Record:
+    """The record that a study goes on with: stored conditions, seeds and trials of both.
+
+    Raises:
+        StorageError: the space has changed otherwise than by arms or seeds added.
+    """
+    if stored is None:
+        return wanted
+    found = changes(stored.plan.space, wanted.plan.space)
+    if stored.plan.overrides != wanted.plan.overrides:
+        found.append(f"overrides: were {stored.plan.overrides}, are {wanted.plan.overrides}")
+    if found:
+        raise StorageError(
+            f"study {study}: its space has changed ({'; '.join(found)}); "
+            "take the changes back, or run it as a study of its own with --study NAME"
+        )
+    new = [e for e in wanted.environments if e not in stored.environments]
+    return replace(
+        stored,
+        plan=wanted.plan,
+        seeds=(*stored.seeds, *(seed for seed in wanted.seeds if seed not in stored.seeds)),
+        trials=max(stored.trials, wanted.trials),
+        exhausted=0 if wanted.trials > stored.trials else stored.exhausted,
+        environments=(*stored.environments, *new),
+    )

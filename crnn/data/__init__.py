@@ -1,0 +1,1 @@
+"""Fashion-MNIST: found or fetched, verified, decoded once."""

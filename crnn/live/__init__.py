@@ -1,1 +1,0 @@
-"""What optuna-dashboard shows of a study: a note, graphs, and pictures of each trial."""

@@ -1,0 +1,1 @@
+"""What the network is: its settings, its shapes, its layers."""
