@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ablation.dashboard.live_view import LiveView
     from ablation.design.arms import Plan
     from ablation.report.data.study_table import StudyTable
-    from ablation.report.text.tables import TextTable
+    from ablation.report.rendering.text_table import TextTable
     from ablation.report.write import Report
     from crnn.trace.page import Walk
     from crnn.trace.subject import Subject
@@ -169,9 +169,9 @@ REFERENCE = Path(__file__).parent / "results" / "reference" / "studies.db"
 @app.command()
 def spaces(storage: Storage = None, results: Results = RESULTS, as_json: Json = False) -> None:
     """List the shipped spaces: question, design, runs, rough time."""
-    from ablation.planning import overview
+    from ablation.planning import overview, pace
 
-    rate = overview.rate(storage, results)
+    rate = pace.rate(storage, results)
     rows = overview.spaces(rate)
     if as_json:
         _print_json(rows)
@@ -204,10 +204,10 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show every arm, its shapes, cost and time; train nothing."""
-    from ablation.design.arms import load
-    from ablation.planning import overview
+    from ablation.design.loading import load
+    from ablation.planning import overview, pace
 
-    rate = overview.rate(storage, results, jobs, spreads=True)
+    rate = pace.rate(storage, results, jobs, spreads=True)
     loaded = load(space, epochs, train_size)
     overview.check_plan(loaded, seeds, storage, results)
     found = overview.plan(loaded, rate, seeds, trials)
@@ -261,9 +261,10 @@ def run(
 ) -> None:
     """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
     from ablation.cli.live_display import Display
-    from ablation.design.arms import load
+    from ablation.design.loading import load
     from ablation.folders import artifact_folder
-    from ablation.running.launch import Request, launch
+    from ablation.running.launch import launch
+    from ablation.running.request import Request
     from ablation.signals import InterruptedRunError
     from ablation.storage import storage_url
 
@@ -469,8 +470,8 @@ def dashboard(
     if file == own and not own.exists() and REFERENCE.exists():
         _say("No study of your own yet, so these are the ones that come with the project (a copy).")
         with TemporaryDirectory() as folder:
-            shown = storage_url(shutil.copy(REFERENCE, folder), results)
-            _serve(shown, results, host, port, writable, allow_host or [], open_page)
+            display_url = storage_url(shutil.copy(REFERENCE, folder), results)
+            _serve(display_url, results, host, port, writable, allow_host or [], open_page)
     else:
         url = storage_url(storage, results)
         _serve(url, results, host, port, writable, allow_host or [], open_page)
@@ -532,7 +533,7 @@ def copy(
     results: Results = RESULTS,
 ) -> None:
     """Copy a study into another storage, also while it runs; a search with its confirmation."""
-    from ablation.storage import copy_study, shown, storage_url
+    from ablation.storage import copy_study, display_url, storage_url
     from ablation.storage.record import confirmation_of
 
     if url is None and source is None:
@@ -541,7 +542,7 @@ def copy(
     read = own if source is None else _source(source, results)
     target = own if url is None else storage_url(url, results)
     copy_study(study, read, target, replace=replace, confirmation=confirmation_of)
-    _print(f"Copied {escape(study)} to {escape(shown(target))}")
+    _print(f"Copied {escape(study)} to {escape(display_url(target))}")
 
 
 def _source(given: str, results: Path) -> str:
@@ -661,7 +662,7 @@ def _reported(storage: RDBStorage, study: str) -> str:
 def _write(storage: RDBStorage, study: str, results: Path) -> Report:
     from ablation.folders import study_folder
     from ablation.report import mark
-    from ablation.report.data.study_table import load_study
+    from ablation.report.data.loading import load_study
     from ablation.report.write import write_report
     from ablation.storage.fingerprint import fingerprint
 
@@ -731,7 +732,7 @@ def _told_where() -> Iterator[None]:
 
 
 def _pasted(storage: RDBStorage, study: str, kind: Paste) -> str:
-    from ablation.report.data.study_table import load_study
+    from ablation.report.data.loading import load_study
     from ablation.report.effects.effects import effects
     from ablation.report.text.latex import as_latex, as_markdown
 
@@ -889,10 +890,10 @@ def _without_password(word: str) -> str:
     """A word of a command, a storage's URL without its password: logs keep what is printed."""
     if "://" not in word:
         return word
-    from ablation.storage import shown
+    from ablation.storage import display_url
 
     option, url = ("--storage=", word[10:]) if word.startswith("--storage=") else ("", word)
-    return option + shown(url)
+    return option + display_url(url)
 
 
 def _own_options(words: list[str]) -> list[str]:

@@ -1,5 +1,8 @@
 """What a person can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 MAX_LINE = 1_000
 
 
@@ -22,3 +25,11 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """A text in which a terminal finds no commands: what cannot be seen is spelled out."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """``did you mean …? Valid: …``, for a name that is not one of `valid`."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    guess = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{guess}Valid: {', '.join(valid) or 'none'}"

@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 
-from ablation.running.coordinator import worker_environment
+from ablation.running.executors.local import worker_environment
 
 KINDS = {
     "LSTM (oneDNN)": ("mkldnn_rnn", "lstm"),
@@ -40,7 +40,7 @@ def main() -> None:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    from ablation.design.arms import load
+    from ablation.design.loading import load
     from crnn.data.fashion_mnist import load as load_data
     from crnn.data.fashion_mnist import prepare
     from crnn.training.train import train

@@ -34,7 +34,7 @@ import optuna
 import pandas as pd
 import sqlalchemy
 
-from ablation.report.data.study_table import load_trials
+from ablation.report.data.loading import load_trials
 
 ROOT = Path(__file__).parents[1]
 STUDY = "chaos"

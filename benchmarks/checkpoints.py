@@ -17,10 +17,11 @@ from pathlib import Path
 import machine
 import torch
 
-from ablation.design.arms import load as load_plan
+from ablation.design.loading import load as load_plan
 from crnn.data.fashion_mnist import load
 from crnn.training.checkpoint import write_checkpoint
-from crnn.training.train import Epoch, State, train_together
+from crnn.training.results import Epoch, TrainingState
+from crnn.training.train import train_packed
 
 RESULTS = Path(__file__).parents[1] / "results"  # the disk that they are on, and out of git
 ARMS = ["baseline", "conv_layers=2", "hidden_size=256"]
@@ -35,12 +36,12 @@ def measure(arm: str, epochs: int, path: Path) -> dict[str, object]:
     def on_epoch(_member: int, epoch: Epoch) -> None:
         seconds.append(epoch.seconds)
 
-    def on_state(state: State) -> None:
+    def on_state(state: TrainingState) -> None:
         start = time.perf_counter()
         write_checkpoint(path, state, {"members": arm})
         writes.append(time.perf_counter() - start)
 
-    train_together([(setting, 0)], load(), score_test=False, on_epoch=on_epoch, on_state=on_state)
+    train_packed([(setting, 0)], load(), score_test=False, on_epoch=on_epoch, on_state=on_state)
     parts = [100 * write / epoch for write, epoch in zip(writes, seconds, strict=False)]
     size = path.stat().st_size / 1e6
     print(f"{arm:18} {size:5.1f} MB  epoch {machine.shown(seconds, 1)} s  write "

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from ablation.device import has_bf16
 from ablation.storage.environment import environment
-from crnn.training.train import has_bf16
 
 
 def describe(device: str = "cpu", **more: Any) -> dict[str, Any]:

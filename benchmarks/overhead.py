@@ -23,11 +23,12 @@ from typing import Any
 import machine
 import pandas as pd
 
-from ablation.design.arms import load
-from ablation.report.data.study_table import load_trials
-from ablation.running.coordinator import default_jobs
+from ablation.design.loading import load
+from ablation.report.data.loading import load_trials
+from ablation.running.resources import default_jobs
+from ablation.scheduling.designed import DesignedSource, varied
 from ablation.scheduling.distributions import designed
-from ablation.scheduling.source import DesignedSource, trial_attributes, varied
+from ablation.scheduling.source import trial_attributes
 from ablation.storage import create_trial, finish_trial, open_storage, save_study, storage_url
 from ablation.storage.record import Record
 

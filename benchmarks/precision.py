@@ -20,7 +20,7 @@ import machine
 import pandas as pd
 from scipy import stats
 
-from ablation.report.data.study_table import load_trials
+from ablation.report.data.loading import load_trials
 
 ROOT = Path(__file__).parents[1]
 SPACE = Path(__file__).with_suffix(".toml")

@@ -29,10 +29,10 @@ import machine
 import numpy as np
 import torch
 
-from ablation.design.arms import Arm, Plan, differences, load
-from ablation.running.coordinator import worker_environment
-from crnn.data import cache as decoded
-from crnn.data import idx
+from ablation.design.arms import Arm, Plan, differences
+from ablation.design.loading import load
+from ablation.running.executors.local import worker_environment
+from crnn.data import cache, idx
 from crnn.data.fashion_mnist import data_folder, prepare
 from crnn.network.config import Setting
 
@@ -55,7 +55,7 @@ def torchvision_folder(root: Path) -> None:
     """Fashion-MNIST as torchvision keeps it, from the decoded data."""
     raw = root / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    rows = np.load(data_folder() / decoded.FILE_NAME, mmap_mode="r")
+    rows = np.load(data_folder() / cache.FILE_NAME, mmap_mode="r")
     for part, piece in (("train", rows[:60_000]), ("t10k", rows[60_000:])):
         images, labels = piece[:, : idx.PIXELS], piece[:, idx.PIXELS]
         count = len(piece)
@@ -99,7 +99,7 @@ def together(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> 
 def engine(options: argparse.Namespace) -> None:
     """A worker: get ready, wait for a line on standard input, train as the runner's workers do."""
     from crnn.data import fashion_mnist as images
-    from crnn.training.train import train_together
+    from crnn.training.train import train_packed
 
     torch.set_num_threads(1)
     data = images.load()
@@ -108,7 +108,7 @@ def engine(options: argparse.Namespace) -> None:
         values = {**options.settings, "epochs": 1, "train_size": images}
         setting = Setting.of(values)
         members = [(setting, options.seed + k) for k in range(options.fuse)]
-        return train_together(members, data, device=options.device, score_test=False)
+        return train_packed(members, data, device=options.device, score_test=False)
 
     run(640)  # warm up
     print("ready", flush=True)

@@ -16,8 +16,7 @@ from optuna.storages import RDBStorage
 from ablation import signals
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.storage import open_storage, url_of
-from crnn.data import cache as decoded
-from crnn.data import idx
+from crnn.data import cache, idx
 from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare
 from tests import cli, postgres, tiny
 from tests.once import once
@@ -117,7 +116,7 @@ def full_data() -> Path:
     try:
         return prepare().parent
     except DataError as error:
-        damaged = (data_folder() / decoded.FILE_NAME).exists()
+        damaged = (data_folder() / cache.FILE_NAME).exists()
         if damaged or os.environ.get("CI"):
             raise
         pytest.skip(f"needs all of Fashion-MNIST: {error}")

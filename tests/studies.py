@@ -11,8 +11,10 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import Plan, build
-from ablation.scheduling.source import DesignedSource, Source, Task
+from ablation.design.arms import Plan
+from ablation.design.loading import build
+from ablation.scheduling.designed import DesignedSource
+from ablation.scheduling.source import Source, Task
 from ablation.storage import open_storage, save_study, storage_url
 from ablation.storage.record import Record
 

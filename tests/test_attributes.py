@@ -13,11 +13,10 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from ablation.planning.overview import rate
-from ablation.planning.pace import REFERENCE, measured_rate, measured_spreads
-from ablation.report.data.study_table import load_study
+from ablation.planning.pace import REFERENCE, measured_rate, measured_spreads, rate
+from ablation.report.data.loading import load_study
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from ablation.storage import UnreadableError, opened_storage, save_study, storage_url, url_of
 from ablation.storage.attributes import CREATED, ENDED, checked_trials
 from ablation.storage.record import find_record, load_record, own_studies

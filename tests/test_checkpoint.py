@@ -16,13 +16,14 @@ from ablation.files import set_aside
 from crnn.data.fashion_mnist import FashionMNIST
 from crnn.network.config import Setting
 from crnn.training.checkpoint import DamagedError, read_checkpoint, write_checkpoint
-from crnn.training.train import DivergedError, Epoch, Result, State, train_together
+from crnn.training.results import DivergedError, Epoch, Result, TrainingState
+from crnn.training.train import train_packed
 from tests.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 MARKS = {"members": "[('abc', 0)]", "device": "cpu"}
-TINY = State(
+TINY = TrainingState(
     ((Epoch(1, 0.5, 0.8, 0.6, 0.7, 1.5), Epoch(2, 0.4, 0.85, 0.5, 0.75, 1.25)), ()),
     {1: "the loss is nan in epoch 1, batch 1 of 4"},
     {"0/network/a": torch.arange(3.0), "0/optimizer/a/step": torch.tensor(2.0)},
@@ -38,13 +39,13 @@ TRAININGS: list[dict[str, Any]] = [
 def stopped(members: list[tuple[Setting, int]], data: FashionMNIST, path: Path, after: int) -> None:
     """Train, and stop once so many epochs have been written to a checkpoint."""
 
-    def on_state(state: State) -> None:
+    def on_state(state: TrainingState) -> None:
         write_checkpoint(path, state, MARKS)
         if state.epoch == after:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        train_together(members, data, on_state=on_state)
+        train_packed(members, data, on_state=on_state)
 
 
 def figures(results: list[Result | DivergedError]) -> list[Any]:
@@ -76,24 +77,24 @@ def test_so_do_members_of_different_architectures_and_optimizers(
 
 
 def assert_goes_on(group: list[tuple[Setting, int]], sample: FashionMNIST, folder: Path) -> None:
-    undisturbed = figures(train_together(group, sample))
+    undisturbed = figures(train_packed(group, sample))
     for after in (1, 2):
         path = folder / f"{after}.safetensors"
         stopped(group, sample, path, after)
         begin = read_checkpoint(path, MARKS)
         assert begin is not None
         assert begin.epoch == after
-        assert figures(train_together(group, sample, begin=begin)) == undisturbed
+        assert figures(train_packed(group, sample, resume_from=begin)) == undisturbed
 
 
 def test_a_member_that_had_diverged_stays_so(sample: FashionMNIST, tmp_path: Path) -> None:
     slow = small(epochs=3, optimizer="sgd", lstm_layers=0)
     group = [(slow, 0), (slow.replace(learning_rate=10.0), 0)]
-    undisturbed = train_together(group, sample)
+    undisturbed = train_packed(group, sample)
     assert isinstance(undisturbed[1], DivergedError)
     stopped(group, sample, tmp_path / "a", 2)
     begin = read_checkpoint(tmp_path / "a", MARKS)
-    assert figures(train_together(group, sample, begin=begin)) == figures(undisturbed)
+    assert figures(train_packed(group, sample, resume_from=begin)) == figures(undisturbed)
 
 
 def test_the_time_of_all_parts_is_counted(sample: FashionMNIST, tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_the_time_of_all_parts_is_counted(sample: FashionMNIST, tmp_path: Path) 
     begin = read_checkpoint(tmp_path / "a", MARKS)
     assert begin is not None
     before = replace(begin.epochs[0][0], seconds=1000.0)
-    (result,) = train_together(group, sample, begin=replace(begin, epochs=((before,),)))
+    (result,) = train_packed(group, sample, resume_from=replace(begin, epochs=((before,),)))
     assert isinstance(result, Result)
     assert 1000 < result.seconds < 1100
 
@@ -191,4 +192,4 @@ def test_a_state_of_another_network_is_refused(sample: FashionMNIST, tmp_path: P
     stopped([(small(epochs=2), 0)], sample, tmp_path / "a", 1)
     begin = read_checkpoint(tmp_path / "a", MARKS)
     with pytest.raises(ValueError, match="not a state of this training"):
-        train_together([(small(epochs=2, hidden_size=8), 0)], sample, begin=begin)
+        train_packed([(small(epochs=2, hidden_size=8), 0)], sample, resume_from=begin)

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import Plan, build, load
+from ablation.design.arms import Plan
 from ablation.design.checks import check_beginning, exceeding_batch, wanted_seeds
+from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.planning.overview import check_plan
-from ablation.report.data.study_table import _command, load_study
-from ablation.running.launch import Request, _asked, _merged, _source
+from ablation.report.data.loading import _command, load_study
+from ablation.running.launch import _asked, _merged, _source
+from ablation.running.request import Request
 from ablation.scheduling.search import SearchSource
 from ablation.space.reader import SpaceError, shipped
 from ablation.storage import open_storage, read_trials, storage_url

@@ -212,7 +212,7 @@ def test_what_cannot_be_traced(words: list[str], expected: str, stored: Path) ->
 @pytest.fixture
 def stored(tmp_path: Path, space: str) -> Path:
     """A results folder whose storage has a begun study ``tiny``."""
-    from ablation.design.arms import load
+    from ablation.design.loading import load
     from ablation.storage import open_storage, save_study, storage_url
     from ablation.storage.record import Record
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import study
-from ablation.report.text.tables import TextTable
+from ablation.report.rendering.text_table import TextTable
 
 ROWS = [
     ["learning_rate=0.0003+dropout=0.05+hidden_size=384", "10", "90.12 %", "+1.11", "better *"],

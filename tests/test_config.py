@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ablation.settings import text_of
 from crnn.network.config import (
     MODEL_KEYS,
     SETTING_KEYS,
@@ -20,7 +21,6 @@ from crnn.network.config import (
     TrainConfig,
     check,
     takes,
-    text_of,
 )
 from tests.networks import SAME
 

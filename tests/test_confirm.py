@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import Stage, build
+from ablation.design.arms import Stage
+from ablation.design.loading import build
 from ablation.folders import confirm_name
-from ablation.scheduling.confirmation import check_extension, chosen, confirmation, found
+from ablation.scheduling.confirmation import chosen, confirmation, ranked_results
+from ablation.scheduling.designed import DesignedSource
+from ablation.scheduling.extension import check_extension
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource, Task
+from ablation.scheduling.source import Task
 from ablation.storage import StorageError, TrialRow, read_trials
 from ablation.storage.record import Record, find_record, own_studies
 from tests.prepared import prepared
@@ -94,7 +97,7 @@ def test_what_was_pruned_or_failed_is_not_confirmed(storage: RDBStorage) -> None
         ended.append((task, state))
     complete = [task.arm for task, state in ended if state == "COMPLETE"]
     assert [arm.name for arm in wanted(storage, asked).plan.arms] == complete
-    assert len(found(asked, read_trials(storage, STUDY))) == 3
+    assert len(ranked_results(asked, read_trials(storage, STUDY))) == 3
 
 
 def test_a_search_without_confirm_has_none(storage: RDBStorage) -> None:

@@ -198,7 +198,8 @@ NAMES = ["NA", "nan", "null", "None", "1e5", "007", "True", "Inf", "2024-01-02",
 
 def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     from ablation.report.data.csv_file import read_csv
-    from ablation.report.data.study_table import TEXT_COLUMNS, load_trials
+    from ablation.report.data.loading import load_trials
+    from ablation.report.data.trial_frames import TEXT_COLUMNS
     from tests.studies import record
 
     arms = "\n".join(

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.datasets import mnist
 
-from crnn.data import download as fetch
-from crnn.data import idx
+from crnn.data import download, idx
 from crnn.data.fashion_mnist import (
     CLASSES,
     DataError,
@@ -57,8 +56,8 @@ def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(folder: Path, say: Callable[[str], None]) -> Files:
         raise DataError("fetching was asked for")
 
-    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", tmp_path / "no-package")
-    monkeypatch.setattr(fetch, "fetch", refuse)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", tmp_path / "no-package")
+    monkeypatch.setattr(download, "fetch", refuse)
 
 
 # The decoded file and its tensors
@@ -185,7 +184,7 @@ def test_prepare_takes_the_files_from_the_folder(
 def test_prepare_takes_packed_files_and_debians_place(
     packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", packed)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", packed)
     said: list[str] = []
     prepare(tmp_path / "data", said.append)
     assert said[0] == f"Reading Fashion-MNIST from {packed}"
@@ -268,7 +267,7 @@ def test_full_disk_is_refused_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", published)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", published)
     with pytest.raises(DataError, match="No space left on device"):
         prepare(tmp_path, quiet)
     assert contents(tmp_path) == {}
@@ -279,7 +278,7 @@ def test_two_preparing_at_once_both_succeed(
 ) -> None:
     both_have_written = threading.Barrier(2)
     monkeypatch.setattr(os, "fsync", lambda descriptor: both_have_written.wait(timeout=30))
-    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", published)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", published)
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(prepare, [tmp_path] * 2, [quiet] * 2))
     assert paths == [tmp_path / "fashion-mnist.npy"] * 2

@@ -11,21 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.design.arms import (
-    Plan,
-    Stage,
-    arm_name,
-    build,
-    changes,
-    cost,
-    differences,
-    enumerate_arms,
-    load,
-    make_arm,
-)
+from ablation.design.arms import Plan, Stage, arm_name, differences, make_arm
+from ablation.design.changes import changes
+from ablation.design.loading import build, enumerate_arms, load
+from ablation.planning.cost import cost
+from ablation.settings import text_of
 from ablation.space.reader import SpaceError, parse
 from ablation.space.schema import Space
-from crnn.network.config import Setting, text_of
+from crnn.network.config import Setting
 from tests.studies import ONE_FACTOR, SEARCH, document
 
 LEVELS: dict[str, list[Any]] = {

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from ablation.cli.live_display import Display
 from ablation.folders import confirm_name
-from ablation.running.coordinator import Event
-from ablation.running.messages import Outcome
+from ablation.running.events import Event
+from ablation.running.messages import TrialOutcome
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
 
 
@@ -27,7 +27,7 @@ def lines(source: DesignedSource, count: int) -> list[str]:
             assert task is not None
             ended = outcome(task)
             source.finish(task, *ended)
-            told(Event("ended", 0, task, source.progress, Outcome(*ended)))
+            told(Event("ended", 0, task, source.progress, TrialOutcome(*ended)))
     return out.getvalue().splitlines()
 
 

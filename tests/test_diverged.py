@@ -15,24 +15,27 @@ from rich.console import Console
 
 from ablation.cli.live_display import Display
 from ablation.errors import UserError
-from ablation.planning import pace as timing
+from ablation.planning import pace
 from ablation.report import mark
-from ablation.report.data.study_table import load_study
-from ablation.report.effects.effects import best_so_far
-from ablation.report.figures import arms as plots
+from ablation.report.data.loading import load_study
+from ablation.report.effects.replicates import best_so_far
+from ablation.report.figures.search import draw_history
 from ablation.report.search.expected_best import random_draws
 from ablation.report.search.trials import finished as counted
 from ablation.report.search.trials import unfinished_levels
 from ablation.report.sections.search import parts
-from ablation.report.text.tables import failures_table
+from ablation.report.text.study_tables import failures_table
 from ablation.running import launch
-from ablation.running.coordinator import Event, _Dispatcher
-from ablation.running.launch import Request, _say_what_diverged
-from ablation.running.messages import Outcome, Workplace
+from ablation.running.coordinator import Coordinator
+from ablation.running.events import Event
+from ablation.running.launch import _say_what_diverged
+from ablation.running.messages import TrainingContext, TrialOutcome
 from ablation.running.recording import Recorder
-from ablation.scheduling import confirmation as confirm
+from ablation.running.request import Request
+from ablation.scheduling import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource, value_of_diverged
-from ablation.scheduling.source import DesignedSource, Progress, Source, Task
+from ablation.scheduling.source import Progress, Source, Task
 from ablation.storage import finish_trial, url_of
 from ablation.storage.attributes import checked_trials
 from ablation.storage.fingerprint import fingerprint
@@ -75,14 +78,14 @@ seeds = 2
 """
 
 
-def diverged(task: Task, epoch: int = 1) -> Outcome:
+def diverged(task: Task, epoch: int = 1) -> TrialOutcome:
     """How a worker tells of a divergence, in the first epoch without any history."""
     _, _, attributes = outcome(task)
     reason = f"DivergedError: the loss is nan in epoch {epoch}, batch 1 of 2"
     found = {"device": "cpu", "threads": 1, "fused": 1, "failure": reason, "traceback": reason}
     if epoch > 1:
         found["history"] = attributes["history"][: epoch - 1]
-    return Outcome("FAIL", None, {**found, "diverged": epoch})
+    return TrialOutcome("FAIL", None, {**found, "diverged": epoch})
 
 
 def train(source: Source, diverges: Callable[[Task], bool], as_before: bool = False) -> list[Task]:
@@ -174,24 +177,24 @@ def test_a_diverged_draw_is_in_no_figure_of_a_report(storage: RDBStorage) -> Non
     assert "diverged)" in text
     cells = failures_table(table).rows
     assert [cells[0][0], cells[0][2], cells[0][3]] == ["DIVERGED", str(bad.sum()), "0"]
-    figure = plots.history(best_so_far(table.trials), table.trials, float("nan"))
+    figure = draw_history(best_so_far(table.trials), table.trials, float("nan"))
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert "diverged" in legends
 
 
 def test_a_diverged_draw_is_never_confirmed(storage: RDBStorage) -> None:
     few(storage)
-    rows = checked_trials(storage, STUDY, confirm.OF_SEARCH)
-    found = confirm.found(record(FEW), rows)
+    rows = checked_trials(storage, STUDY, confirmation.OF_SEARCH)
+    found = confirmation.ranked_results(record(FEW), rows)
     assert {each.setting.train.learning_rate for each in found} == {0.001}
-    begun = confirm.confirmation(storage, STUDY, record(FEW), record(FEW))
+    begun = confirmation.confirmation(storage, STUDY, record(FEW), record(FEW))
     assert begun is not None
     assert all(arm.setting.train.learning_rate == 0.001 for arm in begun.plan.arms)
 
 
 def test_a_diverged_draw_has_neither_times_nor_weights(storage: RDBStorage) -> None:
     _, tasks = few(storage)
-    assert timing.measured_rate(storage).value > 0
+    assert pace.measured_rate(storage).value > 0
     number = next(task.number for task in tasks if is_fast(task))
     with pytest.raises(UserError, match=r"it diverged; choose one that is COMPLETE"):
         finished(storage, f"{STUDY}:{number}")
@@ -283,8 +286,8 @@ def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
 def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) -> None:
     source = designed(storage)
     told: list[Event] = []
-    place, recorder = Workplace(tmp_path), Recorder(storage, STUDY)
-    dispatcher = _Dispatcher(source, place, recorder, told.append, lambda *_: None)
+    place, recorder = TrainingContext(tmp_path), Recorder(storage, STUDY)
+    dispatcher = Coordinator(source, place, recorder, told.append, lambda *_: None)
     slot = type("_", (), {"number": 0, "machine": type("_", (), {"device": "cpu", "threads": 1})})
     while task := source.next():
         slot.tasks = [task]  # type: ignore[attr-defined]
@@ -346,7 +349,7 @@ def confirming(storage: RDBStorage, diverges: Callable[[Task], bool]) -> Record:
     wanted = begin(storage, record(WAY))
     train(SearchSource(storage, STUDY, wanted), lambda task: False)
     name = f"{STUDY}.confirm"
-    begun = confirm.confirmation(storage, STUDY, wanted, wanted)
+    begun = confirmation.confirmation(storage, STUDY, wanted, wanted)
     assert begun
     begin(storage, begun, name)
     train(DesignedSource(storage, name, begun, begun.stages), diverges)
@@ -355,7 +358,7 @@ def confirming(storage: RDBStorage, diverges: Callable[[Task], bool]) -> Record:
 
 def test_a_divergence_holds_up_no_path(storage: RDBStorage) -> None:
     begun = confirming(storage, lambda task: task.arm != "baseline" and task.seed == 2)
-    later = confirm.confirmation(storage, STUDY, record(WAY), begun)
+    later = confirmation.confirmation(storage, STUDY, record(WAY), begun)
     assert later is not None
     assert (later.chosen, later.path is not None) == ("baseline", True)
 
@@ -368,7 +371,9 @@ def test_an_arm_that_diverged_is_not_chosen(storage: RDBStorage) -> None:
         for row in checked_trials(storage, f"{STUDY}.confirm")
     ]
     for arm in reversed(begun.plan.arms):  # the best first, the baseline last
-        assert confirm.chosen(begun, rows) == arm
+        assert confirmation.chosen(begun, rows) == arm
         one = next(row for row in rows if row.attributes["arm"] == arm.name)
         one.attributes["diverged"] = 1
-    assert confirm.chosen(begun, rows).name == "baseline"  # which nothing has to be better than
+    assert (
+        confirmation.chosen(begun, rows).name == "baseline"
+    )  # which nothing has to be better than

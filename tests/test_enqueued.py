@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.report.data.study_table import load_study
+from ablation.report.data.loading import load_study
 from ablation.report.effects.progress import all_ended
-from ablation.report.text.tables import failures_table
+from ablation.report.text.study_tables import failures_table
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Task
 from ablation.storage import read_trials

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from torchvision.datasets import FashionMNIST
 
-from crnn.data import download as fetch
-from crnn.data import idx
+from crnn.data import download, idx
 from crnn.data.idx import DataError
 
 
@@ -101,7 +100,7 @@ def script(folder: Path, name: str, text: str) -> None:
 def test_mirror_that_works_is_used_and_named(mirrors: Mirrors, packed: Path) -> None:
     url = mirrors.add(QuietHandler, packed)
     said: list[str] = []
-    contents = fetch.fetch(Path("/nowhere"), said.append)
+    contents = download.fetch(Path("/nowhere"), said.append)
     assert idx.decode(contents).shape == (70_000, 785)
     assert said == [f"Fetching Fashion-MNIST (30 MB) from {url}"]
 
@@ -118,7 +117,7 @@ def test_next_mirror_is_tried_after_missing_and_damaged_files(
     mirrors.add(QuietHandler, damaged)
     mirrors.add(QuietHandler, packed)
     said: list[str] = []
-    assert fetch.from_mirrors(said.append).keys() == idx.SHA256.keys()
+    assert download.from_mirrors(said.append).keys() == idx.SHA256.keys()
     assert "404" in said[1]
     assert "it does not unpack" in said[3]
     assert len(said) == 5
@@ -131,10 +130,10 @@ def test_s3_websites_are_asked_by_https_first(monkeypatch: pytest.MonkeyPatch) -
         asked.append(url)
         raise ConnectionRefusedError("no network here")
 
-    monkeypatch.setattr(fetch, "urlopen", refuse)
+    monkeypatch.setattr(download, "urlopen", refuse)
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://x.s3-website.eu-1.amazonaws.com/"])
     with pytest.raises(DataError, match="no network here"):
-        fetch.from_mirrors(lambda line: None)
+        download.from_mirrors(lambda line: None)
     assert asked == [
         "https://x.s3.eu-1.amazonaws.com/train-images-idx3-ubyte.gz",
         "http://x.s3-website.eu-1.amazonaws.com/train-images-idx3-ubyte.gz",
@@ -144,11 +143,11 @@ def test_s3_websites_are_asked_by_https_first(monkeypatch: pytest.MonkeyPatch) -
 def test_mirror_that_never_answers_is_given_up(
     mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirrors.urls.append(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         with pytest.raises(DataError, match=r"no answer within|timed out"):
-            fetch.from_mirrors(lambda line: None)
+            download.from_mirrors(lambda line: None)
 
 
 def test_name_that_is_never_resolved_is_given_up(
@@ -160,11 +159,11 @@ def test_name_that_is_never_resolved_is_given_up(
         resolved.wait()
         raise OSError("too late")
 
-    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     mirrors.urls.append("http://mirror.invalid/")
     with pytest.raises(DataError, match=r"no answer within 0\.2 s"):
-        fetch.from_mirrors(lambda line: None)
+        download.from_mirrors(lambda line: None)
     resolved.set()
 
 
@@ -184,10 +183,10 @@ def test_mirror_that_never_ends_is_given_up(
     value: float,
     message: str,
 ) -> None:
-    monkeypatch.setattr(fetch, limit, value)
+    monkeypatch.setattr(download, limit, value)
     mirrors.add(handler, tmp_path)
     with pytest.raises(DataError, match=message):
-        fetch.from_mirrors(lambda line: None)
+        download.from_mirrors(lambda line: None)
 
 
 def test_package_is_installed_by_root_after_an_update(
@@ -204,9 +203,9 @@ install) if [ -e '{updated}' ]; then cp -r '{packed}' '{installed}'
 esac; done""",
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(fetch, "PACKAGE_FOLDER", installed)
+    monkeypatch.setattr(download, "PACKAGE_FOLDER", installed)
     said: list[str] = []
-    assert fetch.from_debian(said.append).keys() == idx.SHA256.keys()
+    assert download.from_debian(said.append).keys() == idx.SHA256.keys()
     assert said == ["Installing Debian's package dataset-fashion-mnist"]
 
 
@@ -222,7 +221,7 @@ cp -r '{packed}' "$3/usr/share/datasets/fashion-mnist" """,
     )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     said: list[str] = []
-    assert fetch.from_debian(said.append).keys() == idx.SHA256.keys()
+    assert download.from_debian(said.append).keys() == idx.SHA256.keys()
     assert said == [
         "Downloading Debian's package dataset-fashion-mnist (no root, so it is not installed)"
     ]
@@ -230,9 +229,9 @@ cp -r '{packed}' "$3/usr/share/datasets/fashion-mnist" """,
 
 def test_apt_that_never_ends_is_given_up(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(programs, "apt-get", "exec sleep 60")
-    monkeypatch.setattr(fetch, "APT_SECONDS", 0.2)
+    monkeypatch.setattr(download, "APT_SECONDS", 0.2)
     with pytest.raises(DataError, match=r"^apt-get .*: not finished after 0\.2 s$"):
-        fetch.from_debian(lambda line: None)
+        download.from_debian(lambda line: None)
 
 
 def test_where_nothing_works_all_tries_and_the_fix_are_named(
@@ -243,10 +242,10 @@ def test_where_nothing_works_all_tries_and_the_fix_are_named(
     mirrors.urls.append(f"http://127.0.0.1:{closed_port}/")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(DataError) as without_apt:
-        fetch.fetch(Path("/my/data"), lambda line: None)
+        download.fetch(Path("/my/data"), lambda line: None)
     script(programs, "apt-get", "echo 'Reading...'; echo 'E: no such package'; exit 100")
     with pytest.raises(DataError) as apt_fails:
-        fetch.fetch(Path("/my/data"), lambda line: None)
+        download.fetch(Path("/my/data"), lambda line: None)
     for error in (without_apt, apt_fails):
         text = str(error.value)
         assert f"http://127.0.0.1:{closed_port}/" in text

@@ -20,16 +20,18 @@ from optuna.storages import RDBStorage
 
 from ablation.errors import MAX_LINE, UserError
 from ablation.planning.pace import measured_rate, measured_spreads
-from ablation.report.data.study_table import load_study
+from ablation.report.data.loading import load_study
 from ablation.report.effects.effects import effects
 from ablation.report.text.latex import as_latex, as_markdown
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource, Source
+from ablation.scheduling.source import Source
+from ablation.settings import bounds, text_of
 from ablation.space.reader import MAX_ERRORS, SHIPPED, shipped
 from ablation.space.schema import Space
 from ablation.storage.record import load_record, note_look
 from ablation.storage.status import status, studies
-from crnn.network.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting, bounds, text_of
+from crnn.network.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting
 from crnn.network.model import CRNN
 from crnn.trace.subject import finished
 from crnn.training.weights import WeightsError, load_weights, marks, save_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ablation.running.launch import _gpus
+from ablation.running.conditions import _gpus
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from ablation.dashboard.study_graphs import curves, forest, shown
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import effects, mean_curves
+from ablation.report.effects.effects import effects
+from ablation.report.effects.replicates import mean_curves
 from tests.report_studies import NASTY, nasty, study
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ablation.dashboard.trial_pictures import confusion, curve, ticks
-from crnn.network.config import CLASSES
+from crnn.data.classes import CLASSES
 
 SVG = "{http://www.w3.org/2000/svg}"
 

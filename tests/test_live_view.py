@@ -23,12 +23,12 @@ from ablation.dashboard.server import Shown
 from ablation.dashboard.study_page import refresh
 from ablation.dashboard.trial_page import attach_files
 from ablation.folders import confirm_name
-from ablation.report.data.study_table import load_study
-from ablation.report.effects.selection import tags
-from ablation.running.messages import Outcome
+from ablation.report.data.loading import load_study
+from ablation.report.effects.arm_names import short_names
+from ablation.running.messages import TrialOutcome
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from ablation.storage import open_storage, url_of
 from ablation.storage.record import Record, load_record
 from tests.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
@@ -64,7 +64,7 @@ def train(source: DesignedSource, view: LiveView, state: str = "COMPLETE") -> in
     task = source.next()
     assert task
     ended = outcome(task, state)
-    view(task, Outcome(*ended))
+    view(task, TrialOutcome(*ended))
     source.finish(task, *ended)
     return task.trial_id
 
@@ -311,7 +311,7 @@ def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     opened = optuna.load_study(study_name=name, storage=storage)
     text = str(get_note(opened)).replace(" + ", "+")  # between the settings of long names
     chosen = load_record(storage, name).chosen
-    number = tags(load_study(storage, name))[chosen]
+    number = short_names(load_study(storage, name))[chosen]
     assert f"- Chosen, as the best of those above: {number}." in text
     assert f"\n- {number} of the search: {chosen}\n" in text.replace("\\", "")
     assert f"{task.arm} (seed {task.seed})" in text.partition("## What failed")[2]

@@ -12,12 +12,12 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note
 
 from ablation.dashboard.study_page import refresh
-from ablation.design.arms import build
+from ablation.design.loading import build
 from ablation.folders import confirm_name
-from ablation.report.data.study_table import load_study
+from ablation.report.data.loading import load_study
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from ablation.storage import save_study, study_attributes, url_of
 from ablation.storage.record import Record, find_record, load_record
 from tests import cli

@@ -23,20 +23,24 @@ from ablation.design.origin import (
     kind,
 )
 from ablation.folders import confirm_name
-from ablation.report.data.study_table import StudyTable, load_study, stages
+from ablation.report.data.loading import load_study
+from ablation.report.data.study_table import StudyTable, stages
+from ablation.report.effects.arm_names import short_names
+from ablation.report.effects.arms import grid_arms
 from ablation.report.effects.confirmation import found_against_confirmed
 from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import crossed, effects, replicates
-from ablation.report.effects.selection import leading, tags
-from ablation.report.figures.cost import cost
+from ablation.report.effects.effects import effects
+from ablation.report.effects.replicates import replicates
+from ablation.report.effects.selection import leading
+from ablation.report.figures.cost import draw_cost
 from ablation.report.write import write_report
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
+from ablation.settings import text_of
 from ablation.storage import UnreadableError, read_trials, save_study, study_attributes
 from ablation.storage.record import Record, find_record, load_record
 from ablation.storage.status import status
-from crnn.network.config import text_of
 from tests.prepared import prepared
 from tests.report_studies import study as made_study
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, STUDY, begin, record, run_all
@@ -167,7 +171,7 @@ def test_an_authors_note_is_not_read(storage: RDBStorage, tmp_path: Path) -> Non
     table, main = confirmed(storage)
     arms = main.arms.set_index("arm")
     assert list(arms["kind"][1:4]) == ["named"] * 3
-    assert set(tags(main)) == set(arms.index[arms["kind"] == "drawn"])
+    assert set(short_names(main)) == set(arms.index[arms["kind"] == "drawn"])
     written = write_report(table, tmp_path)
     shown = [row[0] for row in written.arms.rows]
     assert shown[:4] == ["baseline", "wide", "small", "plain"]
@@ -225,13 +229,13 @@ def test_a_named_arm_is_one_whatever_it_is_called() -> None:
     assert list(sums[1]["term"]) == ["a+b=c less hidden_size=256 and dropout=0.1"]
     grid = made_study("factorial", arms=4)
     named = grid.arms.assign(kind=["baseline", "named", *["level"] * (len(grid.arms) - 2)])
-    assert list(crossed(named)["arm"]) == [*grid.arms["arm"][:1], *grid.arms["arm"][2:]]
+    assert list(grid_arms(named)["arm"]) == [*grid.arms["arm"][:1], *grid.arms["arm"][2:]]
     search = renamed(made_study("search", arms=40), {"source-best": "a+b=c"})
     rows = effects(search.trials, search.arms, search.margin)
     assert list(leading(search, rows)["arm"][:2]) == ["baseline", "a+b=c"]
     costs = rows.assign(parameters=1, macs=1, seconds=1.0).head(3)
     drawn = set(search.arms.loc[search.arms["kind"] == "drawn", "arm"])
-    figure = cost(costs, tags(search), drawn)
+    figure = draw_cost(costs, short_names(search), drawn)
     assert any("a+b=c" in text.get_text() for text in figure.legends[0].get_texts())
 
 
@@ -274,7 +278,7 @@ def test_without_its_search_a_confirmation_has_its_path_and_no_numbers(
     storage.delete_study(storage.get_study_id_from_name(STUDY))
     main = load_study(storage, NAME)
     assert list(main.arms["kind"]) == ["baseline", *["named"] * 3, "drawn", "drawn"]
-    assert tags(main) == {}
+    assert short_names(main) == {}
     assert main.path is not None
     assert main.path.arms["step"].max() >= 1
 
@@ -302,7 +306,7 @@ def test_two_settings_equal_to_six_digits_are_two_arms(storage: RDBStorage, tmp_
     merged = found_against_confirmed(table.trials, rows)
     numbers = dict(zip(table.trials["arm"], table.trials["number"], strict=True))
     assert [numbers[arm] for arm in merged["arm"]] == list(merged["trial"])
-    assert len(set(tags(main).values())) == 3
+    assert len(set(short_names(main).values())) == 3
     write_report(table, tmp_path)
     assert len({row["arm"] for row in status(storage, STUDY)["arms"]}) == 6
     for stage in stages(table):

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import build, cost, load, why_not
+from ablation.design.feasibility import infeasible_reason
+from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.folders import ENVIRONMENT_VARIABLE
-from ablation.planning import overview
-from ablation.planning import pace as timing
-from ablation.planning.overview import Pace
-from ablation.planning.pace import REFERENCE, Spread, clock, measured_rate, measured_spreads
+from ablation.planning import overview, pace
+from ablation.planning.cost import cost
+from ablation.planning.pace import REFERENCE, Pace, Spread, clock, measured_rate, measured_spreads
 from ablation.planning.random_settings import random_settings
 from ablation.space.reader import shipped
 from ablation.space.schema import Limits
@@ -59,8 +59,8 @@ def test_before_anything_was_trained_times_are_the_reference_machines(
     given: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pace = overview.rate(given, tmp_path / "results", jobs=3)
-    assert pace == Pace(REFERENCE.value, 3, REFERENCE.source)
+    found = pace.rate(given, tmp_path / "results", jobs=3)
+    assert found == Pace(REFERENCE.value, 3, REFERENCE.source)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -71,12 +71,12 @@ def test_times_are_measured_where_something_was_trained(
     assert measured_rate(storage) == REFERENCE
     tasks = run_all(designed(storage), 3)
     storage.engine.dispose()
-    pace = overview.rate(None, tmp_path, jobs=1)
+    found = pace.rate(None, tmp_path, jobs=1)
     work = median(cost(task.setting) for task in tasks)
-    assert pace.value == pytest.approx(work / 5.0)  # 5 s each, as made up
-    assert pace.source == "3 trainings in this storage"
-    assert pace.seconds(work) == pytest.approx(5)
-    assert Pace(pace.value, 5, "").seconds(work) == pytest.approx(1)
+    assert found.value == pytest.approx(work / 5.0)  # 5 s each, as made up
+    assert found.source == "3 trainings in this storage"
+    assert found.seconds(work) == pytest.approx(5)
+    assert Pace(found.value, 5, "").seconds(work) == pytest.approx(1)
 
 
 def test_a_pause_in_one_training_makes_no_other_seem_slow(storage: RDBStorage) -> None:
@@ -177,7 +177,7 @@ def test_random_settings_are_what_could_be_drawn_and_trained() -> None:
     assert len(found) == 200
     for setting in found:
         values, idle = setting.values(), space.undrawn(setting)
-        assert why_not(space, setting) is None
+        assert infeasible_reason(space, setting) is None
         assert setting.train.epochs == 3
         for factor in space.factors:
             value = values[factor.name]
@@ -327,7 +327,7 @@ def test_a_collapsed_training_feeds_no_spread_of_a_plan(storage: RDBStorage) -> 
     rows = [row for row in read_trials(trained(storage, *values), "tiny") if row.value]
     by_seed = {seed: replace(row, value=0.9) for seed, row in enumerate(rows[:4])}
     by_seed[2] = replace(rows[0], value=0.1)
-    assert timing._learned(by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
+    assert pace._learned(by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
 
 
 def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
 from ablation.scheduling.distributions import as_drawn, designed, drawn, searched, suggest
+from ablation.settings import Value, bounds
 from ablation.space.reader import parse
 from ablation.space.schema import Factor
 from ablation.storage import create_trial, save_study
-from crnn.network.config import FIELDS, SETTING_KEYS, Setting, Value, bounds, check
+from crnn.network.config import FIELDS, SETTING_KEYS, Setting, check
 from tests.studies import HEAD, document
 
 few = settings(derandomize=True, deadline=None, max_examples=60)

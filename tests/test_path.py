@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ablation.design.arms import build, make_arm
+from ablation.design.arms import make_arm
+from ablation.design.loading import build
 from ablation.design.origin import Baseline, Drawn, Named, Step, WithoutChange
 from ablation.scheduling.path import Predict, changes, forest, path_stage, steps, taken_back
 from ablation.space.schema import Space

@@ -29,7 +29,7 @@ WORKER = """
 import os, warnings
 from multiprocessing import Pipe
 from unittest import mock
-from ablation import worker
+from ablation.running import worker
 
 def work(*order):
     warnings.warn("LSTM: dropout expects more than one layer", UserWarning)

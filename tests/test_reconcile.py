@@ -24,14 +24,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ablation.design.arms import build, cost
+from ablation.design.loading import build
+from ablation.planning.cost import cost
 from ablation.running.recording import Recorder
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource, Source, Task
+from ablation.scheduling.source import Source, Task
 from ablation.storage import open_storage, reported_steps, save_study
 from ablation.storage.record import Record, find_record, merge
 from crnn.network.config import Setting
-from crnn.training.train import Epoch
+from crnn.training.results import Epoch
 from tests.fuzzing import examples
 from tests.studies import HEAD, SEARCH, STUDY, document, outcome
 

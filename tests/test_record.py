@@ -11,8 +11,15 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import build
-from ablation.storage import StorageError, save_study, shown, study_attributes, study_names, url_of
+from ablation.design.loading import build
+from ablation.storage import (
+    StorageError,
+    display_url,
+    save_study,
+    study_attributes,
+    study_names,
+    url_of,
+)
 from ablation.storage.record import (
     Record,
     find_record,
@@ -116,7 +123,7 @@ def test_an_unknown_study_gets_the_nearest_names(storage: RDBStorage) -> None:
     begin(storage, record(), "joint")
     with pytest.raises(StorageError) as caught:
         load_record(storage, "sorce")
-    assert str(caught.value).startswith(f"no study sorce in {shown(url_of(storage))}")
+    assert str(caught.value).startswith(f"no study sorce in {display_url(url_of(storage))}")
     assert str(caught.value).endswith("did you mean source? Valid: source, joint")
 
 

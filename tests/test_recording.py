@@ -12,7 +12,7 @@ from ablation.running.recording import Recorder
 from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner
 from ablation.storage import reported_steps
-from crnn.training.train import Epoch
+from crnn.training.results import Epoch
 from tests.studies import STUDY, designed
 
 

@@ -14,11 +14,11 @@ from optuna.storages import RDBStorage
 
 from ablation.dashboard.study_page import refresh
 from ablation.folders import confirm_name, study_name
-from ablation.report.data.study_table import load_study
+from ablation.report.data.loading import load_study
 from ablation.running.launch import _unless_gone
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from ablation.storage import (
     StorageError,
     copy_study,

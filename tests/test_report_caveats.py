@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arms import also_changed
 from ablation.report.effects.contrasts import COLUMNS
-from ablation.report.effects.effects import also_changed, effects
-from ablation.report.page import caveats, content
+from ablation.report.effects.effects import effects
+from ablation.report.page import content
 from ablation.report.sections.arms import _curves, _history
 from ablation.report.text.answer import findings
-from ablation.report.text.tables import about_reported, arms_table, confounds_table
+from ablation.report.text.caveats import caveats
+from ablation.report.text.study_tables import confounds_table
+from ablation.report.text.tables import about_reported, arms_table
 from tests.report_studies import study
 
 

@@ -13,13 +13,9 @@ from optuna.storages import RDBStorage
 from scipy import stats
 
 from ablation.folders import confirm_name
-from ablation.report.data.study_table import (
-    StudyTable,
-    all_trials,
-    load_study,
-    load_trials,
-    provenance,
-)
+from ablation.report.data.loading import load_study, load_trials
+from ablation.report.data.study_table import StudyTable, all_trials, provenance
+from ablation.report.effects.arm_names import labels, short_names, with_short_names
 from ablation.report.effects.confirmation import (
     found_against_confirmed,
     is_step,
@@ -28,19 +24,18 @@ from ablation.report.effects.confirmation import (
 )
 from ablation.report.effects.contrasts import COLUMNS
 from ablation.report.effects.effects import effects
-from ablation.report.effects.selection import labels, numbered, tags
 from ablation.report.rendering.formatting import interval, points, records
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.text.answer import at_the_edge
-from ablation.report.text.confirmation import judged, lead, sentences
+from ablation.report.text.confirmation import lead, sentences, step_verdict
 from ablation.report.write import write_report
 from ablation.scheduling.confirmation import confirmation, sentence
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
+from ablation.settings import text_of
 from ablation.statistics.inference import holm, paired_test
 from ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
 from ablation.storage.record import load_record
-from crnn.network.config import text_of
 from tests import cli
 from tests.prepared import prepared
 from tests.report_studies import origin
@@ -223,7 +218,7 @@ def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
     assert step["other_where"] == "with y=2+z=3"
     assert rows["other_order"].iloc[2] == pytest.approx((y["y=2+z=3"] - y["baseline"]).mean())
     assert rows["other_where"].iloc[2] == "without x=1"
-    assert judged(records(rows)[1]).endswith(f"{points(step['other_order'])} with y=2+z=3")
+    assert step_verdict(records(rows)[1]).endswith(f"{points(step['other_order'])} with y=2+z=3")
 
 
 def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
@@ -243,7 +238,7 @@ def test_that_no_step_is_shown_to_depend_on_the_order_shows_nothing() -> None:
     rows = path_effects(trials.assign(val_accuracy=moved), arms, 0.005)
     assert rows["interaction_p_holm"].iloc[1] > 0.05
     assert not rows["depends_on_order"].any()
-    said = [judged(row) for row in records(rows)[1:3]]
+    said = [step_verdict(row) for row in records(rows)[1:3]]
     assert all("where it stood" in text and "order" not in text for text in said)
 
 
@@ -263,10 +258,10 @@ def test_the_dependence_in_the_reference_study(tmp_path: Path) -> None:
     assert round(pooling["interaction_p"], 3) == 0.008
     assert round(pooling["interaction_p_holm"], 3) == 0.016
     assert list(rows["depends_on_order"]) == [False] * 4 + [True] * 2
-    assert judged(records(rows)[5]) == (
+    assert step_verdict(records(rows)[5]) == (
         "equivalent where it stood, depends on order: +0.82 points without pooling_count=1"
     )
-    said = next(iter(lead(numbered(table.confirmation, rows)[0])))
+    said = next(iter(lead(with_short_names(table.confirmation, rows)[0])))
     assert said == (
         "On 5 fresh seeds #86 beats the baseline by 1.54 points (0.50 to 2.58). On the seeds that "
         "chose it the lead was 1.89, which is optimistic."
@@ -287,8 +282,8 @@ def test_nuisances_are_in_no_family() -> None:
     pd.testing.assert_frame_equal(rows[shown], every[shown])
     some = path_effects(trials, arms, 0.005, ["y"])  # a step of both kinds is concluded on
     pd.testing.assert_frame_equal(some, every)
-    assert judged(records(rows)[2]).startswith("tuned, not tested, depends on order: ")
-    assert judged(records(every)[2]).startswith("better where it stood *")
+    assert step_verdict(records(rows)[2]).startswith("tuned, not tested, depends on order: ")
+    assert step_verdict(records(every)[2]).startswith("better where it stood *")
 
 
 def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> None:
@@ -340,7 +335,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     names = {path.name for path in written.files}
     assert {"confirmed.csv", "path.csv", "path.png"} <= names
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
-    number = tags(main)[main.chosen]
+    number = short_names(main)[main.chosen]
     first = f"Chosen, as the best of the confirmation: {number} ({main.chosen}), "
     assert written.answer[1].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
@@ -368,7 +363,7 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
 ) -> None:
     confirmed(storage)
     table, main, rows = study(storage)
-    numbers = tags(main)
+    numbers = short_names(main)
     drawn = main.arms[main.arms["arm"] == main.arms["changes"]]["arm"]
     assert set(numbers) == set(drawn)
     assert len(numbers) == 2
@@ -386,7 +381,7 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
     assert {row[0] for row in found.table.rows} == set(told)
     for name in ("trials.csv", "epochs.csv", "effects.csv", "confirmed.csv"):
         assert set(drawn) <= set(pd.read_csv(tmp_path / name)["arm"]), name
-    assert labels(numbered(main, rows)[0]) == {
+    assert labels(with_short_names(main, rows)[0]) == {
         number: f"{number} {arm}" for arm, number in numbers.items()
     }
 

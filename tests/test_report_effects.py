@@ -15,24 +15,21 @@ from scipy import stats
 
 from ablation.dashboard.note import best_arms
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arms import confounds
+from ablation.report.effects.confusion import class_differences, confusion_shares
 from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import (
-    COLUMNS,
+from ablation.report.effects.effects import COLUMNS, effects, paired_tests
+from ablation.report.effects.gains import gains, gaps_on_test, may_be_better
+from ablation.report.effects.progress import counts
+from ablation.report.effects.replicates import (
     best_so_far,
-    class_differences,
-    confounds,
-    confusion_shares,
-    effects,
     last_epochs,
     on_test,
     pair_differences,
     paired,
-    paired_tests,
     replicates,
 )
-from ablation.report.effects.gains import gains, gaps_on_test, may_be_better
-from ablation.report.effects.progress import counts
-from ablation.report.effects.selection import leading, rival
+from ablation.report.effects.selection import best_challenger, leading
 from ablation.report.text.answer import answer
 from ablation.report.text.tables import arms_table, brief_table, details_table
 from ablation.statistics.power import minimum_detectable, upper_spread
@@ -391,7 +388,7 @@ def test_arms_with_other_seeds_are_ordered_by_pairs_and_never_by_means() -> None
     assert "own seeds" not in said(with_accuracies({"baseline": [0.9] * 4, "x=1": around(0.02)}))
     told = rows.reset_index()
     scored = pd.DataFrame({"arm": ["baseline", "x=1", "x=2"]})
-    assert rival(replace(table, confusion=scored), told) == "x=1"
+    assert best_challenger(replace(table, confusion=scored), told) == "x=1"
     assert arms_table(table, told).strong == {1}
     assert best_arms(table, told, 1)["arm"].tolist() == ["baseline", "x=1"]
     many = told.assign(arm=["baseline", "#1", "#2"])

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.report.data.study_table import StudyTable, load_study
+from ablation.report.data.loading import load_study
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import with_short_names
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
-from ablation.report.effects.selection import numbered
 from ablation.report.page import content, html
 from ablation.report.text.answer import answer
 from ablation.report.text.headline import _steps, headline
@@ -25,7 +26,7 @@ REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "studies.db"
 def of(table: StudyTable) -> list[str]:
     rows = effects(table.trials, table.arms, table.margin)
     more = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    told, rows = numbered(table, rows)
+    told, rows = with_short_names(table, rows)
     return headline(told, rows, more)
 
 

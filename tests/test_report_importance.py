@@ -9,7 +9,7 @@ import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.storages import RDBStorage
 
-from ablation.report.data.study_table import load_study
+from ablation.report.data.loading import load_study
 from ablation.report.search.importance import (
     COLUMNS,
     FORESTS,

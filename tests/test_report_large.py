@@ -17,16 +17,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ablation.dashboard.note import note
-from ablation.dashboard.study_page import study_graphs
+from ablation.dashboard.study_page import drawn_graphs
 from ablation.report import page as report_page
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects, replicates
+from ablation.report.effects.effects import effects
+from ablation.report.effects.replicates import replicates
 from ablation.report.effects.selection import leading, of_factor, over_others
-from ablation.report.figures import arms as plots
 from ablation.report.figures import search as search_plots
 from ablation.report.figures import style
-from ablation.report.sections.arms import Plot, gallery
+from ablation.report.figures.factors import draw_factor
+from ablation.report.sections.arms import gallery
+from ablation.report.sections.figure import Plot
 from ablation.report.text.latex import as_markdown
 from ablation.report.text.tables import arms_table, brief_table, contrasts_table
 from ablation.report.write import write_report
@@ -134,7 +136,7 @@ def test_what_is_not_shown_is_counted_by_verdict_in_every_figure_and_table(folde
             assert "25 of 60 arms" in plot.caption
     for name in ("report.html", "report.md"):
         assert "40 of 60 arms" in (folder / name).read_text()
-    assert "40 of 60 arms" in study_graphs(table, rows)["effects"].layout.title.text
+    assert "40 of 60 arms" in drawn_graphs(table, rows)["effects"].layout.title.text
 
 
 def test_all_arms_are_in_a_folded_table_and_in_what_is_pasted(folder: Path) -> None:
@@ -168,7 +170,7 @@ def test_before_the_last_trial_no_verdict_chooses_what_is_shown() -> None:
     for some in (rows, told):
         shown = leading(unfinished, some, settled=False)
         assert "".join(shown["arm"]) == "".join(leading(unfinished, rows, settled=False)["arm"])
-    title = study_graphs(unfinished, of_all())["effects"].layout.title.text
+    title = drawn_graphs(unfinished, of_all())["effects"].layout.title.text
     assert "40 of 60 arms" in title
     text = note(
         unfinished, of_all(), contrasts(unfinished.trials, unfinished.arms, "one-factor", [])
@@ -245,7 +247,7 @@ def test_levels_below_an_axis_do_not_cover_each_other(name: str, levels: list[st
     rows = effects(table.trials, table.arms, table.margin)
     chosen = of_factor(name, table, rows)
     baseline = str(table.arms[name].iloc[0])
-    figure = plots.factor(name, replicates(table.trials), chosen, baseline)
+    figure = draw_factor(name, replicates(table.trials), chosen, baseline)
     (axes,) = figure.axes
     ticks = [text for text in axes.get_xticklabels() if text.get_text()]
     assert len(ticks) >= 3
@@ -282,7 +284,7 @@ def test_marks_shrink_with_their_number_and_have_a_cap() -> None:
             "trials": [5000, *[1] * 799],
         }
     )
-    figure = search_plots.contour(points, ("a", "b"), (False, False))
+    figure = search_plots.draw_contour(points, ("a", "b"), (False, False))
     circles = figure.axes[0].collections[-1]
     assert isinstance(circles, PathCollection)
     assert circles.get_sizes().max() < 70

@@ -21,8 +21,8 @@ from ablation.dashboard.study_page import refresh
 from ablation.folders import confirm_name
 from ablation.report import mark
 from ablation.scheduling.confirmation import confirmation
+from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource
 from ablation.storage import copy_study, open_storage, storage_url, url_of
 from ablation.storage.fingerprint import fingerprint
 from tests import cli

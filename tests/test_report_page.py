@@ -14,7 +14,7 @@ from ablation.report import page as report_page
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
-from ablation.report.text.tables import TextTable
+from ablation.report.rendering.text_table import TextTable
 from ablation.report.write import write_report
 from tests.browser import assert_accessible, chromium, watch
 from tests.once import once

@@ -15,19 +15,18 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import (
-    confounded,
-    confusion_by_arm,
-    confusion_shares,
-    effects,
-    replicates,
-)
+from ablation.report.effects.arm_names import short_names, with_short_names
+from ablation.report.effects.arms import confounded
+from ablation.report.effects.confusion import confusion_by_arm, confusion_shares
+from ablation.report.effects.effects import effects
 from ablation.report.effects.gains import gains
-from ablation.report.effects.selection import floor, leading, numbered, of_factor, tags
-from ablation.report.figures import arms as plots
-from ablation.report.figures import style
-from ablation.report.figures.cost import place_labels
-from ablation.report.sections.arms import Plot, gallery
+from ablation.report.effects.replicates import replicates
+from ablation.report.effects.selection import floor, leading, of_factor
+from ablation.report.figures import arms as arm_figures
+from ablation.report.figures import factors, style
+from ablation.report.figures.point_labels import place_labels
+from ablation.report.sections.arms import gallery
+from ablation.report.sections.figure import Plot
 from tests.figures import faults
 from tests.report_studies import CLASSES, study
 
@@ -93,7 +92,7 @@ def test_one_plot_a_factor() -> None:
 def test_every_replicate_is_a_point() -> None:
     table = STUDIES["10 arms"]
     rows = effects(table.trials, table.arms, table.margin)
-    axes = plots.arms(replicates(table.trials), rows, {}).axes[0]
+    axes = arm_figures.draw_arms(replicates(table.trials), rows, {}).axes[0]
     points = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
     shown = set(np.round(points[:, 0].astype(float), 9))
     assert set(replicates(table.trials)["val_accuracy"].round(9)) <= shown
@@ -195,7 +194,7 @@ def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
     assert len(shown) == 14
     assert rows["val_mean"].drop([0, 1]).max() == shown["val_mean"].iloc[2]
-    assert tags(table)["baseline"] == "#0"
+    assert short_names(table)["baseline"] == "#0"
 
 
 def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out() -> None:
@@ -242,8 +241,8 @@ def test_what_a_search_drew_keeps_its_number_where_it_is_confirmed() -> None:
     trial = pd.Series([pd.NA, 104, *[pd.NA] * 8], dtype="Int64", index=table.arms.index)
     arms = table.arms.assign(note=note, trial=trial)
     confirmed = replace(table, design="confirmation", arms=arms)
-    assert tags(confirmed) == {table.arms["arm"].iloc[1]: "#104"}
-    assert tags(table) == {}
+    assert short_names(confirmed) == {table.arms["arm"].iloc[1]: "#104"}
+    assert short_names(table) == {}
 
 
 def test_a_number_is_no_name_of_its_own() -> None:
@@ -254,8 +253,8 @@ def test_a_number_is_no_name_of_its_own() -> None:
     arms = table.arms.assign(kind=kind, trial=place.where(drawn_ones))
     confirmed = replace(table, design="confirmation", arms=arms)
     rows = effects(table.trials, table.arms, table.margin)
-    told, called = numbered(confirmed, rows)
-    names = tags(confirmed)
+    told, called = with_short_names(confirmed, rows)
+    names = short_names(confirmed)
     assert len(names) > 20
     best = leading(confirmed, rows, 5)["arm"]
     assert len(best) == 5
@@ -278,7 +277,7 @@ def test_a_drawn_number_is_rounded_to_four_digits() -> None:
     ],
 )
 def test_levels_are_in_the_order_of_their_numbers(levels: list[str], order: list[str]) -> None:
-    assert plots.sorted_levels(pd.Series(levels)) == order
+    assert factors.sorted_levels(pd.Series(levels)) == order
 
 
 @pytest.mark.parametrize(
@@ -288,7 +287,7 @@ def test_a_wide_range_has_a_logarithmic_axis(rates: list[float], scale: str) -> 
     rows = pd.DataFrame(
         {"arm": "a", "number": range(4), "level": [str(x) for x in rates], "val_accuracy": 0.9}
     )
-    assert plots.scatter("x", rows, "baseline").axes[0].get_xscale() == scale
+    assert factors.draw_scatter("x", rows, "baseline").axes[0].get_xscale() == scale
 
 
 def test_a_factor_of_a_one_factor_study_leaves_named_arms_out() -> None:

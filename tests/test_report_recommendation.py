@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from optuna.storages import RDBStorage
 from scipy import stats
 
-from ablation.dashboard.study_page import study_graphs
+from ablation.dashboard.study_page import drawn_graphs
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import with_short_names
 from ablation.report.effects.confirmation import last_step
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.effects.gains import always_diverged, gaps_on_test, may_be_better
-from ablation.report.effects.selection import leading, numbered, shown_of
+from ablation.report.effects.selection import leading, shown_of
 from ablation.report.rendering.formatting import points
 from ablation.report.search.trials import levels
 from ablation.report.sections.arms import gallery
@@ -28,7 +29,8 @@ from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.text.recommendation import path_lead, recommended
-from ablation.report.text.tables import arms_table, brief_table, failures_table
+from ablation.report.text.study_tables import failures_table
+from ablation.report.text.tables import arms_table, brief_table
 from crnn.network.config import is_collapsed
 from tests.report_studies import study as made_study
 from tests.test_report_confirmed import CONFIRM, confirmed, path_of
@@ -70,7 +72,7 @@ def lines(table: StudyTable, main: StudyTable) -> tuple[str, str]:
     """The headline and the answer."""
     rows = effects(main.trials, main.arms, main.margin)
     more = contrasts(main.trials, main.arms, main.design, list(main.factors))
-    told, named = numbered(main, rows)
+    told, named = with_short_names(main, rows)
     words = answer(told, named, more, sentences(table, rows))
     return "\n".join(headline(told, named, more)), "\n".join(words)
 
@@ -126,11 +128,11 @@ def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage)
     (line,) = (line for line in text.splitlines() if line.startswith("Recommended: "))
     assert line.endswith("; optimistic: these seeds chose it.")
     rows = effects(main.trials, main.arms, main.margin)
-    told, named = numbered(main, rows)
+    told, named = with_short_names(main, rows)
     note = f"{told.chosen} was chosen by these seeds: its effect is optimistic."
     assert note in brief_table(told, named).note
     assert note in footnote(next(gallery(told, named)).figure)
-    assert note.partition(":")[0] in study_graphs(told, named)["effects"].layout.title.text
+    assert note.partition(":")[0] in drawn_graphs(told, named)["effects"].layout.title.text
     for paste in (as_markdown, as_latex):
         assert note.removeprefix("#") in " ".join(paste(main, rows).split())
 

@@ -17,10 +17,10 @@ from ablation.report.search.importance import importance, ordered_alike
 from ablation.report.search.interactions import isolation
 from ablation.report.search.trials import finished, scientific, unfinished_levels
 from ablation.report.sections import search as search_parts
-from ablation.report.sections.arms import Plot
+from ablation.report.sections.figure import Plot
 from ablation.report.sections.search import FILES, parts
 from ablation.report.sections.section import Part
-from ablation.report.text.tables import failures_table
+from ablation.report.text.study_tables import failures_table
 from ablation.report.write import write_report
 from tests.figures import faults
 from tests.report_studies import study
@@ -178,7 +178,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
             "trials": [1, 3], "mean_val_accuracy": [0.8, 0.9], "best_val_accuracy": [0.8, 0.95],
         }
     )  # fmt: skip
-    axes = search_plots.together(cells).axes[0]
+    axes = search_plots.draw_interactions(cells).axes[0]
     shown = np.ma.getmaskarray(np.ma.asarray(axes.collections[0].get_array()))
     assert shown.tolist() == [[False, True], [True, False]]
     assert [text.get_text() for text in axes.texts] == ["80.0\nn=1", "90.0\nn=3"]

@@ -16,7 +16,7 @@ from cycler import cycler
 from ablation.report.effects.effects import effects
 from ablation.report.figures import style
 from ablation.report.sections.arms import gallery
-from crnn.trace import figures as stages
+from crnn.trace import figures
 from tests import cli
 from tests.report_studies import study
 from tests.studies import designed, new_storage, run_all
@@ -60,9 +60,9 @@ def drawn() -> dict[str, bytes]:
     }
     values = np.linspace(-1, 1, 60).reshape(2, 3, 10)
     walked = {
-        "steps": stages.steps(values, ["one", "two"], "unit"),
-        "scores": stages.scores(values[:, 0], [f"class {k}" for k in range(10)], [1, 2]),
-        "maps": stages.maps(np.abs(values).reshape(2, 3, 2, 5), ["one", "two"]),
+        "steps": figures.draw_steps(values, ["one", "two"], "unit"),
+        "scores": figures.draw_scores(values[:, 0], [f"class {k}" for k in range(10)], [1, 2]),
+        "maps": figures.draw_maps(np.abs(values).reshape(2, 3, 2, 5), ["one", "two"]),
     }
     return found | {name: style.render(figure)["png"] for name, figure in walked.items()}
 

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import build
+from ablation.design.loading import build
 from ablation.report.data.csv_file import csv_text
-from ablation.report.data.study_table import load_study, load_trials
-from ablation.report.effects.effects import confusion_by_arm
+from ablation.report.data.loading import load_study, load_trials
+from ablation.report.effects.confusion import confusion_by_arm
 from ablation.scheduling.search import SearchSource
 from ablation.storage import StorageError, finish_trial, url_of
 from ablation.storage.record import Record
-from crnn.network.config import CLASSES
+from crnn.data.classes import CLASSES
 from tests.studies import (
     ONE_FACTOR,
     SEARCH,

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crnn.data.classes import CLASSES
 from crnn.data.fashion_mnist import FashionMNIST
-from crnn.network.config import CLASSES, ModelConfig
+from crnn.network.config import ModelConfig
 from crnn.network.model import CRNN
 from crnn.trace.forward import trace, two_images
 from crnn.trace.page import (

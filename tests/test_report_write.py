@@ -17,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable
-from ablation.report.page import breakable, code_span, escape_markdown
+from ablation.report.rendering.templating import breakable, code_span, escape_markdown
 from ablation.report.write import write_report
 from tests.report_studies import nasty, study
 

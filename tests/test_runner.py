@@ -12,20 +12,29 @@ from typing import Any
 import pytest
 
 from ablation.errors import UserError
-from ablation.running.coordinator import ATTEMPTS, Machine, _Dispatcher, _worker_surroundings
-from ablation.running.messages import Answer, Ended, Order, Outcome, Told, Workplace
+from ablation.running.coordinator import MAX_WORKER_LOSSES, Coordinator
+from ablation.running.executors.local import _worker_surroundings
+from ablation.running.messages import (
+    Answer,
+    EpochFinished,
+    Job,
+    JobFinished,
+    TrainingContext,
+    TrialOutcome,
+)
+from ablation.running.resources import Resources
 from ablation.scheduling.source import Task
 from crnn.network.config import Setting
-from crnn.training.train import Epoch
+from crnn.training.results import Epoch
 
-EPOCH = Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 1.0))
+EPOCH = EpochFinished(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 1.0))
 
 
 class PlayedSlot:
     """A slot whose worker is played by the test: what it says, and whether it is alive."""
 
     def __init__(self) -> None:
-        self.number, self.machine, self.tasks = 0, Machine(), [task(k) for k in range(4)]
+        self.number, self.machine, self.tasks = 0, Resources(), [task(k) for k in range(4)]
         self.losses, self.spoken, self.dead, self.silence = 0, False, False, 0.0
         self.said: list[object] = []
         self.begun: list[list[int]] = []
@@ -33,7 +42,7 @@ class PlayedSlot:
         self.token = ""
         self.renewed = 0
 
-    def begin(self, order: Order) -> None:
+    def begin(self, order: Job) -> None:
         self.begun.append([task.number for task in order.tasks])
         self.token = order.token
 
@@ -58,7 +67,7 @@ class PlayedSource:
         self.ended: dict[int, tuple[str, str]] = {}
         self.told_of: list[int] = []
 
-    def told(self, task: Task, _outcome: Outcome) -> None:
+    def told(self, task: Task, _outcome: TrialOutcome) -> None:
         assert task.number not in self.ended, "told only after its trial had ended"
         self.told_of.append(task.number)
 
@@ -83,8 +92,8 @@ def task(number: int) -> Task:
     return Task(number, number, "baseline", number, Setting())
 
 
-def outcome(state: str, failure: str = "") -> Outcome:
-    return Outcome(state, None, {"failure": failure} if failure else {})
+def outcome(state: str, failure: str = "") -> TrialOutcome:
+    return TrialOutcome(state, None, {"failure": failure} if failure else {})
 
 
 @pytest.fixture
@@ -103,36 +112,36 @@ def recorder() -> PlayedRecorder:
 
 
 @pytest.fixture
-def dispatcher(source: Any, recorder: Any, tmp_path: Path) -> _Dispatcher:
-    place = Workplace(tmp_path, "cpu", tmp_path)
-    return _Dispatcher(source, place, recorder, lambda event: None, source.told)
+def dispatcher(source: Any, recorder: Any, tmp_path: Path) -> Coordinator:
+    place = TrainingContext(tmp_path, "cpu", tmp_path)
+    return Coordinator(source, place, recorder, lambda event: None, source.told)
 
 
 def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource, tmp_path: Path
+    dispatcher: Coordinator, slot: Any, source: PlayedSource, tmp_path: Path
 ) -> None:
     short = outcome("MEMORY", "OutOfMemoryError: made up")
     for number in range(4):
         (tmp_path / f"trial-{number}.safetensors").touch()
-    slot.said = [EPOCH, Ended([outcome("COMPLETE"), short, outcome("FAIL", "x"), short])]
+    slot.said = [EPOCH, JobFinished([outcome("COMPLETE"), short, outcome("FAIL", "x"), short])]
     dispatcher.attend(slot)
     assert source.ended == {0: ("COMPLETE", ""), 2: ("FAIL", "x")}
     assert slot.begun == [[1, 3]]
     assert slot.renewed == 1  # which gives the memory back
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [f"trial-1.{slot.token}.safetensors", "trial-3.safetensors"]
-    for _ in range(ATTEMPTS - 1):
-        slot.said = [Ended([short, short])]
+    for _ in range(MAX_WORKER_LOSSES - 1):
+        slot.said = [JobFinished([short, short])]
         dispatcher.attend(slot)
-    reason = f"out of memory {ATTEMPTS} times: OutOfMemoryError: made up"
+    reason = f"out of memory {MAX_WORKER_LOSSES} times: OutOfMemoryError: made up"
     assert (source.ended[1], source.ended[3]) == (("FAIL", reason), ("FAIL", reason))
     assert slot.tasks == []
-    assert slot.renewed == ATTEMPTS  # the next trial starts clean
+    assert slot.renewed == MAX_WORKER_LOSSES  # the next trial starts clean
 
 
 @pytest.mark.parametrize("fault", ["dead", "quiet"])
 def test_a_lost_worker_is_replaced_until_it_has_been_too_often(
-    fault: str, dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+    fault: str, dispatcher: Coordinator, slot: Any, source: PlayedSource
 ) -> None:
     def lose() -> None:
         slot.dead, slot.silence = fault == "dead", 1e6 if fault == "quiet" else 0.0
@@ -153,24 +162,24 @@ def test_a_lost_worker_is_replaced_until_it_has_been_too_often(
 
 
 def test_what_a_worker_said_before_it_died_counts(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+    dispatcher: Coordinator, slot: Any, source: PlayedSource
 ) -> None:
-    slot.said, slot.dead = [Ended([outcome("COMPLETE")] * 4)], True
+    slot.said, slot.dead = [JobFinished([outcome("COMPLETE")] * 4)], True
     dispatcher.attend(slot)
     assert [state for state, _ in source.ended.values()] == ["COMPLETE"] * 4
     assert slot.begun == []
 
 
-def test_a_worker_that_is_at_work_is_left_alone(dispatcher: _Dispatcher, slot: Any) -> None:
+def test_a_worker_that_is_at_work_is_left_alone(dispatcher: Coordinator, slot: Any) -> None:
     for quiet, spoken in ((100.0, True), (500.0, False)):
         slot.silence, slot.spoken = quiet, spoken
         dispatcher.attend(slot)
     assert (slot.renewed, len(slot.tasks)) == (0, 4)
 
 
-def test_a_slow_study_has_more_patience(dispatcher: _Dispatcher, slot: Any) -> None:
+def test_a_slow_study_has_more_patience(dispatcher: Coordinator, slot: Any) -> None:
     slot.tasks, slot.spoken = slot.tasks[:1], True
-    slot.said = [Told(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 60.0))]
+    slot.said = [EpochFinished(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 60.0))]
     dispatcher.attend(slot)
     slot.silence = 599.0
     dispatcher.attend(slot)
@@ -181,16 +190,16 @@ def test_a_slow_study_has_more_patience(dispatcher: _Dispatcher, slot: Any) -> N
 
 
 def test_a_full_disk_stops_the_run_and_ends_no_trial(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+    dispatcher: Coordinator, slot: Any, source: PlayedSource
 ) -> None:
-    slot.said = [Ended([outcome("DISK", "OSError: no space: '/x/trial-0'")] * 4)]
+    slot.said = [JobFinished([outcome("DISK", "OSError: no space: '/x/trial-0'")] * 4)]
     with pytest.raises(UserError, match=r"no space left on the disk .*/x/trial-0.*free some"):
         dispatcher.attend(slot)
     assert source.ended == {}
 
 
 def test_an_epoch_is_recorded_and_a_question_answered(
-    dispatcher: _Dispatcher, slot: Any, recorder: PlayedRecorder
+    dispatcher: Coordinator, slot: Any, recorder: PlayedRecorder
 ) -> None:
     slot.said = [EPOCH, replace(EPOCH, member=2, asks=True)]
     dispatcher.attend(slot)
@@ -202,7 +211,7 @@ def test_an_epoch_is_recorded_and_a_question_answered(
 
 
 def test_a_new_worker_takes_over_the_latest_checkpoint(
-    dispatcher: _Dispatcher, slot: Any, tmp_path: Path
+    dispatcher: Coordinator, slot: Any, tmp_path: Path
 ) -> None:
     for place, name in enumerate(["trial-0.a1", "trial-0", "trial-0.b2", "trial-1"]):
         path = tmp_path / f"{name}.safetensors"
@@ -218,13 +227,13 @@ def test_a_new_worker_takes_over_the_latest_checkpoint(
 
 
 def test_what_no_longer_holds_stops_the_run_before_anything_is_written(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource, recorder: PlayedRecorder
+    dispatcher: Coordinator, slot: Any, source: PlayedSource, recorder: PlayedRecorder
 ) -> None:
     def refuse() -> None:
         raise UserError("the storage was replaced")
 
     dispatcher.check = refuse
-    for said in ([EPOCH], [Ended([outcome("COMPLETE")] * 4)]):
+    for said in ([EPOCH], [JobFinished([outcome("COMPLETE")] * 4)]):
         slot.said = said
         with pytest.raises(UserError, match="replaced"):
             dispatcher.attend(slot)
@@ -235,9 +244,9 @@ def test_what_no_longer_holds_stops_the_run_before_anything_is_written(
 
 
 def test_what_a_person_must_correct_first_stops_the_run_and_ends_no_trial(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+    dispatcher: Coordinator, slot: Any, source: PlayedSource
 ) -> None:
-    slot.said = [Ended([outcome("STOP", "images.npy: damaged; made up")] * 4)]
+    slot.said = [JobFinished([outcome("STOP", "images.npy: damaged; made up")] * 4)]
     with pytest.raises(UserError, match=r"^images.npy: damaged; made up; then the same command"):
         dispatcher.attend(slot)
     assert source.ended == {}
@@ -261,19 +270,21 @@ def test_what_a_person_must_correct_first_stops_the_run_and_ends_no_trial(
     ],
 )
 def test_five_failures_in_a_row_for_one_reason_are_enough(
-    failures: list[str], hopeless: bool, dispatcher: _Dispatcher, slot: Any
+    failures: list[str], hopeless: bool, dispatcher: Coordinator, slot: Any
 ) -> None:
     for number, failure in enumerate(failures):
         slot.tasks = [task(number)]
-        slot.said = [Ended([outcome("FAIL", failure) if failure else outcome("COMPLETE")])]
+        slot.said = [JobFinished([outcome("FAIL", failure) if failure else outcome("COMPLETE")])]
         dispatcher.attend(slot)
     assert dispatcher.hopeless is hopeless
 
 
 def test_every_end_is_told_before_it_is_recorded(
-    dispatcher: _Dispatcher, slot: Any, source: PlayedSource
+    dispatcher: Coordinator, slot: Any, source: PlayedSource
 ) -> None:
-    slot.said = [Ended([outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2])]
+    slot.said = [
+        JobFinished([outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2])
+    ]
     dispatcher.attend(slot)
     assert source.told_of == [0, 1, 2, 3] == list(source.ended)
 

@@ -16,7 +16,8 @@ import pytest
 
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.report import mark
-from ablation.report.data.study_table import EPOCH_COLUMNS, TRIAL_COLUMNS, load_trials
+from ablation.report.data.loading import load_trials
+from ablation.report.data.trial_frames import EPOCH_COLUMNS, TRIAL_COLUMNS
 from ablation.storage import TrialRow, opened_storage, read_trials, storage_url
 from tests import cli, postgres
 from tests.tiny import (

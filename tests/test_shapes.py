@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from ablation.design.arms import load
+from ablation.design.loading import load
 from ablation.space.reader import shipped
 from crnn.network.config import ModelConfig
 from crnn.network.model import CRNN

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ablation.design.arms import build, load
-from ablation.errors import UserError
-from ablation.space.reader import SpaceError, nearest, new_space, parse, seeds_of, shipped
+from ablation.design.loading import build, load
+from ablation.errors import UserError, did_you_mean
+from ablation.space.reader import SpaceError, new_space, parse, seeds_of, shipped
 from ablation.space.schema import Condition, Factor
 from crnn.network.config import Setting
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, document
@@ -703,5 +703,5 @@ def test_a_path_that_cannot_be_one(name: str) -> None:
 
 
 def test_nearest_names() -> None:
-    assert nearest("sorce", ["source", "joint"]) == "did you mean source? Valid: source, joint"
-    assert nearest("x", []) == "Valid: none"
+    assert did_you_mean("sorce", ["source", "joint"]) == "did you mean source? Valid: source, joint"
+    assert did_you_mean("x", []) == "Valid: none"

@@ -29,6 +29,7 @@ from ablation.storage import (
     copy_study,
     create_trial,
     delete_study,
+    display_url,
     finish_trial,
     holder,
     lock,
@@ -37,7 +38,6 @@ from ablation.storage import (
     read_trials,
     reported_steps,
     save_study,
-    shown,
     sqlite_file,
     storage_url,
     study_attributes,
@@ -115,7 +115,7 @@ def test_a_file_of_any_name(name: str, tmp_path: Path) -> None:
         assert holder(opened, "a")
     again = open_storage(url_of(opened))  # as a worker is given it
     assert study_names(again) == ["a"]
-    assert shown(url_of(again)) == str(path)
+    assert display_url(url_of(again)) == str(path)
     for each in (opened, again):
         each.engine.dispose()
     assert sorted(p.name for p in path.parent.iterdir()) == sorted([name, f"{name}.a.lock"])
@@ -442,7 +442,7 @@ def test_a_study_that_is_being_run_is_not_replaced(storage: RDBStorage, tmp_path
 def test_a_copy_of_no_study_makes_nothing(storage: RDBStorage, tmp_path: Path) -> None:
     fill(storage, "source")
     target = tmp_path / "made" / "new.db"
-    where = re.escape(shown(url_of(storage)))
+    where = re.escape(display_url(url_of(storage)))
     expected = f"{where} has no study sorce; did you mean source\\? Valid: source"
     with pytest.raises(StorageError, match=expected):
         copy_study("sorce", url_of(storage), storage_url(str(target), tmp_path))
@@ -507,7 +507,7 @@ def test_a_study_goes_to_postgresql_and_back(
     database_server: postgres.Server, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     url = database_server.fresh()
-    assert postgres.PASSWORD not in shown(url)
+    assert postgres.PASSWORD not in display_url(url)
     fill(sqlite_storage)
     copy_study("a", url_of(sqlite_storage), url)
     with pytest.raises(StorageError, match="has a study a already") as caught:

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import cost
+from ablation.planning.cost import cost
 from ablation.scheduling.source import Task
 from ablation.storage import read_trials
 from tests.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all

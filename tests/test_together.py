@@ -14,19 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from ablation.device import has_bf16
 from crnn.data.fashion_mnist import FashionMNIST, load
 from crnn.network.config import Setting
 from crnn.network.model import CRNN
-from crnn.training.train import (
-    DivergedError,
-    Epoch,
-    Result,
-    State,
-    cross_entropies,
-    has_bf16,
-    train,
-    train_together,
-)
+from crnn.training.evaluation import cross_entropies
+from crnn.training.results import DivergedError, Epoch, Result, TrainingState
+from crnn.training.train import train, train_packed
 from tests.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -73,7 +67,7 @@ def finished(results: Sequence[Result | DivergedError]) -> list[Result]:
 
 
 def assert_as_alone(members: Members, data: FashionMNIST, device: str = "cpu") -> None:
-    together = train_together(members, data, device=device)
+    together = train_packed(members, data, device=device)
     for result, (setting, seed) in zip(together, members, strict=True):
         assert figures(result) == figures(train(setting, seed, data, device=device))
 
@@ -87,17 +81,17 @@ def test_members_end_exactly_as_they_do_alone(group: str, sample: FashionMNIST) 
 
 
 def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> None:
-    first, *_ = train_together([ALIKE[0], ALIKE[1]], sample)
-    again, *_ = train_together([ALIKE[0], UNLIKE[3]], sample)
+    first, *_ = train_packed([ALIKE[0], ALIKE[1]], sample)
+    again, *_ = train_packed([ALIKE[0], UNLIKE[3]], sample)
     assert figures(first) == figures(again)
 
 
 def test_members_of_two_precisions_end_exactly_as_they_do_alone(
     sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crnn.training.train.has_bf16", lambda device: True)  # emulated it will do
+    monkeypatch.setattr("ablation.device.has_bf16", lambda device: True)  # emulated it will do
     members = [*ALIKE[:1], *changed([ALIKE[0], *UNLIKE[:2]], precision="bf16")]
-    full, half, *_ = train_together(members, sample)
+    full, half, *_ = train_packed(members, sample)
     assert figures(full) != figures(half)
     assert_as_alone(members, sample)
 
@@ -108,14 +102,14 @@ def test_members_learn_real_data_exactly_as_they_do_alone(full_data: Path) -> No
     setting = Setting.of({"precision": "fp32", "train_size": 6000, "epochs": 1})
     sgd = setting.replace(optimizer="sgd", learning_rate=0.01, lstm_layers=0)
     members = [(setting, 0), (sgd, 1), (sgd.replace(dropout=0.1), 1)]
-    together = finished(train_together(members, data))
+    together = finished(train_packed(members, data))
     for result, member in zip(together, members, strict=True):
         assert figures(result) == figures(train(*member, data))
     assert all(result.val_accuracy > 0.6 for result in together[1:])
 
 
 def test_networks_are_returned_in_evaluation_mode(sample: FashionMNIST) -> None:
-    results = finished(train_together(ALIKE, sample, score_test=False))
+    results = finished(train_packed(ALIKE, sample, score_test=False))
     assert [result.test for result in results] == [None] * 3
     assert not any(result.model.training for result in results)
 
@@ -123,7 +117,7 @@ def test_networks_are_returned_in_evaluation_mode(sample: FashionMNIST) -> None:
 def test_epochs_and_batches_are_reported_as_they_pass(sample: FashionMNIST) -> None:
     epochs: list[tuple[int, Epoch]] = []
     batches: list[tuple[int, ...]] = []
-    results = train_together(
+    results = train_packed(
         ALIKE,
         sample,
         on_epoch=lambda *seen: epochs.append(seen),
@@ -147,7 +141,7 @@ def test_steps_move_no_parameter_in_memory(sample: FashionMNIST) -> None:
 
     handle = register_module_forward_hook(look)
     try:
-        train_together(UNLIKE, sample)
+        train_packed(UNLIKE, sample)
     finally:
         handle.remove()
     assert [len(seen) for seen in places.values()] == [8] * 5  # two epochs of four batches
@@ -160,7 +154,7 @@ def test_bf16_is_close_to_fp32_for_a_step(sample: FashionMNIST) -> None:
     # One batch: the training loss is from before the step, the validation loss from after it.
     members = changed(ALIKE, epochs=1, batch_size=210, lstm_layers=2)
     halves = changed(members, precision="bf16")
-    full, half = (finished(train_together(group, sample)) for group in (members, halves))
+    full, half = (finished(train_packed(group, sample)) for group in (members, halves))
     for ours, theirs in zip(half, full, strict=True):
         assert ours.epochs[0].train_loss == pytest.approx(theirs.epochs[0].train_loss, abs=5e-3)
         assert ours.epochs[0].val_loss == pytest.approx(theirs.epochs[0].val_loss, abs=5e-3)
@@ -176,12 +170,12 @@ def test_bf16_is_close_to_fp32_for_a_step(sample: FashionMNIST) -> None:
 def test_a_gpu_trains_as_a_cpu_does(members: Members, sample: FashionMNIST) -> None:
     members = changed(members, train_size=1000)
     gpu, cpu = (
-        finished(train_together(members, sample, device=device)) for device in ("cuda", "cpu")
+        finished(train_packed(members, sample, device=device)) for device in ("cuda", "cpu")
     )
     for ours, theirs in zip(gpu, cpu, strict=True):
         assert ours.epochs[0].train_loss == pytest.approx(theirs.epochs[0].train_loss, abs=1e-2)
         assert ours.epochs[0].val_loss == pytest.approx(theirs.epochs[0].val_loss, abs=1e-2)
-    again = finished(train_together(members, sample, device="cuda"))
+    again = finished(train_packed(members, sample, device="cuda"))
     assert [figures(result) for result in again] == [figures(result) for result in gpu]
 
 
@@ -202,19 +196,19 @@ def test_a_gpu_training_that_was_stopped_ends_the_same_bit_for_bit(
     group: str, after: int, sample: FashionMNIST
 ) -> None:
     members = changed(GROUPS[group], train_size=1000, epochs=3)
-    states: list[State] = []
+    states: list[TrainingState] = []
 
-    def on_state(state: State) -> None:
+    def on_state(state: TrainingState) -> None:
         tensors = {name: tensor.to("cpu", copy=True) for name, tensor in state.tensors.items()}
         states.append(replace(state, tensors=tensors))
         if state.epoch == after:
             raise InterruptedError
 
-    undisturbed = train_together(members, sample, device="cuda")
+    undisturbed = train_packed(members, sample, device="cuda")
     with pytest.raises(InterruptedError):
-        train_together(members, sample, device="cuda", on_state=on_state)
+        train_packed(members, sample, device="cuda", on_state=on_state)
     assert states[-1].epoch == after
-    gone_on = train_together(members, sample, device="cuda", begin=states[-1])
+    gone_on = train_packed(members, sample, device="cuda", resume_from=states[-1])
     assert [figures(result) for result in gone_on] == [figures(result) for result in undisturbed]
 
 
@@ -230,7 +224,7 @@ def wild(rates: Sequence[float]) -> Members:
 def assert_one_diverges(device: str, data: FashionMNIST) -> None:
     seen: list[tuple[int, int]] = []
     members = wild([0.01, 10.0, 0.02])
-    results = train_together(
+    results = train_packed(
         members, data, device=device, on_epoch=lambda m, epoch: seen.append((m, epoch.epoch))
     )
     for member in (0, 2):
@@ -265,15 +259,15 @@ def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) ->
         start = starts[member]
         return losses * (torch.nan if start and step + 1 >= start else 1.0)
 
-    monkeypatch.setattr("crnn.training.train.cross_entropies", spoilt)
+    monkeypatch.setattr("crnn.training.evaluation.cross_entropies", spoilt)
 
 
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(
     sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train_together(UNLIKE, sample)
+    expected = train_packed(UNLIKE, sample)
     spoil_from(monkeypatch, [None, 3, None, 6, None])
-    results = train_together(UNLIKE, sample)
+    results = train_packed(UNLIKE, sample)
     for member in (0, 2, 4):
         assert figures(results[member]) == figures(expected[member])
     assert [str(results[member]) for member in (1, 3)] == [
@@ -289,7 +283,7 @@ def test_when_all_have_diverged_the_training_ends(
     spoil_from(monkeypatch, starts)
     batches: list[tuple[int, ...]] = []
     members = [(small(epochs=9), 0), (small(epochs=9), 1)]
-    results = train_together(members, sample, on_batch=lambda *at: batches.append(at))
+    results = train_packed(members, sample, on_batch=lambda *at: batches.append(at))
     for start, result in zip(starts, results, strict=True):  # whoever went first
         epoch, batch = divmod(start - 1, 4)
         assert isinstance(result, DivergedError)
@@ -331,12 +325,12 @@ def test_settings_of_as_many_steps_of_as_many_images_share_a_key(name: str) -> N
     start = small(filter_sizes=(3, 3, 4))
     other = start.replace(**{name: BESIDE[name]})
     assert other != start
-    assert other.fusion_key() == start.fusion_key()
+    assert other.pack_key() == start.pack_key()
 
 
 @pytest.mark.parametrize("name", APART)
 def test_settings_of_others_do_not(name: str, sample: FashionMNIST) -> None:
     other = small(**{name: APART[name]})
-    assert other.fusion_key() != small().fusion_key()
+    assert other.pack_key() != small().pack_key()
     with pytest.raises(ValueError, match="side by side"):
-        train_together([(small(), 0), (other, 1)], sample)
+        train_packed([(small(), 0), (other, 1)], sample)

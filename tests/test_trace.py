@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from ablation.files import trial_file
+from crnn.data.classes import CLASSES
 from crnn.data.fashion_mnist import FashionMNIST, split
-from crnn.network.config import CLASSES, Setting
+from crnn.network.config import Setting
 from crnn.network.model import CRNN
 from crnn.network.shapes import shapes
 from crnn.trace.forward import Trace, network, trace, two_images
-from crnn.training.train import forward, train
+from crnn.training.evaluation import forward
+from crnn.training.train import train
 from crnn.training.weights import WeightsError, load_weights, marks, save_weights
 from tests.networks import small
 

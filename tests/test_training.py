@@ -16,23 +16,14 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from ablation.device import DeviceError, has_bf16, pick_device, pick_precision
 from crnn.data.fashion_mnist import FashionMNIST, split
 from crnn.network.config import Setting, TrainConfig
 from crnn.network.model import CRNN
-from crnn.training.train import (
-    DeviceError,
-    DivergedError,
-    Epoch,
-    Result,
-    as_input,
-    forward,
-    has_bf16,
-    pick_device,
-    pick_precision,
-    schedule,
-    score,
-    train,
-)
+from crnn.training.evaluation import as_input, forward, score
+from crnn.training.optimizer import lr_multiplier
+from crnn.training.results import DivergedError, Epoch, Result
+from crnn.training.train import train
 from tests.networks import SAME, optimizer_of, plain, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -409,7 +400,7 @@ def by_hand(
     for ours, theirs in zip(start, network.parameters(), strict=True):
         theirs.data.copy_(ours.data)
     optimizer = optimizer_of(setting.train, network)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
     losses = []
     for batch in batches:
         images = data.train_images[batch].unsqueeze(1).float() / 255
@@ -418,7 +409,7 @@ def by_hand(
         loss.backward()
         optimizer.step()
         if setting.train.schedule == "cosine":
-            schedule.step()
+            scheduler.step()
         losses.append(loss.item())
     return network, losses
 
@@ -475,7 +466,7 @@ def test_weight_decay_makes_weights_smaller(optimizer: str, data: FashionMNIST) 
 
 def test_the_cosine_schedule_goes_from_1_to_0() -> None:
     config = TrainConfig(learning_rate=0.02, schedule="cosine", epochs=4)
-    factors = [schedule(config, step, batches=25) for step in range(101)]
+    factors = [lr_multiplier(config, step, batches=25) for step in range(101)]
     assert factors[0] == 1.0
     assert factors[50] == pytest.approx(0.5)
     assert factors[100] == pytest.approx(0.0, abs=1e-12)
@@ -484,7 +475,7 @@ def test_the_cosine_schedule_goes_from_1_to_0() -> None:
 
 
 def test_the_constant_schedule_is_1() -> None:
-    assert {schedule(TrainConfig(epochs=4), step, batches=25) for step in range(101)} == {1.0}
+    assert {lr_multiplier(TrainConfig(epochs=4), step, batches=25) for step in range(101)} == {1.0}
 
 
 # Device and precision
@@ -528,7 +519,7 @@ def test_a_name_that_is_no_device_is_refused(name: str) -> None:
 def test_precision_is_bf16_only_where_it_is_native(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crnn.training.train.has_bf16", lambda device: native)
+    monkeypatch.setattr("ablation.device.has_bf16", lambda device: native)
     cpu = torch.device("cpu")
     assert pick_precision("fp32", cpu) == "fp32"
     assert pick_precision("auto", cpu) == ("bf16" if native else "fp32")

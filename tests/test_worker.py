@@ -16,14 +16,23 @@ from optuna.storages import RDBStorage
 
 from ablation.files import trial_file
 from ablation.running import worker
-from ablation.running.messages import Answer, Order, Outcome, SetAside, Split, Told, Workplace
+from ablation.running.messages import (
+    Answer,
+    CheckpointDamaged,
+    EpochFinished,
+    Job,
+    PackHalved,
+    TrainingContext,
+    TrialOutcome,
+)
 from ablation.running.worker import work
 from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner
 from crnn.data.fashion_mnist import FashionMNIST, load_once, split
 from crnn.training import train as training
 from crnn.training.checkpoint import _notes, read_checkpoint, write_checkpoint
-from crnn.training.train import State
+from crnn.training.evaluation import score
+from crnn.training.results import Epoch, TrainingState
 from crnn.training.weights import load_weights, marks
 from tests.studies import designed, record
 
@@ -68,13 +77,13 @@ class Bench:
         assert first is not None
         return [first, *source.companions(first, 9)]
 
-    def work(self, tasks: list[Task]) -> list[Outcome]:
-        place = Workplace(self.data, "cpu", self.checkpoints, self.weights)
-        return work(Order(tasks, place, TOKEN))
+    def work(self, tasks: list[Task]) -> list[TrialOutcome]:
+        place = TrainingContext(self.data, "cpu", self.checkpoints, self.weights)
+        return work(Job(tasks, place, TOKEN))
 
     def told(self) -> list[tuple[int, int]]:
         """Member and epoch of each epoch that it told of."""
-        return [(m.member, m.epoch.epoch) for m in self.said if isinstance(m, Told)]
+        return [(m.member, m.epoch.epoch) for m in self.said if isinstance(m, EpochFinished)]
 
 
 @pytest.fixture
@@ -89,12 +98,12 @@ def bench(
 
 def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) -> None:
     """A device on which more than so many members do not fit, as seen after some epochs."""
-    really = training.train_together
+    really = training.train_packed
 
     def limited(group: list[Any], *data: Any, on_epoch: Any, **options: Any) -> Any:
         epochs: set[int] = set()
 
-        def counted(member: int, epoch: training.Epoch) -> None:
+        def counted(member: int, epoch: Epoch) -> None:
             on_epoch(member, epoch)
             epochs.add(epoch.epoch)
             if len(group) > members and len(epochs) >= after and member == len(group) - 1:
@@ -104,7 +113,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) 
             raise torch.OutOfMemoryError("made up")
         return really(group, *data, on_epoch=counted, **options)
 
-    monkeypatch.setattr(training, "train_together", limited)
+    monkeypatch.setattr(training, "train_packed", limited)
 
 
 @pytest.mark.parametrize("factor", ["dropout = [0.1]", "hidden_size = [16]"])
@@ -139,7 +148,7 @@ def test_what_does_not_fit_the_memory_is_trained_in_halves(
     outcomes = bench.work(tasks)
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
     assert [outcome.attributes["fused"] for outcome in outcomes] == fused
-    assert [m.members for m in bench.said if isinstance(m, Split)] == splits
+    assert [m.members for m in bench.said if isinstance(m, PackHalved)] == splits
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
 
 
@@ -165,14 +174,14 @@ def test_a_half_that_goes_wrong_takes_nothing_from_the_other(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = bench.tasks()
-    really = training.train_together
+    really = training.train_packed
 
     def limited(group: list[Any], *data: Any, **options: Any) -> Any:
         if (tasks[3].setting, tasks[3].seed) in group:
             raise torch.OutOfMemoryError("made up")
         return really(group, *data, **options)
 
-    monkeypatch.setattr(training, "train_together", limited)
+    monkeypatch.setattr(training, "train_packed", limited)
     outcomes = bench.work(tasks)
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 3 + ["MEMORY"]
     assert [outcome.attributes["fused"] for outcome in outcomes] == [2, 2, 1, 1]
@@ -198,13 +207,13 @@ def test_kept_weights_are_those_that_each_training_ended_with(
     for task, outcome in zip(tasks, outcomes, strict=True):
         path, expected = bench.weights / trial_file(task.number), marks(task.setting, task.seed)
         model = load_weights(path, task.setting.model, expected)
-        tested = training.score(model, data.test_images, data.test_labels)
+        tested = score(model, data.test_images, data.test_labels)
         assert tested.accuracy == outcome.attributes["test_accuracy"]
         assert tested.confusion == outcome.attributes["confusion"]
         train = task.setting.train
         _, held_out = split(len(data.train_labels), task.seed, train.train_fraction, 300)
         images, labels = data.train_images[held_out], data.train_labels[held_out]
-        assert training.score(model, images, labels).accuracy == outcome.value
+        assert score(model, images, labels).accuracy == outcome.value
     assert len(list(bench.weights.iterdir())) == count
 
 
@@ -218,7 +227,7 @@ def test_a_training_whose_weights_cannot_be_kept_is_not_complete(
     assert "weights" in outcome.attributes["failure"]
 
 
-def frozen(outcomes: list[Outcome]) -> list[Any]:
+def frozen(outcomes: list[TrialOutcome]) -> list[Any]:
     """Outcomes without their times."""
     found = []
     for outcome in outcomes:
@@ -238,7 +247,7 @@ def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
 
     def send(message: Any) -> None:
         bench.said.append(message)
-        if isinstance(message, Told) and message.epoch.epoch == 3:
+        if isinstance(message, EpochFinished) and message.epoch.epoch == 3:
             raise KeyboardInterrupt  # as a kill would end it
 
     monkeypatch.setattr(worker, "_send", send)
@@ -249,7 +258,7 @@ def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
     monkeypatch.setattr(worker, "_send", bench.said.append)
     bench.said.clear()
     assert frozen(bench.work(tasks)) == frozen(undisturbed)
-    told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, Told)]
+    told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, EpochFinished)]
     assert sorted(told) == [(k, e, e <= 3) for k in range(count) for e in range(1, 6)]
 
 
@@ -261,7 +270,7 @@ def test_a_training_that_may_be_pruned_asks_after_each_epoch_but_the_last(
     monkeypatch.setattr(worker, "_answer", lambda: Answer(answers.pop(0)))
     (whole,) = bench.work([replace(task, pruner=Pruner())])
     assert (whole.state, answers) == ("COMPLETE", [])
-    assert [m.asks for m in bench.said if isinstance(m, Told)] == [True, True, True, False]
+    assert [m.asks for m in bench.said if isinstance(m, EpochFinished)] == [True, True, True, False]
     answers += [False, True]
     (pruned,) = bench.work([replace(task, pruner=Pruner())])
     assert (pruned.state, answers) == ("PRUNED", [])
@@ -269,7 +278,7 @@ def test_a_training_that_may_be_pruned_asks_after_each_epoch_but_the_last(
     assert pruned.value == whole.attributes["history"][1]["val_accuracy"]
     bench.said.clear()
     bench.work([task])
-    assert not any(m.asks for m in bench.said if isinstance(m, Told))
+    assert not any(m.asks for m in bench.said if isinstance(m, EpochFinished))
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_over(
@@ -284,7 +293,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_over(
 
 
 def set_aside(bench: Bench) -> list[str]:
-    return [m.path.name for m in bench.said if isinstance(m, SetAside)]
+    return [m.path.name for m in bench.said if isinstance(m, CheckpointDamaged)]
 
 
 CHECKPOINT = f"trial-0.{TOKEN}.safetensors"
@@ -343,7 +352,7 @@ def spoil(path: Path, how: str) -> None:
     elif how == "members":
         epochs = epochs * 2
     marks = json.loads(_notes(path.read_bytes())["marks"])
-    write_checkpoint(path, State(epochs, {}, tensors), marks)
+    write_checkpoint(path, TrainingState(epochs, {}, tensors), marks)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +374,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_set_aside(
     bench.said.clear()
     assert frozen(bench.work([task])) == frozen(undisturbed)
     assert set_aside(bench) == [f"{CHECKPOINT}.damaged"]
-    assert [m.again for m in bench.said if isinstance(m, Told)] == [False] * 3
+    assert [m.again for m in bench.said if isinstance(m, EpochFinished)] == [False] * 3
 
 
 def test_a_full_disk_is_no_failure_of_the_training(
@@ -421,7 +430,7 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
     def disturb(message: Any) -> None:
         nonlocal before
         bench.said.append(message)
-        if isinstance(message, Told) and message.epoch.epoch == 1 and not before:
+        if isinstance(message, EpochFinished) and message.epoch.epoch == 1 and not before:
             before = write_noise(images, pixels)
             if how != "noise":
                 restore()
@@ -439,7 +448,12 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
     assert wrong in outcome.attributes["failure"]
     restore()
     assert frozen(bench.work([task])) == frozen(undisturbed)
-    assert [m.again for m in bench.said if isinstance(m, Told)] == [False, True, False, False]
+    assert [m.again for m in bench.said if isinstance(m, EpochFinished)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_other_permissions_and_another_file_in_its_place_stop_nothing(
@@ -449,7 +463,7 @@ def test_other_permissions_and_another_file_in_its_place_stop_nothing(
     undisturbed = bench.work([task])
 
     def disturb(message: Any) -> None:
-        if isinstance(message, Told) and message.epoch.epoch == 1:
+        if isinstance(message, EpochFinished) and message.epoch.epoch == 1:
             images.chmod(0o400)
             copy = shutil.copy(images, images.with_name("copy"))
             Path(copy).replace(images)

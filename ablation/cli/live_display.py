@@ -12,14 +12,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from ablation.design.arms import cost
 from ablation.errors import one_line
+from ablation.planning.cost import cost
 from ablation.planning.pace import clock
-from ablation.running.coordinator import Event
-from ablation.running.messages import Batches, Outcome, SetAside, Split
+from ablation.running.events import Event
+from ablation.running.messages import BatchProgress, CheckpointDamaged, PackHalved, TrialOutcome
 
 if TYPE_CHECKING:
-    from crnn.training.train import Epoch
+    from crnn.training.results import Epoch
 
 REFRESH = 4  # a second
 
@@ -65,20 +65,20 @@ class Display:
         self.slots = max(self.slots, event.slot + 1)
         if event.what == "started":
             lines[event.task.trial_id] = _Line(event)
-        elif isinstance(event.detail, Batches):
+        elif isinstance(event.detail, BatchProgress):
             for each in lines.values():
                 each.batches = event.detail
         elif event.what in ("epoch", "resumed"):
             line.epoch = event.detail  # type: ignore[assignment]
             if event.what == "epoch" and not self.is_live:
                 self._print(line.text())
-        elif isinstance(event.detail, Split):
+        elif isinstance(event.detail, PackHalved):
             self._print(Text(f"  {line.name}: {event.detail.members} replicates do not fit the "
                              "GPU's memory side by side; training them in halves"))  # fmt: skip
-        elif isinstance(event.detail, SetAside):
+        elif isinstance(event.detail, CheckpointDamaged):
             self._print(Text(f"  {line.name}: its checkpoint is damaged, set aside as "
                              f"{event.detail.path}; it starts over"))  # fmt: skip
-        elif isinstance(event.detail, Outcome):
+        elif isinstance(event.detail, TrialOutcome):
             lines.pop(event.task.trial_id)
             if seconds := event.detail.attributes.get("seconds"):
                 self.spent_cost += cost(event.task.setting)
@@ -125,7 +125,7 @@ class _Line:
         self.name = f"{event.task.arm} seed {event.task.seed}"
         self.epochs = event.task.setting.train.epochs
         self.cost = cost(event.task.setting)
-        self.batches: Batches | None = None
+        self.batches: BatchProgress | None = None
         self.epoch: Epoch | None = None
 
     def done(self) -> float:
@@ -160,7 +160,7 @@ def _figures(epoch: Epoch) -> str:
     )
 
 
-def _ending(event: Event, outcome: Outcome, numbers: str) -> Text:
+def _ending(event: Event, outcome: TrialOutcome, numbers: str) -> Text:
     """The permanent line of a finished training."""
     name = f"{event.task.arm} seed {event.task.seed}"
     found = outcome.attributes

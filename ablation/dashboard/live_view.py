@@ -24,7 +24,7 @@ from ablation.errors import one_line
 from ablation.storage import open_storage
 
 if TYPE_CHECKING:
-    from ablation.running.messages import Outcome
+    from ablation.running.messages import TrialOutcome
     from ablation.scheduling.source import Task
 
 PAUSE = 5.0  # seconds from a trial's end to the next look at the study: others may end meanwhile
@@ -75,7 +75,7 @@ class LiveView:
         self._thread.join()
         self._storage.engine.dispose()
 
-    def __call__(self, task: Task, outcome: Outcome) -> None:
+    def __call__(self, task: Task, outcome: TrialOutcome) -> None:
         """Take in how a training ended, before its trial does."""
         found = outcome.attributes
         if task.hides_test:

@@ -8,17 +8,21 @@ from dataclasses import replace
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials
-from ablation.report.effects.effects import compared, is_first
+from ablation.report.effects.arm_names import comparison_labels, labels
+from ablation.report.effects.arms import is_first
 from ablation.report.effects.effects import effects as effects_of
 from ablation.report.effects.gains import by_gain, gains
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.effects.selection import labels, leading, shown_of
-from ablation.report.page import DESIGNS, code_span, escape_markdown, markdown_table
+from ablation.report.effects.selection import leading, shown_of
 from ablation.report.rendering.formatting import percent, signed
-from ablation.report.text import tables
+from ablation.report.rendering.templating import code_span, escape_markdown, markdown_table
+from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import answer
-from ablation.report.text.confirmation import lead, sentences, worth
+from ablation.report.text.caveats import DESIGNS
+from ablation.report.text.confirmation import lead, path_sentences, sentences
 from ablation.report.text.headline import headline
+from ablation.report.text.study_tables import failures_table, progress_line
+from ablation.report.text.tables import brief_table
 
 ROOM = 10  # arms of a search beside the baseline
 OURS = "*Kept up to date while the study runs. Take this line out to keep a note of your own.*"
@@ -33,7 +37,7 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     would find differences by chance. A search has no tests, so its best is always told.
 
     Args:
-        table: the study, as `ablation.report.effects.selection.numbered` tells of it.
+        table: the study, as `ablation.report.effects.arm_names.with_short_names` tells of it.
         effects: its effects, from there too.
         contrasts: its contrasts, of ``ablation.report.effects.contrasts.contrasts``.
     """
@@ -41,9 +45,9 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     own = replace(table, confirmation=None)
     trials = all_trials(own)
     trials = trials[trials["state"].isin(["COMPLETE", "FAIL"])]
-    failures = tables.failures_table(replace(own, trials=trials, epochs=all_epochs(own)))
+    failures = failures_table(replace(own, trials=trials, epochs=all_epochs(own)))
     tested = done and not search
-    shown = tables.brief_table(table, effects) if tested else _means(table, effects)
+    shown = brief_table(table, effects) if tested else _means(table, effects)
     parts = [
         f"**{escape_markdown(table.question)}**",
         escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
@@ -81,19 +85,19 @@ def best_arms(table: StudyTable, effects: pd.DataFrame, room: int) -> pd.DataFra
     return pd.concat([effects[is_first(effects)], others.head(room)])
 
 
-def _means(table: StudyTable, effects: pd.DataFrame) -> tables.TextTable:
+def _means(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
     search, known = table.design == "search", labels(table)
     rows = best_arms(table, effects, ROOM) if search else leading(table, effects, settled=False)
     columns = {
-        "arm": [known.get(arm, name) for arm, name in compared(effects, rows).items()],
+        "arm": [known.get(arm, name) for arm, name in comparison_labels(effects, rows).items()],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
         "validation": [percent(x) for x in rows["val_mean"]],
         "effect": [signed(x) for x in rows["delta"]],
     }
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
     note = "" if search else shown_of(table, effects, rows, settled=False)
-    return tables.TextTable(list(columns), cells, note=note)
+    return TextTable(list(columns), cells, note=note)
 
 
 def fenced(text: str) -> str:
@@ -105,7 +109,7 @@ def fenced(text: str) -> str:
 
 def _state(table: StudyTable) -> str:
     where = f" Confirmed in {table.confirmation.name}." if table.confirmation else ""
-    return f"{tables.progress_line(table.wanted, counts(table))}.{where}"
+    return f"{progress_line(table.wanted, counts(table))}.{where}"
 
 
 def _confirmed(table: StudyTable) -> list[str]:
@@ -124,7 +128,7 @@ def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     is_best = gain[table.chosen] == gain.max()
     when = ", as the best of those above" if is_best else " when the path began"
     chosen = f"Chosen{when}: {table.chosen}."
-    return ["## The path", _listed([chosen, *lead(table), *worth(table)])]
+    return ["## The path", _listed([chosen, *lead(table), *path_sentences(table)])]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -112,7 +112,7 @@ def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
     """Validation accuracy by epoch, a line an arm, the first (the baseline) wide and black.
 
     Args:
-        means: of ``ablation.report.effects.effects.mean_curves``.
+        means: of ``ablation.report.effects.replicates.mean_curves``.
         names: by arm to show, the baseline and the best others, what it is called in the key.
     """
     figure = go.Figure()

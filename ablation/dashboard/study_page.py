@@ -8,15 +8,16 @@ import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
-from ablation.dashboard import state
-from ablation.dashboard import study_graphs as graphs
+from ablation.dashboard import state, study_graphs
 from ablation.dashboard.note import OURS, best_arms, note
-from ablation.report.data.study_table import StudyTable, load_study
+from ablation.report.data.loading import load_study
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import short_names, with_short_names
 from ablation.report.effects.contrasts import contrasts as contrasts_of
 from ablation.report.effects.effects import effects as effects_of
-from ablation.report.effects.effects import mean_curves
 from ablation.report.effects.progress import all_ended
-from ablation.report.effects.selection import leading, numbered, shown_of, tags
+from ablation.report.effects.replicates import mean_curves
+from ablation.report.effects.selection import leading, shown_of
 from ablation.report.looks import note_looks
 from ablation.report.text.recommendation import about_choice
 from ablation.storage.fingerprint import fingerprint
@@ -37,20 +38,20 @@ def refresh(storage: RDBStorage, study: str) -> None:
     table = note_looks(storage, load_study(storage, study), only_ended=True)
     effects = effects_of(table.trials, table.arms, table.margin)
     contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
-    table, effects = numbered(table, effects)
+    table, effects = with_short_names(table, effects)
     opened = optuna.load_study(study_name=study, storage=storage)
     present = get_note(opened)
     text = note(table, effects, contrasts)
     if text != present and (not present.strip() or OURS in present):
         save_note(opened, text)
-    for name, figure in study_graphs(table, effects).items():
+    for name, figure in drawn_graphs(table, effects).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
     state.mark(storage, study, shown)
     if (search := confirmed_by(storage, study)) != study:  # whose note tells what confirms it
         refresh(storage, search)
 
 
-def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:
+def drawn_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:
     """The graphs that there is something to show in, by id; each replaces the one before.
 
     A search's history, importances and slices are optuna-dashboard's own.
@@ -61,14 +62,14 @@ def study_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figur
     cut = shown_of(table, effects, rows, settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
-        found["effects"] = graphs.forest(
+        found["effects"] = study_graphs.forest(
             rows, table.margin, settled=settled, cut=cut or about_choice(table)
         )
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number its own page knows it.
         arms, numbers = best_arms(table, effects, BEST)["arm"], {}
         if table.design == "search":
-            numbers = tags(table)
+            numbers = short_names(table)
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
-        found["learning-curves"] = graphs.curves(mean_curves(table.epochs), names)
+        found["learning-curves"] = study_graphs.curves(mean_curves(table.epochs), names)
     return found

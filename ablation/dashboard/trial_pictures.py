@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crnn.network.config import CLASSES
+from crnn.data.classes import CLASSES
 
 BLUE, PALE, INK = "#0072b2", "#e6e6e6", "#1a1a1a"
 WIDTH, HEIGHT = 300, 200  # of a panel, its axes' words outside

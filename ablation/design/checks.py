@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from ablation.design.arms import Plan
 from ablation.errors import UserError
+from ablation.settings import Value, text_of
 from ablation.space.reader import SpaceError
 from ablation.space.schema import Factor, Space
-from crnn.network.config import GOVERNED_BY, Setting, Value, text_of
+from crnn.network.config import GOVERNED_BY, Setting
 
 MAX_CONTEXTS = 5_000  # settings of the other factors in which a factor's effect is looked for
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median, median_low, variance
 from typing import TYPE_CHECKING
 
-from ablation.design.arms import cost
+from joblib import cpu_count
+
+from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
+from ablation.planning.cost import cost
 from crnn.network.config import Setting, chance_limit, is_collapsed
 
 if TYPE_CHECKING:
@@ -141,3 +147,54 @@ def clock(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast this machine trains: cost a second of one worker, workers, and the evidence.
+
+    `spreads` is what was measured, by study of the storage.
+    """
+
+    value: float
+    jobs: int
+    source: str
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+
+    def seconds(self, work: float) -> float:
+        """The time that `work` takes over all workers."""
+        return work / self.value / self.jobs
+
+
+def rate(
+    storage: str | None, results: Path, jobs: int | None = None, *, spreads: bool = False
+) -> Pace:
+    """The pace measured in the storage, where there is one with finished trainings.
+
+    Args:
+        storage: as given on the command line.
+        results: the folder of results, whose storage it is unless one is given.
+        jobs: trainings at a time; one a core unless given.
+        spreads: measure the spread between pairs, too.
+    """
+    workers = jobs or int(cpu_count(only_physical_cores=True))
+    found, measured = REFERENCE, dict[str, Spread]()
+    if url := existing_storage(storage, results):
+        from ablation.storage import opened_storage
+
+        with opened_storage(url) as opened:
+            found = measured_rate(opened)
+            measured = measured_spreads(opened) if spreads else measured
+    return Pace(found.value, workers, found.source, measured)
+
+
+def existing_storage(given: str | None, results: Path) -> str | None:
+    """The storage's URL; None where it is a file that does not exist. Imports optuna otherwise."""
+    named = given or os.environ.get(ENVIRONMENT_VARIABLE)
+    if not named and not (results / FILE_NAME).exists():
+        return None
+    from ablation.storage import sqlite_file, storage_url
+
+    url = storage_url(given, results)
+    path = sqlite_file(url)
+    return url if path is None or path.exists() else None

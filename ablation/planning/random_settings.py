@@ -6,7 +6,7 @@ import math
 import random
 from typing import Any
 
-from ablation.design.arms import why_not
+from ablation.design.feasibility import infeasible_reason
 from ablation.space.schema import Factor, Space
 from crnn.network.config import FIELDS, Setting
 
@@ -24,7 +24,7 @@ def random_settings(space: Space, count: int) -> list[Setting]:
         drawn = space.baseline.replace(**{f.name: _value(f, draw) for f in space.factors})
         base = space.baseline.values()
         setting = drawn.replace(**{name: base[name] for name in space.undrawn(drawn)})
-        if why_not(space, setting) is None:
+        if infeasible_reason(space, setting) is None:
             found.append(setting)
         if len(found) == count:
             break

@@ -8,8 +8,8 @@ from dataclasses import replace
 from optuna.storages import RDBStorage
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import looked_at
 from ablation.report.effects.progress import all_ended
+from ablation.report.effects.replicates import trials_behind_verdicts
 from ablation.storage import ReadOnlyError
 from ablation.storage.record import note_look
 
@@ -37,7 +37,7 @@ def note_looks(
         return replace(table, confirmation=confirmation)
 
     def noted(stage: StudyTable, path: bool) -> StudyTable:
-        trials = looked_at(stage.trials, stage.arms)
+        trials = trials_behind_verdicts(stage.trials, stage.arms)
         try:
             looks = note_look(storage, table.name, trials, path=path)
         except ReadOnlyError as error:

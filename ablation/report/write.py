@@ -17,20 +17,22 @@ from ablation.files import write_atomic
 from ablation.report import page
 from ablation.report.data.csv_file import csv_text
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials, provenance
+from ablation.report.effects.arm_names import with_short_names
+from ablation.report.effects.confusion import confusion_by_arm
 from ablation.report.effects.contrasts import contrasts as contrasts_of
-from ablation.report.effects.effects import confusion_by_arm
 from ablation.report.effects.effects import effects as effects_of
-from ablation.report.effects.selection import numbered
 from ablation.report.figures import style
-from ablation.report.sections.arms import Plot, gallery, searched
+from ablation.report.rendering.text_table import TextTable
+from ablation.report.sections.arms import gallery, searched
 from ablation.report.sections.confirmation import FILES as CONFIRMED
 from ablation.report.sections.confirmation import confirmed_parts
+from ablation.report.sections.figure import Picture, Plot
 from ablation.report.sections.search import FILES, parts
 from ablation.report.sections.section import Part
 from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
-from ablation.report.text.tables import TextTable, brief_table
+from ablation.report.text.tables import brief_table
 
 Say = Callable[[str], None]
 
@@ -75,7 +77,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
         main = replace(table.confirmation, notes=notes)
     effects = effects_of(main.trials, main.arms, main.margin)
     contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
-    told, rows = numbered(main, effects)
+    told, rows = with_short_names(main, effects)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     confirmed, found = confirmed_parts(table, effects), parts(table)
     every = [*confirmed, *found]
@@ -130,7 +132,7 @@ def _plots(
         yield from part.plots()
 
 
-def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[page.Picture]:
+def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[Picture]:
     """Each figure drawn, and let go of before the next: a page of them takes much memory."""
     tell("drawing")
     for plot in plots:
@@ -138,7 +140,7 @@ def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[page.Picture]:
         drawn = style.render(plot.figure)
         width = plot.figure.get_figwidth()
         words = (plot.name, plot.section, plot.title, plot.caption)
-        yield page.Picture(*words, width=width, svg=drawn["svg"], png=drawn["png"])
+        yield Picture(*words, width=width, svg=drawn["svg"], png=drawn["png"])
 
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:

@@ -7,102 +7,46 @@ could leave locked. It loses its own trial only, and its slot is made anew.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from joblib import cpu_count
-
 from ablation.errors import UserError
 from ablation.files import checkpoint_files, remove
+from ablation.running.events import NAMES, Event, OnTrialEnd
+from ablation.running.executors.local import STARTUP_SECONDS, LocalWorker
 from ablation.running.messages import (
     Answer,
-    Batches,
-    Ended,
-    Order,
-    Outcome,
-    SetAside,
-    Split,
-    Told,
-    Workplace,
+    EpochFinished,
+    Job,
+    JobFinished,
+    TrainingContext,
+    TrialOutcome,
 )
 from ablation.running.recording import Recorder
-from ablation.running.worker import serve
-from ablation.scheduling.source import Progress, Source, Task
-from ablation.signals import InterruptedRunError, caught_signals, ctrl_c_ignored
+from ablation.running.resources import Resources
+from ablation.scheduling.source import Source, Task
+from ablation.signals import InterruptedRunError, caught_signals
 
-LOOK = 0.2  # seconds between two looks at workers that say nothing
-ATTEMPTS = 3  # of a training whose worker is lost, with no epoch finished between
-ALIKE = 5  # failures in a row for the same reason, after which nothing more is begun
+POLL_SECONDS = 0.2  # seconds between two looks at workers that say nothing
+MAX_WORKER_LOSSES = 3  # of a training whose worker is lost, with no epoch finished between
+IDENTICAL_FAILURES = 5  # failures in a row for the same reason, after which nothing more is begun
 NUMBER = re.compile(r"-?\d[\d.]*(e[+-]?\d+)?|-?\b(nan|inf)\b")  # in a failure's reason
-PATIENCE = 10  # usual epochs that a worker may say nothing
-SILENCE = 120.0  # seconds that it may at least
-ASLEEP = 3.0  # seconds between two looks from which on this process has been stopped itself
-STARTING = 600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
-NOT_FOR_WORKERS = ("CRNN_STUDY_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
-TOGETHER_ON_CUDA = 32  # trainings side by side, unless told otherwise; memory may allow fewer
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened to a task: `what` says what, `detail` more.
-
-    ``started`` (None), ``epoch`` and ``resumed`` (a `training.Epoch`, of this worker or of an
-    earlier one) and ``ended`` (a `messages.Outcome`) are told of every task; ``batches`` (a
-    `messages.Batches`), ``split`` (a `messages.Split`) and ``set aside`` (a `messages.SetAside`) of
-    the first of those that are trained side by side.
-    """
-
-    what: str
-    slot: int
-    task: Task
-    progress: Progress
-    detail: object = None
-
-
-OnTrialEnd = Callable[[Task, Outcome], None]
-WORDS: dict[type, str] = {Batches: "batches", Split: "split", SetAside: "set aside"}
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a run takes of the machine.
-
-    Attributes:
-        device: ``cpu`` or ``cuda``.
-        gpus: the CUDA devices (as CUDA_VISIBLE_DEVICES names them) shared out among workers.
-        jobs: trainings at a time.
-        threads: threads of each worker.
-        fuse: replicates that a worker trains side by side, at most.
-    """
-
-    device: str = "cpu"
-    gpus: tuple[str, ...] = ()
-    jobs: int = 1
-    threads: int = 1
-    fuse: int = 1
-
-
-def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:
-    """One job a physical core (or `threads` of them), one a GPU on CUDA."""
-    if device == "cuda":
-        return max(1, len(gpus))
-    return max(1, int(cpu_count(only_physical_cores=True)) // threads)
+STALL_EPOCHS = 10  # usual epochs that a worker may say nothing
+STALL_SECONDS = 120.0  # seconds that it may at least
+SUSPEND_SECONDS = (
+    3.0  # seconds between two looks from which on this process has been stopped itself
+)
 
 
 def run(
     source: Source,
-    place: Workplace,
+    place: TrainingContext,
     recorder: Recorder,
-    machine: Machine,
+    machine: Resources,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     on_trial_end: OnTrialEnd = lambda task, outcome: None,
@@ -129,8 +73,8 @@ def run(
             next run takes them up again.
         UserError: the disk is full, or the storage cannot be written; likewise.
     """
-    slots = [_Slot(number, machine) for number in range(machine.jobs)]
-    dispatcher = _Dispatcher(source, place, recorder, on_event, on_trial_end, check)
+    slots = [LocalWorker(number, machine) for number in range(machine.jobs)]
+    dispatcher = Coordinator(source, place, recorder, on_event, on_trial_end, check)
     looked = time.monotonic()
     try:
         with caught_signals() as caught:
@@ -142,10 +86,12 @@ def run(
                 busy = [slot for slot in slots if slot.tasks]
                 if not busy:
                     return dispatcher.reasons[-1] if dispatcher.hopeless else ""
-                wait([slot.inbox for slot in busy], timeout=LOOK)
+                wait([slot.inbox for slot in busy], timeout=POLL_SECONDS)
                 turn, looked = time.monotonic() - looked, time.monotonic()
                 for slot in busy:
-                    if turn < ASLEEP:  # else its worker may have been stopped with this process
+                    if (
+                        turn < SUSPEND_SECONDS
+                    ):  # else its worker may have been stopped with this process
                         slot.silence += turn
                     dispatcher.attend(slot)
             raise InterruptedRunError(caught[0])
@@ -154,13 +100,13 @@ def run(
             slot.close()
 
 
-class _Dispatcher:
+class Coordinator:
     """Between the source of tasks and the slots: hands out, listens, records how it ended."""
 
     def __init__(
         self,
         source: Source,
-        place: Workplace,
+        place: TrainingContext,
         recorder: Recorder,
         on_event: Callable[[Event], None],
         on_trial_end: OnTrialEnd,
@@ -174,10 +120,10 @@ class _Dispatcher:
     @property
     def hopeless(self) -> bool:
         """Whether the last trainings all failed alike, but for numbers in the reason."""
-        last = [NUMBER.sub("#", reason) for reason in self.reasons[-ALIKE:]]
-        return len(last) == ALIKE and len(set(last)) == 1
+        last = [NUMBER.sub("#", reason) for reason in self.reasons[-IDENTICAL_FAILURES:]]
+        return len(last) == IDENTICAL_FAILURES and len(set(last)) == 1
 
-    def hand_out(self, slot: _Slot) -> None:
+    def hand_out(self, slot: LocalWorker) -> None:
         """Give a slot its next tasks, where there are any."""
         self.check()
         if task := self.source.next():
@@ -187,30 +133,30 @@ class _Dispatcher:
             for task in slot.tasks:
                 self._tell(slot, "started", task)
 
-    def _begin(self, slot: _Slot) -> None:
+    def _begin(self, slot: LocalWorker) -> None:
         """Hand its tasks to a slot's worker, with a claim of their own."""
-        order = Order(slot.tasks, self.place, uuid.uuid4().hex)
+        order = Job(slot.tasks, self.place, uuid.uuid4().hex)
         if path := self.place.checkpoint(order.tasks, order.token):
             _take_over(path, slot.tasks[0].number)
         slot.begin(order)
 
-    def _tell(self, slot: _Slot, what: str, task: Task, detail: object = None) -> None:
+    def _tell(self, slot: LocalWorker, what: str, task: Task, detail: object = None) -> None:
         self.on_event(Event(what, slot.number, task, self.source.progress, detail))
 
-    def attend(self, slot: _Slot) -> None:
+    def attend(self, slot: LocalWorker) -> None:
         """Pass on what a worker said; record its tasks' ends where they have ended."""
-        outcomes: list[Outcome] | None = None
+        outcomes: list[TrialOutcome] | None = None
         for message in slot.messages():
-            if isinstance(message, Ended):
+            if isinstance(message, JobFinished):
                 outcomes = message.outcomes
             else:
                 self._pass_on(slot, message)
-        patience = max(SILENCE, PATIENCE * self.usual) if slot.spoken else STARTING
+        patience = max(STALL_SECONDS, STALL_EPOCHS * self.usual) if slot.spoken else STARTUP_SECONDS
         if outcomes is None and not slot.dead and slot.silence < patience:
             return
         if outcomes is None:
             reason = "killed, or out of memory" if slot.dead else "it said nothing any more"
-            self._again(slot, f"lost its worker process {ATTEMPTS} times ({reason})")
+            self._again(slot, f"lost its worker process {MAX_WORKER_LOSSES} times ({reason})")
         elif any(outcome.state == "DISK" for outcome in outcomes):
             raise UserError(
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
@@ -221,8 +167,8 @@ class _Dispatcher:
         else:
             self._end_or_again(slot, outcomes)
 
-    def _pass_on(self, slot: _Slot, message: object) -> None:
-        if isinstance(message, Told):
+    def _pass_on(self, slot: LocalWorker, message: object) -> None:
+        if isinstance(message, EpochFinished):
             self.usual = max(self.usual, message.epoch.seconds * len(slot.tasks))
             slot.losses = slot.losses if message.again else 0
             what, task = "resumed" if message.again else "epoch", slot.tasks[message.member]
@@ -232,9 +178,9 @@ class _Dispatcher:
                 slot.answer(Answer(prune))
             self._tell(slot, what, task, message.epoch)
         else:
-            self._tell(slot, WORDS[type(message)], slot.tasks[0], message)
+            self._tell(slot, NAMES[type(message)], slot.tasks[0], message)
 
-    def _end_or_again(self, slot: _Slot, outcomes: list[Outcome]) -> None:
+    def _end_or_again(self, slot: LocalWorker, outcomes: list[TrialOutcome]) -> None:
         """Record the ends of its tasks; those that memory was short for are tried again."""
         ends = list(zip(slot.tasks, outcomes, strict=True))
         short = [(task, outcome) for task, outcome in ends if outcome.state == "MEMORY"]
@@ -242,19 +188,19 @@ class _Dispatcher:
         if short:
             slot.tasks = [task for task, _ in short]
             reasons = _reasons([outcome for _, outcome in short])
-            self._again(slot, f"out of memory {ATTEMPTS} times: {reasons}")
+            self._again(slot, f"out of memory {MAX_WORKER_LOSSES} times: {reasons}")
 
-    def _again(self, slot: _Slot, reason: str) -> None:
+    def _again(self, slot: LocalWorker, reason: str) -> None:
         """A new worker goes on with the tasks, unless too many have been lost."""
         slot.losses += 1
         slot.renew()  # which gives back the memory of the old one
-        if slot.losses < ATTEMPTS:
+        if slot.losses < MAX_WORKER_LOSSES:
             self._begin(slot)
             return
-        failed = Outcome("FAIL", None, {"failure": reason, "fused": len(slot.tasks)})
+        failed = TrialOutcome("FAIL", None, {"failure": reason, "fused": len(slot.tasks)})
         self._end(slot, [(task, failed) for task in slot.tasks])
 
-    def _end(self, slot: _Slot, ends: list[tuple[Task, Outcome]]) -> None:
+    def _end(self, slot: LocalWorker, ends: list[tuple[Task, TrialOutcome]]) -> None:
         slot.tasks = []
         machine = {"device": slot.machine.device, "threads": slot.machine.threads}
         for task, outcome in ends:
@@ -282,120 +228,5 @@ def _take_over(path: Path, number: int) -> None:
         latest.rename(path)
 
 
-def _reasons(outcomes: list[Outcome]) -> str:
+def _reasons(outcomes: list[TrialOutcome]) -> str:
     return "; ".join(dict.fromkeys(str(outcome.attributes["failure"]) for outcome in outcomes))
-
-
-class _Slot:
-    """A place for trainings: one worker process, and a pipe to it and from it.
-
-    It trains one task at a time, or several side by side.
-
-    Attributes:
-        number: its own, from 0.
-        machine: what it takes of the machine.
-        tasks: what it trains; none where it is free.
-        losses: how many workers these tasks have lost since an epoch of them ended.
-        spoken: whether this worker has said anything yet.
-        silence: seconds since it last did, or was handed its tasks; only those in which this
-            process was running itself.
-        dead: whether its pipe has ended, as it does with the worker.
-    """
-
-    def __init__(self, number: int, machine: Machine) -> None:
-        self.number, self.machine = number, machine
-        self.tasks: list[Task] = []
-        self.losses = 0
-        self.environment = _environment(number, machine)
-        self._open()
-
-    def _open(self) -> None:
-        """Two pipes and a worker at their other ends, which starts with its first tasks."""
-        self.spoken = self.dead = False
-        self.silence = 0.0
-        spawn = get_context("spawn")
-        orders, self.orders = spawn.Pipe(duplex=False)
-        self.inbox, channel = spawn.Pipe(duplex=False)
-        words = (orders, channel, os.getpid(), self.machine.threads)
-        self.worker = spawn.Process(target=serve, args=words, daemon=True)
-        self.ends = (orders, channel)
-
-    def begin(self, order: Order) -> None:
-        """Hand its tasks to the worker."""
-        self.silence = 0.0
-        if self.worker.pid is None:
-            with ctrl_c_ignored(), _worker_surroundings(self.environment):
-                self.worker.start()
-            for end in self.ends:  # the worker's alone from now on: they close when it dies
-                end.close()
-        self._send(order)
-
-    def answer(self, answer: Answer) -> None:
-        """Answer what the worker has asked."""
-        self._send(answer)
-
-    def _send(self, word: Order | Answer) -> None:
-        with suppress(BrokenPipeError):  # dead already, as its own pipe will tell
-            self.orders.send(word)
-
-    def messages(self) -> Iterator[object]:
-        """What the worker has said since the last look."""
-        while not self.dead and self.inbox.poll():
-            try:
-                message = self.inbox.recv()
-            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
-                self.dead = True
-                return
-            self.silence, self.spoken = 0.0, True
-            yield message
-
-    def close(self) -> None:
-        """End the worker, whatever it does."""
-        if self.worker.pid is not None:
-            self.worker.kill()
-            self.worker.join()
-        for end in (*self.ends, self.inbox, self.orders):
-            end.close()
-
-    def renew(self) -> None:
-        """A new worker with new pipes: the old ones may hold half a message."""
-        self.close()
-        self._open()
-
-
-@contextmanager
-def _worker_surroundings(values: Mapping[str, str]) -> Iterator[None]:
-    """The environment and the words that processes started meanwhile get.
-
-    Workers run the user's code: nothing there leads to the storage, nor to its password.
-    """
-    environment, words = dict(os.environ), sys.argv
-    os.environ.update(values)
-    for name in NOT_FOR_WORKERS:
-        os.environ.pop(name, None)
-    sys.argv = words[:1]
-    try:
-        yield
-    finally:
-        sys.argv = words
-        for name in {*values, *NOT_FOR_WORKERS}:
-            if name in environment:
-                os.environ[name] = environment[name]
-            else:
-                os.environ.pop(name, None)
-
-
-def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
-    """The environment variables of a worker: its threads, the GPUs that it may see, its memory.
-
-    Left to itself, glibc gives a training step's memory back to the system after it, and the
-    system clears it for the next one: 2 ms of a step of 20. So it is told to keep it.
-    """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
-    return {**dict.fromkeys(names, str(threads)), **keep, "CUDA_VISIBLE_DEVICES": visible}
-
-
-def _environment(number: int, machine: Machine) -> dict[str, str]:
-    visible = machine.gpus[number % len(machine.gpus)] if machine.gpus else ""
-    return worker_environment(machine.threads, visible)

@@ -7,36 +7,35 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import IntegrityError
 
-from ablation.design.arms import Plan, check_counts
 from ablation.design.checks import check_beginning, wanted_seeds
+from ablation.design.loading import check_counts
 from ablation.errors import UserError, one_line
 from ablation.files import DAMAGED, checkpoint_number, remove
 from ablation.folders import check_name, study_folder
-from ablation.running.coordinator import (
-    ALIKE,
-    TOGETHER_ON_CUDA,
-    Event,
-    Machine,
-    OnTrialEnd,
-    default_jobs,
-    run,
-)
-from ablation.running.messages import Workplace
+from ablation.running.conditions import pack_size, run_conditions
+from ablation.running.coordinator import IDENTICAL_FAILURES, run
+from ablation.running.events import Event, OnTrialEnd
+from ablation.running.messages import TrainingContext
 from ablation.running.recording import Recorder
+from ablation.running.request import Request
+from ablation.running.resources import Resources
 from ablation.scheduling import confirmation as confirm
+from ablation.scheduling.designed import DesignedSource
+from ablation.scheduling.extension import check_extension
 from ablation.scheduling.search import SearchSource
-from ablation.scheduling.source import DesignedSource, Progress
+from ablation.scheduling.source import Progress
 from ablation.signals import forget
 from ablation.storage import (
     LONG_PATIENCE,
     StorageError,
     UnreadableError,
+    display_url,
     lock,
     open_storage,
     opened_storage,
@@ -44,60 +43,11 @@ from ablation.storage import (
     save_study,
     second_name,
     settle,
-    shown,
     sqlite_file,
     study_names,
     url_of,
 )
-from ablation.storage.environment import environment
 from ablation.storage.record import Record, confirming, find_record, load_record, merge
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked for; None leaves a choice to the study or the machine.
-
-    Attributes:
-        plan: the space, overrides applied.
-        study: the study's name.
-        url: the storage's URL.
-        results: the folder that results go to.
-        data: the data folder.
-        seeds: a number of seeds in place of the space's own (a search's: of its confirmation).
-        trials: a search's trials in place of the space's own.
-        confirm: confirm what a search finds, where its space says how.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``fp32`` or ``bf16``.
-        threads: threads of a worker.
-        jobs: trainings at a time.
-        fuse: replicates that a worker trains side by side: ``auto``, ``off`` or a number.
-        retry_failed: train failed replicates once more.
-        timeout: nothing new starts after so many seconds.
-        keep_weights: keep the final weights of what is trained.
-    """
-
-    plan: Plan
-    study: str
-    url: str
-    results: Path
-    data: Path | None = None
-    seeds: int | None = None
-    trials: int | None = None
-    confirm: bool = True
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    jobs: int | None = None
-    fuse: str = "auto"
-    retry_failed: bool = False
-    timeout: float | None = None
-    keep_weights: bool = False
-
-    @property
-    def confirms(self) -> bool:
-        """Whether a search is to be confirmed in this run."""
-        return self.confirm and self.plan.space.confirm is not None
-
 
 OnEvent = Callable[[Event], None]
 Display = Callable[[str], AbstractContextManager[OnEvent]]
@@ -135,7 +85,7 @@ def launch(
         _say_what_diverged(request, progress, say)
         return progress
     study, begun = _trains(request, stored, asked)
-    conditions, machine = _conditions(request, stored, study, begun, asked)
+    conditions, machine = run_conditions(request, stored, study, begun, asked)
     data = _prepare_data(request, say)
     with _storage(request, say) as storage, lock(storage, request.study) as held:
         if why := second_name(storage):
@@ -216,7 +166,7 @@ class _Training:
         request: Request,
         storage: RDBStorage,
         check: Callable[[], None],
-        machine: Machine,
+        machine: Resources,
         data: Path,
         display: Display,
         say: Callable[[str], None],
@@ -232,7 +182,7 @@ class _Training:
         folder = study_folder(self.request.results, study).absolute()
         checkpoints = folder / "checkpoints"
         weights = folder / "weights" if self.request.keep_weights else None
-        place = Workplace(self.data, self.machine.device, checkpoints, weights)
+        place = TrainingContext(self.data, self.machine.device, checkpoints, weights)
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         with _unless_gone(self.storage, study):
@@ -249,7 +199,9 @@ class _Training:
                 )  # fmt: skip
         self._tidy(study, checkpoints)
         if why:
-            self.say(f"Stopped, because {ALIKE} trainings in a row failed alike: {why}")
+            self.say(
+                f"Stopped, because {IDENTICAL_FAILURES} trainings in a row failed alike: {why}"
+            )
         return source.progress
 
     def _tidy(self, study: str, folder: Path) -> None:
@@ -291,9 +243,9 @@ def _unless_gone(storage: RDBStorage, study: str) -> Iterator[None]:
         if study in study_names(storage):
             raise
         raise StorageError(
-            f"study {study} has gone from {shown(url_of(storage))}: it was deleted or renamed "
-            "while it ran; the same command begins it again, --study NAME goes on with a renamed "
-            "one"
+            f"study {study} has gone from {display_url(url_of(storage))}: it was deleted or "
+            "renamed while it ran; the same command begins it again, --study NAME goes on with "
+            "a renamed one"
         ) from None
 
 
@@ -315,7 +267,7 @@ def _stored(request: Request) -> Record | None:
 
 def _asked(request: Request, stored: Record | None) -> Record:
     search = request.plan.space.search
-    fuse = _fuse(request.fuse, "cpu")
+    fuse = pack_size(request.fuse, "cpu")
     check_counts(request.plan, request.seeds, request.trials)
     if search is not None and request.seeds is not None and not request.confirms:
         raise UserError("--seeds: a search's are those of its confirmation, left out here")
@@ -334,7 +286,7 @@ def _merged(storage: RDBStorage, request: Request, stored: Record | None, record
         record = replace(record, trials=stored.trials)
     merged = merge(request.study, stored, record)
     if stored and stored.trials:
-        confirm.check_extension(storage, request.study, stored, merged)
+        check_extension(storage, request.study, stored, merged)
     return merged
 
 
@@ -375,78 +327,6 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
             progress += _source(storage, request, study, kept).progress
     progress.idle = progress.all_ended
     return progress if progress.idle else None
-
-
-def _conditions(
-    request: Request, stored: Record | None, study: str, begun: Record | None, asked: Record
-) -> tuple[Record, Machine]:
-    """Device, precision and threads: a study keeps those that it was begun with.
-
-    A confirmation is a study of its own: it begins with its search's unless others are asked for.
-    """
-    from crnn.training.train import DeviceError, pick_device, pick_precision
-
-    known = begun or stored
-    wish = known.device if known and request.device == "auto" else request.device
-    device = pick_device(wish)
-    if begun:
-        given = {
-            "device": device.type, "precision": request.precision, "threads": request.threads
-        }  # fmt: skip
-        for key, value in given.items():
-            kept = getattr(begun, key)
-            if value not in (None, "auto", kept):
-                raise StorageError(
-                    f"study {study} was begun with {key} {kept}: leave --{key} out, "
-                    "or run it as a study of its own with --study NAME"
-                )
-    precision = known.precision if known and request.precision == "auto" else request.precision
-    try:
-        precision = pick_precision(precision, device)
-    except DeviceError as error:
-        if known is None or request.precision != "auto":
-            raise
-        raise StorageError(f"study {request.study} was begun in {precision}: {error}") from None
-    threads = known.threads if known and request.threads is None else request.threads or 1
-    gpus = _gpus(device.index) if device.type == "cuda" else ()
-    jobs = request.jobs or default_jobs(device.type, gpus, threads)
-    record = replace(
-        asked,
-        device=device.type,
-        precision=precision,
-        threads=threads,
-        environments=(environment(_gpu_name(device.index) if gpus else ""),),
-    )
-    return record, Machine(device.type, gpus, jobs, threads, _fuse(request.fuse, device.type))
-
-
-def _fuse(asked: str, device: str) -> int:
-    """How many replicates a worker trains side by side, at most."""
-    if asked == "off" or (asked == "auto" and device == "cpu"):
-        return 1
-    if asked == "auto":
-        return TOGETHER_ON_CUDA
-    if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 1000:
-        return int(asked)
-    raise UserError(f"--fuse {asked}: takes auto, off, or a number from 1 to 1000")
-
-
-def _gpus(index: int | None) -> tuple[str, ...]:
-    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them: all, or the one asked for."""
-    import torch
-
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    every = torch.cuda.device_count()
-    # CUDA takes them up to the first that is none: as many as it counts.
-    names = visible.split(",")[:every] if visible else map(str, range(every))
-    gpus = tuple(name.strip() for name in names)
-    return gpus if index is None else (gpus[index],)
-
-
-def _gpu_name(index: int | None) -> str:
-    import torch
-
-    return str(torch.cuda.get_device_name(index or 0))
 
 
 def _prepare_data(request: Request, say: Callable[[str], None]) -> Path:

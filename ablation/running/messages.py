@@ -13,11 +13,11 @@ from ablation.files import checkpoint_file
 
 if TYPE_CHECKING:
     from ablation.scheduling.source import Task
-    from crnn.training.train import Epoch
+    from crnn.training.results import Epoch
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchProgress:
     """Word from a worker: batches done in an epoch (from 1)."""
 
     epoch: int
@@ -26,7 +26,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class Told:
+class EpochFinished:
     """Word from a worker: an epoch of its task number `member` (from 0).
 
     `again` where an earlier worker trained it, and this one goes on from its checkpoint; `asks`
@@ -40,21 +40,21 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Split:
+class PackHalved:
     """Word from a worker: so many replicates do not fit into memory side by side."""
 
     members: int
 
 
 @dataclass(frozen=True)
-class SetAside:
+class CheckpointDamaged:
     """Word from a worker: a checkpoint was damaged; where it is now. The training starts over."""
 
     path: Path
 
 
 @dataclass(frozen=True)
-class Workplace:
+class TrainingContext:
     """What all trainings of a run have in common.
 
     Attributes:
@@ -79,7 +79,7 @@ class Workplace:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a training ended: COMPLETE, PRUNED or FAIL, and what to record with the trial.
 
     Or why it did not: MEMORY is out, DISK is full, or the run has to STOP for what a person must
@@ -92,14 +92,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobFinished:
     """Word from a worker: what came of all its tasks (see `work`); it waits for the next ones."""
 
-    outcomes: list[Outcome]
+    outcomes: list[TrialOutcome]
 
 
 @dataclass(frozen=True)
-class Order:
+class Job:
     """Word to a worker: trainings to be done side by side.
 
     Attributes:
@@ -109,7 +109,7 @@ class Order:
     """
 
     tasks: list[Task]
-    place: Workplace
+    place: TrainingContext
     token: str
 
 

@@ -15,7 +15,7 @@ from ablation.scheduling.source import Task
 from ablation.storage import report_steps, reported_steps
 
 if TYPE_CHECKING:
-    from crnn.training.train import Epoch
+    from crnn.training.results import Epoch
 
 
 class Recorder:

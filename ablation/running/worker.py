@@ -21,13 +21,22 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.files import disk_full, set_aside, too_large, trial_file
 from ablation.quiet import silence_warnings
-from ablation.running.messages import Answer, Batches, Ended, Order, Outcome, SetAside, Split, Told
+from ablation.running.messages import (
+    Answer,
+    BatchProgress,
+    CheckpointDamaged,
+    EpochFinished,
+    Job,
+    JobFinished,
+    PackHalved,
+    TrialOutcome,
+)
 
 if TYPE_CHECKING:
-    from ablation.running.messages import Workplace
+    from ablation.running.messages import TrainingContext
     from ablation.scheduling.source import Task
     from crnn.data.fashion_mnist import FashionMNIST
-    from crnn.training.train import DivergedError, Epoch, Result, State
+    from crnn.training.results import DivergedError, Epoch, Result, TrainingState
 
 PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
 OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
@@ -47,8 +56,8 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     Ctrl-C is left to the coordinator.
 
     Args:
-        orders: where each `Order` comes from, and each `Answer` to a question meanwhile.
-        channel: where words on it go, an `Ended` at the end of each order.
+        orders: where each `Job` comes from, and each `Answer` to a question meanwhile.
+        channel: where words on it go, an `JobFinished` at the end of each order.
         parent: the coordinator's process number.
         threads: for PyTorch.
     """
@@ -62,7 +71,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     torch.set_num_threads(threads)
     with suppress(EOFError, BrokenPipeError):  # the coordinator has hung up
         while True:
-            _send(Ended(work(orders.recv())))
+            _send(JobFinished(work(orders.recv())))
 
 
 def _die_with(parent: int) -> None:
@@ -72,7 +81,7 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(order: Order) -> list[Outcome]:
+def work(order: Job) -> list[TrialOutcome]:
     """Train a replicate, or several side by side.
 
     What goes wrong in it comes back as an outcome, not as an exception.
@@ -92,14 +101,14 @@ def work(order: Order) -> list[Outcome]:
         epochs[member].append(epoch)
         task = tasks[member]
         asks = task.pruner is not None and epoch.epoch < task.setting.train.epochs
-        _send(Told(member, epoch, again, asks))
+        _send(EpochFinished(member, epoch, again, asks))
         if asks and _answer().prune:
             raise _PrunedError
 
     try:
         return _train(tasks, 0, order.place, order.token, on_epoch)
     except _PrunedError:  # of a search, whose trials are trained alone
-        return [Outcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
+        return [TrialOutcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
     except Exception as error:
         return [_failed(error, seen, len(tasks)) for seen in epochs]
 
@@ -107,10 +116,10 @@ def work(order: Order) -> list[Outcome]:
 def _train(
     tasks: list[Task],
     first: int,
-    place: Workplace,
+    place: TrainingContext,
     token: str,
     on_epoch: Callable[[int, Epoch, bool], None],
-) -> list[Outcome]:
+) -> list[TrialOutcome]:
     """Train side by side, or in halves where that does not fit into memory.
 
     What goes wrong in a half is the outcome of that half alone.
@@ -126,7 +135,8 @@ def _train(
 
     from crnn.data.fashion_mnist import check_unchanged
     from crnn.training.checkpoint import write_checkpoint
-    from crnn.training.train import StateError, train_together
+    from crnn.training.results import StateError
+    from crnn.training.train import train_packed
 
     last, path, own = 0.0, place.checkpoint(tasks, token), _marks(tasks, place.device)
 
@@ -134,7 +144,7 @@ def _train(
         nonlocal last
         if done == of or time.monotonic() - last >= PROGRESS_INTERVAL:
             last = time.monotonic()
-            _send(Batches(epoch, done, of))
+            _send(BatchProgress(epoch, done, of))
 
     epochs: list[list[Epoch]] = [[] for _ in tasks]
 
@@ -144,27 +154,27 @@ def _train(
         epochs[member].append(epoch)
         on_epoch(first + member, epoch, again)
 
-    def on_state(state: State) -> None:
+    def on_state(state: TrainingState) -> None:
         check_unchanged(place.data)  # what it was trained on is in the checkpoint for good
         if path:
             with _placed():
                 write_checkpoint(path, state, own)
 
-    def on_begin(begin: State) -> None:
-        for member, seen in enumerate(begin.epochs):
+    def on_resume(state: TrainingState) -> None:
+        for member, seen in enumerate(state.epochs):
             for epoch in seen:
                 told(member, epoch, again=True)
 
-    def trained(begin: State | None) -> list[Result | DivergedError]:
-        results = train_together(
+    def trained(resume_from: TrainingState | None) -> list[Result | DivergedError]:
+        results = train_packed(
             [(task.setting, task.seed) for task in tasks],
             _data(place.data),
             device=place.device,
             score_test=tasks[0].score_test,
             on_epoch=told,
             on_batch=on_batch,
-            begin=begin,
-            on_begin=on_begin,
+            resume_from=resume_from,
+            on_resume=on_resume,
             on_state=on_state,
         )
         check_unchanged(place.data)
@@ -177,7 +187,7 @@ def _train(
             if path is None:
                 raise
             with _placed():
-                _send(SetAside(set_aside(path)))
+                _send(CheckpointDamaged(set_aside(path)))
             results = trained(None)
     except _PrunedError:
         raise
@@ -191,7 +201,7 @@ def _train(
         ends = zip(results, epochs, strict=True)
         return [_ended(result, seen, len(tasks)) for result, seen in ends]
     torch.cuda.empty_cache()  # only here, where nothing holds the failed network any more
-    _send(Split(len(tasks)))
+    _send(PackHalved(len(tasks)))
     half = len(tasks) // 2
     return [
         *_train(tasks[:half], first, place, token, on_epoch),
@@ -223,7 +233,7 @@ def _marks(tasks: list[Task], device: str) -> dict[str, str]:
     return {"members": str(members), "threads": str(torch.get_num_threads()), **conditions}
 
 
-def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
+def _earlier(path: Path | None, marks: dict[str, str]) -> TrainingState | None:
     """What an earlier worker left of this training."""
     from crnn.training.checkpoint import DamagedError, read_checkpoint
 
@@ -233,7 +243,7 @@ def _earlier(path: Path | None, marks: dict[str, str]) -> State | None:
         return read_checkpoint(path, marks)
     except DamagedError:
         with _placed():
-            _send(SetAside(set_aside(path)))
+            _send(CheckpointDamaged(set_aside(path)))
         return None
 
 
@@ -247,7 +257,7 @@ def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path
             save_weights(result.model, folder / trial_file(task.number), own)
 
 
-def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> Outcome:
+def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> TrialOutcome:
     if isinstance(result, Exception):
         return _failed(result, epochs, fused)
     attributes: dict[str, Any] = {"seconds": result.seconds, **_history(epochs, fused)}
@@ -255,12 +265,12 @@ def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> O
         attributes["test_accuracy"] = result.test.accuracy
         attributes["test_loss"] = result.test.loss
         attributes["confusion"] = result.test.confusion
-    return Outcome("COMPLETE", result.val_accuracy, attributes)
+    return TrialOutcome("COMPLETE", result.val_accuracy, attributes)
 
 
-def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
+def _failed(error: Exception, epochs: list[Epoch], fused: int) -> TrialOutcome:
     from crnn.data.idx import DataError
-    from crnn.training.train import DivergedError
+    from crnn.training.results import DivergedError
 
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
@@ -268,14 +278,16 @@ def _failed(error: Exception, epochs: list[Epoch], fused: int) -> Outcome:
     if isinstance(error, DivergedError):
         found["diverged"] = len(epochs) + 1
     if isinstance(error, DataError):
-        return Outcome("STOP", None, {"failure": str(error)})
+        return TrialOutcome("STOP", None, {"failure": str(error)})
     if too_large(error):
-        return Outcome("STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"})
+        return TrialOutcome(
+            "STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"}
+        )
     if disk_full(error):
-        return Outcome("DISK", None, found)
+        return TrialOutcome("DISK", None, found)
     if isinstance(error, _PlaceError):
-        return Outcome("STOP", None, {"failure": f"{error}; mend that"})
-    return Outcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
+        return TrialOutcome("STOP", None, {"failure": f"{error}; mend that"})
+    return TrialOutcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -14,9 +14,11 @@ from statistics import fmean
 
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import Arm, Stage, enumerate_arms, full_length, make_arm
+from ablation.design.arms import Arm, Stage, full_length, make_arm
+from ablation.design.loading import enumerate_arms
 from ablation.design.origin import Drawn
 from ablation.scheduling.arm_names import ArmNames
+from ablation.scheduling.extension import _seeds_too_late
 from ablation.scheduling.path import forest, path_stage, with_path_origins
 from ablation.space.schema import Confirm
 from ablation.storage import StorageError, TrialRow
@@ -26,11 +28,10 @@ from crnn.network.config import Setting
 
 OF_SEARCH = ("arm", "setting", "diverged")  # the attributes of its trials that are read here
 OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)
-OF_ITS_OWN = "take that back, or run it as a study of its own with --study NAME"
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A setting that the search has trained to its end, as an arm's, and what came of it."""
 
     number: int
@@ -38,23 +39,23 @@ class Found:
     value: float
 
 
-def found(search: Record, rows: Sequence[TrialRow]) -> list[Found]:
+def ranked_results(search: Record, rows: Sequence[TrialRow]) -> list[SearchResult]:
     """The search's completed settings, best first; each as the first trial of it.
 
     A draw that diverged is none: its value stands there for the sampler alone.
     """
-    first: dict[str, Found] = {}
+    first: dict[str, SearchResult] = {}
     for row in rows:
         if "arm" not in row.attributes or is_diverged(row.attributes):
             continue
         if row.state == "COMPLETE" and row.value is not None:
             setting = full_length(search.plan.space, row.attributes["setting"])
-            first.setdefault(setting.digest, Found(row.number, setting, row.value))
+            first.setdefault(setting.digest, SearchResult(row.number, setting, row.value))
     return sorted(first.values(), key=lambda each: (-each.value, each.number))
 
 
 def candidates(
-    search: Record, ranked: Sequence[Found], top: int, names: ArmNames
+    search: Record, ranked: Sequence[SearchResult], top: int, names: ArmNames
 ) -> tuple[Arm, ...]:
     """The arms to confirm: the baseline, the named ones, and the best `top` of the others.
 
@@ -145,7 +146,7 @@ def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
     own = {arm.setting.digest: arm for arm in enumerate_arms(record.plan.space)[0]}
     rows = checked_trials(storage, study, OF_SEARCH) if find_record(storage, study) else []
     names = ArmNames(replace(record.plan, arms=tuple(own.values())), rows)
-    ranked = found(record, rows)
+    ranked = ranked_results(record, rows)
     drawn = {each.setting.digest: Drawn(each.number, rank) for rank, each in enumerate(ranked, 1)}
 
     def known(arm: Arm) -> Arm:
@@ -172,61 +173,6 @@ def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
     )
     stage = replace(record.path, arms=path)
     return replace(record, plan=plan, path=stage, chosen=new[record.chosen])
-
-
-def check_extension(storage: RDBStorage, study: str, before: Record, wanted: Record) -> None:
-    """Refuse to search on once what was found is being confirmed.
-
-    Args:
-        storage: where both are.
-        study: the search.
-        before: its record so far.
-        wanted: its record as it is wanted now.
-
-    Raises:
-        StorageError: it wants more trials or arms than those that the confirmation rests on, or
-            more seeds than those that the path rests on, or another confirmation.
-    """
-    confirmed = find_record(storage, confirming(storage, study))
-    if confirmed is None:
-        return
-    if changed := _changes(before.plan.space.confirm, wanted.plan.space.confirm, confirmed):
-        raise StorageError(f"study {study}: {changed}")
-    known = {arm.name for arm in before.plan.arms}
-    more = [f"arm {arm.name}" for arm in wanted.plan.arms if arm.name not in known]
-    if wanted.trials > before.trials:
-        more.append(f"{wanted.trials:,} trials")
-    if more:
-        raise StorageError(
-            f"study {study}: what its {before.wanted:,} trials found is being confirmed, so "
-            f"{more[0]} would come too late; {OF_ITS_OWN}"
-        )
-
-
-def _changes(was: Confirm | None, now: Confirm | None, begun: Record) -> str:
-    """What a confirmation that has begun can no longer change, and how to mend it; else nothing.
-
-    Its arms stay. Seeds are only added: its own until the path begins, the path's at any time.
-    """
-    if was is None or now is None or now.top != was.top or now.seeds < was.seeds:
-        return f"its confirmation has begun: [confirm] was {was}, is {now}; {OF_ITS_OWN}"
-    if begun.path is None:
-        return ""
-    if now.seeds > max(was.seeds, len(begun.seeds)):
-        return _seeds_too_late(begun, "take the space's [confirm] seeds back")
-    if now.path_count(len(begun.seeds)) < len(begun.path.seeds):
-        return (
-            f"its path has begun with {len(begun.path.seeds)} seeds, and seeds are only added; "
-            "take the space's [confirm] path_seeds back"
-        )
-    return ""
-
-
-def _seeds_too_late(confirmed: Record, mend: str) -> str:
-    return (
-        f"its path has begun from what {len(confirmed.seeds)} seeds confirmed; "
-        f"{mend}, or confirm with more in a study of its own with --study NAME"
-    )
 
 
 def sentence(record: Record, search: Record) -> str:
@@ -256,7 +202,7 @@ def _begun(
     search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record, count: int | None
 ) -> Record:
     names = ArmNames(search.plan, rows)
-    arms = candidates(search, found(search, rows), asked.top, names)
+    arms = candidates(search, ranked_results(search, rows), asked.top, names)
     return Record(
         confirmation_plan(search.plan, arms),
         seeds=_seeds(search, count or asked.seeds),
@@ -294,7 +240,7 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
     that it has. Where the baseline has no result, the mean of each seed stands in for it.
     """
     done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
-    found = {
+    ranked_results = {
         arm.name: {
             seed: value
             for seed in record.seeds
@@ -302,15 +248,15 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
         }
         for arm in record.plan.arms
     }
-    base, most = record.plan.arms[0], max(map(len, found.values()))
-    reference = found[base.name] or {
+    base, most = record.plan.arms[0], max(map(len, ranked_results.values()))
+    reference = ranked_results[base.name] or {
         seed: fmean(values)
         for seed in record.seeds
-        if (values := [by_seed[seed] for by_seed in found.values() if seed in by_seed])
+        if (values := [by_seed[seed] for by_seed in ranked_results.values() if seed in by_seed])
     }
 
     def effect(arm: Arm) -> float:
-        by_seed = found[arm.name]
+        by_seed = ranked_results[arm.name]
         pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
         return fmean(pairs) if pairs else -math.inf
 
@@ -318,10 +264,10 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
     steady = [
         arm
         for arm in record.plan.arms[1:]
-        if len(found[arm.name]) == most
+        if len(ranked_results[arm.name]) == most
         and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
     ]
-    whole = [base] if len(found[base.name]) == most or diverged else []
+    whole = [base] if len(ranked_results[base.name]) == most or diverged else []
     return max([*whole, *steady] or [base], key=effect)  # the first of equals
 
 
@@ -333,7 +279,7 @@ def _with_path(
     path = record.path or Stage("path", (), ())
     best = next(arm for arm in arms if arm.name == record.chosen)
     if count and not path.arms and best.setting.digest != space.baseline.digest:
-        tried = found(search, checked_trials(storage, study, OF_SEARCH))
+        tried = ranked_results(search, checked_trials(storage, study, OF_SEARCH))
         values = [(each.setting, each.value) for each in tried]
         if values:  # else nothing says in which order
             predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]

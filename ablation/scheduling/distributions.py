@@ -21,8 +21,9 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from ablation.errors import one_line
+from ablation.settings import Value, bounds, text_of
 from ablation.space.schema import Factor
-from crnn.network.config import FIELDS, Setting, Value, bounds, text_of
+from crnn.network.config import FIELDS, Setting
 
 BLOCK_NAMES = {"filter_sizes": "filter", "channels": "channels", "strides": "stride"}
 

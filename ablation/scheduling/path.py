@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ablation.design.arms import Arm, Stage, arm_name, differences, make_arm, why_not
+from ablation.design.arms import Arm, Stage, arm_name, differences, make_arm
+from ablation.design.feasibility import infeasible_reason
 from ablation.design.origin import Baseline, Named, Origin, Step, WithoutChange, having
+from ablation.settings import Value, text_of
 from ablation.space.schema import BASELINE, Factor, Space
-from crnn.network.config import Setting, Value, text_of
+from crnn.network.config import Setting
 
 Change = dict[str, Value]
 Predict = Callable[[Sequence[Setting]], Sequence[float]]
@@ -79,7 +81,7 @@ def _possible(space: Space, now: Setting, change: Change) -> bool:
     changed = now.replace(**change)
     if not space.undrawn(changed).isdisjoint(change) or changed.digest == now.digest:
         return False
-    return why_not(space, changed) is None
+    return infeasible_reason(space, changed) is None
 
 
 def without(space: Space, best: Setting, change: Change) -> Setting:
@@ -136,7 +138,7 @@ def path_stage(
     for step in made:
         setting = without(space, made[-1].setting, step.change)
         origin = WithoutChange(tuple(step.change))
-        if not _add(arms, setting, origin) and why_not(space, setting) is None:
+        if not _add(arms, setting, origin) and infeasible_reason(space, setting) is None:
             arms.append(make_arm(space, setting, name(setting), [origin], chosen.name))
     for arm in known:
         if having(arm.origins, Named) and not _add(arms, arm.setting, Named()):

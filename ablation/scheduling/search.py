@@ -16,15 +16,17 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from ablation.design.arms import Arm, cost, excesses, make_arm, why_not
+from ablation.design.arms import Arm, make_arm
 from ablation.design.checks import exceeding_batch
+from ablation.design.feasibility import constraint_violations, infeasible_reason
 from ablation.design.origin import Drawn
-from ablation.errors import one_line
+from ablation.errors import did_you_mean, one_line
+from ablation.planning.cost import cost
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.distributions import as_drawn, drawn, fault_of, searched, suggest
 from ablation.scheduling.samplers import make_sampler
 from ablation.scheduling.source import Progress, Task, trial_attributes
-from ablation.space.reader import nearest
+from ablation.settings import Value
 from ablation.space.schema import Factor, Sampler, Search, Space
 from ablation.storage import (
     StorageError,
@@ -37,7 +39,7 @@ from ablation.storage import (
 )
 from ablation.storage.attributes import TrialAttributes, checked_trials, is_diverged, is_ours
 from ablation.storage.record import Record
-from crnn.network.config import CHANCE, Setting, Value
+from crnn.network.config import CHANCE, Setting
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
 OF_RESULT = ("history", "diverged", "failure")  # what a trial has from its training
@@ -185,7 +187,7 @@ class SearchSource:
         distributions: dict[str, BaseDistribution] = {f.name: searched(f) for f in active}
         setting = self._short(arm.setting)
         attributes = trial_attributes(arm, setting, self.search.seed, "search")
-        limits = excesses(self.space, arm.setting)
+        limits = constraint_violations(self.space, arm.setting)
         trial_id = create_trial(self.storage, self.study, params, distributions, attributes, limits)
         return self._begun(trial_id, arm.name, setting)
 
@@ -239,7 +241,7 @@ class SearchSource:
 
     def _why_not(self, setting: Setting) -> str | None:
         """Why a draw is not trained."""
-        if why := why_not(self.space, setting):
+        if why := infeasible_reason(self.space, setting):
             return why
         # A study that was begun with such a batch goes on with it.
         begun = exceeding_batch(self.space, self.space.baseline)
@@ -251,7 +253,7 @@ class SearchSource:
         found = self.storage.get_trial_system_attrs(trial._trial_id)
         for name, value in found.get("fixed_params", {}).items():
             if name not in factors:
-                return f"{one_line(str(name))} is no factor; {nearest(str(name), factors)}"
+                return f"{one_line(str(name))} is no factor; {did_you_mean(str(name), factors)}"
             if why := fault_of(factors[name], value):
                 return why
         return ""
@@ -274,7 +276,7 @@ class SearchSource:
     def _constrain(self, trial: optuna.Trial, setting: Setting) -> None:
         """Tell the sampler how far a draw goes beyond the limits, whether it is trained or not."""
         try:
-            found = excesses(self.space, setting)
+            found = constraint_violations(self.space, setting)
         except ValueError:
             found = {"shape": 1.0}
         for key, value in found.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ablation.errors import UserError, one_line
+from ablation.errors import UserError, did_you_mean, one_line
+from ablation.settings import Value, text_of
 from ablation.space.schema import (
     BASELINE,
     MAX_ARMS,
@@ -34,7 +34,7 @@ from ablation.space.schema import (
     Space,
     on_grid,
 )
-from crnn.network.config import SETTING_KEYS, TRAIN_KEYS, Setting, Value, check, text_of
+from crnn.network.config import SETTING_KEYS, TRAIN_KEYS, Setting, check
 
 SHIPPED = Path(__file__).parents[2] / "search_spaces"
 FORMAT = 1
@@ -64,14 +64,6 @@ class SpaceError(UserError):
 def shipped() -> list[str]:
     """The names of the spaces that come with the project."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """``did you mean …? Valid: …``, for a name that is not one of `valid`."""
-    valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
-    guess = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{guess}Valid: {', '.join(valid) or 'none'}"
 
 
 def new_space(file: Path) -> None:
@@ -173,7 +165,7 @@ class _Reader:
         valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN)]
         for key in self.document:
             if key not in valid:
-                self._error(key, f"unknown key; {nearest(key, valid)}")
+                self._error(key, f"unknown key; {did_you_mean(key, valid)}")
         if self.document.get("format") != FORMAT:
             self._error("format", f"must be {FORMAT}, the only format that this version reads")
         if not self.document.get("question"):
@@ -193,7 +185,7 @@ class _Reader:
         if value is None:
             self._error("design", f"missing; one of {', '.join(designs)}")
         elif value not in designs:
-            self._error("design", f"there is no {value!r}; {nearest(str(value), designs)}")
+            self._error("design", f"there is no {value!r}; {did_you_mean(str(value), designs)}")
         else:
             self.fields["design"] = value
 
@@ -358,7 +350,7 @@ class _Reader:
         for name, condition in factor.when.items():
             where = f"factors.{factor.name}.when.{name}"
             if name not in earlier:
-                self._error(where, f"not a factor listed before it; {nearest(name, earlier)}")
+                self._error(where, f"not a factor listed before it; {did_you_mean(name, earlier)}")
             elif name in SETTINGS:
                 self._condition(where, name, condition)
 
@@ -441,7 +433,7 @@ class _Reader:
 def _no_setting(name: str, valid: Iterable[str]) -> str:
     if name == "precision":
         return "is a study's, not an arm's; use --precision"
-    return f"no such setting; {nearest(name, valid)}"
+    return f"no such setting; {did_you_mean(name, valid)}"
 
 
 def _sentence(error: ValidationError) -> str:
@@ -463,7 +455,7 @@ def _message(error: ErrorDetails, kind: type[Part]) -> str:
     """Pydantic's finding about a part of this kind, in TOML's words and the tone of the others."""
     if error["type"] == "extra_forbidden":
         *inside, key = error["loc"]
-        return f"unknown key; {nearest(str(key), _keys(kind, inside))}"
+        return f"unknown key; {did_you_mean(str(key), _keys(kind, inside))}"
     text = WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
     return text.replace("Input should be", "must be")
 

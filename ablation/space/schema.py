@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from crnn.network.config import Setting, Value, text_of
+from ablation.settings import Value, text_of
+from crnn.network.config import Setting
 
 BASELINE = "baseline"
 MAX_SEEDS = 10_000

@@ -15,9 +15,9 @@ from ablation.storage.errors import (
 from ablation.storage.journal import checkpoint, settle
 from ablation.storage.locks import Holder, Lock, holder, lock, second_name
 from ablation.storage.opening import (
+    display_url,
     open_storage,
     opened_storage,
-    shown,
     sqlite_file,
     storage_url,
     url_of,
@@ -53,6 +53,7 @@ __all__ = [
     "copy_study",
     "create_trial",
     "delete_study",
+    "display_url",
     "drop_waiting_attributes",
     "finish_trial",
     "holder",
@@ -66,7 +67,6 @@ __all__ = [
     "save_study",
     "second_name",
     "settle",
-    "shown",
     "sqlite_file",
     "storage_url",
     "studies_with",

@@ -20,7 +20,8 @@ from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, 
 from ablation.errors import one_line
 from ablation.space.schema import MAX_SEED, MAX_TRAININGS, Design
 from ablation.storage import TrialRow, UnreadableError, read_trials
-from crnn.network.config import CLASSES, Setting
+from crnn.data.classes import CLASSES
+from crnn.network.config import Setting
 from crnn.network.shapes import infeasible_because
 
 CREATED = (

@@ -10,13 +10,12 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
-from ablation.errors import one_line
+from ablation.errors import did_you_mean, one_line
 from ablation.folders import confirm_name, search_of
-from ablation.space.reader import nearest
 from ablation.storage.errors import StorageError, UnreadableError
 from ablation.storage.journal import settle
 from ablation.storage.locks import lock, second_name
-from ablation.storage.opening import opened_storage, same_storage, shown
+from ablation.storage.opening import display_url, opened_storage, same_storage
 from ablation.storage.trials import study_names
 
 
@@ -47,7 +46,9 @@ def copy_study(
     """
     with opened_storage(source) as read:
         if study not in (names := study_names(read)):
-            raise StorageError(f"{shown(source)} has no study {study}; {nearest(study, names)}")
+            raise StorageError(
+                f"{display_url(source)} has no study {study}; {did_you_mean(study, names)}"
+            )
         found = confirmation(read, study)
         both = list(dict.fromkeys([study, confirm_name(study), *([found] if found else [])]))
         if same_storage(source, target) and replace:
@@ -99,12 +100,12 @@ def _places(
     for name in both:
         if name in names and name not in own:
             raise StorageError(
-                f"{shown(target)} has another study {name}, as the confirmation of {study} is "
-                "called here; rename one of them, or copy to another storage"
+                f"{display_url(target)} has another study {name}, as the confirmation of {study} "
+                "is called here; rename one of them, or copy to another storage"
             )
     present = [name for name in both if name in names]
     if present and not replace:
-        raise StorageError(f"{shown(target)} has a study {present[0]} already; --replace it")
+        raise StorageError(f"{display_url(target)} has a study {present[0]} already; --replace it")
     return list(dict.fromkeys([*both, *([old] if old else [])]))
 
 

@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from ablation.folders import search_of, study_name
 from ablation.signals import InterruptedRunError
 from ablation.storage.errors import AGAIN, ReadOnlyError, StorageError
-from ablation.storage.opening import shown, sqlite_file, url_of
+from ablation.storage.opening import display_url, sqlite_file, url_of
 
 
 @dataclass(frozen=True)
@@ -230,9 +230,9 @@ def _advisory_lock(storage: RDBStorage, study: str) -> Iterator[Lock]:
             # A lost connection would be replaced without a word, by one that holds no lock.
             if connection.invalidated or not connection.execute(_HELD, _names(study)).scalar():
                 raise StorageError(
-                    f"{shown(url_of(storage))}: the connection that held study {study} is lost, "
-                    f"so that a second process may run the study; {AGAIN} once no other process "
-                    "runs it"
+                    f"{display_url(url_of(storage))}: the connection that held study {study} is "
+                    f"lost, so that a second process may run the study; {AGAIN} once no "
+                    "other process runs it"
                 )
 
         try:

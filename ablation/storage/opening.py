@@ -67,7 +67,7 @@ def sqlite_file(url: str) -> Path | None:
     return Path(database) if url.startswith("sqlite") and database else None
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """The URL without its password; an SQLite storage as its path."""
     if path := sqlite_file(url):
         return str(path)
@@ -77,7 +77,7 @@ def shown(url: str) -> str:
 
 
 def url_of(storage: RDBStorage) -> str:
-    """The URL of an open storage, with its password: not for people's eyes (see `shown`)."""
+    """The URL of an open storage, with its password: not for people's eyes (see `display_url`)."""
     return storage.engine.url.render_as_string(hide_password=False)
 
 
@@ -118,7 +118,7 @@ def open_storage(
         path = sqlite_file(url)
         if url.startswith("sqlite") and path in (None, Path(":memory:")):
             raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
-        wait = Wait(shown(url), waiting.PATIENCE if patience is None else patience, say)
+        wait = Wait(display_url(url), waiting.PATIENCE if patience is None else patience, say)
         if path is None:
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)
@@ -286,7 +286,7 @@ def _open_server(url: str, kind: type[RDBStorage], wait: Wait) -> RDBStorage:
 
 def _safe(url: str) -> str:
     try:
-        return shown(url)
+        return display_url(url)
     except sqlalchemy.exc.ArgumentError:
         return "--storage"  # not a URL: it may hold anything, a password as well
 

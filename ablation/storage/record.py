@@ -8,16 +8,18 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import Arm, Plan, Stage, arm_name, build, changes, make_arm
+from ablation.design.arms import Arm, Plan, Stage, arm_name, make_arm
+from ablation.design.changes import changes
+from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
-from ablation.errors import one_line
+from ablation.errors import did_you_mean, one_line
 from ablation.folders import CONFIRM, confirm_name, is_part, search_of
-from ablation.space.reader import SpaceError, nearest
+from ablation.space.reader import SpaceError
 from ablation.storage import (
     StorageError,
     UnreadableError,
+    display_url,
     save_study,
-    shown,
     studies_with,
     study_attributes,
     study_names,
@@ -235,8 +237,8 @@ def load_record(storage: RDBStorage, study: str) -> Record:
     """
     record = find_record(storage, study) if _can_be(study) else None
     if record is None:
-        where, others = shown(url_of(storage)), own_studies(storage)
-        raise StorageError(f"no study {one_line(study)} in {where}; {nearest(study, others)}")
+        where, others = display_url(url_of(storage)), own_studies(storage)
+        raise StorageError(f"no study {one_line(study)} in {where}; {did_you_mean(study, others)}")
     return record
 
 
@@ -317,7 +319,7 @@ def latest_study(storage: RDBStorage) -> str:
     names = own_studies(storage)
     if not names:
         raise StorageError(
-            f"no study in {shown(url_of(storage))} yet; start with: python study.py run quick"
+            f"no study in {display_url(url_of(storage))} yet; start with: python study.py run quick"
         )
     search = confirmed_by(storage, names[-1])
     return search if search in names else names[-1]

@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.seeding import generator
-from crnn.data import cache as decoded
-from crnn.data import download as fetch
-from crnn.data import idx
+from crnn.data import cache, download, idx
 from crnn.data.cache import data_folder
+from crnn.data.classes import CLASSES
 from crnn.data.idx import DataError
-from crnn.network.config import CLASSES
 
 __all__ = [
     "CLASSES",
@@ -104,11 +102,11 @@ def prepare(folder: Path | None = None, say: Callable[[str], None] = print) -> P
     Raises:
         DataError: A file is damaged, no source can be reached, or the folder cannot be written.
     """
-    target = data_folder(folder) / decoded.FILE_NAME
-    if not decoded.exists(target):
-        decoded.check_writable(target.parent)
-        decoded.write(target, idx.decode(_raw_files(target.parent, say)))
-    decoded.verify(target, _data_command(folder))
+    target = data_folder(folder) / cache.FILE_NAME
+    if not cache.exists(target):
+        cache.check_writable(target.parent)
+        cache.write(target, idx.decode(_raw_files(target.parent, say)))
+    cache.verify(target, _data_command(folder))
     say(f"Fashion-MNIST is verified and ready: {target}")
     return target
 
@@ -122,10 +120,10 @@ def load(folder: Path | None = None) -> FashionMNIST:
     Raises:
         DataError: The data is missing or damaged; says what mends it.
     """
-    target = data_folder(folder) / decoded.FILE_NAME
-    if not decoded.exists(target):
+    target = data_folder(folder) / cache.FILE_NAME
+    if not cache.exists(target):
         raise DataError(f"{target} is missing; make it with: {_data_command(folder)}")
-    decoded.verify(target, _data_command(folder))
+    cache.verify(target, _data_command(folder))
     # Copy-on-write: torch warns of read-only arrays, and a stray write stays in this process.
     rows = torch.from_numpy(np.load(target, mmap_mode="c"))
     images, labels = rows[:, : idx.PIXELS].view(-1, 28, 28), rows[:, idx.PIXELS]
@@ -141,7 +139,7 @@ class _Loaded:
     identity: tuple[int, ...]
     data: FashionMNIST
     file: BinaryIO
-    written: decoded.Written
+    written: cache.Written
 
 
 _loaded: dict[Path, _Loaded] = {}
@@ -159,15 +157,15 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
     Raises:
         DataError: The data is missing, or is damaged by now; says what mends it.
     """
-    target = data_folder(folder) / decoded.FILE_NAME
-    found = decoded.identity(target)  # before it is verified: a later write makes another
+    target = data_folder(folder) / cache.FILE_NAME
+    found = cache.identity(target)  # before it is verified: a later write makes another
     known = _loaded.get(target)
     if known is None or known.identity != found:
         if known:
             _loaded.pop(target).file.close()
         file = target.open("rb")
         try:
-            written = decoded.Written.of(file)
+            written = cache.Written.of(file)
             known = _loaded[target] = _Loaded(found, load(folder), file, written)
         except BaseException:
             file.close()
@@ -186,20 +184,20 @@ def check_unchanged(folder: Path | None = None) -> None:
     Raises:
         DataError: It was written to, even if it is as before by now.
     """
-    target = data_folder(folder) / decoded.FILE_NAME
+    target = data_folder(folder) / cache.FILE_NAME
     known = _loaded.get(target)
     if known is None:
         return
-    now = decoded.Written.of(known.file)
+    now = cache.Written.of(known.file)
     if now == known.written:
         return
     if now.content == known.written.content:  # its owner or permissions, or a second name
         if now.names == known.written.names:
-            decoded.verify(target, _data_command(folder))
+            cache.verify(target, _data_command(folder))
         known.written = now
         return
     _loaded.pop(target).file.close()
-    decoded.verify(target, _data_command(folder))
+    cache.verify(target, _data_command(folder))
     raise DataError(
         f"{target} was written to while it was trained on, so that epoch is dropped; keep other "
         "programs from it"
@@ -236,7 +234,7 @@ def split(
 def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
     delete = "delete it to have it fetched, or put the published file there"
     own = [folder, folder / "raw", folder / "FashionMNIST" / "raw"]
-    for place, fix in [(f, delete) for f in own] + [(fetch.PACKAGE_FOLDER, fetch.REINSTALL)]:
+    for place, fix in [(f, delete) for f in own] + [(download.PACKAGE_FOLDER, download.REINSTALL)]:
         found = idx.find(place)
         if len(found) == len(idx.SHA256):
             say(f"Reading Fashion-MNIST from {place}")
@@ -244,7 +242,7 @@ def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
         if found:
             missing = ", ".join(name for name in idx.SHA256 if name not in found)
             say(f"Passing over {place}: no {missing}")
-    return fetch.fetch(folder, say)
+    return download.fetch(folder, say)
 
 
 def _data_command(folder: Path | None) -> str:

@@ -16,31 +16,19 @@ from functools import cached_property
 from statistics import median
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from ablation.settings import Value, bounds
+from crnn.data.classes import CLASSES
+
 MAX_CONV_LAYERS = 3
-IMAGE_SIDE = 28
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 HEAD = (128, 64, len(CLASSES))  # widths of the fully connected layers
 
 FilterSize = Annotated[int, Field(ge=1, le=15)]
 Channels = Annotated[int, Field(ge=1, le=1024)]
 Stride = Annotated[int, Field(ge=1, le=4)]
-Value = bool | int | float | str | tuple[int, ...]
-"""What a setting's value can be."""
 
 
 class _Config(BaseModel):
@@ -252,7 +240,7 @@ class Setting(_Config):
         """What has an effect (see the module's text)."""
         return {**self.model.effective(), **self.train.effective()}
 
-    def fusion_key(self) -> tuple[Value, ...]:
+    def pack_key(self) -> tuple[Value, ...]:
         """What trainings must share to go side by side: their steps, and the images of each."""
         own = self.train
         return own.epochs, own.batch_size, own.train_fraction, own.train_size
@@ -300,21 +288,3 @@ def takes(name: str) -> str:
     start = f"above {low:g}," if any(isinstance(m, Gt) for m in metadata) else f"from {low:g}"
     end = f"below {high:g}" if any(isinstance(m, Lt) for m in metadata) else f"to {high:g}"
     return f"{'an integer' if kind is int else 'a number'} {start} {end}"
-
-
-def bounds(metadata: list[Any]) -> tuple[float, float]:
-    """The lowest and highest value in a field's metadata."""
-    low = next(m.ge if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, Ge | Gt))
-    high = next(m.le if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, Le | Lt))
-    return low, high  # type: ignore[return-value]
-
-
-def text_of(value: Any) -> str:
-    """A value as arms, tables and reports show it: ``3,3,2``, ``0.1``, ``true``."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return ",".join(text_of(v) for v in value)
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)

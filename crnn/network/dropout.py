@@ -39,6 +39,11 @@ class Masks:
         self.batch = torch.zeros(1, dtype=torch.int64)
         self._places: dict[torch.Size, Tensor] = {}  # kept: a CUDA graph reads their memory
 
+    @property
+    def seeded(self) -> bool:
+        """Whether a seed and an epoch have been given."""
+        return len(self.keys) > 0
+
     def reseed(self, seed: int, name: str, epoch: int, batches: int, device: torch.device) -> None:
         """Draw the numbers for the `batches` of `epoch`; the first is at hand."""
         keys = torch.empty(batches, 2, dtype=torch.int64)
@@ -64,7 +69,7 @@ class Masks:
         Raises:
             RuntimeError: there was no `reseed` yet.
         """
-        if not len(self.keys):
+        if not self.seeded:
             raise RuntimeError("reseed before training: a mask belongs to a seed and an epoch")
         images, channels, height, width = shape
         if shape not in self._places:

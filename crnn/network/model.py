@@ -22,6 +22,9 @@ class Activation(nn.Module):
     the maximum: masking, pooling, ReLU, scaling in this order give the same numbers and the same
     gradients as ReLU, dropout, pooling, and the last two work on a quarter of the activations.
 
+    Until `reseed` has given it masks of its own it drops out as `torch.nn.Dropout` does, by
+    PyTorch's global generator.
+
     Args:
         dropout: the probability of dropping an activation.
         pools: whether to pool.
@@ -34,6 +37,9 @@ class Activation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (batch, channels, height, width), channels last in memory."""
+        if self.training and self.masks and not self.masks.seeded:
+            x = F.dropout(F.relu(x), self.dropout)
+            return F.max_pool2d(x, 2) if self.pools else x
         if self.training and self.masks:
             keep = self.masks.draw(x.shape)
             y: Tensor = _Dropped.apply(x, keep, self.masks.scale, self.pools)

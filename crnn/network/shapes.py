@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from crnn.network.config import HEAD, IMAGE_SIDE, ModelConfig
+from crnn.data.classes import IMAGE_SIDE
+from crnn.network.config import HEAD, ModelConfig
 
 
 class InfeasibleError(ValueError):

@@ -19,7 +19,7 @@ COLORS = "viridis"
 
 
 @styled
-def pictures(images: Array, names: Sequence[str]) -> Figure:
+def draw_images(images: Array, names: Sequence[str]) -> Figure:
     """The images themselves, shape (n, 28, 28), with their true classes."""
     figure, panels = style.new_figure(style.PAGE, 3.2, 1, len(images))
     for axes, image, name in zip(panels, images, names, strict=True):
@@ -29,7 +29,7 @@ def pictures(images: Array, names: Sequence[str]) -> Figure:
 
 
 @styled
-def maps(output: Array, names: Sequence[str]) -> Figure:
+def draw_maps(output: Array, names: Sequence[str]) -> Figure:
     """Feature maps, shape (n, channels, height, width): each image's as a grid of small pictures.
 
     One scale of colours for all, from 0 up: a map that is dark everywhere says nothing here.
@@ -60,7 +60,7 @@ def _mosaic(grid: Array, across: int) -> Array:
 
 
 @styled
-def steps(output: Array, names: Sequence[str], across: str) -> Figure:
+def draw_steps(output: Array, names: Sequence[str], across: str) -> Figure:
     """A sequence, shape (n, steps, features): a row a step.
 
     Args:
@@ -81,7 +81,7 @@ def steps(output: Array, names: Sequence[str], across: str) -> Figure:
 
 
 @styled
-def vectors(output: Array, names: Sequence[str]) -> Figure:
+def draw_vectors(output: Array, names: Sequence[str]) -> Figure:
     """A vector an image, shape (n, features), as a strip each."""
     figure, panels = style.new_figure(style.PAGE, 1.0 + 0.6 * len(output), len(output), sharex=True)
     most = max(float(np.abs(output).max()), 1e-9)
@@ -94,7 +94,7 @@ def vectors(output: Array, names: Sequence[str]) -> Figure:
 
 
 @styled
-def scores(output: Array, classes: Sequence[str], truth: Sequence[int]) -> Figure:
+def draw_scores(output: Array, classes: Sequence[str], truth: Sequence[int]) -> Figure:
     """The ten final values of each image, shape (n, 10), as bars; the highest is the prediction."""
     figure, panels = style.new_figure(style.PAGE, 3.4, 1, len(output), sharey=True)
     for axes, values, true in zip(panels, output, truth, strict=True):

@@ -16,7 +16,7 @@ from ablation.files import trial_file
 from crnn.data.fashion_mnist import FashionMNIST, split
 from crnn.network.config import ModelConfig, Setting
 from crnn.network.model import CRNN
-from crnn.training.train import as_input
+from crnn.training.evaluation import as_input
 from crnn.training.weights import WeightsError, load_weights, marks
 
 Array = npt.NDArray[np.float32]

@@ -13,10 +13,12 @@ import pandas as pd
 from ablation.files import write_atomic
 from ablation.report.data.csv_file import csv_text
 from ablation.report.figures import style
-from ablation.report.page import Picture, trace_html
-from ablation.report.text.tables import TextTable
-from crnn.network.config import CLASSES, ModelConfig
-from crnn.trace import figures as stages
+from ablation.report.page import trace_html
+from ablation.report.rendering.text_table import TextTable
+from ablation.report.sections.figure import Picture
+from crnn.data.classes import CLASSES
+from crnn.network.config import ModelConfig
+from crnn.trace import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,15 +180,15 @@ def lstm_frame(walk: Walk) -> pd.DataFrame:
 
 def _figures(walk: Walk) -> Iterator[tuple[str, Figure]]:
     trace, names = walk.trace, walk.names
-    yield "input", stages.pictures(trace.images, names)
+    yield "input", figures.draw_images(trace.images, names)
     for stage in trace.stages:
         if stage.name == "linear3":
-            yield stage.name, stages.scores(stage.output, CLASSES, trace.labels.tolist())
+            yield stage.name, figures.draw_scores(stage.output, CLASSES, trace.labels.tolist())
         elif stage.name in ("sequence", "lstm"):
             across = "unit" if stage.name == "lstm" else "feature"
-            yield stage.name, stages.steps(stage.output, names, across)
+            yield stage.name, figures.draw_steps(stage.output, names, across)
         else:
-            draw = stages.maps if stage.output.ndim == 4 else stages.vectors
+            draw = figures.draw_maps if stage.output.ndim == 4 else figures.draw_vectors
             yield stage.name, draw(stage.output, names)
 
 

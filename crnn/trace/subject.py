@@ -9,9 +9,8 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from ablation.design.arms import load
-from ablation.errors import UserError
-from ablation.space.reader import nearest
+from ablation.design.loading import load
+from ablation.errors import UserError, did_you_mean
 from ablation.storage import TrialRow
 from ablation.storage.attributes import checked_trials, is_diverged
 from ablation.storage.record import load_record
@@ -54,7 +53,9 @@ def untrained(space: str, arm: str) -> Subject:
     plan = load(space)
     names = [found.name for found in plan.arms]
     if arm not in names:
-        raise UserError(f"--arm {arm}: space {plan.space.name} has none; {nearest(arm, names)}")
+        raise UserError(
+            f"--arm {arm}: space {plan.space.name} has none; {did_you_mean(arm, names)}"
+        )
     seed = plan.space.search.seed if plan.space.search else plan.space.seeds[0]
     state = (
         f"Not trained: the initial values of seed {seed}, so its prediction means nothing. With "

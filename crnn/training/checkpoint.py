@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ablation.files import write_atomic
-from crnn.training.train import Epoch, State
+from crnn.training.results import Epoch, TrainingState
 from crnn.training.weights import digest
 
 FORMAT = "1"
@@ -27,7 +27,7 @@ class DamagedError(Exception):
     """A file that is no checkpoint of this format, or no longer the one that was written."""
 
 
-def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None:
+def write_checkpoint(path: Path, state: TrainingState, marks: Mapping[str, str]) -> None:
     """Write a state, whole or not at all; the folder is made if need be.
 
     Args:
@@ -51,7 +51,7 @@ def write_checkpoint(path: Path, state: State, marks: Mapping[str, str]) -> None
     write_atomic(path, save(tensors, notes))
 
 
-def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
+def read_checkpoint(path: Path, marks: Mapping[str, str]) -> TrainingState | None:
     """The state in a file; None where there is no file, or one of another training.
 
     Args:
@@ -84,7 +84,7 @@ def read_checkpoint(path: Path, marks: Mapping[str, str]) -> State | None:
         raise DamagedError(f"{path}: its digest is not that of what is in it")
     if kind != FORMAT:
         raise DamagedError(f"{path}: its format is {kind}, this version reads {FORMAT}")
-    return State(epochs, failures, tensors) if theirs == dict(marks) else None
+    return TrainingState(epochs, failures, tensors) if theirs == dict(marks) else None
 
 
 def _is_possible(epoch: Epoch) -> bool:

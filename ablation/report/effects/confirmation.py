@@ -12,20 +12,17 @@ from typing import Any
 import pandas as pd
 
 from ablation.design.arms import change_text
-from ablation.report.effects.effects import (
-    COLUMNS,
-    confounded,
-    effects,
-    is_first,
-    paired,
-    paired_tests,
-    replicates,
-)
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arms import confounded, is_first
+from ablation.report.effects.effects import COLUMNS, effects, paired_tests
+from ablation.report.effects.gains import slight
 from ablation.report.effects.health import diverged_arms, of_arms, untrained_arms
+from ablation.report.effects.progress import progress_text
+from ablation.report.effects.replicates import paired, replicates
 from ablation.scheduling.path import TAKEN_BACK
+from ablation.settings import Value
 from ablation.statistics.inference import PairedTest, holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
-from crnn.network.config import Value
 
 INTERACTIONS = [
     *("interaction", "interaction_ci_low", "interaction_ci_high"),
@@ -298,3 +295,26 @@ def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(rows).reset_index(drop=True)
     against = [str(best["arm"]) if place else "" for place in range(len(found))]
     return found.assign(against=against)
+
+
+def path_rows(path: StudyTable) -> pd.DataFrame:
+    """A path's effects; before its last training has ended those of whole seeds, untested.
+
+    Verdicts on a path that grows would be looks that nobody counts, and means over different seeds
+    are no steps.
+    """
+    if not progress_text(path):
+        rows = path_effects(path.trials, path.arms, path.margin, _nuisances(path))
+        return rows.assign(slight=slight(rows, path.margin))
+    done = replicates(path.trials)
+    arms = done.groupby("seed")["arm"].nunique()
+    whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
+    rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
+    hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
+    untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
+    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "reason": ""}
+    return rows.assign(**untested | nothing, slight=False)
+
+
+def _nuisances(path: StudyTable) -> list[str]:
+    return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]

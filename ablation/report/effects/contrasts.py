@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ablation.report.effects.effects import by_size, crossed, paired, replicates
+from ablation.report.effects.arms import by_size, grid_arms
 from ablation.report.effects.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
+from ablation.report.effects.replicates import paired, replicates
 from ablation.statistics.inference import holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
 
@@ -76,12 +77,12 @@ def most_telling(contrasts: pd.DataFrame) -> pd.DataFrame:
 def empty_cells(trials: pd.DataFrame, arms: pd.DataFrame) -> list[str]:
     """The arms of a factorial's grid in which no replicate has finished."""
     done = set(replicates(trials)["arm"])
-    return [arm for arm in crossed(arms)["arm"] if arm not in done]
+    return [arm for arm in grid_arms(arms)["arm"] if arm not in done]
 
 
 def idle_arms(arms: pd.DataFrame, factors: Sequence[str]) -> dict[str, list[str]]:
-    """By factor, the crossed arms in which it has no effect, and which its means leave out."""
-    grid = crossed(arms)
+    """By factor, the grid's arms in which it has no effect, and which its means leave out."""
+    grid = grid_arms(arms)
     idle = {name: [str(arm) for arm in grid.loc[grid[name] == "", "arm"]] for name in factors}
     return {name: found for name, found in idle.items() if found}
 
@@ -90,7 +91,7 @@ def _factorial(
     trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
 ) -> list[dict[str, object]]:
     """Main effects and interactions, each over the seeds that have every cell it weighs."""
-    grid = crossed(arms)
+    grid = grid_arms(arms)
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
     by_seed = _by_seed(trials, list(grid["arm"]))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ablation.report.effects.effects import pair_differences, paired_tests, replicates
+from ablation.report.effects.effects import paired_tests
+from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.statistics.inference import PairedTest, holm, narrowed
 
 ENDED = ("COMPLETE", "FAIL")

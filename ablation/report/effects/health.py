@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.replicates import DIVERGED, ends
 from crnn.network.config import TrainConfig, chance_limit, is_collapsed
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import identities, replicates, trained
-from ablation.report.effects.ends import ends
 from ablation.report.effects.health import is_diverged
+from ablation.report.effects.replicates import ends, replicate_keys, replicates, trained
 
 
 def all_ended(table: StudyTable) -> bool:
@@ -14,7 +13,7 @@ def all_ended(table: StudyTable) -> bool:
         found = counts(table)
         ended = found["finished"] + found.get("diverged", 0) + found.get("failed", 0)
         return ended >= table.wanted
-    return len(identities(table.trials, "COMPLETE", "FAIL")) >= table.wanted
+    return len(replicate_keys(table.trials, "COMPLETE", "FAIL")) >= table.wanted
 
 
 def counts(table: StudyTable) -> dict[str, int]:
@@ -41,7 +40,7 @@ def counts(table: StudyTable) -> dict[str, int]:
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}
 
 
-def lacking(path: StudyTable) -> str:
+def progress_text(path: StudyTable) -> str:
     """How far a path is whose trainings have not all ended; else empty."""
     done = len(replicates(path.trials))
     return "" if all_ended(path) else f"{done} of {path.wanted} trainings have finished"
@@ -53,4 +52,4 @@ def failed(path: StudyTable) -> int:
     One that diverged has ended: it would diverge again.
     """
     trials = path.trials[~is_diverged(path.trials)]
-    return len(identities(trials, "FAIL") - identities(trials, "COMPLETE"))
+    return len(replicate_keys(trials, "FAIL") - replicate_keys(trials, "COMPLETE"))

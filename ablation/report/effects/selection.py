@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import by_size, crossed, is_first, replicates
-from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.arms import by_size, grid_arms, is_first
 from ablation.report.effects.gains import by_gain, gains
+from ablation.report.effects.replicates import DIVERGED, ends, replicates
 
 ROOM = 40  # arms that a figure or a table shows of a design
 PANELS = 25  # arms of a design whose learning curves are shown
@@ -81,58 +80,11 @@ def shown_of(
     return f"{line}: {which}. Not shown: {counts}."
 
 
-def rival(table: StudyTable, effects: pd.DataFrame) -> str | None:
+def best_challenger(table: StudyTable, effects: pd.DataFrame) -> str | None:
     """Of the arms scored on the test set, that with the largest gain in validation accuracy."""
     scored = effects["arm"].isin(table.confusion["arm"]) & ~is_first(effects)
     best = by_gain(effects[scored], gains(table.trials, table.arms))["arm"]
     return None if best.empty else str(best.iloc[0])
-
-
-def tags(table: StudyTable) -> dict[str, str]:
-    """By arm of a search, the number of its first trial, as in ``#17``; else empty.
-
-    What a search drew keeps its number in the confirmation. The other arms have names of their own.
-    """
-    found = table.arms.loc[table.arms["trial"].notna(), ["arm", "trial"]]
-    drawn = {str(arm): f"#{n}" for arm, n in zip(found["arm"], found["trial"], strict=True)}
-    if table.design != "search":
-        return drawn
-    first = table.trials[~table.trials["arm"].isin(drawn)].drop_duplicates("arm")
-    own = {str(arm): f"#{n}" for arm, n in zip(first["arm"], first["number"], strict=True)}
-    return own | drawn
-
-
-def numbered(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTable, pd.DataFrame]:
-    """A confirmation and its effects as people are told of them; another study as it is.
-
-    What the search drew is called by its number there: the names of such arms are all of their
-    settings, too long to tell one from another. Files have the names.
-    """
-    if table.design != "confirmation":
-        return table, effects
-    names = tags(table)
-    told = replace(
-        table,
-        arms=_called(table.arms, names),
-        trials=_called(table.trials, names),
-        epochs=_called(table.epochs, names),
-        confusion=_called(table.confusion, names),
-        chosen=names.get(table.chosen, table.chosen),
-    )
-    return told, _called(effects, names)
-
-
-def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    columns = [column for column in ("arm", "against") if column in rows]
-    return rows.assign(**{column: rows[column].replace(names) for column in columns})
-
-
-def labels(table: StudyTable) -> dict[str, str]:
-    """By arm of a search or its confirmation, what a figure calls it: its number, its settings."""
-    settings = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
-    return {
-        arm: f"{tag} {settings[arm] if arm == tag else arm}" for arm, tag in tags(table).items()
-    }
 
 
 def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
@@ -174,7 +126,7 @@ def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFra
     """
     arms = table.arms
     if table.design == "factorial":
-        chosen = crossed(arms)
+        chosen = grid_arms(arms)
         others = [factor for factor in table.factors if factor != name]
         records = chosen[others].to_dict("records")
         groups = [", ".join(f"{k}={v}" for k, v in record.items()) for record in records]
@@ -192,7 +144,7 @@ def over_others(
 
     Args:
         chosen: of ``of_factor``.
-        replicates: of ``ablation.report.effects.effects.replicates``.
+        replicates: of ``ablation.report.effects.replicates.replicates``.
 
     Returns:
         Both as they are given, with a level in place of an arm and no ``group``. A seed counts at a

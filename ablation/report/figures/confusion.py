@@ -22,11 +22,11 @@ from ablation.report.rendering.formatting import interval, signed
 
 
 @styled
-def accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
+def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
     """Accuracy by class of two arms: two marks a class, their difference beside them.
 
     Args:
-        rows: of ``ablation.report.effects.effects.class_differences``.
+        rows: of ``ablation.report.effects.confusion.class_differences``.
         arm: the one.
         against: the other.
     """
@@ -55,11 +55,11 @@ def accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
 
 
 @styled
-def confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
+def draw_confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
     """Which class was taken for which: a panel an arm, rows are true classes in percent.
 
     Args:
-        shares: of ``ablation.report.effects.effects.confusion_shares``.
+        shares: of ``ablation.report.effects.confusion.confusion_shares``.
         arms: the arms to show, two at most.
     """
     figure, panels = style.new_figure(style.PAGE, 4.2, 1, len(arms))
@@ -75,11 +75,11 @@ def confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
 
 
 @styled
-def change(shares: pd.DataFrame, arm: str, against: str) -> Figure:
+def draw_confusion_change(shares: pd.DataFrame, arm: str, against: str) -> Figure:
     """How the confusions of one arm differ from another's, in points of each true class.
 
     Args:
-        shares: of ``ablation.report.effects.effects.confusion_shares``.
+        shares: of ``ablation.report.effects.confusion.confusion_shares``.
         arm: the one.
         against: the other, which is taken off.
     """

@@ -42,16 +42,16 @@ def learning_curves(
     if rows.empty:
         return
     if rows["epoch"].nunique() == 1:
-        yield "learning_curves", one_epoch(rows, names)
+        yield "learning_curves", draw_one_epoch(rows, names)
     elif len(names) <= FEW:
-        yield "learning_curves", together(rows, names, arms[0])
+        yield "learning_curves", draw_together(rows, names, arms[0])
     else:
         for measure in MEASURES:
-            yield f"learning_curves_{measure}", small_multiples(rows, names, arms[0], measure)
+            yield f"learning_curves_{measure}", draw_small_multiples(rows, names, arms[0], measure)
 
 
 @styled
-def together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> Figure:
+def draw_together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> Figure:
     """Up to four arms: a panel for accuracy and one for loss, a colour an arm."""
     figure, panels = style.new_figure(style.PAGE, 3.6, 1, 2)
     others = [arm for arm in names if arm != baseline]
@@ -71,7 +71,7 @@ def together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> F
 
 
 @styled
-def small_multiples(
+def draw_small_multiples(
     epochs: pd.DataFrame, names: Mapping[str, str], baseline: str, measure: str
 ) -> Figure:
     """A panel for each arm but the baseline, whose validation mean is in every one, in grey."""
@@ -100,7 +100,9 @@ def small_multiples(
 
 
 @styled
-def beside_reported(epochs: pd.DataFrame, reported: pd.DataFrame, arms: Sequence[str]) -> Figure:
+def draw_beside_reported(
+    epochs: pd.DataFrame, reported: pd.DataFrame, arms: Sequence[str]
+) -> Figure:
     """What somebody else logged of an arm, under our own curves: a row an arm.
 
     Args:
@@ -149,7 +151,7 @@ def _finish(axes: Axes, measure: str) -> None:
 
 
 @styled
-def one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+def draw_one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Where there is no curve to draw: a row an arm, a point a seed, training and validation."""
     figure, panels = style.new_figure(style.PAGE, 1.4 + 0.34 * len(names), 1, 2, sharey=True)
     for axes, measure in zip(panels, MEASURES, strict=True):

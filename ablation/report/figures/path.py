@@ -13,13 +13,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ablation.report.figures import style
-from ablation.report.figures.arms import VERDICTS
+from ablation.report.figures.forest import VERDICTS
 from ablation.report.figures.style import BLACK, PALE, styled
 from ablation.report.rendering.formatting import signed
 
 
 @styled
-def waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Figure:
+def draw_waterfall(steps: pd.DataFrame, margin: float, *, tested: bool = True) -> Figure:
     """Each step a bar from the mean before it to the mean after it, with the step's interval.
 
     Args:

@@ -18,9 +18,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
+from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.report.figures import style
-from ablation.report.figures.cost import COSTS, Array, Marked, mark, scale
-from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, styled
+from ablation.report.figures.cost import COSTS, scale
+from ablation.report.figures.point_labels import Array, Marked, mark
+from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, legend_mark, styled
+
+WITHOUT_RESULT = (
+    ("FAIL", "x", "failed"),
+    (DIVERGED, "1", "diverged"),
+    ("PRUNED", "|", "stopped or infeasible"),
+)
+"""How a trial ended that has no accuracy, its mark, and what it is called."""
 
 FEW_COLOURS: dict[str, Any] = {"cmap": "viridis", "alpha": 0.9}
 PARETO = ("macs", "seconds")
@@ -28,7 +37,7 @@ SMALL = 6.5  # points, of the words within a figure
 
 
 @styled
-def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
+def draw_importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
     """How much each hyperparameter mattered, a bar a method.
 
     Args:
@@ -61,7 +70,7 @@ def importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
 
 
 @styled
-def isolation(
+def draw_isolation(
     points: Mapping[str, pd.DataFrame],
     best: pd.DataFrame,
     numbers: Collection[str],
@@ -128,11 +137,11 @@ def _dot(color: str) -> Line2D:
 
 
 @styled
-def together(cells: pd.DataFrame) -> Figure:
+def draw_interactions(cells: pd.DataFrame) -> Figure:
     """Two factors crossed: the mean accuracy of each combination, and of how many trials.
 
     Args:
-        cells: of ``ablation.report.search.trials.together``, a row at least.
+        cells: of ``ablation.report.search.interactions.together``, a row at least.
     """
     rows, columns = (list(cells[level].cat.categories) for level in ("level_1", "level_2"))
     figure, (axes,) = style.new_figure(4.8, 1.5 + 0.36 * len(rows))
@@ -162,11 +171,11 @@ def _colour_bar(figure: Figure, axes: Axes, shown: Any) -> None:
 
 
 @styled
-def contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool]) -> Figure:
+def draw_contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool]) -> Figure:
     """Accuracy over two numeric factors, joined between the points that were drawn, and those.
 
     Args:
-        points: of ``ablation.report.search.trials.surface``: not all on one line.
+        points: of ``ablation.report.search.interactions.surface``: not all on one line.
         names: the factors, across and up.
         logs: whether each was drawn on a logarithmic scale.
     """
@@ -196,7 +205,7 @@ def _unit(values: Array) -> Array:
 
 
 @styled
-def pareto(rows: pd.DataFrame, front: pd.DataFrame) -> Figure:
+def draw_front(rows: pd.DataFrame, front: pd.DataFrame) -> Figure:
     """Every trial by its cost, and the front of those that nothing beats in both.
 
     Args:
@@ -234,7 +243,7 @@ def _front(axes: Axes, column: str, rows: pd.DataFrame, front: pd.DataFrame) -> 
 
 
 @styled
-def expected(curve: pd.DataFrame, baseline: float) -> Figure:
+def draw_expected_best(curve: pd.DataFrame, baseline: float) -> Figure:
     """The expected best accuracy by how many trials are drawn.
 
     Args:
@@ -248,6 +257,40 @@ def expected(curve: pd.DataFrame, baseline: float) -> Figure:
         marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
         names.append("baseline")
     axes.set(xlabel="trials drawn at random", ylabel="validation accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.percent_axis(axes)
+    style.key(figure, marks, names)
+    return figure
+
+
+@styled
+def draw_history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure:
+    """A search by trial number: accuracies, the best so far, what failed or was stopped.
+
+    Args:
+        best: of ``ablation.report.effects.replicates.best_so_far``.
+        trials: the columns of ``trials.csv``.
+        baseline: the baseline's accuracy, a fraction; NaN where it has none.
+    """
+    figure, (axes,) = style.new_figure(style.PAGE, 3.4)
+    area = style.dot(16, len(best))
+    axes.scatter(best["number"], best["val_accuracy"], s=area, color=BLUE, alpha=0.7, linewidth=0)
+    axes.step(best["number"], best["best"], where="post", color=ORANGE, linewidth=1.8)
+    marks = [legend_mark("o", BLUE), Line2D([], [], color=ORANGE)]
+    names = ["a finished trial", "best so far"]
+    if np.isfinite(baseline):
+        marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
+        names.append("baseline")
+    spot: Any = axes.get_xaxis_transform()
+    states = ends(trials)
+    for state, marker, text in WITHOUT_RESULT:
+        numbers = trials.loc[states == state, "number"]
+        if len(numbers):
+            place = np.full(len(numbers), 0.02)
+            axes.scatter(numbers, place, marker=marker, s=24, color=GREY, transform=spot)
+            marks.append(Line2D([], [], color=GREY, marker=marker, linestyle=""))
+            names.append(text)
+    axes.set(xlabel="trial", ylabel="validation accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.percent_axis(axes)
     style.key(figure, marks, names)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 DPI = 150
@@ -190,3 +191,24 @@ def labels(names: Sequence[str], width: int = 34, lines: int = 2) -> list[str]:
         if len(set(found)) == apart:
             return found
     return [f"{place}: {label(name, width, lines)}" for place, name in enumerate(names, 1)]
+
+
+def new_rows(names: Sequence[str], top: float, each: float) -> tuple[Figure, Axes]:
+    """A figure with a row for each name, the first at the top; heights in inches."""
+    texts = labels(names, 40, 3)
+    lines = sum(1 + text.count("\n") * 0.5 for text in texts)
+    figure, (axes,) = new_figure(PAGE, top + each * lines)
+    axes.set_yticks(range(len(texts)), texts, fontsize=8 if lines == len(texts) else 7)
+    axes.set(ylim=(len(texts) - 0.4, -0.6))
+    return figure, axes
+
+
+def write_beside(axes: Axes, place: int, text: str, color: str) -> None:
+    """Words to the right of a row."""
+    spot: Any = axes.get_yaxis_transform()
+    axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=color)
+
+
+def legend_mark(marker: str, color: str, size: float = 5) -> Line2D:
+    """A mark without a line, for a legend."""
+    return Line2D([], [], color=color, marker=marker, linestyle="", markersize=size)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaln
 
-from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.replicates import DIVERGED, ends
 from crnn.network.config import CHANCE
 
 LEAST = 2  # draws

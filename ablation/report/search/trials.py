@@ -1,7 +1,7 @@
 """The trials of a search that count, by the values of its factors and by levels of them.
 
 A trial counts once it has finished with a finite accuracy, and a setting that was drawn twice
-counts once (`ablation.report.effects.effects.replicates`). Trials that a pruner stopped do not
+counts once (`ablation.report.effects.replicates.replicates`). Trials that a pruner stopped do not
 count: they were stopped because they were bad, at an earlier epoch than the others ended. Draws
 that diverged do not
 count: the value that the sampler was told of them is no accuracy. A confirmation's trials do not
@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.report.effects.effects import replicates
-from ablation.report.effects.ends import DIVERGED, ends
+from ablation.report.effects.replicates import DIVERGED, ends, replicates
 
 Factors = Mapping[str, Mapping[str, Any]]
 FIGURES = ["number", "arm", "val_accuracy", "parameters", "macs", "seconds"]

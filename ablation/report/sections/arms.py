@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import (
-    also_changed,
-    best_so_far,
+from ablation.report.effects.arm_names import comparison_labels, labels, short_names
+from ablation.report.effects.arms import also_changed, confounded, costs
+from ablation.report.effects.confusion import (
     class_differences,
     common_seeds,
-    compared,
-    confounded,
     confusion_by_arm,
     confusion_shares,
-    costs,
-    pair_differences,
-    replicates,
 )
+from ablation.report.effects.replicates import best_so_far, pair_differences, replicates
 from ablation.report.effects.selection import (
     GROUPS,
     PANELS,
+    best_challenger,
     drawn,
     floor,
-    labels,
     leading,
     left_out,
     of_factor,
     over_others,
-    rival,
     shown_of,
     span,
-    tags,
 )
-from ablation.report.figures import arms as plots
-from ablation.report.figures import confusion as classes
-from ablation.report.figures.cost import cost
-from ablation.report.figures.learning_curves import beside_reported, learning_curves
+from ablation.report.figures.arms import draw_arms
+from ablation.report.figures.confusion import (
+    draw_class_accuracy,
+    draw_confusion,
+    draw_confusion_change,
+)
+from ablation.report.figures.cost import draw_cost
+from ablation.report.figures.factors import draw_factor, draw_scatter
+from ablation.report.figures.forest import draw_forest
+from ablation.report.figures.learning_curves import draw_beside_reported, learning_curves
+from ablation.report.figures.search import draw_history
 from ablation.report.rendering.formatting import CONFOUNDED, counted, percent
+from ablation.report.sections.figure import Plot
 from ablation.report.text.recommendation import about_choice
 
 CURVES = {
@@ -49,25 +49,6 @@ CURVES = {
     "learning_curves_accuracy": "Learning curves: accuracy",
     "learning_curves_loss": "Learning curves: loss",
 }
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure and its words.
-
-    Attributes:
-        name: of its files, without the suffix.
-        section: the part of the report that it belongs to.
-        title: what it is, in a few words.
-        caption: how to read it.
-        figure: the drawing.
-    """
-
-    name: str
-    section: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def gallery(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
@@ -112,11 +93,11 @@ def _forest(table: StudyTable, effects: pd.DataFrame) -> Plot:
         note += f"\n{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
     note = "\n".join(filter(None, [shown_of(table, effects, leaders), note, about_choice(table)]))
     known = labels(table)
-    names = [known.get(arm, name) for arm, name in compared(effects, rows).items()]
+    names = [known.get(arm, name) for arm, name in comparison_labels(effects, rows).items()]
     limits = span(pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"], table.margin)
     if beyond := ((rows["delta"] < limits[0]) | (rows["delta"] > limits[1])).sum():
         note += f" Beyond the axis (arrows): {counted(int(beyond), 'effect')}."
-    figure = plots.forest(rows, pairs, table.margin, names, also, note, limits)
+    figure = draw_forest(rows, pairs, table.margin, names, also, note, limits)
     return Plot("effects", "effects", "Effects", caption, figure)
 
 
@@ -133,7 +114,7 @@ def _arms(table: StudyTable, effects: pd.DataFrame) -> Plot:
         if done["seed"].nunique() > 1
         else "."
     )
-    figure = plots.arms(done, rows, labels(table), note.strip(), lowest)
+    figure = draw_arms(done, rows, labels(table), note.strip(), lowest)
     return Plot("arms", "arms", "Arms compared", caption, figure)
 
 
@@ -147,7 +128,7 @@ def _history(table: StudyTable, effects: pd.DataFrame) -> Plot:
             f" A training is {epochs} epoch{'' if epochs == '1' else 's'} on {images} images, "
             "those to validate with among them."
         )
-    figure = plots.history(best, table.trials, baseline)
+    figure = draw_history(best, table.trials, baseline)
     return Plot("history", "history", "The search so far", caption, figure)
 
 
@@ -172,7 +153,7 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
             note = f"No effect there, so not shown: {len(done) - len(rows)}."
             note = note if len(rows) < len(done) else ""
             log = _logarithmic(table, name)
-            figure = plots.scatter(name, rows, str(baseline["arm"]), note, log)
+            figure = draw_scatter(name, rows, str(baseline["arm"]), note, log)
             caption = (
                 "Every finished trial by its level; other settings differ as well. Where levels "
                 "stand side by side, their points are spread sideways to be told apart."
@@ -189,20 +170,20 @@ def _factors(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
                     f"Means over all {settings} settings of the other factors, a point a seed that "
                     "has finished with all of them. Faint lines join the same seed."
                 )
-            figure = plots.factor(name, points, chosen, str(baseline[name]), note)
+            figure = draw_factor(name, points, chosen, str(baseline[name]), note)
         yield Plot(f"factor_{name}", "factors", name, caption, figure)
 
 
 def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     rows = leading(table, effects, None if table.design == "search" else PANELS)
-    arms = list(rows["arm"])
+    draw_arms = list(rows["arm"])
     drops = bool((pd.to_numeric(table.trials["dropout"]) > 0).any())
     caption = (
         "Solid: validation. Dashed: training, the running mean during the epoch"
         f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
     )
     caption = f"{caption} {shown_of(table, effects, rows)}".strip()
-    for name, figure in learning_curves(table.epochs, arms, labels(table)):
+    for name, figure in learning_curves(table.epochs, draw_arms, labels(table)):
         yield Plot(name, "curves", CURVES[name], caption, figure)
     trained = set(table.epochs["arm"])
     if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
@@ -211,7 +192,7 @@ def _curves(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
             "the seeds. The band is their range: of n seeds, one more training of the same kind "
             "leaves it in 2 of n + 1 epochs on average."
         )
-        figure = beside_reported(table.epochs, table.reported_curves, both)
+        figure = draw_beside_reported(table.epochs, table.reported_curves, both)
         title = "Reported curves and ours"
         yield Plot("learning_curves_reported", "curves", title, caption, figure)
 
@@ -231,30 +212,36 @@ def _cost(table: StudyTable, effects: pd.DataFrame) -> Plot:
     else:
         caption = f"{caption} {shown_of(table, effects, leaders)}".strip()
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
-    return Plot("cost", "cost", "Accuracy against cost", caption, cost(rows, tags(table), drawn))
+    return Plot(
+        "cost", "cost", "Accuracy against cost", caption, draw_cost(rows, short_names(table), drawn)
+    )
 
 
 def _confusion(table: StudyTable, effects: pd.DataFrame) -> Iterator[Plot]:
     """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
-    base, best, counts = str(effects["arm"].iloc[0]), rival(table, effects), table.confusion
-    arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
-    both = common_seeds(counts, arms)
-    if best and len(arms) == 2 and len(both):
-        figure = classes.accuracy(class_differences(both, best, base), best, base)
+    base, best, counts = (
+        str(effects["arm"].iloc[0]),
+        best_challenger(table, effects),
+        table.confusion,
+    )
+    draw_arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
+    both = common_seeds(counts, draw_arms)
+    if best and len(draw_arms) == 2 and len(both):
+        figure = draw_class_accuracy(class_differences(both, best, base), best, base)
         caption = (
             f"Which classes {best}, the best other arm by validation, recognises more or less "
             "often than the baseline. Ten intervals of one pair of arms: a description, no test."
         )
         yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, figure)
-    if arms:
+    if draw_arms:
         caption = "What the test images of each class were taken for, in percent of the class."
-        figure = classes.confusion(confusion_shares(confusion_by_arm(counts)), arms)
+        figure = draw_confusion(confusion_shares(confusion_by_arm(counts)), draw_arms)
         yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)
-    if best and len(arms) == 2 and len(both):
+    if best and len(draw_arms) == 2 and len(both):
         seeds = counted(both["seed"].nunique(), "seed")
         caption = (
             f"The matrix of {best} less that of the baseline, in points of each true class, over "
             f"the {seeds} that both have finished."
         )
-        figure = classes.change(confusion_shares(confusion_by_arm(both)), best, base)
+        figure = draw_confusion_change(confusion_shares(confusion_by_arm(both)), best, base)
         yield Plot("confusion_change", "confusion", "What changes", caption, figure)

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import short_names
+from ablation.report.effects.arms import also_changed
 from ablation.report.effects.confirmation import (
     NUISANCE,
     found_against_confirmed,
     is_step,
     never_taken_back,
+    path_rows,
     search_length,
 )
-from ablation.report.effects.effects import also_changed
-from ablation.report.effects.progress import lacking
-from ablation.report.effects.selection import tags
-from ablation.report.figures.path import waterfall
+from ablation.report.effects.progress import progress_text
+from ablation.report.figures.path import draw_waterfall
 from ablation.report.rendering.formatting import (
     CONFOUNDED,
     MISSING,
@@ -28,10 +29,10 @@ from ablation.report.rendering.formatting import (
     records,
     signed,
 )
-from ablation.report.sections.arms import Plot
+from ablation.report.rendering.text_table import TextTable
+from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
-from ablation.report.text.confirmation import ORDER, briefly_judged, judged, path_rows
-from ablation.report.text.tables import TextTable
+from ablation.report.text.confirmation import ORDER, briefly_judged, step_verdict
 from ablation.scheduling.path import TAKEN_BACK
 
 FILES = ("confirmed.csv", "path.csv")
@@ -46,7 +47,7 @@ def confirmed_parts(table: StudyTable, effects: pd.DataFrame) -> list[Part]:
     """
     if table.confirmation is None:
         return []
-    names = tags(table.confirmation)
+    names = short_names(table.confirmation)
     return [_found(table, effects, names), *_path(table.confirmation)]
 
 
@@ -89,7 +90,7 @@ def _path(table: StudyTable) -> list[Part]:
             why = "the space asks for none"
         return [Part("path", title, [f"Not shown: {why}."])]
     path = table.path
-    rows, more = path_rows(path), lacking(path)
+    rows, more = path_rows(path), progress_text(path)
     lines = [
         "One change after the other, in the order in which a random forest fitted to the search "
         "expected most; each step over seeds that neither the search nor the confirmation used, "
@@ -123,7 +124,7 @@ def _path(table: StudyTable) -> list[Part]:
             )
         if made["val_mean"].notna().any():
             yield Plot(
-                "path", "path", title, caption, waterfall(made, path.margin, tested=not more)
+                "path", "path", title, caption, draw_waterfall(made, path.margin, tested=not more)
             )
 
     return [
@@ -145,7 +146,10 @@ def _path_table(rows: pd.DataFrame, tested: bool) -> TextTable:
             str(row["change"]) or str(row["arm"]),
             *(str(row["n"]), percent(row["val_mean"]), signed(row["delta"])),
             interval(row["ci_low"], row["ci_high"]) if pd.notna(row["ci_low"]) else MISSING,
-            *(chance(row["p_holm"]), judged(row) if row["step"] != "0" and tested else MISSING),
+            *(
+                chance(row["p_holm"]),
+                step_verdict(row) if row["step"] != "0" and tested else MISSING,
+            ),
         ]
         for row in records(rows)
     ]

@@ -11,11 +11,17 @@ from itertools import combinations
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import trained
-from ablation.report.effects.ends import DIVERGED, ends
 from ablation.report.effects.progress import counts
+from ablation.report.effects.replicates import DIVERGED, ends, trained
 from ablation.report.effects.selection import floor
-from ablation.report.figures import search as search_plots
+from ablation.report.figures.search import (
+    draw_contour,
+    draw_expected_best,
+    draw_front,
+    draw_importance,
+    draw_interactions,
+    draw_isolation,
+)
 from ablation.report.rendering.formatting import (
     MISSING,
     counted,
@@ -25,6 +31,7 @@ from ablation.report.rendering.formatting import (
     tenths,
     whole,
 )
+from ablation.report.rendering.text_table import TextTable
 from ablation.report.search.expected_best import expected_performance, random_draws
 from ablation.report.search.importance import (
     ORDERED,
@@ -37,9 +44,8 @@ from ablation.report.search.importance import (
 from ablation.report.search.interactions import isolation, spans_a_plane, surface, together
 from ablation.report.search.pareto import pareto
 from ablation.report.search.trials import finished, levels, numeric, scientific, unfinished_levels
-from ablation.report.sections.arms import Plot
+from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
-from ablation.report.text.tables import TextTable
 from crnn.network.config import CHANCE
 
 PAIRED = 3  # factors whose pairs are shown
@@ -94,7 +100,7 @@ def _importance(
     caption = f"Each method's figures add up to 100 %; {where}."
 
     def plots() -> Iterator[Plot]:
-        figure = search_plots.importance(found, order)
+        figure = draw_importance(found, order)
         yield Plot("importance", "importance", "Importance", caption, figure)
 
     cells = _importance_table(table, found, order)
@@ -203,7 +209,7 @@ def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
     def plots() -> Iterator[Plot]:
         lowest = min(floor(rows["val_accuracy"]), best["best_val_accuracy"].min() - 0.002)
         ordered = {name for name in names if numeric(table.factors[name])}
-        figure = search_plots.isolation(points, best, ordered, _baseline(table, rows), lowest)
+        figure = draw_isolation(points, best, ordered, _baseline(table, rows), lowest)
         yield Plot("isolation", "isolation", title, caption, figure)
 
     return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
@@ -245,7 +251,7 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
         for (one, other), frame in shown.items():
             name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
             caption = f"{heading}: the mean accuracy of each combination, and of how many trials."
-            yield Plot(name, "together", heading, caption, search_plots.together(frame))
+            yield Plot(name, "together", heading, caption, draw_interactions(frame))
         if contoured:
             yield _contour(table, *contoured, is_ranked=is_ranked)
 
@@ -271,7 +277,7 @@ def _contour(
 ) -> Plot:
     across, up = table.factors[one]["range"], table.factors[other]["range"]
     logs = bool(across and across["log"]), bool(up and up["log"])
-    figure = search_plots.contour(points, (one, other), logs)
+    figure = draw_contour(points, (one, other), logs)
     caption = (
         f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
         "hyperparameters of which four numbers or more were drawn. Colours are "
@@ -302,7 +308,7 @@ def _pareto(rows: pd.DataFrame) -> Part:
     )
 
     def plots() -> Iterator[Plot]:
-        figure = search_plots.pareto(rows, front)
+        figure = draw_front(rows, front)
         caption = "Accuracy against multiply-accumulates (MACs) an image and against time."
         yield Plot("pareto", "pareto", "The front of accuracy against cost", caption, figure)
 
@@ -328,7 +334,7 @@ def _expected(table: StudyTable) -> Part:
     rows = finished(table.trials, table.arms, table.factors)
 
     def plots() -> Iterator[Plot]:
-        figure = search_plots.expected(curve, _baseline(table, rows))
+        figure = draw_expected_best(curve, _baseline(table, rows))
         caption = "The expected best validation accuracy by the number of trials."
         yield Plot("expected_performance", "expected", "Expected best", caption, figure)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ablation.report.sections.arms import Plot
-from ablation.report.text.tables import TextTable
+from ablation.report.rendering.text_table import TextTable
+from ablation.report.sections.figure import Plot
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,13 @@ from typing import Any
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable, stages
+from ablation.report.effects.arm_names import comparison_labels
+from ablation.report.effects.arms import also_changed, by_size, confounded
 from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
-from ablation.report.effects.effects import (
-    also_changed,
-    by_size,
-    compared,
-    confounded,
-    paired_tests,
-    replicates,
-)
+from ablation.report.effects.effects import paired_tests
 from ablation.report.effects.health import unlearned
 from ablation.report.effects.progress import counts
+from ablation.report.effects.replicates import replicates
 from ablation.report.rendering.formatting import (
     CONFOUNDED,
     SLIGHT,
@@ -93,7 +89,7 @@ def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) 
     if len(effects) == 1:
         over = f"{percent(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
         return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
-    tests, names = paired_tests(table.trials, table.arms), compared(effects, effects)
+    tests, names = paired_tests(table.trials, table.arms), comparison_labels(effects, effects)
     return [
         *_verdicts(table, effects, tests),
         *_unadjusted(effects, names),

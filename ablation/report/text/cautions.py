@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import replicates
 from ablation.report.effects.health import collapsed, is_at_chance, unlearned, untrained_arms
+from ablation.report.effects.replicates import replicates
 from ablation.report.rendering.formatting import counted, interval, listed, percent, points, records
 from ablation.report.text.sensitivity import is_path, without
 from ablation.statistics.inference import PairedTest, paired_test, sign

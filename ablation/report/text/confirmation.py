@@ -8,20 +8,19 @@ from typing import Any
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.confirmation import (
-    INTERACTIONS,
     NAMED,
     NUISANCE,
     found_against_confirmed,
     is_step,
     last_step,
-    path_effects,
+    path_rows,
     search_length,
 )
-from ablation.report.effects.effects import COLUMNS, paired, replicates
-from ablation.report.effects.gains import gains, slight
-from ablation.report.effects.progress import failed, lacking
-from ablation.report.effects.selection import tags
+from ablation.report.effects.gains import gains
+from ablation.report.effects.progress import failed, progress_text
+from ablation.report.effects.replicates import paired
 from ablation.report.rendering.formatting import (
     chance,
     counted,
@@ -52,7 +51,7 @@ def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     chosen = _chosen(table.confirmation, effects, found)
     luck = _optimism(table, table.confirmation, found) if table.confirmation.chosen else []
     edge = at_the_edge(table, table.confirmation.chosen)
-    return [*lead(table.confirmation), *chosen, *luck, *worth(table.confirmation), *edge]
+    return [*lead(table.confirmation), *chosen, *luck, *path_sentences(table.confirmation), *edge]
 
 
 def lead(table: StudyTable) -> Iterable[str]:
@@ -60,7 +59,7 @@ def lead(table: StudyTable) -> Iterable[str]:
 
     The seeds that chose it are the only ones where there is no path: their figure is optimistic.
     """
-    base, names = str(table.arms["arm"].iloc[0]), tags(table)
+    base, names = str(table.arms["arm"].iloc[0]), short_names(table)
     test = path_lead(table)
     if table.path is None or test is None or not test.n:
         return
@@ -106,9 +105,9 @@ def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[st
 
 
 def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
-    first, names = str(found["arm"].iloc[0]), tags(table)
+    first, names = str(found["arm"].iloc[0]), short_names(table)
     if not table.chosen:
-        yield f"Not chosen yet: the search's best of those confirmed is {_spelled(first, names)}."
+        yield f"Not chosen yet: the search's best of those confirmed is {_full_name(first, names)}."
         return
     row = effects[effects["arm"] == table.chosen].iloc[0]
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
@@ -123,7 +122,7 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     if gain[table.chosen] < gain[whole["arm"]].max():
         why = "when the path began (another arm's effect is larger by now)"
     text = (
-        f"Chosen, {why}: {_spelled(table.chosen, names)}, "
+        f"Chosen, {why}: {_full_name(table.chosen, names)}, "
         f"{percent(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
         f"{against}; {how} the search"
     )
@@ -158,20 +157,20 @@ def _optimism(table: StudyTable, main: StudyTable, found: pd.DataFrame) -> Itera
     )
 
 
-def _spelled(arm: str, names: Mapping[str, str]) -> str:
+def _full_name(arm: str, names: Mapping[str, str]) -> str:
     """An arm by its number in the search, if it has one, and its settings."""
     return f"{names[arm]} ({arm})" if arm in names else arm
 
 
-def worth(table: StudyTable) -> Iterable[str]:
+def path_sentences(table: StudyTable) -> Iterable[str]:
     """What the steps of a confirmation's path were worth; with verdicts once all have ended."""
     if table.path is None:
         return
-    rows, more = path_rows(table.path), lacking(table.path)
+    rows, more = path_rows(table.path), progress_text(table.path)
     made = rows[is_step(rows)].iloc[1:]
     if made["delta"].notna().any():
         items = [
-            f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({judged(row)})")
+            f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({step_verdict(row)})")
             for row in records(made)
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."
@@ -200,7 +199,7 @@ def briefly_judged(row: Mapping[str, Any]) -> str:
     return f"{said} {ORDER}" if row["depends_on_order"] else said
 
 
-def judged(row: Mapping[str, Any]) -> str:
+def step_verdict(row: Mapping[str, Any]) -> str:
     """The verdict on a step with its mark, where it stood; or why there is none.
 
     Of a step that depends on the order also what it gives in another one, where that was trained.
@@ -236,26 +235,3 @@ def _order(steps: pd.DataFrame) -> Iterable[str]:
             f"Of {counted(len(tested), 'step')} that could be compared none was shown to depend on "
             "the order, which does not show that none does."
         )
-
-
-def path_rows(path: StudyTable) -> pd.DataFrame:
-    """A path's effects; before its last training has ended those of whole seeds, untested.
-
-    Verdicts on a path that grows would be looks that nobody counts, and means over different seeds
-    are no steps.
-    """
-    if not lacking(path):
-        rows = path_effects(path.trials, path.arms, path.margin, _nuisances(path))
-        return rows.assign(slight=slight(rows, path.margin))
-    done = replicates(path.trials)
-    arms = done.groupby("seed")["arm"].nunique()
-    whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
-    rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
-    hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
-    untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
-    nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "reason": ""}
-    return rows.assign(**untested | nothing, slight=False)
-
-
-def _nuisances(path: StudyTable) -> list[str]:
-    return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable, stages
-from ablation.report.effects.confirmation import NAMED, NUISANCE
-from ablation.report.effects.effects import by_size, compared, paired, replicates
+from ablation.report.effects.arm_names import comparison_labels, short_names
+from ablation.report.effects.arms import by_size
+from ablation.report.effects.confirmation import NAMED, NUISANCE, path_rows
 from ablation.report.effects.gains import by_gain, gains, is_tested, may_be_better
 from ablation.report.effects.health import (
     collapsed,
@@ -20,11 +21,10 @@ from ablation.report.effects.health import (
     unlearned,
     untrained_arms,
 )
-from ablation.report.effects.progress import all_ended, counts, lacking
-from ablation.report.effects.selection import tags
+from ablation.report.effects.progress import all_ended, counts, progress_text
+from ablation.report.effects.replicates import paired, replicates
 from ablation.report.rendering.formatting import counted, interval, percent, points, records
 from ablation.report.text.cautions import nothing_to_compare, rising_arms, still_rising
-from ablation.report.text.confirmation import path_rows
 from ablation.report.text.recommendation import path_lead
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import paired_test, sign
@@ -118,7 +118,7 @@ def _designed(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame)
 
 def _shown(effects: pd.DataFrame) -> str:
     """Which arms are better and which worse, the largest effects first; empty where none is."""
-    base, names = str(effects["arm"].iloc[0]), compared(effects, effects)
+    base, names = str(effects["arm"].iloc[0]), comparison_labels(effects, effects)
     rows = by_size(effects)
     kinds = [
         (
@@ -170,7 +170,7 @@ def _to_take(table: StudyTable, effects: pd.DataFrame, base: str) -> str:
 
 def _confirmed(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
     """What the chosen setting is worth, which step to it helped, what it may not beat."""
-    base, name = str(table.arms["arm"].iloc[0]), tags(table).get(table.chosen, table.chosen)
+    base, name = str(table.arms["arm"].iloc[0]), short_names(table).get(table.chosen, table.chosen)
     if len(table.arms) == 1:
         yield f"Chosen: {base}; nothing else was confirmed."
         return
@@ -184,7 +184,7 @@ def _confirmed(table: StudyTable, effects: pd.DataFrame) -> Iterator[str]:
         lead = f" {points(own.mean())} against {base}" if len(own) else ""
         yield f"Chosen: {name},{lead} on the seeds that chose it, which is optimistic."
         if table.path is not None:
-            yield f"The path to it is preliminary: {lacking(table.path)}."
+            yield f"The path to it is preliminary: {progress_text(table.path)}."
         return
     rows = path_rows(table.path)
     steps = rows[~rows["step"].isin(["0", TAKEN_BACK, NAMED])]
@@ -219,7 +219,7 @@ def _challenger(table: StudyTable, name: str) -> Iterator[str]:
     second = str(others.iloc[0])
     lead = paired_test(paired(table.trials, table.chosen, second))
     if not lead.why_not and lead.low <= 0:
-        names = tags(table)
+        names = short_names(table)
         called = names.get(second, second)
         ends = f"{points(lead.mean)}, {interval(lead.low, lead.high)}"
         lost = {names.get(arm, arm): why for arm, why in diverged_arms(table.trials).items()}

@@ -10,12 +10,14 @@ from textwrap import wrap
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import also_changed, replicates
-from ablation.report.page import escape_markdown, markdown_table
+from ablation.report.effects.arms import also_changed
+from ablation.report.effects.replicates import replicates
 from ablation.report.rendering.formatting import CONFOUNDED, counted
+from ablation.report.rendering.templating import escape_markdown, markdown_table
+from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import incomplete
 from ablation.report.text.recommendation import about_choice
-from ablation.report.text.tables import TextTable, arms_table, paper_table
+from ablation.report.text.tables import arms_table, paper_table
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",

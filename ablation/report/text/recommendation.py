@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.confirmation import whole_path
-from ablation.report.effects.effects import paired
 from ablation.report.effects.gains import by_gain, gains, gaps_on_test, is_tested, may_be_better
 from ablation.report.effects.health import unlearned
-from ablation.report.effects.progress import lacking
-from ablation.report.effects.selection import tags
+from ablation.report.effects.progress import progress_text
+from ablation.report.effects.replicates import paired
 from ablation.report.rendering.formatting import (
     counted,
     interval,
@@ -104,7 +104,7 @@ def path_lead(table: StudyTable) -> PairedTest | None:
     None where the baseline was chosen, and as long as there is no path that has ended.
     """
     base = str(table.arms["arm"].iloc[0])
-    if table.path is None or lacking(table.path) or table.chosen in ("", base):
+    if table.path is None or progress_text(table.path) or table.chosen in ("", base):
         return None
     return whole_path(table.path.trials, table.path.arms)
 
@@ -121,7 +121,9 @@ def about_choice(table: StudyTable) -> str:
     arm = optimistic(table)
     if not arm:
         return ""
-    return f"{tags(table).get(arm, arm)} was chosen by these seeds: its effect is optimistic."
+    return (
+        f"{short_names(table).get(arm, arm)} was chosen by these seeds: its effect is optimistic."
+    )
 
 
 def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:

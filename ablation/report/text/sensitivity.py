@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.confirmation import NUISANCE, path_effects, whole_path
 from ablation.report.effects.contrasts import contrasts, significance
-from ablation.report.effects.effects import compared, effects
+from ablation.report.effects.effects import effects
 from ablation.report.effects.gains import by_gain, gains
 from ablation.report.effects.progress import all_ended
 from ablation.report.rendering.formatting import counted, listed, points, records
@@ -57,7 +58,7 @@ def _families(table: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdic
     if is_path(table):
         return _of_path(table, trials)
     rows = effects(trials, table.arms, table.margin)
-    names = compared(rows, rows)
+    names = comparison_labels(rows, rows)
     arms = {
         names[row["arm"]]: (row["delta"], row["verdict"] or NOT_TESTED)
         for row in records(rows.iloc[1:])

@@ -4,71 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import comparison_labels, short_names
+from ablation.report.effects.arms import confounded
 from ablation.report.effects.contrasts import most_telling
-from ablation.report.effects.effects import (
+from ablation.report.effects.effects import paired_tests
+from ablation.report.effects.gains import by_gain, gains, inner_intervals, slight
+from ablation.report.effects.replicates import (
     LAST,
-    compared,
-    confounded,
-    confounds,
     last_epochs,
     on_test,
     pair_differences,
-    paired_tests,
     replicates,
-    trained,
 )
-from ablation.report.effects.ends import DIVERGED, ends
-from ablation.report.effects.gains import by_gain, gains, inner_intervals, slight
-from ablation.report.effects.selection import ROOM, leading, shown_of, tags
+from ablation.report.effects.selection import ROOM, leading, shown_of
 from ablation.report.rendering.formatting import (
     MISSING,
     chance,
-    counted,
     interval,
-    listed,
     marked,
     percent,
-    points,
     records,
     signed,
     whole,
 )
+from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.recommendation import about_choice
 from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
 from ablation.statistics.power import MOST_SEEDS
 
 CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
-REASON = 300  # characters of a failure's first line that are shown
-BEYOND = r"(\w+): [\d,]+ is (beyond the limit of [\d,]+)"  # draws that go beyond are one kind
-SAME_SETTING = "the same setting as trial"
-STOPPED = "stopped early by the pruner"
-UNDER_WAY = "under way, or cut off with its run: the next one goes on with it"
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table as text.
-
-    Attributes:
-        titles: by column.
-        rows: a text a column.
-        words: how many of the first columns are words; the others are numbers, set to the right.
-        strong: places of the rows that stand out.
-        note: what is to be said below it.
-    """
-
-    titles: list[str]
-    rows: list[list[str]]
-    words: int = 1
-    strong: set[int] = field(default_factory=set)
-    note: str = ""
 
 
 def arms_table(
@@ -109,7 +79,7 @@ def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
 def _names(table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, list[str]]:
     """What an arm is called, and compared with where that is not always the baseline."""
     columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
-    numbers = tags(table)
+    numbers = short_names(table)
     if any(arm != tag for arm, tag in numbers.items()):
         columns = {"trial": [numbers.get(arm, MISSING) for arm in rows["arm"]]} | columns
     baseline = effects["arm"].iloc[0]
@@ -197,7 +167,7 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
     rows = leading(table, effects)
     ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
     columns = {
-        "arm": list(compared(effects, rows).values()),
+        "arm": list(comparison_labels(effects, rows).values()),
         "n": [str(n) for n in rows["n"]],
         "validation": [percent(x) for x in rows["val_mean"]],
         **_pairs(rows),
@@ -206,7 +176,7 @@ def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
         "verdict": _verdicts(table, rows),
     }
     arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
-    numbers = set(tags(table).values())
+    numbers = set(short_names(table).values())
     drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
     cut = shown_of(table, effects, rows)
     notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
@@ -374,70 +344,6 @@ def about_contrasts(contrasts: pd.DataFrame) -> str:
     return " ".join([*lines, "p is Holm-adjusted within its kind."])
 
 
-def failures_table(table: StudyTable) -> TextTable:
-    """What did not finish, by reason: how many, which, and whether it was made good since.
-
-    Args:
-        table: a study, or the trials and epochs of all its stages.
-    """
-    complete = ends(table.trials) == "COMPLETE"
-    trials = table.trials[~complete]
-    reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
-    reasons = reasons.str.replace(BEYOND, r"\1: \2", regex=True)
-    unsaid = trials["state"].map({"RUNNING": UNDER_WAY}).fillna("no reason was recorded")
-    stopped = (trials["state"] == "PRUNED") & trained(trials, table.epochs)
-    unsaid = unsaid.mask(stopped, STOPPED)
-    reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
-    which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
-    done, keys = table.trials[complete], ["stage", "arm", "seed"]
-    done_keys = set(done[keys].itertuples(index=False, name=None))
-    good = [key in done_keys for key in trials[keys].itertuples(index=False, name=None)]
-    rows = pd.DataFrame({"state": ends(trials), "reason": reasons, "which": which, "good": good})
-    cells = [
-        [
-            *(str(state), str(reason), str(len(group)), str(int(group["good"].sum()))),
-            listed(list(group["which"]), limit=5),
-        ]
-        for (state, reason), group in rows.groupby(["state", "reason"], sort=False)
-    ]
-    titles = ["state", "reason", "trials", "finished since", "which"]
-    note = _by_kind(ends(trials), trials["failure"].fillna("").astype(str), stopped)
-    return TextTable(titles, cells, words=5, note=note)
-
-
-def _by_kind(state: pd.Series[str], reasons: pd.Series[str], stopped: pd.Series[bool]) -> str:
-    """``46 stopped by the pruner, 22 beyond the limits.``; empty where all have finished."""
-    never = (state == "PRUNED") & ~stopped
-    beyond = never & reasons.str.extract(BEYOND)[0].notna()
-    again = never & reasons.str.startswith(SAME_SETTING)
-    kinds = {
-        "diverged": state == DIVERGED,
-        "failed": state == "FAIL",
-        "stopped by the pruner": stopped,
-        "beyond the limits": beyond,
-        "drawn before": again,
-        "infeasible or without a recorded reason": never & ~beyond & ~again,
-        "under way or cut off": state == "RUNNING",
-    }
-    said = [f"{int(which.sum()):,} {kind}" for kind, which in kinds.items() if which.any()]
-    return f"{', '.join(said)}." if said else ""
-
-
-def factors_table(table: StudyTable) -> TextTable:
-    """The factors with their roles, the baseline's value and all levels; what was held fixed."""
-    baseline = table.arms.iloc[0]
-    rows = [
-        [name, str(factor["role"]), str(baseline[name]) or MISSING, _levels(factor)]
-        for name, factor in table.factors.items()
-    ]
-    rows += [[name, "fixed", str(value), ""] for name, value in table.fixed.items()]
-    return TextTable(["setting", "role", "baseline", "levels"], rows, words=4)
-
-
-def _levels(factor: Mapping[str, Any]) -> str:
-    return listed([str(level) for level in factor["levels"]], 12, " · ")
-
-
 def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
     """What the names of the shown arms do not say: their settings, and the author's notes."""
     shown = table.arms[table.arms["arm"].isin(leading(table, effects)["arm"])].iloc[1:]
@@ -448,78 +354,3 @@ def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
         if named or note:
             lines.append(f"{row['arm']}{named}{note}")
     return lines
-
-
-def provenance_table(environment: Mapping[str, Any]) -> TextTable:
-    """Versions, hardware and the like; what is nested gets a dotted name."""
-    return TextTable(["what", "value"], list(_flat(environment)), words=2)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
-    rows = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            rows.append([f"{prefix}{name}", str(value)])
-    return rows
-
-
-def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
-    """The shown arms that also change sequence length or size by more than 10 %."""
-    found = confounds(table.arms)
-    found = found[found["arm"].isin(leading(table, effects)["arm"])]
-    titles = {"sequence_length": "LSTM steps", "parameters": "parameters"}
-    if not table.arms["sequence_length"].any():
-        del titles["sequence_length"]
-    rows = [
-        [str(arm), str(against), *(_change(changes, what) for what in titles)]
-        for (arm, against), changes in found.groupby(["arm", "against"], sort=False)
-    ]
-    return TextTable(["arm", "against", *titles.values()], rows, words=2)
-
-
-def _change(changes: pd.DataFrame, what: str) -> str:
-    row = changes[changes["what"] == what]
-    if row.empty:
-        return "alike"
-    value, reference = whole(row["value"].iloc[0]), whole(row["reference"].iloc[0])
-    change = f"{100 * row['change'].iloc[0]:+,.0f} %".replace("-", "−")
-    return f"{value} instead of {reference} ({change})"
-
-
-def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[str, int]]]) -> str:
-    """What the study is, in a line: trials, arms, seeds, margin.
-
-    Args:
-        table: the study that the verdicts rest on.
-        progress: by stage, with no name where it is the only one: the number of trials wanted, and
-            of those there are by what became of them (`ablation.report.text.answer.counts`).
-    """
-    parts = [
-        *(_stage(*stage) for stage in progress.items()),
-        counted(len(table.arms), "arm"),
-        counted(len(table.seeds), "seed"),
-        f"margin ±{points(table.margin).lstrip('+')}",
-    ]
-    return " · ".join(parts)
-
-
-def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
-    wanted, kinds = progress
-    return f"{name}: " * bool(name) + progress_line(wanted, kinds)
-
-
-def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
-    """``80 of 80 trials finished (31 of them stopped early), 2 failed``.
-
-    Args:
-        wanted: how many trials there are to be.
-        kinds: of those that there are, by what became of them
-            (`ablation.report.text.answer.counts`).
-    """
-    stopped = kinds.get("stopped early", 0)
-    apart = f" ({stopped:,} of them stopped early)" * bool(stopped)
-    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished{apart}"
-    others = [kind for kind in kinds if kind not in ("finished", "stopped early")]
-    return ", ".join([done, *(f"{kinds[kind]:,} {kind}" for kind in others)])

@@ -1,0 +1,142 @@
+"""Which differences a plan can find, and how many seeds it takes to settle one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ablation.design.arms import Plan
+from ablation.folders import confirm_name
+from ablation.planning.pace import Pace, Spread
+from crnn.network.config import TrainConfig
+
+ASSUMED_SPREAD = 0.004
+"""Standard deviation between pairs, a fraction, until there is a measured one."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Comparisons that are tested together: what of, over how many seeds, how many."""
+
+    where: str
+    seeds: int
+    comparisons: int
+    study: str
+
+
+def families(found: Plan, seeds: int | None) -> list[_Family]:
+    """The families of a study's tests; of a search those of its confirmation, at their largest."""
+    space, arms = found.space, len(found.arms)
+    if not space.search:
+        return [_Family("", seeds or len(space.seeds), arms - 1, found.study_name)]
+    if not (confirm := space.confirm):
+        return []
+    study, count = confirm_name(found.study_name), seeds or confirm.seeds
+    families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
+    if path_seeds := confirm.path_count(count):
+        steps = [factor.role for factor in space.factors].count("scientific")
+        families.append(_Family("On the path, ", path_seeds, steps, study))
+    return families
+
+
+@dataclass(frozen=True)
+class _Scatter:
+    """The spread between pairs to plan with, in words, and the seeds that settle a comparison."""
+
+    spread: float
+    told: str
+    pairs: int = 0
+    measured: float = math.nan
+
+    def settling(self, comparisons: int, margin: float) -> float:
+        """How many seeds settle whatever difference there may be."""
+        from ablation.statistics.power import seeds_to_settle
+
+        if not self.pairs:
+            return seeds_to_settle(self.spread, 2, comparisons, margin)[0]
+        return seeds_to_settle(self.measured, self.pairs, comparisons, margin)[1]
+
+
+def _scatter(train: TrainConfig, spreads: Mapping[str, Spread], study: str) -> _Scatter:
+    """Of the study itself, else of what was trained as long, else assumed.
+
+    What was measured is taken at its upper 80 % bound: a few pairs may hardly show it.
+    """
+    from ablation.statistics.power import upper_spread
+
+    own = spreads.get(study)
+    alike = {
+        name: each
+        for name, each in spreads.items()
+        if (each.epochs, each.train_size) == (train.epochs, train.train_size)
+        and math.isfinite(each.value)
+    }
+    if own and math.isfinite(own.value):
+        best, source = own, "as measured so far"
+    elif alike:
+        name = max(alike, key=lambda name: upper_spread(alike[name].value, alike[name].pairs))
+        best, source = alike[name], f"as measured in {name}, whose trainings are as long"
+    else:
+        why = " until some have been trained; short trainings scatter more"
+        if own:
+            why = ", as no arm has two pairs yet of which both sides have learned anything"
+        told = f"{100 * ASSUMED_SPREAD:.2f} points between pairs (assumed{why})"
+        return _Scatter(ASSUMED_SPREAD, told)
+    upper = upper_spread(best.value, best.pairs)
+    told = (
+        f"up to {100 * upper:.2f} points between pairs (the upper 80 % bound of "
+        f"{100 * best.value:.2f} {source})"
+    )
+    return _Scatter(upper, told, best.pairs, best.value)
+
+
+def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
+    """What so many seeds cannot show, where that is more than the margin."""
+    from ablation.statistics.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
+
+    seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
+    scatter = _scatter(found.space.baseline.train, pace.spreads, family.study)
+    if seeds < 2:
+        return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
+    smallest = minimum_detectable(scatter.spread, seeds, comparisons)
+    if not comparisons or smallest <= margin:
+        return []
+    counted = f"{seeds_text(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
+    least = _findable(smallest)
+    few = ""
+    if seeds < FEW_SEEDS:
+        five, ten = (
+            _findable(minimum_detectable(scatter.spread, count, comparisons))
+            for count in (FEW_SEEDS, MORE_SEEDS)
+        )
+        few = f" {FEW_SEEDS} seeds find {five}, {MORE_SEEDS} seeds {ten}."
+    return [
+        f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
+        f"{100 * margin:.2f} points: four times in five they find {least}, "
+        f"at a spread of {scatter.told}.{few} {_settling(scatter, comparisons, margin)}"
+    ]
+
+
+def _settling(scatter: _Scatter, comparisons: int, margin: float) -> str:
+    """The seeds to plan for."""
+    from ablation.statistics.power import MOST_SEEDS, about
+
+    seeds = scatter.settling(comparisons, margin)
+    if not math.isfinite(seeds):
+        return f"Not even {MOST_SEEDS:,} seeds are sure to settle a difference near the margin."
+    up_to = "up to " if scatter.pairs else ""
+    return (
+        f"To settle even a difference near the margin, plan for {up_to}about {about(seeds):,} "
+        "seeds."
+    )
+
+
+def _findable(least: float) -> str:
+    """A smallest difference, in points."""
+    return f"{100 * least:.2f} or more" if least <= 1 else "no difference that can exist"
+
+
+def seeds_text(count: int, which: str = "") -> str:
+    """A number of seeds in words."""
+    return f"{count} {which}seed{'s' * (count != 1)}"

@@ -1,0 +1,96 @@
+"""Arms, factors and reported curves as DataFrames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ablation.design.arms import Arm, Plan, change_text
+from ablation.design.origin import Drawn, Named, Step, WithoutChange, having, kind
+from ablation.settings import bounds, text_of
+from ablation.space.schema import Factor, Space
+from crnn.network.config import FIELDS
+
+
+def factor_form(space: Space, factor: Factor) -> dict[str, Any]:
+    """What a report needs of a factor; see ``StudyTable.factors``."""
+    form: dict[str, Any] = {"role": factor.role, "levels": factor.texts()}
+    if not space.search:
+        return form
+    kind = FIELDS[factor.name].annotation
+    found = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
+    limits = _limits(space, factor.name) if kind in (int, float) else None
+    return form | {"range": None if factor.levels else found, "limits": limits}
+
+
+def _limits(space: Space, name: str) -> tuple[float, float]:
+    """Beyond which a setting has no numbers, or none that make another network."""
+    low, high = bounds(FIELDS[name].metadata)
+    if name == "dropout_count":  # with none, nothing drops out, which is dropout = 0
+        varied = {factor.name for factor in space.factors}
+        return 1, high if "conv_layers" in varied else space.baseline.model.conv_layers
+    return low, high
+
+
+def arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
+    """One row an arm; see ``StudyTable.arms``."""
+    rows = []
+    for arm in arms:
+        reported, shapes, values = (
+            plan.space.reported.get(arm.name),
+            arm.shapes,
+            arm.setting.values(),
+        )
+        idle = plan.space.idle(arm.setting)
+        rows.append(
+            {
+                "arm": arm.name,
+                "against": arm.against,
+                "factor": arm.factor,
+                "level": arm.level,
+                "changes": change_text(arm.changes),
+                "changed": arm.changes,
+                **_origin(arm),
+                "note": "; ".join(filter(None, (arm.note, reported.note if reported else ""))),
+                "reported_test_accuracy": reported.test_accuracy if reported else None,
+                "reported_test_loss": reported.test_loss if reported else None,
+                "sequence_length": shapes.sequence_length,
+                "parameters": shapes.parameters,
+                "macs": shapes.macs,
+                **{
+                    f.name: "" if f.name in idle else text_of(values[f.name])
+                    for f in plan.space.factors
+                },
+            }
+        )
+    frame = pd.DataFrame(rows)
+    figures = dict.fromkeys(["reported_test_accuracy", "reported_test_loss"], "float64")
+    return frame.astype(figures | dict.fromkeys(["trial", "rank", "step"], "Int64"))
+
+
+def _origin(arm: Arm) -> dict[str, Any]:
+    """Where an arm comes from, column by column."""
+    draw = next(iter(having(arm.origins, Drawn)), Drawn(None))
+    return {
+        "kind": kind(arm.origins),
+        "named": bool(having(arm.origins, Named)),
+        "trial": draw.trial,
+        "rank": draw.rank,
+        "step": next((step.number for step in having(arm.origins, Step)), None),
+        "without": tuple(back.names for back in having(arm.origins, WithoutChange)),
+    }
+
+
+def reported_curve_frame(plan: Plan) -> pd.DataFrame:
+    """One row an epoch that somebody else logged; see ``StudyTable.reported_curves``."""
+    curves = ["train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    frames = [
+        pd.DataFrame({name: pd.Series(getattr(found, name), dtype=float) for name in curves})
+        .rename_axis(index="epoch")
+        .reset_index()
+        .assign(arm=arm, epoch=lambda rows: rows["epoch"] + 1)
+        for arm, found in plan.space.reported_curves.items()
+    ]
+    columns = ["arm", "epoch", *curves]
+    return pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)

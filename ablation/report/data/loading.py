@@ -1,0 +1,216 @@
+"""A study read from its storage into a `StudyTable`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from optuna.storages import RDBStorage
+
+from ablation.design.arms import Arm, Plan, full_length, make_arm
+from ablation.design.origin import Drawn
+from ablation.files import from_home
+from ablation.folders import search_of
+from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
+from ablation.report.data.csv_file import read_csv
+from ablation.report.data.study_table import StudyTable, all_trials
+from ablation.report.data.trial_frames import (
+    EPOCH_COLUMNS,
+    TEXT_COLUMNS,
+    confusion_frame,
+    epoch_rows,
+    place_of,
+    trial_frame,
+)
+from ablation.scheduling.arm_names import ArmNames
+from ablation.scheduling.confirmation import with_origins
+from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
+from ablation.storage.attributes import checked_trials, is_ours
+from ablation.storage.record import Record, confirmation_of, confirmed_by, latest_study, load_record
+
+
+def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
+    """The trials of a study, as in ``trials.csv``.
+
+    Args:
+        source: the storage's URL, or its SQLite file; or a study's ``trials.csv`` itself.
+        study: the study's name; None for the latest, or for that of the CSV.
+
+    Raises:
+        StorageError: there is no such storage, or no such study in it.
+        OSError: the CSV cannot be read.
+    """
+    given = from_home(str(source))
+    if given.endswith(".csv"):
+        return read_csv(Path(given), TEXT_COLUMNS)
+    with opened_storage(storage_url(given, Path())) as opened:
+        return all_trials(load_study(opened, study or latest_study(opened)))
+
+
+def load_study(storage: RDBStorage, study: str) -> StudyTable:
+    """Everything that a report needs of one study; of a search with its confirmation.
+
+    Raises:
+        StorageError: there is no such study.
+    """
+    record = load_record(storage, study)
+    if (search := confirmed_by(storage, study)) != study:
+        record = with_origins(storage, search, record)
+    rows = _rows(storage, study, record)
+    if record.trials:
+        table, confirms = _table(study, record, rows), confirmation_of(storage, study)
+        if confirms is None:
+            return table
+        confirmation = load_study(storage, confirms)
+        if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
+            return replace(table, confirmation=confirmation)
+        begun = (
+            f"What it found is being confirmed: 0 of {confirmation.wanted} trainings have ended."
+        )
+        return replace(table, notes=[*table.notes, begun])
+    first, *later = (
+        _table(study, record.of(stage), [r for r in rows if r.attributes["stage"] == stage.name])
+        for stage in record.stages
+        if stage.arms
+    )
+    if first.design == "confirmation" and not first.chosen:
+        first = _without_test(first)
+    return replace(first, path=later[0] if later else None)
+
+
+def _without_test(table: StudyTable) -> StudyTable:
+    """A confirmation before its choice: the test figures stay in the storage until then."""
+    nothing = {"test_accuracy": float("nan"), "test_loss": float("nan")}
+    return replace(table, trials=table.trials.assign(**nothing), confusion=table.confusion[:0])
+
+
+def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
+    """The study's own trials."""
+    search, rows = record.plan.space.search, []
+    seeds = {stage.name: stage.seeds for stage in record.stages}
+    seeds |= {"search": (search.seed,)} if search else {}
+    for row in checked_trials(storage, study):
+        found = row.attributes
+        if not is_ours(found, is_search=bool(search)):
+            continue
+        rows.append(row)
+        own = seeds.get(found["stage"], ())
+        if "seed" in found and found["seed"] not in own:
+            fault = f"attribute seed: the study has no seed {found['seed']}"
+            raise UnreadableError(f"study {study}: trial {row.number}", fault)
+    return rows
+
+
+def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
+    plan, space = record.plan, record.plan.space
+    rows = _renamed(plan, rows)
+    arms = _arms(plan, rows)
+    places = {arm.name: place for place, arm in enumerate(arms)}
+    rows = sorted(rows, key=lambda row: place_of(record, places, row))
+    return StudyTable(
+        name=study,
+        question=space.question,
+        design=space.design,
+        margin=space.margin,
+        notes=_notes(record),
+        seeds=[space.search.seed] if space.search else list(record.seeds),
+        wanted=record.wanted,
+        factors={factor.name: factor_form(space, factor) for factor in space.factors},
+        fixed={**space.held_fixed(), "precision": record.precision},
+        arms=arm_frame(plan, arms),
+        trials=trial_frame(record, rows),
+        epochs=pd.DataFrame([e for row in rows for e in epoch_rows(row)], columns=EPOCH_COLUMNS),
+        confusion=confusion_frame(rows, places),
+        reported_curves=reported_curve_frame(plan),
+        environment=_environment(record),
+        space_text=space.text,
+        command=_command(record, study),
+        looks=record.looks,
+        reuses=bool(space.search and space.search.duplicates == "reuse"),
+        chosen=record.chosen,
+        sampler=space.search.sampler.name if space.search else "",
+    )
+
+
+def _renamed(plan: Plan, rows: list[TrialRow]) -> list[TrialRow]:
+    """The trials under the names of their arms, which are told apart by their settings' digests."""
+    if plan.space.search:
+        names = ArmNames(plan, rows)
+        return [names.renamed(row) for row in rows]
+    by_digest = {arm.setting.digest: arm.name for arm in plan.arms}
+    return [
+        row
+        if (name := by_digest.get(row.attributes["digest"])) in (None, row.attributes["arm"])
+        else replace(row, attributes={**row.attributes, "arm": name})
+        for row in rows
+    ]
+
+
+def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
+    """The plan's arms, then those that a search drew and trained, as they were drawn."""
+    arms = {arm.name: arm for arm in plan.arms}
+    for row in rows:
+        name = row.attributes.get("arm")
+        if name and name not in arms and "duplicate_of" not in row.attributes:
+            setting = full_length(plan.space, row.attributes["setting"])
+            arms[name] = make_arm(plan.space, setting, name, [Drawn(row.number)])
+    return list(arms.values())
+
+
+def _environment(record: Record) -> dict[str, str]:
+    """What the study ran on; where that changed on the way, every text, one after the other."""
+    names = list(dict.fromkeys(name for found in record.environments for name in found))
+    texts = {
+        name: " | ".join(dict.fromkeys(e[name] for e in record.environments if name in e))
+        for name in names
+    }
+    conditions = {"device": record.device, "precision": record.precision}
+    return {**conditions, "threads a worker": str(record.threads), **texts}
+
+
+def _notes(record: Record) -> list[str]:
+    notes = [record.plan.space.note] if record.plan.space.note else []
+    for key, value in record.plan.overrides.items():
+        notes.append(f"The space's own {key} was replaced by {value} for this study.")
+    if not _are_as_asked(record):
+        seeds = " and ".join(filter(None, (", ".join(map(str, record.seeds[:-1])),
+                                           str(record.seeds[-1]))))  # fmt: skip
+        notes.append(
+            f"Seeds {seeds} are not the first that the space lists: an earlier version chose "
+            "them. A new study would have those listed."
+        )
+    if record.exhausted:
+        notes.append(
+            f"The search ended after {record.exhausted:,} of {record.trials:,} trials: draw after "
+            "draw gave nothing that had not been tried."
+        )
+    return notes
+
+
+def _are_as_asked(record: Record) -> bool:
+    """Whether a new study of as many seeds would have the same; of a search there is no list."""
+    space, seeds = record.plan.space, record.seeds
+    if not space.lists_seeds or not seeds:
+        return True
+    return set(seeds) == set(space.seeds) or seeds == space.seeds[: len(seeds)]
+
+
+def _command(record: Record, study: str) -> str:
+    """``run source --epochs 1 …``; a space that is not a shipped one is the study's own copy."""
+    plan = record.plan
+    own = f"results/{search_of(study)}/space.toml"
+    words = ["run", plan.space.name if plan.is_shipped else own]
+    for key, value in plan.overrides.items():
+        words += [f"--{key.replace('_', '-')}", str(value)]
+    space = plan.space
+    if space.search and record.trials and record.trials != space.search.trials:
+        words += ["--trials", str(record.trials)]
+    if not space.search and search_of(study) == study and record.seeds not in (space.seeds, ()):
+        words += ["--seeds", str(len(record.seeds))]
+    if search_of(study) != plan.study_name or not plan.is_shipped:
+        words += ["--study", search_of(study)]
+    # A study keeps these; where there is none yet, the same command begins one like it.
+    words += ["--device", record.device, "--precision", record.precision]
+    words += ["--threads", str(record.threads)]
+    return " ".join(words)

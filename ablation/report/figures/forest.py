@@ -1,0 +1,103 @@
+"""Effects with their intervals: the forest plot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from ablation.report.figures import style
+from ablation.report.figures.style import (
+    BLACK,
+    GREY,
+    PALE,
+    legend_mark,
+    new_rows,
+    styled,
+    write_beside,
+)
+from ablation.report.rendering.formatting import marked, signed
+
+VERDICTS: dict[str, dict[str, Any]] = {
+    kind: {"color": color, "marker": marker}
+    for (kind, color), marker in zip(style.VERDICT_COLORS.items(), "^vsox", strict=True)
+}
+"""By verdict, a colour and a mark: apart in grey as well."""
+
+
+@styled
+def draw_forest(
+    effects: pd.DataFrame,
+    pairs: pd.DataFrame,
+    margin: float,
+    names: Sequence[str],
+    confounded: Collection[str] = (),
+    note: str = "",
+    span: tuple[float, float] = (-np.inf, np.inf),
+) -> Figure:
+    """Effects with their intervals, every pair a point, no difference at 0.
+
+    Args:
+        effects: the rows to show of ``ablation.report.effects.effects.effects``, without the
+            baseline.
+        pairs: of ``ablation.report.effects.replicates.pair_differences``.
+        margin: within which differences are too small to matter, a fraction.
+        names: what each row is called.
+        confounded: arms whose effect is not the changed setting's alone; they get a mark.
+        note: what is said below the figure.
+        span: fractions between which the axis runs; what lies beyond is an arrow at its edge.
+    """
+    figure, axes = new_rows(names, 1.35, 0.34)
+    axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
+    axes.axvline(0, color=BLACK, linewidth=1, zorder=1)
+    places = {arm: place for place, arm in enumerate(effects["arm"])}
+    shown = pairs[pairs["arm"].isin(places)]
+    rank = shown["seed"].rank(method="dense")
+    y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
+    left, right = (100 * end for end in span)
+    x = 100 * shown["difference"]
+    small: Any = {"s": style.dot(9, shown["seed"].nunique(), 40), "alpha": 0.7, "linewidth": 0}
+    axes.scatter(x.where(x.between(left, right)), y, color=GREY, zorder=2, **small)
+    for place, row in enumerate(effects.to_dict("records")):
+        look = VERDICTS[row["verdict"]]
+        if np.isfinite(row["ci_low"]):
+            ends = np.clip([100 * row["ci_low"], 100 * row["ci_high"]], left, right)
+            axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
+        untested = "not tested" if np.isfinite(row["delta"]) else "no pair"
+        kind = row["verdict"] or row["reason"] or untested
+        if np.isfinite(row["delta"]):
+            why = row["reason"] if row["verdict"] else ""
+            if left <= 100 * row["delta"] <= right:
+                axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
+            kind = marked(kind, row["arm"] in confounded, reason=why)
+            kind = f"{signed(row['delta'])}  {kind}"
+        write_beside(axes, place, kind, BLACK)
+    _arrows(axes, effects, (left, right))
+    axes.set(xlabel="effect on validation accuracy, points")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
+    kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
+    marks: list[Any] = [Line2D([], [], linewidth=2, **VERDICTS[kind]) for kind in kinds]
+    kinds = [f"{kind}, 95 % interval" if kind else "not tested" for kind in kinds]
+    marks += [legend_mark("o", GREY, 3), Patch(color=PALE, alpha=0.35)]
+    style.key(figure, marks, [*kinds, "one pair", "within the margin"])
+    style.footnote(figure, note)
+    return figure
+
+
+def _arrows(axes: Axes, effects: pd.DataFrame, span: tuple[float, float]) -> None:
+    """An arrow at the edge of each row whose effect or interval goes on beyond the axis."""
+    ends = 100 * effects[["delta", "ci_low", "ci_high"]].to_numpy(float)
+    colors = [VERDICTS[kind]["color"] for kind in effects["verdict"]]
+    beyond = (ends < span[0]).any(axis=1), (ends > span[1]).any(axis=1)
+    spot: Any = axes.get_yaxis_transform()
+    for rows, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
+        for place in np.flatnonzero(rows):
+            look: Any = {"marker": marker, "color": colors[place], "transform": spot}
+            axes.plot(edge, place, markersize=6, zorder=5, **look)

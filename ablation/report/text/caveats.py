@@ -1,0 +1,84 @@
+"""What a reader must not conclude from a study."""
+
+from __future__ import annotations
+
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arms import confounds
+
+DESIGNS = {
+    "one-factor": "one factor at a time: the baseline, every level of every factor alone, "
+    "and named arms",
+    "factorial": "factorial: every level of each factor with every level of the others",
+    "search": "search: the baseline and named arms, then what a sampler draws, one training each",
+    "confirmation": "confirmation: what a search found best, over fresh seeds",
+}
+
+
+GEOMETRY = {
+    "filter_sizes": "filter sizes",
+    "strides": "strides",
+    "pooling_count": "pooling",
+    "conv_layers": "numbers of convolutions",
+}
+
+
+def caveats(table: StudyTable) -> list[str]:
+    """What a reader must not conclude from the study."""
+    lines = [
+        "Everything here is conditional on what was held fixed (listed below): with other fixed "
+        "settings the differences can be others.",
+        "Validation accuracy after the last epoch decides.",
+    ]
+    if len(table.arms) > 1:
+        lines[-1] += (
+            " The highest of several means is partly luck, so the best arm's own figure is "
+            "optimistic."
+        )
+    lines += _geometry(table)
+    is_scored = bool(table.trials["test_accuracy"].notna().any())
+    if table.design == "search":
+        lines.append(
+            "Every setting was trained once, with one seed: differences between trials include "
+            "chance."
+        )
+        if not is_scored:
+            lines[-1] += " The test set was not scored, so nothing was chosen by it."
+    elif len(table.arms) > 1:
+        lines.append(
+            "Pairs share a seed, and so the split, the initial values and the batch order. They "
+            "cover re-runs on these images; they say nothing about new images."
+        )
+    if table.design == "confirmation" and not table.chosen:
+        lines.append("Test figures are not shown before a setting has been chosen.")
+    elif is_scored:
+        lines.append("Test figures are shown for the record and chose nothing.")
+    if table.arms["reported_test_accuracy"].notna().any():
+        lines.append("Reported figures are one run each, published elsewhere; their spread is "
+                     "unknown.")  # fmt: skip
+    return lines
+
+
+def _geometry(table: StudyTable) -> list[str]:
+    """That settings of the convolutions change more than themselves, where they do."""
+    arms, base = table.arms, table.arms.iloc[0]
+    found = confounds(arms)
+    names, changed = [], set()
+    for name, title in GEOMETRY.items():
+        if name in table.factors:
+            moved = arms.loc[(arms[name] != base[name]) & (arms[name] != ""), "arm"]
+            what = set(found.loc[found["arm"].isin(moved), "what"])
+            names += [title] if what else []
+            changed |= what
+    if not names:
+        return []
+    also = {
+        "sequence_length": "how many steps the LSTM sees",
+        "parameters": "how large the network is",
+    }
+    *others, last = names
+    subject = f"{', '.join(others)} and {last}" if others else last
+    return [
+        f"{subject[0].upper()}{subject[1:]} also change "
+        f"{' and '.join(text for what, text in also.items() if what in changed)}: such an arm "
+        "changes several things at once."
+    ]

@@ -1,0 +1,1 @@
+"""Where trainings run: in worker processes here, or in this very process."""

@@ -1,0 +1,128 @@
+"""One training, step by step and epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch.utils.deterministic
+from torch import Tensor
+
+from ablation.device import pick_precision
+from ablation.seeding import generator
+from crnn.data.fashion_mnist import split
+from crnn.network.config import Setting
+from crnn.network.model import CRNN, reseed
+from crnn.training.evaluation import cross_entropies, forward, score
+from crnn.training.optimizer import Optimizer, lr_multiplier
+from crnn.training.results import DivergedError, Epoch, StateError
+
+
+class ReplicateTraining:
+    """The state of one training: network, optimizer, which images."""
+
+    def __init__(self, setting: Setting, seed: int, images: Tensor, labels: Tensor) -> None:
+        self.config, self.seed, device = setting.train, seed, images.device
+        self.images, self.labels = images, labels
+        self.precision = pick_precision(self.config.precision, device)
+        size = min(self.config.train_size, len(labels))
+        self.chosen, held_out = split(len(labels), seed, self.config.train_fraction, size)
+        self.held_out = held_out.to(device)
+        network: Any = CRNN(setting.model, seed)
+        self.network: CRNN = network.to(device, memory_format=torch.channels_last)
+        self.optimizer = Optimizer(self.network, self.config)
+        self.batches = math.ceil(len(self.chosen) / self.config.batch_size)
+        # What a step leaves behind stays on the device until the epoch's end.
+        self.step_index = torch.zeros(1, dtype=torch.int64, device=device)
+        self.lr_multipliers = torch.zeros(self.batches, dtype=torch.float64, device=device)
+        self.losses = torch.zeros(self.batches, device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+
+    def begin(self, epoch: int) -> None:
+        """Be ready for the first step of an epoch."""
+        reseed(self.network, self.seed, epoch, self.batches)
+        self.network.train()
+        first = (epoch - 1) * self.batches
+        multipliers = [
+            lr_multiplier(self.config, first + b, self.batches) for b in range(self.batches)
+        ]
+        self.lr_multipliers.copy_(torch.tensor(multipliers, dtype=torch.float64))
+        for counter in (self.step_index, self.losses, self.correct):
+            counter.zero_()
+
+    def order(self, epoch: int) -> Tensor:
+        """The images of an epoch in their order, by number."""
+        stream = generator(self.seed, "order", epoch)
+        return self.chosen[torch.randperm(len(self.chosen), generator=stream)]
+
+    def step(self, index: Tensor) -> None:
+        """Train on a batch: the images that `index` (n,) names."""
+        truth = self.labels[index].long()
+        scores = forward(self.network, self.images[index], self.precision)
+        loss = cross_entropies(scores, truth).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step(self.lr_multipliers.index_select(0, self.step_index))
+        self.losses.index_copy_(0, self.step_index, loss.detach().unsqueeze(0))
+        self.correct += (scores.detach().argmax(1) == truth).sum()
+        self.step_index += 1
+
+    def end(self, epoch: int, sizes: Tensor) -> Epoch | DivergedError:
+        """Validate after an epoch's steps, of batches of `sizes`; its figures, but for the time."""
+        images, labels = self.images[self.held_out], self.labels[self.held_out]
+        validation = score(self.network, images, labels, self.precision)
+        losses, count = self.losses.cpu().double(), int(sizes.sum())
+        mean, hits = float((losses * sizes).sum() / count), int(self.correct)
+        seen = Epoch(epoch, mean, hits / count, validation.loss, validation.accuracy, 0.0)
+        return _diverged(seen, losses) or seen
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and the optimizer's memory, by name."""
+        parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.tensors()}
+        return {
+            f"{part}/{k}": tensor for part, found in parts.items() for k, tensor in found.items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors` gave.
+
+        Raises:
+            StateError: they are not those of this network and optimizer.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, key = name.partition("/")
+            parts.setdefault(part, {})[key] = tensor
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.optimizer.restore(parts["optimizer"])
+        except (RuntimeError, KeyError) as error:
+            raise StateError(f"not a state of this training: {error}") from None
+
+
+def check_numbers(tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors that no training goes on with: a NaN, infinite weights, a step below 1."""
+    for name, tensor in tensors.items():
+        is_weight, is_float = name.startswith("network/"), tensor.is_floating_point()
+        # An optimizer's memory may overflow in a training that goes on well.
+        bad = tensor.isnan() if not is_weight else ~tensor.isfinite()
+        if is_float and bool(bad.any()):
+            raise StateError(f"{name} has a value that is not a finite number")
+        if not is_weight and not is_float:
+            raise StateError(f"{name} is of {tensor.dtype}")
+        if name.endswith("/step") and bool((tensor < 1).any()):
+            raise StateError(f"{name} is below 1")
+
+
+def _diverged(epoch: Epoch, losses: Tensor) -> DivergedError | None:
+    """Why a member cannot go on: the first loss of its batches, or of validation, not finite."""
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        batch = int(bad[0])
+        return DivergedError(
+            f"the loss is {float(losses[batch])} in epoch {epoch.epoch}, "
+            f"batch {batch + 1} of {len(losses)}"
+        )
+    if not math.isfinite(epoch.val_loss):  # what the last step did shows in no training loss
+        return DivergedError(f"the validation loss is {epoch.val_loss} after epoch {epoch.epoch}")
+    return None

@@ -1,0 +1,83 @@
+"""What a training gives: its epochs, its score, its state between two epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from crnn.network.model import CRNN
+
+
+class DivergedError(ArithmeticError):
+    """A loss is no longer a finite number; the message names epoch and, in training, batch."""
+
+
+class StateError(ValueError):
+    """A state that these trainings cannot go on from: it is not theirs."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch. Losses are mean cross-entropies (nats), accuracies fractions.
+
+    The training figures are running means during the epoch, dropout on; the validation figures
+    are taken after it, dropout off.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """A network's figures on a set of images; `confusion[true][predicted]` counts images."""
+
+    loss: float
+    accuracy: float
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A training between two epochs: all that the next one depends on, and what is behind it.
+
+    Every random draw derives from seed and epoch, so nothing about generators is in it.
+
+    Attributes:
+        epochs: by member, those behind it.
+        failures: why members have ended, by member's number.
+        tensors: weights and the optimizer's memory, by name; views of what training goes on to
+            change.
+    """
+
+    epochs: tuple[tuple[Epoch, ...], ...]
+    failures: dict[int, str]
+    tensors: dict[str, Tensor]
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are behind it."""
+        return max(len(seen) for seen in self.epochs)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training: its epochs, the test score (None unless asked for), the network.
+
+    The network is in evaluation mode.
+    """
+
+    epochs: tuple[Epoch, ...]
+    test: Score | None
+    seconds: float
+    model: CRNN
+
+    @property
+    def val_accuracy(self) -> float:
+        """Validation accuracy after the last epoch."""
+        return self.epochs[-1].val_accuracy
