@@ -41,7 +41,7 @@ def main() -> None:
     from torch.profiler import ProfilerActivity, profile
 
     from ablation.design.loading import load
-    from crnn.data.fashion_mnist import load as load_data
+    from crnn.data.fashion_mnist import load_data as load_data
     from crnn.data.fashion_mnist import prepare
     from crnn.training.train import train
 

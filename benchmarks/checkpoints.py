@@ -18,7 +18,7 @@ import machine
 import torch
 
 from ablation.design.loading import load as load_plan
-from crnn.data.fashion_mnist import load
+from crnn.data.fashion_mnist import load_data
 from crnn.training.checkpoint import write_checkpoint
 from crnn.training.results import Epoch, TrainingState
 from crnn.training.train import train_packed
@@ -41,7 +41,9 @@ def measure(arm: str, epochs: int, path: Path) -> dict[str, object]:
         write_checkpoint(path, state, {"members": arm})
         writes.append(time.perf_counter() - start)
 
-    train_packed([(setting, 0)], load(), score_test=False, on_epoch=on_epoch, on_state=on_state)
+    train_packed(
+        [(setting, 0)], load_data(), score_test=False, on_epoch=on_epoch, on_state=on_state
+    )
     parts = [100 * write / epoch for write, epoch in zip(writes, seconds, strict=False)]
     size = path.stat().st_size / 1e6
     print(f"{arm:18} {size:5.1f} MB  epoch {machine.shown(seconds, 1)} s  write "

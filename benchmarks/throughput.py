@@ -3,12 +3,12 @@
     python benchmarks/throughput.py                     # the baseline, 5 pairs
     python benchmarks/throughput.py --arm hidden_size=256 --pairs 3
     python benchmarks/throughput.py --arm all           # every arm of the study `source`
-    python benchmarks/throughput.py --device cuda --fuse 10
+    python benchmarks/throughput.py --device cuda --pack 10
 
 Every arm is trained for an epoch and validated in three ways, one after another, in each pair:
 the plain script (benchmarks/plain.py) with all cores for one training; the plain script as many at
 a time as there are cores, with a thread each; the engine, with a worker of one thread a core (on
-CUDA: one worker, --fuse trainings side by side). Start-up is not counted. A ratio is of images a
+CUDA: one worker, --pack trainings side by side). Start-up is not counted. A ratio is of images a
 second, over all that is trained at a time.
 """
 
@@ -102,12 +102,12 @@ def engine(options: argparse.Namespace) -> None:
     from crnn.training.train import train_packed
 
     torch.set_num_threads(1)
-    data = images.load()
+    data = images.load_data()
 
     def run(images: int) -> list[Any]:
         values = {**options.settings, "epochs": 1, "train_size": images}
         setting = Setting.of(values)
-        members = [(setting, options.seed + k) for k in range(options.fuse)]
+        members = [(setting, options.seed + k) for k in range(options.pack)]
         return train_packed(members, data, device=options.device, score_test=False)
 
     run(640)  # warm up
@@ -131,14 +131,14 @@ def measure(
     plain += ["--workers", str(options.workers)]
     own = [sys.executable, __file__, "--engine", "--images", str(options.images)]
     own += ["--settings", json.dumps(values), "--device", options.device]
-    own += ["--fuse", str(options.fuse)]
+    own += ["--pack", str(options.pack)]
     ways = {
         "plain": ([plain], {}, 1),
         "plain, several": ([[*plain, "--threads", "1"]] * cores, {}, cores),
         "engine": (
             [[*own, "--seed", str(100 * job)] for job in range(jobs)],
             worker_environment(1) if on_cpu else {},
-            jobs * options.fuse,
+            jobs * options.pack,
         ),
     }
     images = round(0.7 * options.images)
@@ -182,7 +182,7 @@ def main() -> None:
         "--images", type=int, default=12_000, help="70 %% train, the rest validates"
     )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--fuse", type=int, default=1, help="trainings side by side, per worker")
+    parser.add_argument("--pack", type=int, default=1, help="trainings side by side, per worker")
     parser.add_argument("--workers", type=int, default=0, help="of the plain script's DataLoader")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--settings", type=json.loads, default={}, help=argparse.SUPPRESS)

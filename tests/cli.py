@@ -12,15 +12,17 @@ from pathlib import Path
 from unittest import mock
 
 import study
+from ablation.cli.app import Tools
 from ablation.report import mark
 from tests import forked
 from tests.forked import Process
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "study.py"
-# How commands are started: as "new" processes, "forked" from one that has imported the program, or
-# "lean", which is forked and without figures.
-WAY = "new"
+WAY = "TEST_COMMANDS"
+"""The environment variable that says how commands are started: as ``new`` processes (the default),
+``forked`` from one that has imported the program, or ``lean``, which is forked and without figures.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,22 @@ def call(*words: str) -> Answer:
         contextlib.redirect_stderr(err),
     ):
         try:
-            study.main()
+            study.main(Tools(figures=way() != "lean"))
         except SystemExit as end:
             code = int(end.code or 0)
     return Answer(code, out.getvalue(), err.getvalue())
 
 
+def way() -> str:
+    """How commands are started."""
+    return os.environ.get(WAY, "new")
+
+
 def start(*words: str, cwd: Path, **environment: str) -> Process:
     """Start the command line as a process of its own, in a group of its own."""
-    if WAY != "new":
-        return forked.start(words, cwd, {**os.environ, **environment}, figures=WAY == "forked")
+    if way() != "new":
+        figures = way() == "forked"
+        return forked.start(words, cwd, {**os.environ, **environment}, figures=figures)
     return subprocess.Popen(
         [sys.executable, str(STUDY), *words],
         cwd=cwd,

@@ -175,6 +175,5 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have no figures, which take most of their time; of commands see `tests.lean`."""
-    monkeypatch.setattr("ablation.report.write._plots", lambda *_: iter(()))
-    monkeypatch.setattr(cli, "WAY", "lean")
+    """Reports have no figures, which take most of their time; see `tests.lean`."""
+    monkeypatch.setenv(cli.WAY, "lean")

@@ -19,7 +19,6 @@ import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 SOON = (  # what a command imports when it needs it
@@ -45,13 +44,7 @@ def leave_out_compiler() -> None:
 def command(words: list[str], figures: bool = False) -> None:
     """Do what a command line says."""
     sys.argv = [str(ROOT / "study.py"), *words]
-    with mock.patch.object(study, "_write", whole if figures else write):
-        study.main()
-
-
-def write(*given: Any) -> Any:
-    with mock.patch("ablation.report.write._plots", side_effect=lambda *_: iter(())):
-        return whole(*given)
+    study.main(Tools(figures=figures))
 
 
 def serve(requests: socket.socket) -> None:
@@ -108,7 +101,7 @@ def attend(request: dict[str, Any], out: int, err: int, told: int) -> None:
 sys.path[0] = str(ROOT)
 leave_out_compiler()  # in workers too, which import this file before they begin
 study = importlib.import_module("study")
-whole = study._write
+Tools = importlib.import_module("ablation.cli.app").Tools
 
 if __name__ == "__main__":
     if len(sys.argv) == 2 and sys.argv[1].isdigit():

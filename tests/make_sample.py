@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn.data.fashion_mnist import CLASSES, load
+from crnn.data.fashion_mnist import CLASSES, load_data
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
 TRAIN_PER_CLASS, TEST_PER_CLASS = 100, 30
@@ -22,7 +22,7 @@ def first_of_each_class(labels: Tensor, count: int) -> Tensor:
 
 
 def main() -> None:
-    data = load()
+    data = load_data()
     train = first_of_each_class(data.train_labels, TRAIN_PER_CLASS)
     test = first_of_each_class(data.test_labels, TEST_PER_CLASS)
     np.savez_compressed(

@@ -262,11 +262,11 @@ def test_options_that_do_not_fit(
 @pytest.mark.parametrize("value", ["all", "0", "-1", "1001", "2.5", ""])
 def test_fuse_takes_auto_off_or_a_number(value: str, tmp_path: Path) -> None:
     results = str(tmp_path / "results")
-    expected = f"--fuse {value}: takes auto, off, or a number from 1 to 1000"
-    refused(tmp_path, [expected], "run", "smoke", "--results", results, "--fuse", value)
+    expected = f"--pack {value}: takes auto, off, or a number from 1 to 1000"
+    refused(tmp_path, [expected], "run", "smoke", "--results", results, "--pack", value)
 
 
-@pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"], ["--fuse", "2"]])
+@pytest.mark.parametrize("words", [["--seeds", "3"], ["--retry-failed"], ["--pack", "2"]])
 def test_options_that_a_search_has_not(words: list[str], tmp_path: Path) -> None:
     results = str(tmp_path / "results")
     given = ["run", "joint", "--no-confirm", "--results", results, *words]

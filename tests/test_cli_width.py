@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-import study
+from ablation.cli.console import Output
 from ablation.report.rendering.text_table import TextTable
 
 ROWS = [
@@ -18,16 +18,18 @@ TITLES = ["arm", "n", "validation", "effect", "verdict"]
 
 
 @pytest.fixture(params=[20, 30, 40, 50, 80, 120])
-def printed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    out = io.StringIO()
-    console = Console(file=out, width=request.param, highlight=False)
-    monkeypatch.setattr(study, "console", console)
-    return out
+def output(request: pytest.FixtureRequest) -> Output:
+    return Output(Console(file=io.StringIO(), width=request.param, highlight=False))
 
 
-def test_no_cell_of_a_reports_table_is_cut(printed: io.StringIO) -> None:
-    study._print_text_table(TextTable(TITLES, ROWS))
-    text = printed.getvalue()
+def text_of(output: Output) -> str:
+    assert isinstance(output.console.file, io.StringIO)
+    return output.console.file.getvalue()
+
+
+def test_no_cell_of_a_reports_table_is_cut(output: Output) -> None:
+    output.print_text_table(TextTable(TITLES, ROWS))
+    text = text_of(output)
     for row in ROWS:
         for cell in row[1:-1]:
             assert cell in text
@@ -39,12 +41,12 @@ def test_no_cell_of_a_reports_table_is_cut(printed: io.StringIO) -> None:
         assert title in text
 
 
-def test_no_cell_of_a_plan_or_a_list_is_cut(printed: io.StringIO) -> None:
+def test_no_cell_of_a_plan_or_a_list_is_cut(output: Output) -> None:
     question = "Which learning rate is best, and does that depend on the dropout?"
     rows = [{"arm": row[0], "trials": 12345, "time": "about 3 min", "question": question}
             for row in ROWS]  # fmt: skip
-    study._print_table(rows, ["arm", "trials", "time", "question"])
-    text = printed.getvalue()
+    output.print_rows(rows, ["arm", "trials", "time", "question"])
+    text = text_of(output)
     for word in question.split():
         assert word in text
     for row in ROWS:
@@ -56,15 +58,14 @@ def test_no_cell_of_a_plan_or_a_list_is_cut(printed: io.StringIO) -> None:
 
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_a_sentence_is_broken_between_words_in_a_terminal_only(
-    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+    is_terminal: bool,
 ) -> None:
-    out = io.StringIO()
     console = Console(
-        file=out, width=40, highlight=False, force_terminal=is_terminal, no_color=True
+        file=io.StringIO(), width=40, highlight=False, force_terminal=is_terminal, no_color=True
     )
-    monkeypatch.setattr(study, "console", console)
     sentence = "Inconclusive: concluded +1.02 points (95 % interval +0.09 to +1.94, 5 seeds)."
-    study._tell(sentence)
-    lines = out.getvalue().splitlines()
+    output = Output(console)
+    output.tell(sentence)
+    lines = text_of(output).splitlines()
     assert " ".join(line.strip() for line in lines) == sentence
     assert (len(lines) > 1) is is_terminal

@@ -25,7 +25,7 @@ from crnn.data.fashion_mnist import (
     DataError,
     FashionMNIST,
     data_folder,
-    load,
+    load_data,
     load_once,
     prepare,
     split,
@@ -64,7 +64,7 @@ def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_data_is_what_torchvision_reads(full_data: Path, published: Path) -> None:
-    data = load(full_data)
+    data = load_data(full_data)
     names = {
         "train-images-idx3-ubyte": data.train_images,
         "t10k-images-idx3-ubyte": data.test_images,
@@ -77,7 +77,7 @@ def test_data_is_what_torchvision_reads(full_data: Path, published: Path) -> Non
 
 
 def test_data_has_the_known_shape_and_statistics(full_data: Path) -> None:
-    data = load(full_data)
+    data = load_data(full_data)
     assert data.train_images.shape == (60_000, 28, 28)
     assert data.test_images.shape == (10_000, 28, 28)
     assert data.train_labels.bincount().tolist() == [6_000] * len(CLASSES)
@@ -90,19 +90,19 @@ def test_data_has_the_known_shape_and_statistics(full_data: Path) -> None:
 def test_decoded_file_is_one_table_for_numpy(full_data: Path) -> None:
     table = np.load(full_data / "fashion-mnist.npy", mmap_mode="r")
     assert (table.shape, table.dtype) == ((70_000, 785), np.uint8)
-    assert table[0, -1] == load(full_data).train_labels[0]
+    assert table[0, -1] == load_data(full_data).train_labels[0]
 
 
 def test_tensors_are_views_of_one_map_and_writes_stay_in_the_process(
     full_data: Path, tmp_path: Path
 ) -> None:
     shutil.copy(full_data / "fashion-mnist.npy", tmp_path)
-    data = load(tmp_path)
+    data = load_data(tmp_path)
     assert str(tmp_path / "fashion-mnist.npy") in Path("/proc/self/maps").read_text()
     assert data.train_labels.data_ptr() - data.train_images.data_ptr() == 784
     assert data.test_images.data_ptr() - data.train_images.data_ptr() == 60_000 * 785
     data.train_labels[0] = 77
-    assert load(tmp_path).train_labels[0] != 77
+    assert load_data(tmp_path).train_labels[0] != 77
 
 
 def test_load_without_data_says_what_makes_it(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_load_without_data_says_what_makes_it(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"is missing; make it with: python study\.py data --data '"
     ):
-        load(folder)
+        load_data(folder)
     assert not folder.exists()
 
 
@@ -122,7 +122,7 @@ def test_damaged_decoded_file_is_refused_and_kept(
     changed = whole[:30_000_000] + b"\xff\x00\xff" + whole[30_000_003:]
     damaged = {"truncated": whole[:-1], "changed": changed, "emptied": b""}[damage]
     put(tmp_path, {"fashion-mnist.npy": damaged})
-    for use in (load, prepare):
+    for use in (load_data, prepare):
         with pytest.raises(DataError) as refused:
             use(tmp_path)
         text = str(refused.value)
@@ -137,7 +137,7 @@ def test_damaged_decoded_file_is_refused_and_kept(
 def test_sample_is_real_and_balanced(sample: FashionMNIST, full_data: Path) -> None:
     assert sample.train_labels.bincount().tolist() == [100] * len(CLASSES)
     assert sample.test_labels.bincount().tolist() == [30] * len(CLASSES)
-    data = load(full_data)
+    data = load_data(full_data)
     assert torch.equal(sample.train_images[:50], data.train_images[:50])
     assert torch.equal(sample.test_labels[:50], data.test_labels[:50])
 
@@ -367,7 +367,7 @@ def test_data_written_in_place_is_noticed_before_the_next_training(
         with pytest.raises(DataError, match=r"fashion-mnist\.npy is damaged or another file"):
             load_once(tmp_path)
     shutil.copy(full_data / path.name, path)
-    assert torch.equal(load_once(tmp_path).test_labels, load(full_data).test_labels)
+    assert torch.equal(load_once(tmp_path).test_labels, load_data(full_data).test_labels)
     path.unlink()
     with pytest.raises(DataError, match="cannot be read"):
         load_once(tmp_path)

@@ -37,7 +37,7 @@ SHORT = edited(
 FALLING_ASLEEP = """
 import io, os, signal, sys
 import ablation.running.coordinator as runner
-runner.SILENCE, runner.PATIENCE = 5.0, 0
+runner.STALL_SECONDS, runner.STALL_EPOCHS = 5.0, 0
 import study
 
 class Falling(io.TextIOWrapper):
@@ -246,7 +246,7 @@ def test_a_full_disk_loses_nothing(
 def test_a_report_for_which_there_is_no_room_damages_none(
     undisturbed: Path, tmp_path: Path, small_disk: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "WAY", "forked")  # with figures
+    monkeypatch.setenv(cli.WAY, "forked")  # with figures
     shutil.copytree(undisturbed, tmp_path / "results")
     before = cli.files(tmp_path / "results" / "tiny")
     shutil.rmtree(tmp_path / "results" / "tiny")

@@ -139,7 +139,15 @@ def loaded(code: str, folder: Path) -> set[str]:
 
 
 def test_the_package_loads_nothing(tmp_path: Path) -> None:
-    assert loaded("import crnn", tmp_path) - loaded("", tmp_path) == {"crnn"}
+    names = loaded("import ablation, crnn", tmp_path) - loaded("", tmp_path)
+    assert {name for name in names if name.partition(".")[0] in PACKAGES} == {"ablation", "crnn"}
+    assert not names & {"torch", "numpy", "pandas", "optuna", "pydantic"}
+
+
+def test_the_network_is_there_without_a_study(tmp_path: Path) -> None:
+    names = loaded("from crnn import CRNN, ModelConfig, Setting, load_data, train", tmp_path)
+    assert "torch" in names
+    assert not names & {"optuna", "pandas", "joblib", "matplotlib", "sqlalchemy", "ablation.space"}
 
 
 def test_the_report_loads_no_torch(tmp_path: Path) -> None:

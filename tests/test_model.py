@@ -11,6 +11,7 @@ from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
 from crnn.network.config import ModelConfig
+from crnn.network.dropout import Masks
 from crnn.network.model import CRNN, Activation, Sequence, reseed
 from tests.networks import plain
 
@@ -346,6 +347,22 @@ def test_arms_share_the_masks_of_a_layer() -> None:
     assert torch.equal(*masks)
 
 
-def test_training_before_a_reseed_is_refused() -> None:
+@pytest.mark.parametrize("changes", [{}, {"pooling_count": 1, "dropout": 0.5}])
+def test_without_a_seed_of_its_own_it_drops_out_as_pytorch_does(changes: dict[str, Any]) -> None:
+    network, reference = CRNN(ModelConfig(**changes)).train(), plain(ModelConfig(**changes))
+    for ours, theirs in zip(network.parameters(), reference.parameters(), strict=True):
+        theirs.data.copy_(ours.data)
+    outputs = []
+    for model in (network, reference):
+        torch.manual_seed(3)
+        outputs.append(model(images()))
+    torch.testing.assert_close(*outputs)
+    torch.manual_seed(4)
+    assert not torch.allclose(network(images()), outputs[0])
+    outputs[0].sum().backward()  # it can be trained
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_a_mask_without_a_seed_is_refused() -> None:
     with pytest.raises(RuntimeError, match="reseed"):
-        CRNN(ModelConfig())(images())
+        Masks(0.5).draw(torch.Size((1, 1, 2, 2)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module", autouse=True)
 def forks() -> Iterator[None]:
     """Commands are forks, which begin sooner; reports have figures."""
-    with mock.patch.object(cli, "WAY", "forked"):
+    with mock.patch.dict(os.environ, {cli.WAY: "forked"}):
         yield
 
 

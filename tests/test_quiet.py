@@ -17,12 +17,12 @@ import study
 class ExperimentalWarning(Warning):
     pass
 
-def app():
+def app(**_):
     warnings.warn("constrained_layout not applied", UserWarning)
     warnings.warn("GPSampler may change", ExperimentalWarning)
     warnings.warn("this will be an error in pandas 4", FutureWarning)
 
-with mock.patch.object(study, "app", app):
+with mock.patch("ablation.cli.main.app", app):
     study.main()
 """
 WORKER = """

@@ -265,7 +265,7 @@ class Designed(Machine):
         tasks: list[Task] = []
         with self.killed(kill):
             if first := self.source.next():
-                tasks = [first, *self.source.companions(first, most)]
+                tasks = [first, *self.source.packed_with(first, most)]
         numbers = self.create(expected)
         if not self.alive:
             return

@@ -15,7 +15,7 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note
 
-import study as commands
+from ablation.dashboard.renewal import renew_pages
 from ablation.dashboard.state import KEY, behind
 from ablation.dashboard.study_page import refresh
 from ablation.folders import confirm_name
@@ -89,12 +89,12 @@ HALF = """
 import os, signal, sys
 import ablation.report.write as module
 import study
+from ablation.cli.app import Tools
 def stopped(folder, kept):
     os.kill(os.getpid(), signal.SIGKILL)
-module._plots = lambda *_: iter(())
 module._remove_stale = stopped
 sys.argv = ["study.py", *sys.argv[1:]]
-study.main()
+study.main(Tools(figures=False))
 """
 
 
@@ -236,6 +236,6 @@ def test_a_note_that_cannot_be_renewed_is_told_and_the_report_written(
 
 def test_the_pages_of_an_earlier_version_are_no_readers_to_renew(stored: RDBStorage) -> None:
     run_all(designed(stored))
-    commands._renew_pages(stored, STUDY, unmarked=False)
+    renew_pages(stored, STUDY, print, unmarked=False)
     study_id = stored.get_study_id_from_name(STUDY)
     assert KEY not in stored.get_study_system_attrs(study_id)

@@ -98,7 +98,7 @@ def test_a_finished_study_trains_nothing(
 def test_a_report_is_a_function_of_the_storage(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "WAY", "forked")  # with figures
+    monkeypatch.setenv(cli.WAY, "forked")  # with figures
     before = cli.files(finished / "tiny")
     shutil.rmtree(finished / "tiny")
     assert cli.run("report", "tiny", cwd=finished.parent).code == 0
@@ -114,7 +114,7 @@ def test_two_at_a_time_give_the_same(undisturbed: Path, command: list[str], tmp_
 def test_replicates_trained_side_by_side_end_exactly_as_alone(
     undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
-    answer = cli.run(*command, "--fuse", "3", cwd=tmp_path)
+    answer = cli.run(*command, "--pack", "3", cwd=tmp_path)
     assert answer.code == 0, answer.err
     together = pd.read_csv(tmp_path / "results" / "tiny" / "trials.csv")
     assert together["fused"].tolist() == [3, 3, 3, 1]
@@ -290,7 +290,7 @@ def test_kept_weights_and_the_walk_through_a_trial(
 def test_a_storages_password_is_nowhere(
     full_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "WAY", "new")  # whose words are seen among the processes
+    monkeypatch.setenv(cli.WAY, "new")  # whose words are seen among the processes
     with postgres.server() as server:
         url = server.fresh()
         assert postgres.PASSWORD in url

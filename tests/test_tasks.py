@@ -40,8 +40,8 @@ def test_companions_take_as_many_steps_of_as_many_images(storage: RDBStorage) ->
     source = designed(storage, record(APART))
     first = source.next()
     assert first is not None
-    companions = source.companions(first, 9)
-    assert names([first, *companions]) == [
+    packed_with = source.packed_with(first, 9)
+    assert names([first, *packed_with]) == [
         ("baseline", 0),
         ("hidden_size=64", 0),
         ("dropout=0.1", 0),
@@ -58,7 +58,7 @@ def test_there_are_no_more_companions_than_asked_for(storage: RDBStorage, most: 
     source = designed(storage, record(APART))
     first = source.next()
     assert first is not None
-    assert len(source.companions(first, most)) == most
+    assert len(source.packed_with(first, most)) == most
     rest = run_all(source)
     assert len(rest) == 7 - most
     assert names(rest)[0] == ("batch_size=32", 0)  # what was passed over comes next

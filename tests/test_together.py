@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from ablation.device import has_bf16
-from crnn.data.fashion_mnist import FashionMNIST, load
+from crnn.data.fashion_mnist import FashionMNIST, load_data
 from crnn.network.config import Setting
 from crnn.network.model import CRNN
 from crnn.training.evaluation import cross_entropies
@@ -98,7 +98,7 @@ def test_members_of_two_precisions_end_exactly_as_they_do_alone(
 
 @pytest.mark.slow
 def test_members_learn_real_data_exactly_as_they_do_alone(full_data: Path) -> None:
-    data = load(full_data)
+    data = load_data(full_data)
     setting = Setting.of({"precision": "fp32", "train_size": 6000, "epochs": 1})
     sgd = setting.replace(optimizer="sgd", learning_rate=0.01, lstm_layers=0)
     members = [(setting, 0), (sgd, 1), (sgd.replace(dropout=0.1), 1)]
@@ -259,7 +259,7 @@ def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) ->
         start = starts[member]
         return losses * (torch.nan if start and step + 1 >= start else 1.0)
 
-    monkeypatch.setattr("crnn.training.evaluation.cross_entropies", spoilt)
+    monkeypatch.setattr("crnn.training.replicate.cross_entropies", spoilt)
 
 
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(

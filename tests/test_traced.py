@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from optuna.storages import RDBStorage
 
-import study
+from ablation.cli.console import Output
+from ablation.cli.outcome import print_weights
 from ablation.errors import UserError
 from ablation.scheduling.search import SearchSource
 from crnn.trace.forward import network
@@ -106,10 +107,10 @@ def test_only_complete_trials_are_told_to_lack_weights(
     weights = tmp_path / STUDY / "weights"
     weights.mkdir(parents=True)
     (weights / "trial-1.safetensors").touch()  # of one that failed: not another's
-    study._say_whose_weights_lack(mixed, STUDY, tmp_path)
+    print_weights(Output(), mixed, STUDY, tmp_path)
     assert "trained before --keep-weights: 1 trials." in capsys.readouterr().out
     (weights / "trial-0.safetensors").touch()
-    study._say_whose_weights_lack(mixed, STUDY, tmp_path)
+    print_weights(Output(), mixed, STUDY, tmp_path)
     assert "Without weights" not in capsys.readouterr().out
 
 
@@ -124,7 +125,7 @@ def test_trials_pruned_in_a_search_lack_none(
     task = source.next()
     assert task is not None
     end(source, task, "PRUNED")
-    study._say_whose_weights_lack(storage, STUDY, tmp_path)
+    print_weights(Output(), storage, STUDY, tmp_path)
     assert "Without weights" not in capsys.readouterr().out
 
 

@@ -75,7 +75,7 @@ class Bench:
         source = designed(self.storage, record(SPACE.format(factor=factor, **values)))
         first = source.next()
         assert first is not None
-        return [first, *source.companions(first, 9)]
+        return [first, *source.packed_with(first, 9)]
 
     def work(self, tasks: list[Task]) -> list[TrialOutcome]:
         place = TrainingContext(self.data, "cpu", self.checkpoints, self.weights)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.program import command
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials
 from ablation.report.effects.arm_names import comparison_labels, labels
 from ablation.report.effects.arms import is_first
@@ -132,10 +133,10 @@ def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
 
 
 def _preliminary(table: StudyTable) -> str:
-    command = code_span(f"python study.py report {table.name}")
+    again = code_span(command("report", table.name))
     return (
         "Preliminary: no verdict before the last trial, for looking again and again finds "
-        f"differences by chance. {command} gives one now, and the report counts that look."
+        f"differences by chance. {again} gives one now, and the report counts that look."
     )
 
 

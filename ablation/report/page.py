@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup
 
+from ablation.program import command
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials, provenance
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.progress import counts
@@ -121,27 +122,22 @@ def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Par
 def commands(table: StudyTable, search: StudyTable | None) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
     elsewhere = "trains what is missing, and nothing twice; elsewhere all of it"
-    runs = [(f"python study.py {table.command}", f"{elsewhere}, under the same conditions")]
+    runs = [(command(table.command), f"{elsewhere}, under the same conditions")]
     if search and search.command != table.command:  # each under conditions of its own
         runs = [
-            (f"python study.py {search.command} --no-confirm", f"the search: {elsewhere}"),
-            (f"python study.py {table.command}", "then what confirms it, likewise"),
+            (command(search.command, "--no-confirm"), f"the search: {elsewhere}"),
+            (command(table.command), "then what confirms it, likewise"),
         ]
     return [
         *runs,
-        (f"python study.py report {table.name}", "builds these files anew from the storage"),
-        ("python study.py dashboard", "every trial in the browser"),
+        (command("report", table.name), "builds these files anew from the storage"),
+        (command("dashboard"), "every trial in the browser"),
     ]
 
 
 def html(content: dict[str, Any]) -> str:
     """One file that needs no other: figures inside, and a script that only sorts tables."""
     return _page("report.html.j2", content)
-
-
-def trace_html(content: dict[str, Any]) -> str:
-    """The walk through a network, stage by stage: one file as well, whose tables have an order."""
-    return environment("html").get_template("trace.html.j2").render(content)
 
 
 def _page(template: str, content: dict[str, Any]) -> str:

@@ -56,7 +56,9 @@ class Report:
     files: list[Path]
 
 
-def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Report:
+def write_report(
+    table: StudyTable, folder: Path, say: Say | None = None, *, figures: bool = True
+) -> Report:
     """Write everything under ``results/<study>/`` that can be told from the study.
 
     Files of an earlier build that no longer belong (a plot of a factor that went) are removed.
@@ -65,6 +67,7 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
         table: the study.
         folder: where to; made if need be.
         say: told what is being done, for a display.
+        figures: draw them; else the report has none.
 
     Raises:
         OSError: the folder cannot be written.
@@ -84,7 +87,8 @@ def write_report(table: StudyTable, folder: Path, say: Say | None = None) -> Rep
     texts = [*_texts(table, main, effects, contrasts), *_part_texts(every)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(_plots(table, told, rows, every), tell):
+    plots = _plots(table, told, rows, every) if figures else iter(())
+    for picture in _pictures(plots, tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))

@@ -53,7 +53,7 @@ def run_conditions(
         threads=threads,
         environments=(environment(_gpu_name(device.index) if gpus else ""),),
     )
-    return record, Resources(device.type, gpus, jobs, threads, pack_size(request.fuse, device.type))
+    return record, Resources(device.type, gpus, jobs, threads, pack_size(request.pack, device.type))
 
 
 def pack_size(asked: str, device: str) -> int:
@@ -64,7 +64,7 @@ def pack_size(asked: str, device: str) -> int:
         return PACK_ON_CUDA
     if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 1000:
         return int(asked)
-    raise UserError(f"--fuse {asked}: takes auto, off, or a number from 1 to 1000")
+    raise UserError(f"--pack {asked}: takes auto, off, or a number from 1 to 1000")
 
 
 def _gpus(index: int | None) -> tuple[str, ...]:

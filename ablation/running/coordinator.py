@@ -127,7 +127,7 @@ class Coordinator:
         """Give a slot its next tasks, where there are any."""
         self.check()
         if task := self.source.next():
-            slot.tasks = [task, *self.source.companions(task, slot.machine.fuse - 1)]
+            slot.tasks = [task, *self.source.packed_with(task, slot.machine.pack - 1)]
             slot.losses = 0
             self._begin(slot)
             for task in slot.tasks:

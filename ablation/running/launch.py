@@ -267,14 +267,14 @@ def _stored(request: Request) -> Record | None:
 
 def _asked(request: Request, stored: Record | None) -> Record:
     search = request.plan.space.search
-    fuse = pack_size(request.fuse, "cpu")
+    pack = pack_size(request.pack, "cpu")
     check_counts(request.plan, request.seeds, request.trials)
     if search is not None and request.seeds is not None and not request.confirms:
         raise UserError("--seeds: a search's are those of its confirmation, left out here")
     if search is not None and request.retry_failed and not request.confirms:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
-    if search is not None and fuse > 1 and not request.confirms:
-        raise UserError("--fuse: a search draws and trains one at a time; leave it out")
+    if search is not None and pack > 1 and not request.confirms:
+        raise UserError("--pack: a search draws and trains one at a time; leave it out")
     if search is not None:
         return Record(request.plan, trials=request.trials or search.trials)
     own = stored.seeds if stored else ()

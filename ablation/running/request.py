@@ -25,7 +25,7 @@ class Request:
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: threads of a worker.
         jobs: trainings at a time.
-        fuse: replicates that a worker trains side by side: ``auto``, ``off`` or a number.
+        pack: replicates that a worker trains side by side: ``auto``, ``off`` or a number.
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
         keep_weights: keep the final weights of what is trained.
@@ -43,7 +43,7 @@ class Request:
     precision: str = "auto"
     threads: int | None = None
     jobs: int | None = None
-    fuse: str = "auto"
+    pack: str = "auto"
     retry_failed: bool = False
     timeout: float | None = None
     keep_weights: bool = False

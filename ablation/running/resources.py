@@ -18,14 +18,14 @@ class Resources:
         gpus: the CUDA devices (as CUDA_VISIBLE_DEVICES names them) shared out among workers.
         jobs: trainings at a time.
         threads: threads of each worker.
-        fuse: replicates that a worker trains side by side, at most.
+        pack: replicates that a worker trains side by side, at most.
     """
 
     device: str = "cpu"
     gpus: tuple[str, ...] = ()
     jobs: int = 1
     threads: int = 1
-    fuse: int = 1
+    pack: int = 1
 
 
 def default_jobs(device: str, gpus: tuple[str, ...], threads: int) -> int:

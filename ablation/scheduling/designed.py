@@ -61,7 +61,7 @@ class DesignedSource:
         """The next replicate that is neither complete nor being trained."""
         return self._task(self.todo.pop(0)) if self.todo else None
 
-    def companions(self, task: Task, most: int) -> list[Task]:
+    def packed_with(self, task: Task, most: int) -> list[Task]:
         """Those after it that differ from it in seed, dropout and rates only, in their order."""
         key = task.setting.pack_key()
         alike = (r for r in self.todo if r.arm.setting.pack_key() == key)

@@ -118,7 +118,7 @@ class SearchSource:
         save_study(self.storage, self.study, {"exhausted": self.started})
         self._update_cost()
 
-    def companions(self, task: Task, most: int) -> list[Task]:
+    def packed_with(self, task: Task, most: int) -> list[Task]:
         """None: what is drawn next depends on what has ended."""
         return []
 

@@ -84,7 +84,7 @@ class Source(Protocol):
     def next(self) -> Task | None:
         """The next training, its trial created; None where there is nothing to start now."""
 
-    def companions(self, task: Task, most: int) -> list[Task]:
+    def packed_with(self, task: Task, most: int) -> list[Task]:
         """Up to `most` more trainings, created too, that can go side by side with `task`."""
 
     def finish(

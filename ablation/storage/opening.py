@@ -26,6 +26,7 @@ from optuna.storages._rdb.models import BaseModel
 from ablation.errors import printable
 from ablation.files import from_home
 from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
+from ablation.program import command
 from ablation.signals import raise_if_interrupted
 from ablation.storage import waiting
 from ablation.storage.errors import StorageError, explained, gone
@@ -158,7 +159,7 @@ def _open_file(
     url: str, path: Path, create: bool, kind: type[RDBStorage], wait: Wait
 ) -> RDBStorage:
     if not create and not path.exists():
-        raise StorageError(f"{path}: no such storage; start with: python study.py run quick")
+        raise StorageError(f"{path}: no such storage; start with: {command('run', 'SPACE')}")
     readable = not create and not _is_writable(path)
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)

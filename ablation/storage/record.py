@@ -14,6 +14,7 @@ from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
 from ablation.errors import did_you_mean, one_line
 from ablation.folders import CONFIRM, confirm_name, is_part, search_of
+from ablation.program import command
 from ablation.space.reader import SpaceError
 from ablation.storage import (
     StorageError,
@@ -319,7 +320,7 @@ def latest_study(storage: RDBStorage) -> str:
     names = own_studies(storage)
     if not names:
         raise StorageError(
-            f"no study in {display_url(url_of(storage))} yet; start with: python study.py run quick"
+            f"no study in {display_url(url_of(storage))} yet; start with: {command('run', 'SPACE')}"
         )
     search = confirmed_by(storage, names[-1])
     return search if search in names else names[-1]

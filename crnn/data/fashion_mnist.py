@@ -1,6 +1,6 @@
 """Fashion-MNIST: found or fetched, verified, decoded once, held as tensors over a memory map.
 
-`prepare` makes the one decoded file, `load` maps it (so that every worker shares its pages), and
+`prepare` makes the one decoded file, `load_data` maps it (so that every worker shares its pages), and
 `split` says which of the training images train and which validate.
 """
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ablation.program import command
 from ablation.seeding import generator
 from crnn.data import cache, download, idx
 from crnn.data.cache import data_folder
@@ -111,7 +112,7 @@ def prepare(folder: Path | None = None, say: Callable[[str], None] = print) -> P
     return target
 
 
-def load(folder: Path | None = None) -> FashionMNIST:
+def load_data(folder: Path | None = None) -> FashionMNIST:
     """Verifies the decoded data and maps it into memory; nothing is copied or fetched.
 
     Args:
@@ -146,7 +147,7 @@ _loaded: dict[Path, _Loaded] = {}
 
 
 def load_once(folder: Path | None = None) -> FashionMNIST:
-    """`load`, once for a process, and again when the file is no longer the one that was loaded.
+    """`load_data`, once for a process, and again when the file is no longer the one that was loaded.
 
     Meant to be called before each training: pixels are mapped, not copied, so what is written into
     the file meanwhile would be trained on.
@@ -166,7 +167,7 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
         file = target.open("rb")
         try:
             written = cache.Written.of(file)
-            known = _loaded[target] = _Loaded(found, load(folder), file, written)
+            known = _loaded[target] = _Loaded(found, load_data(folder), file, written)
         except BaseException:
             file.close()
             raise
@@ -247,4 +248,4 @@ def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
 
 def _data_command(folder: Path | None) -> str:
     option = "" if folder is None else f" --data {shlex.quote(str(folder))}"
-    return f"python study.py data{option}"
+    return command("data", otherwise="python study.py") + option

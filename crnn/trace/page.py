@@ -13,7 +13,7 @@ import pandas as pd
 from ablation.files import write_atomic
 from ablation.report.data.csv_file import csv_text
 from ablation.report.figures import style
-from ablation.report.page import trace_html
+from ablation.report.rendering.templating import environment
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.sections.figure import Picture
 from crnn.data.classes import CLASSES
@@ -83,7 +83,8 @@ def write_walk(walk: Walk, folder: Path) -> Path:
         write_atomic(folder / "lstm.csv", csv_text(lstm_frame(walk)))
     tables = {"stages": stages_table(walk.trace), "lstm": lstm_tables(walk)}
     tables |= {"scores": scores_tables(walk), "verdicts": verdicts(walk)}
-    page = trace_html({"walk": walk, "pictures": pictures, **tables})
+    template = environment("html", "crnn.trace").get_template("trace.html.j2")
+    page = template.render({"walk": walk, "pictures": pictures, **tables})
     return write_atomic(folder / "trace.html", page)
 
 

@@ -11,12 +11,14 @@ from optuna.storages import RDBStorage
 
 from ablation.design.loading import load
 from ablation.errors import UserError, did_you_mean
+from ablation.program import command as command_of
 from ablation.storage import TrialRow
 from ablation.storage.attributes import checked_trials, is_diverged
 from ablation.storage.record import load_record
 from crnn.network.config import Setting
 
 WRITE_UP = "source"
+SCRIPT = "python study.py"  # which alone has the command `trace`
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def untrained(space: str, arm: str) -> Subject:
         "the weights of a finished trial: run --keep-weights, then trace --trial STUDY:NUMBER."
     )
     title = f"{plan.space.name}, {arm}"
-    command = f"python study.py trace {shlex.quote(space)} --arm {shlex.quote(arm)}"
+    command = command_of("trace", shlex.quote(space), "--arm", shlex.quote(arm), otherwise=SCRIPT)
     setting = plan.arm(arm).setting
     return Subject(plan.space.name, _folder(arm, setting), setting, seed, state, title, command)
 
@@ -90,7 +92,7 @@ def finished(storage: RDBStorage, trial: str) -> Subject:
     )
     setting = Setting.of(found["setting"])
     title = f"{study}, {found['arm']}, seed {found['seed']}"
-    command = f"python study.py trace --trial {shlex.quote(trial)}"
+    command = command_of("trace", "--trial", shlex.quote(trial), otherwise=SCRIPT)
     name = f"trial-{number}"
     return Subject(study, name, setting, found["seed"], state, title, command, number)
 

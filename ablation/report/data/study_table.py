@@ -49,7 +49,7 @@ class StudyTable:
             ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
-        command: what `python study.py` is given to go on with the study.
+        command: what the program is given to go on with the study.
         reuses: whether a search counts a setting drawn again as one of its trials.
         chosen: of a confirmation, the arm that was best in it; empty before that is known.
         confirmation: of a search, the study that confirms what it found; None before the first of

@@ -6,17 +6,24 @@ import re
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ablation.report.rendering.text_table import TextTable
 
 
 @cache
-def environment(kind: str) -> Environment:
-    """The templates of the report, as ``html`` (escaped by itself) or ``md``."""
+def environment(kind: str, package: str = "") -> Environment:
+    """The templates of the report.
+
+    Args:
+        kind: ``html``, which escapes by itself, or ``md``.
+        package: whose own templates are there, too.
+    """
+    loaders = [PackageLoader("ablation.report")]
+    loaders += [PackageLoader(package, "")] if package else []
     made = Environment(
-        loader=PackageLoader("ablation.report"),
+        loader=ChoiceLoader(loaders),
         autoescape=kind == "html",
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,6 @@
+"""`python -m ablation`."""
+
+from ablation.cli.main import main
+
+if __name__ == "__main__":
+    main()

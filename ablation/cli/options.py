@@ -1,0 +1,152 @@
+"""What commands take: their options and arguments, each once."""
+
+from __future__ import annotations
+
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablation.cli.console import new_console
+from ablation.errors import UserError
+from ablation.files import from_home
+
+RESULTS = Path("results")
+
+
+class Precision(StrEnum):
+    """What `--precision` takes."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Paste(StrEnum):
+    """What `report --table` takes."""
+
+    md = "md"
+    tex = "tex"
+
+
+def path_from_home(given: Path | None) -> Path | None:
+    """A path as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else Path(from_home(str(given)))
+
+
+def text_from_home(given: str | None) -> str | None:
+    """A text as given, ``~`` expanded where the shell has left it."""
+    return None if given is None else from_home(given)
+
+
+def storage_as_given(given: str | None) -> str | None:
+    """A storage as given; a password in it is not for everybody who lists processes."""
+    if given is None or "://" not in given:
+        if given and not Path(given).exists() and LIKE_A_URL.match(given):
+            raise UserError(NO_URL)  # and nothing of it, for it may hold a password
+        return text_from_home(given)
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        secret = make_url(given).password is not None or "password=" in given
+    except (ArgumentError, ValueError):
+        raise UserError(NO_URL) from None
+    if secret and any(given in word for word in sys.argv):
+        new_console(stderr=True).print(PASSWORD_SEEN, soft_wrap=True)
+    return text_from_home(given)
+
+
+LIKE_A_URL = re.compile(r".*:.*@|(postgres|mysql|mariadb|sqlite)\w*(\+\w+)?[:;/]", re.IGNORECASE)
+NO_URL = (
+    "--storage: not a URL; one is written postgresql://USER@HOST/DATABASE or sqlite:///FILE, "
+    "in a password @ as %40, : as %3A and / as %2F"
+)
+PASSWORD_SEEN = (
+    "note: whoever lists this machine's processes sees the password; give the URL in "
+    "CRNN_STUDY_STORAGE instead, or leave the password to ~/.pgpass or PGPASSFILE"
+)
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        callback=storage_as_given,
+        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder. "
+        "A URL's password is seen in the list of processes: keep it in the variable, or in "
+        "~/.pgpass (PGPASSFILE).",
+        envvar="CRNN_STUDY_STORAGE",
+        show_envvar=True,
+        show_default=False,
+    ),
+]
+Results = Annotated[
+    Path, typer.Option(callback=path_from_home, help="Folder that results are written to.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        callback=path_from_home,
+        help="Folder of Fashion-MNIST. Default: a cache folder.",
+        show_default=False,
+    ),
+]
+Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Space = Annotated[
+    str,
+    typer.Argument(
+        callback=text_from_home, help="A shipped space's name, or a path to a TOML file."
+    ),
+]
+StudyName = Annotated[
+    str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=10_000,
+        help="Number of seeds: the first of those that the space lists, else from 0 on; "
+        "of a search: of its confirmation.",
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
+TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Trials of a search.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each worker.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+PrecisionName = Annotated[Precision, typer.Option(help="Of the arithmetic.")]
+Pack = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|N",
+        help="Trainings that a worker packs together, at most; auto: 32 on CUDA, one on a CPU.",
+    ),
+]
+Timeout = Annotated[str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")]
+RetryFailed = Annotated[bool, typer.Option(help="Train failed replicates again.")]
+NoConfirm = Annotated[
+    bool, typer.Option("--no-confirm", help="Of a search: stop after it, confirm nothing.")
+]
+KeepWeights = Annotated[
+    bool, typer.Option("--keep-weights", help="Keep the final weights of what is trained.")
+]
+NewStudy = Annotated[str | None, typer.Option(help="The study's name. Default: the space's.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
+]
+
+
+def seconds_of(text: str | None) -> float | None:
+    """``90``, ``90s``, ``30m``, ``2h`` or ``1h30m`` in seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    if not text or not match:
+        raise UserError(f"--timeout {text}: takes a time such as 90s, 30m, 2h or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60 * minutes + seconds

@@ -1,0 +1,98 @@
+"""The commands that train nothing yet: `spaces`, `new` and `plan`.
+
+What takes long to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from ablation.cli.app import app, tools_of
+from ablation.cli.commands_to_paste import next_command
+from ablation.cli.options import (
+    RESULTS,
+    Epochs,
+    Jobs,
+    Json,
+    Results,
+    Seeds,
+    Space,
+    Storage,
+    TrainSize,
+    Trials,
+    path_from_home,
+)
+from ablation.cli.outcome import say_its_name
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command()
+def spaces(
+    context: typer.Context,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """List the shipped spaces: question, design, runs, rough time."""
+    from ablation.planning import overview, pace
+
+    output = tools_of(context).output
+    rate = pace.rate(storage, results)
+    rows = overview.spaces(rate)
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_rows(rows, ["name", "design", "runs", "time", "question"])
+    output.print(f"[dim]Times for {rate.jobs} at a time, from {rate.source}.[/]")
+
+
+@app.command()
+def new(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(callback=path_from_home, help="The file to write.")],
+) -> None:
+    """Write a commented space to edit."""
+    from ablation.space.reader import new_space
+
+    new_space(file)
+    look = next_command("plan", str(file))
+    tools_of(context).output.say(f"Wrote {file}. Look at its arms with: {look}")
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    space: Space,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    train_size: TrainSize = None,
+    trials: Trials = None,
+    jobs: Jobs = None,
+    storage: Storage = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Show every arm, its shapes, cost and time; train nothing."""
+    from ablation.design.loading import load
+    from ablation.planning import overview, pace
+
+    output = tools_of(context).output
+    rate = pace.rate(storage, results, jobs, spreads=True)
+    loaded = load(space, epochs, train_size)
+    overview.check_plan(loaded, seeds, storage, results)
+    content = overview.plan(loaded, rate, seeds, trials)
+    if as_json:
+        output.print_json(content)
+        return
+    output.print(f"[bold]{escape(content['question'])}[/]")
+    say_its_name(output, loaded)
+    columns = ["arm", "against", "sequence_length", "parameters", "mmacs", "time"]
+    output.print_rows(content["arms"], columns)
+    for line in content["lines"]:
+        output.say(line)
