@@ -31,10 +31,11 @@ test-fast: setup ## run the fast tests
 fuzz: setup ## look for inputs that break it, at random, for about ten minutes
 	CRNN_STUDY_FUZZ=50 $(RUN) -m pytest -n 2 --timeout 3600 tests/test_fuzz.py tests/test_reconcile.py
 
-check: setup ## check lint, format, types and known vulnerabilities
+check: setup ## check lint, format, types, who imports whom, known vulnerabilities
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy ablation crnn study.py tests $(wildcard benchmarks/*.py)
+	$(VENV)/bin/lint-imports
 	$(RUN) -m tests.audit
 
 clean: ## remove the environment and caches; results and data stay

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ablation.errors import UserError
-from ablation.space.reader import NAME
+from ablation.names import NAME
 
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"  # of a storage, where no option names one
 FILE_NAME = "studies.db"  # of the storage in a results folder, where neither names one

@@ -42,6 +42,16 @@ def raise_if_interrupted() -> None:
         raise InterruptedRunError(_latest[0])
 
 
+def stop_if_interrupted() -> None:
+    """End a training of this process after Ctrl-C, through code that may catch errors.
+
+    Raises:
+        StoppedAtOnceError: a signal has been caught.
+    """
+    if _latest:
+        raise StoppedAtOnceError(_latest[0])
+
+
 def forget() -> None:
     """Forget the signals of an earlier run of this process."""
     global _latest

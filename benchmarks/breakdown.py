@@ -14,6 +14,7 @@ import os
 import sys
 
 from ablation.running.executors.local import worker_environment
+from crnn.objective import own_setting
 
 KINDS = {
     "LSTM (oneDNN)": ("mkldnn_rnn", "lstm"),
@@ -62,7 +63,7 @@ def main() -> None:
         if epoch == 2 and done == of:
             profiler.stop()
 
-    train(setting, 0, load_data(), score_test=False, on_batch=on_batch)
+    train(own_setting(setting), 0, load_data(), score_test=False, on_batch=on_batch)
     times: dict[str, float] = dict.fromkeys([*KINDS, "the rest"], 0.0)
     calls = 0
     for event in profiler.key_averages():

@@ -19,6 +19,7 @@ import torch
 
 from ablation.design.loading import load as load_plan
 from crnn.data.fashion_mnist import load_data
+from crnn.objective import own_setting
 from crnn.training.checkpoint import write_checkpoint
 from crnn.training.results import Epoch, TrainingState
 from crnn.training.train import train_packed
@@ -42,7 +43,11 @@ def measure(arm: str, epochs: int, path: Path) -> dict[str, object]:
         writes.append(time.perf_counter() - start)
 
     train_packed(
-        [(setting, 0)], load_data(), score_test=False, on_epoch=on_epoch, on_state=on_state
+        [(own_setting(setting), 0)],
+        load_data(),
+        score_test=False,
+        on_epoch=on_epoch,
+        on_state=on_state,
     )
     parts = [100 * write / epoch for write, epoch in zip(writes, seconds, strict=False)]
     size = path.stat().st_size / 1e6

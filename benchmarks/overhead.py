@@ -31,6 +31,7 @@ from ablation.scheduling.distributions import designed
 from ablation.scheduling.source import trial_attributes
 from ablation.storage import create_trial, finish_trial, open_storage, save_study, storage_url
 from ablation.storage.record import Record
+from crnn.objective import objective
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,8 +89,10 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
         for replicate in record.stages[0].replicates()[made:size]:
             setting = replicate.arm.setting
             start = time.perf_counter()
-            attributes = trial_attributes(replicate.arm, setting, replicate.seed, "ablation")
-            trial = create_trial(opened, "source", *designed(setting, names), attributes)
+            attributes = trial_attributes(
+                objective, replicate.arm, setting, replicate.seed, "ablation"
+            )
+            trial = create_trial(opened, "source", *designed(objective, setting, names), attributes)
             middle = time.perf_counter()
             finish_trial(opened, trial, "COMPLETE", 0.8, ended)
             created.append(1e3 * (middle - start))

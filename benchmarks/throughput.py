@@ -35,6 +35,7 @@ from ablation.running.executors.local import worker_environment
 from crnn.data import cache, idx
 from crnn.data.fashion_mnist import data_folder, prepare
 from crnn.network.config import Setting
+from crnn.objective import objective
 
 PLAIN = Path(__file__).with_name("plain.py")
 
@@ -154,7 +155,7 @@ def measure(
     }
     # A training image goes forwards and backwards (three times the products), 3/7 of one more
     # goes forwards for validation.
-    flop = 2 * arm.shapes.macs * (3 + 3 / 7)
+    flop = 2 * (objective.size(arm.setting).macs or 0) * (3 + 3 / 7)
     gflops = flop * machine.spread(found["engine"])["median"] / 1e9
     shares = {name: gflops / rate for name, rate in rates.items()}
     print(f"{arm.name}")

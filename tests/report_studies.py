@@ -275,7 +275,7 @@ def _trials(
                     | {"val_loss": 3 * (1 - x), "val_accuracy": x, "seconds": seconds / epochs}
                     for epoch, x in enumerate(curve.tolist())
                 ]  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(history, columns=EPOCH_COLUMNS)
+    return pd.DataFrame(rows).assign(chance=0.1), pd.DataFrame(history, columns=EPOCH_COLUMNS)
 
 
 def _merit(arm: pd.Series[Any]) -> float:

@@ -13,10 +13,12 @@ from optuna.storages import RDBStorage
 
 from ablation.design.arms import Plan
 from ablation.design.loading import build
+from ablation.objective import Epoch
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.source import Source, Task
 from ablation.storage import open_storage, save_study, storage_url
 from ablation.storage.record import Record
+from crnn.objective import own_setting
 
 STUDY = "tiny"
 HEAD = 'format = 1\nquestion = "What is asked?"\n'
@@ -107,6 +109,12 @@ def designed(
     return DesignedSource(storage, study, wanted, wanted.stages, **options)
 
 
+def epoch(number: int, accuracy: float = 0.5, seconds: float = 1.0) -> Epoch:
+    """A made-up epoch with this validation accuracy."""
+    figures = {"train_loss": 1.0, "train_accuracy": 0.4, "val_loss": 1.0, "val_accuracy": accuracy}
+    return Epoch(number, figures, seconds)
+
+
 def accuracy(task: Task) -> float:
     """A made-up accuracy that depends on the training alone."""
     return 0.5 + int(task.setting.digest[:4], 16) / 2**18 + task.seed / 1000
@@ -124,15 +132,15 @@ def outcome(task: Task, state: str = "COMPLETE") -> tuple[str, float | None, dic
             "train_loss": 1.0 / epoch,
             "train_accuracy": 0.4 + epoch / 100,
             "val_loss": 1.1 / epoch,
-            "val_accuracy": last - (task.setting.train.epochs - epoch) / 100,
+            "val_accuracy": last - (own_setting(task.setting).train.epochs - epoch) / 100,
             "seconds": 2.0,
         }
-        for epoch in range(1, task.setting.train.epochs + 1)
+        for epoch in range(1, own_setting(task.setting).train.epochs + 1)
     ]
     if state == "PRUNED":
         return state, history[0]["val_accuracy"], {**machine, "history": history[:1]}
     attributes = {**machine, "seconds": 2.5 * len(history), "history": history}
-    if task.score_test:
+    if task.score:
         tested = {"test_accuracy": last - 0.01, "test_loss": 0.6, "confusion": confusion()}
         attributes |= tested
     return state, last, attributes

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from ablation.planning.pace import REFERENCE, measured_rate, measured_spreads, rate
+from ablation.planning.pace import Rate, measured_rate, measured_spreads, rate
 from ablation.report.data.loading import load_study
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
@@ -21,6 +21,7 @@ from ablation.storage import UnreadableError, opened_storage, save_study, storag
 from ablation.storage.attributes import CREATED, ENDED, checked_trials
 from ablation.storage.record import find_record, load_record, own_studies
 from ablation.storage.status import status, studies
+from crnn.objective import objective
 from crnn.trace.subject import finished
 from tests.cli import ROOT
 from tests.studies import SEARCH, STUDY, begin, designed, end, record, run_all
@@ -90,7 +91,11 @@ STUDIES: dict[str, tuple[str, Any, str]] = {
     "trials": ("trials", 3, "a one-factor design has seeds and no trials"),
     "no JSON": ("environments", "[{", "attribute environments: no JSON"),
     "endless JSON": ("environments", "[" * 99_999, "attribute environments: no JSON"),
-    "another override": ("overrides", {"seeds": 3}, "attribute overrides.seeds.[key]: must be "),
+    "another override": (
+        "overrides",
+        {"seeds": 3},
+        "attribute overrides: seeds is none of epochs, train_size",
+    ),
     "a space that is none": ("space", '"seeds = 3"', "its space: format: must be 1, the only "),
     "a space of no TOML": ("space", '"?"', "its space: not valid TOML: "),
     "a format to come": ("format", 2, "its format is 2, this version reads 1"),
@@ -185,7 +190,7 @@ def test_a_trial_that_ends_while_it_is_read(storage: RDBStorage, any_url: str) -
                 end(source, task)
 
         (row,) = checked_trials(reader, STUDY)
-    assert len(queries) == 2
+    assert len(queries) == 3  # states, attributes, what the study is of
     assert row.state == "RUNNING"
     assert checked_trials(storage, STUDY)[0].state == "COMPLETE"
 
@@ -223,14 +228,14 @@ def test_times_are_of_what_can_be_read(storage: RDBStorage, tmp_path: Path) -> N
     run_all(designed(storage, study="another"))
     theirs = optuna.create_study(study_name="theirs", storage=storage)
     theirs.add_trial(optuna.create_trial(value=1, user_attrs={"setting": 3, "seconds": "long"}))
-    assert measured_rate(storage).source == "12 trainings in this storage"
+    assert measured_rate(storage, objective).source == "12 trainings in this storage"
     put(storage, "trial", "setting", {"width": 3})
-    assert measured_rate(storage).source == "6 trainings in this storage"
+    assert measured_rate(storage, objective).source == "6 trainings in this storage"
     put(storage, "trial", "seed", "no JSON")
-    assert measured_spreads(storage) == {}  # made-up pairs do not differ
+    assert measured_spreads(storage, objective) == {}  # made-up pairs do not differ
     save_study(storage, "another", {"format": 2})
     assert rate(url_of(storage), tmp_path, 1).source == "6 trainings in this storage"
-    assert measured_rate(storage) != REFERENCE
+    assert measured_rate(storage, objective) != Rate(*objective.pace)
 
 
 def test_a_study_of_another_tool_with_anything_in_it(storage: RDBStorage) -> None:

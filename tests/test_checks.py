@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
 from ablation.design.arms import Plan
-from ablation.design.checks import check_beginning, exceeding_batch, wanted_seeds
+from ablation.design.checks import check_beginning, unfit, wanted_seeds
 from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.planning.overview import check_plan
@@ -19,10 +19,12 @@ from ablation.report.data.loading import _command, load_study
 from ablation.running.launch import _asked, _merged, _source
 from ablation.running.request import Request
 from ablation.scheduling.search import SearchSource
-from ablation.space.reader import SpaceError, shipped
+from ablation.space.errors import SpaceError
+from ablation.space.reader import shipped
 from ablation.storage import open_storage, read_trials, storage_url
 from ablation.storage.record import Record, find_record, load_record
 from crnn.network.config import FIELDS, GOVERNED_BY, Setting
+from crnn.objective import own_setting
 from tests.studies import STUDY, begin, designed, document, new_storage, run_all
 
 BASE: dict[str, Any] = {"epochs": 1, "train_size": 600}
@@ -52,7 +54,7 @@ def refusals(found: Plan) -> list[str]:
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_space_may_begin(name: str) -> None:
     assert refusals(load(name)) == []
-    assert refusals(load(name, 1, 600)) == []
+    assert refusals(load(name, epochs=1, train_size=600)) == []
 
 
 # Factors without an effect
@@ -171,8 +173,8 @@ def test_a_level_that_is_too_large_for_some_images_only_is_drawn_with_the_others
     found = plan(factors, design="search")
     assert refusals(found) == []
     small = found.space.baseline.replace(batch_size=600)
-    assert exceeding_batch(found.space, small)
-    assert not exceeding_batch(found.space, small.replace(train_size=1000))
+    assert unfit(found.space, small)
+    assert not unfit(found.space, small.replace(train_size=1000))
 
 
 def test_a_draw_with_too_large_a_batch_is_infeasible(storage: RDBStorage) -> None:
@@ -180,7 +182,7 @@ def test_a_draw_with_too_large_a_batch_is_infeasible(storage: RDBStorage) -> Non
     assert refusals(found) == []
     wanted = begin(storage, Record(found, trials=4))
     tasks = run_all(SearchSource(storage, STUDY, wanted))
-    assert all(task.setting.train.batch_size <= 420 for task in tasks)
+    assert all(own_setting(task.setting).train.batch_size <= 420 for task in tasks)
     reasons = [row.attributes["failure"] for row in read_trials(storage, STUDY)
                if row.state == "PRUNED"]  # fmt: skip
     assert reasons

@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablation.settings import text_of
+from ablation.settings import check, takes, text_of
 from crnn.network.config import (
+    FIELDS,
     MODEL_KEYS,
     SETTING_KEYS,
     TRAIN_KEYS,
     ModelConfig,
     Setting,
     TrainConfig,
-    check,
-    takes,
 )
 from tests.networks import SAME
 
@@ -166,14 +165,14 @@ def test_every_setting_is_in_the_tables_of_this_file() -> None:
 @pytest.mark.parametrize("name", TAKES)
 def test_a_setting_takes_what_it_says_and_nothing_else(name: str) -> None:
     words, extremes, refused = TAKES[name]
-    assert takes(name) == words
+    assert takes(FIELDS[name]) == words
     for value in extremes:
-        assert check(name, value) == value
-        assert type(check(name, value)) is type(value)
+        assert check(FIELDS[name], value) == value
+        assert type(check(FIELDS[name], value)) is type(value)
         assert Setting.of({name: value}).values()[name] == value
     for value in refused:
         with pytest.raises(ValueError, match=words):
-            check(name, value)
+            check(FIELDS[name], value)
         with pytest.raises(ValidationError):
             Setting.of({name: value})
 
@@ -192,14 +191,14 @@ def test_a_setting_takes_what_it_says_and_nothing_else(name: str) -> None:
 )
 def test_a_refusal_shows_the_value_as_it_was_written(name: str, value: object, shown: str) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the whole message is compared
-        check(name, value)
-    assert str(refusal.value) == f"{shown} is not {takes(name)}"
+        check(FIELDS[name], value)
+    assert str(refusal.value) == f"{shown} is not {takes(FIELDS[name])}"
 
 
 def test_lists_and_whole_numbers_become_what_the_setting_holds() -> None:
-    assert check("filter_sizes", [5, 5, 5]) == (5, 5, 5)
+    assert check(FIELDS["filter_sizes"], [5, 5, 5]) == (5, 5, 5)
     assert Setting.of({"filter_sizes": [5, 5, 5]}) == Setting.of({"filter_sizes": (5, 5, 5)})
-    whole = check("learning_rate", 1)
+    whole = check(FIELDS["learning_rate"], 1)
     assert (whole, type(whole)) == (1.0, float)
     assert Setting.of({"dropout": 0}).digest == Setting.of({"dropout": 0.0}).digest
 
@@ -241,7 +240,7 @@ def test_a_setting_is_its_flat_values(setting: Setting) -> None:
     values = setting.values()
     assert list(values) == list(SETTING_KEYS)
     assert Setting.of(values) == setting
-    assert all(check(name, value) == value for name, value in values.items())
+    assert all(check(FIELDS[name], value) == value for name, value in values.items())
 
 
 @given(settings)

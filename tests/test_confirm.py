@@ -19,6 +19,7 @@ from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Task
 from ablation.storage import StorageError, TrialRow, read_trials
 from ablation.storage.record import Record, find_record, own_studies
+from crnn.objective import own_setting
 from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
 
@@ -74,8 +75,11 @@ def test_its_trainings_are_at_full_length_and_score_the_test_set(storage: RDBSto
     tasks = run_all(DesignedSource(storage, NAME, made, made.stages))
     assert len(tasks) == 12
     for task in tasks:
-        assert (task.setting.train.epochs, task.setting.train.train_size) == (3, 200)
-        assert task.score_test
+        assert (
+            own_setting(task.setting).train.epochs,
+            own_setting(task.setting).train.train_size,
+        ) == (3, 200)
+        assert task.score
         assert task.pruner is None
     assert {row.attributes["stage"] for row in read_trials(storage, NAME)} == {"confirm"}
 

@@ -16,6 +16,7 @@ from ablation.errors import printable
 from ablation.storage import UnreadableError, open_storage, storage_url
 from ablation.storage.attributes import checked_trials
 from ablation.storage.record import load_record
+from crnn.objective import objective
 from tests import cli
 from tests.studies import ONE_FACTOR, STUDY, designed, outcome, run_all
 
@@ -199,7 +200,7 @@ NAMES = ["NA", "nan", "null", "None", "1e5", "007", "True", "Inf", "2024-01-02",
 def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     from ablation.report.data.csv_file import read_csv
     from ablation.report.data.loading import load_trials
-    from ablation.report.data.trial_frames import TEXT_COLUMNS
+    from ablation.report.data.trial_frames import text_columns
     from tests.studies import record
 
     arms = "\n".join(
@@ -214,7 +215,9 @@ def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     assert list(load_trials(results / "studies.db", STUDY)["arm"]) == expected
     assert list(load_trials(results / STUDY / "trials.csv")["arm"]) == expected
     assert list(read_csv(results / STUDY / "trials.csv")["arm"]) == expected
-    effects = read_csv(results / STUDY / "effects.csv", ["arm", "against", *TEXT_COLUMNS])
+    effects = read_csv(
+        results / STUDY / "effects.csv", ["arm", "against", *text_columns(objective)]
+    )
     assert set(effects["arm"]) == set(expected)
     page = (results / STUDY / "report.md").read_text(encoding="utf-8")
     for name in NAMES:

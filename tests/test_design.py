@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from ablation.design.arms import Plan, Stage, arm_name, differences, make_arm
 from ablation.design.changes import changes
 from ablation.design.loading import build, enumerate_arms, load
-from ablation.planning.cost import cost
 from ablation.settings import text_of
-from ablation.space.reader import SpaceError, parse
+from ablation.space.errors import SpaceError
+from ablation.space.reader import parse
 from ablation.space.schema import Space
 from crnn.network.config import Setting
+from crnn.objective import objective, own_setting
 from tests.studies import ONE_FACTOR, SEARCH, document
 
 LEVELS: dict[str, list[Any]] = {
@@ -225,8 +226,10 @@ def test_cost_grows_with_epochs_images_and_network() -> None:
     longer = base.replace(epochs=40)
     wider = base.replace(hidden_size=256)
     fewer = base.replace(train_size=6000)
-    assert cost(fewer) < cost(base) < cost(wider)
-    assert cost(longer) == pytest.approx(2 * cost(base), rel=0.01)  # the test set is scored once
+    assert objective.cost(fewer) < objective.cost(base) < objective.cost(wider)
+    assert objective.cost(longer) == pytest.approx(
+        2 * objective.cost(base), rel=0.01
+    )  # the test set is scored once
 
 
 # Options that replace the space's own
@@ -236,15 +239,15 @@ def test_an_override_makes_a_study_of_its_own_name() -> None:
     found = load("source", epochs=1, train_size=600)
     assert found.study_name == "source-epochs1-images600"
     assert found.overrides == {"epochs": 1, "train_size": 600}
-    assert all(arm.setting.train.epochs == 1 for arm in found.arms)
-    assert all(arm.setting.train.train_size == 600 for arm in found.arms)
+    assert all(own_setting(arm.setting).train.epochs == 1 for arm in found.arms)
+    assert all(own_setting(arm.setting).train.train_size == 600 for arm in found.arms)
     assert [arm.name for arm in found.arms] == [arm.name for arm in load("source").arms]
     assert load("source", epochs=1).study_name == "source-epochs1"
 
 
 def test_in_a_search_an_override_holds_for_both_stages() -> None:
     found = load("joint", epochs=1, train_size=600)
-    assert found.arms[0].setting.train.epochs == 1
+    assert own_setting(found.arms[0].setting).train.epochs == 1
     assert found.space.search is not None
     assert found.space.search.training == {"epochs": 1, "train_size": 600}
 
@@ -267,7 +270,7 @@ def test_an_override_that_does_not_fit(
 ) -> None:
     text = document({**tomllib.loads(ONE_FACTOR), **changed})
     with pytest.raises(SpaceError) as caught:
-        build("mine", text, "", overrides.get("epochs"), overrides.get("train_size"))
+        build("mine", text, "", **overrides)
     assert caught.value.errors == [expected]
 
 

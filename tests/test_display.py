@@ -15,13 +15,14 @@ from ablation.running.messages import TrialOutcome
 from ablation.scheduling.confirmation import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
+from crnn.objective import objective
 from tests.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
 
 
 def lines(source: DesignedSource, count: int) -> list[str]:
     """What the console says of so many trainings, each made up."""
     out = io.StringIO()
-    with Display(Console(file=out, width=200), STUDY) as told:
+    with Display(Console(file=out, width=200), STUDY, objective) as told:
         for _ in range(count):
             task = source.next()
             assert task is not None

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ablation.cli.live_display import Display
 from ablation.errors import UserError
+from ablation.objective import Metric
 from ablation.planning import pace
 from ablation.report import mark
 from ablation.report.data.loading import load_study
@@ -32,6 +33,7 @@ from ablation.running.launch import _say_what_diverged
 from ablation.running.messages import TrainingContext, TrialOutcome
 from ablation.running.recording import Recorder
 from ablation.running.request import Request
+from ablation.running.resources import Resources
 from ablation.scheduling import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource, value_of_diverged
@@ -42,8 +44,10 @@ from ablation.storage.fingerprint import fingerprint
 from ablation.storage.record import Record
 from ablation.storage.status import status, studies
 from crnn.network.config import CHANCE
+from crnn.objective import objective, own_setting
 from crnn.trace.subject import finished
 from tests.cli import call
+from tests.executors import PlayedExecutor
 from tests.studies import HEAD, ONE_FACTOR, STUDY, begin, designed, end, outcome, record
 
 RATES = f"""{HEAD}
@@ -106,7 +110,7 @@ def train(source: Source, diverges: Callable[[Task], bool], as_before: bool = Fa
 
 
 def is_fast(task: Task) -> bool:
-    return task.setting.train.learning_rate > 0.05
+    return own_setting(task.setting).train.learning_rate > 0.05
 
 
 def few(storage: RDBStorage) -> tuple[SearchSource, list[Task]]:
@@ -120,9 +124,10 @@ def few(storage: RDBStorage) -> tuple[SearchSource, list[Task]]:
 
 
 def test_the_value_of_a_diverged_draw() -> None:
-    assert value_of_diverged(0.1, [0.05, 0.9]) == 0.1
-    assert value_of_diverged(None, [0.7, 0.6, 0.9]) == 0.6
-    assert value_of_diverged(None, []) is None
+    assert value_of_diverged(Metric("x", "x", chance=0.1), [0.05, 0.9]) == 0.1
+    assert value_of_diverged(Metric("x", "x"), [0.7, 0.6, 0.9]) == 0.6
+    assert value_of_diverged(Metric("x", "x", direction="minimize"), [0.7, 0.6, 0.9]) == 0.9
+    assert value_of_diverged(Metric("x", "x"), []) is None
 
 
 @pytest.mark.parametrize(("sampler", "most"), [("tpe", 8), ("gp", 4)])
@@ -186,15 +191,15 @@ def test_a_diverged_draw_is_never_confirmed(storage: RDBStorage) -> None:
     few(storage)
     rows = checked_trials(storage, STUDY, confirmation.OF_SEARCH)
     found = confirmation.ranked_results(record(FEW), rows)
-    assert {each.setting.train.learning_rate for each in found} == {0.001}
+    assert {own_setting(each.setting).train.learning_rate for each in found} == {0.001}
     begun = confirmation.confirmation(storage, STUDY, record(FEW), record(FEW))
     assert begun is not None
-    assert all(arm.setting.train.learning_rate == 0.001 for arm in begun.plan.arms)
+    assert all(own_setting(arm.setting).train.learning_rate == 0.001 for arm in begun.plan.arms)
 
 
 def test_a_diverged_draw_has_neither_times_nor_weights(storage: RDBStorage) -> None:
     _, tasks = few(storage)
-    assert pace.measured_rate(storage).value > 0
+    assert pace.measured_rate(storage, objective).value > 0
     number = next(task.number for task in tasks if is_fast(task))
     with pytest.raises(UserError, match=r"it diverged; choose one that is COMPLETE"):
         finished(storage, f"{STUDY}:{number}")
@@ -209,6 +214,7 @@ def test_failed_and_diverged_draws_count_in_the_expected_best() -> None:
             "state": ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "PRUNED", "COMPLETE"],
             "val_accuracy": [0.8, 0.6, None, None, None, 0.9],
             "diverged": pd.array([None, None, None, 2, None, None], dtype="Int64"),
+            "chance": CHANCE,
         }
     )
     draws, why = random_draws(trials, "random", 0, {"baseline"})
@@ -286,14 +292,14 @@ def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
 def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) -> None:
     source = designed(storage)
     told: list[Event] = []
-    place, recorder = TrainingContext(tmp_path), Recorder(storage, STUDY)
-    dispatcher = Coordinator(source, place, recorder, told.append, lambda *_: None)
-    slot = type("_", (), {"number": 0, "machine": type("_", (), {"device": "cpu", "threads": 1})})
-    while task := source.next():
-        slot.tasks = [task]  # type: ignore[attr-defined]
-        dispatcher._end(slot, [(task, diverged(task))])  # type: ignore[arg-type]
-    assert len(told) == 6
-    assert not dispatcher.hopeless
+    executor = PlayedExecutor(lambda job: [diverged(task) for task in job.tasks])
+    recorder = Recorder(storage, STUDY, objective.metric)
+    coordinator = Coordinator(
+        source, executor, TrainingContext(tmp_path), recorder, Resources(), told.append
+    )
+    assert coordinator.run() == ""
+    assert [event.what for event in told].count("ended") == 6
+    assert not coordinator.is_hopeless
     assert source.progress.diverged == 6
 
 
@@ -302,7 +308,7 @@ def test_the_line_of_a_divergence(storage: RDBStorage) -> None:
     task = source.next()
     assert task
     console = Console(width=200, record=True, force_terminal=False)
-    with Display(console, STUDY) as display:
+    with Display(console, STUDY, objective) as display:
         ended = diverged(task, epoch=2)
         source.finish(task, ended.state, ended.value, ended.attributes)
         display(Event("ended", 0, task, source.progress, ended))

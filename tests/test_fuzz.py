@@ -27,12 +27,14 @@ from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Source
 from ablation.settings import bounds, text_of
-from ablation.space.reader import MAX_ERRORS, SHIPPED, shipped
+from ablation.space.errors import MAX_ERRORS
+from ablation.space.reader import shipped, shipped_file
 from ablation.space.schema import Space
 from ablation.storage.record import load_record, note_look
 from ablation.storage.status import status, studies
 from crnn.network.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting
 from crnn.network.model import CRNN
+from crnn.objective import objective
 from crnn.trace.subject import finished
 from crnn.training.weights import WeightsError, load_weights, marks, save_weights
 from tests import cli
@@ -143,7 +145,9 @@ def changed(draw: st.DrawFn) -> Document:
 
 def shipped_text(draw: st.DrawFn) -> str:
     name = draw(st.sampled_from(shipped()))
-    return (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+    file = shipped_file(name)
+    assert file
+    return file.read_text(encoding="utf-8")
 
 
 @examples(40)
@@ -414,8 +418,8 @@ READERS: list[Callable[[RDBStorage], object]] = [
     studies,
     taken_up,
     reported,
-    measured_rate,
-    measured_spreads,
+    lambda storage: measured_rate(storage, objective),
+    lambda storage: measured_spreads(storage, objective),
     lambda storage: note_look(storage, STUDY, 1),
     lambda storage: finished(storage, f"{STUDY}:0"),
 ]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from ablation.running.conditions import _gpus
+from ablation.running.conditions import _visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -22,10 +21,9 @@ from ablation.running.conditions import _gpus
 def test_gpus_as_cuda_counts_them(
     visible: str | None, counted: int, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: counted)
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert _gpus(None) == expected
-    assert _gpus(0) == expected[:1]
+    assert _visible_gpus("", counted) == expected
+    assert _visible_gpus("0", counted) == expected[:1]

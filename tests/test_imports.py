@@ -170,3 +170,23 @@ except SystemExit as end:
     assert "typer" in names
     slow = {"torch", "torchvision", "optuna", "pandas", "matplotlib", "seaborn", "statsmodels"}
     assert not names & (slow if words[0] == "plan" else slow | {"scipy"})
+
+
+def test_the_harness_is_whole_without_the_network(tmp_path: Path) -> None:
+    names = [name for name in modules() if name.startswith("ablation")]
+    code = f"""
+import importlib, sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "crnn":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+for name in {names}:
+    if name != "ablation.__main__":
+        importlib.import_module(name)
+"""
+    found = loaded(code, tmp_path)
+    assert set(names) - {"ablation.__main__"} <= found
+    assert "crnn" not in found

@@ -26,7 +26,7 @@ def test_before_the_last_trial_it_has_means_and_no_verdict() -> None:
     text = written(study(missing=(("baseline", 9),)))
     assert "99 of 100 trials finished." in text
     assert "Preliminary: no verdict before the last trial" in text
-    assert "`python study.py report made-one-factor`" in text
+    assert "`python -m ablation report made-one-factor`" in text
     assert "| arm | n | validation | effect |" in text
     body = text.partition("## The space")[0]
     assert not [word for word in (*VERDICTS, "interval", "significant", "p (Holm)") if word in body]

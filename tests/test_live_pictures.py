@@ -62,7 +62,7 @@ def test_ticks_are_few_even_and_around_all_values(values: list[float]) -> None:
 def test_a_confusion_matrix_is_in_percent_of_the_true_class() -> None:
     counts = [[0] * 10 for _ in CLASSES]
     counts[0][0], counts[0][6] = 750, 250
-    picture = confusion(counts)
+    picture = confusion(counts, CLASSES)
     root = ElementTree.fromstring(picture)
     assert len(root.findall(f"{SVG}rect")) == 1 + 100
     said = texts(picture)

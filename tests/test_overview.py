@@ -19,13 +19,13 @@ from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.planning import overview, pace
-from ablation.planning.cost import cost
-from ablation.planning.pace import REFERENCE, Pace, Spread, clock, measured_rate, measured_spreads
+from ablation.planning.pace import Pace, Rate, Spread, clock, measured_rate, measured_spreads
 from ablation.planning.random_settings import random_settings
 from ablation.space.reader import shipped
 from ablation.space.schema import Limits
 from ablation.statistics.power import about, minimum_detectable, seeds_to_settle, upper_spread
 from ablation.storage import open_storage, read_trials, storage_url
+from crnn.objective import objective, own_setting
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, designed, document, outcome, run_all
 
 PACE = Pace(1e9, 2, "a stopwatch")
@@ -60,7 +60,7 @@ def test_before_anything_was_trained_times_are_the_reference_machines(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = pace.rate(given, tmp_path / "results", jobs=3)
-    assert found == Pace(REFERENCE.value, 3, REFERENCE.source)
+    assert found == Pace(objective.pace[0], 3, objective.pace[1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -68,11 +68,11 @@ def test_times_are_measured_where_something_was_trained(
     default_storage: str, tmp_path: Path
 ) -> None:
     storage = open_storage(storage_url(None, tmp_path), create=True)
-    assert measured_rate(storage) == REFERENCE
+    assert measured_rate(storage, objective) == Rate(*objective.pace)
     tasks = run_all(designed(storage), 3)
     storage.engine.dispose()
     found = pace.rate(None, tmp_path, jobs=1)
-    work = median(cost(task.setting) for task in tasks)
+    work = median(objective.cost(task.setting) for task in tasks)
     assert found.value == pytest.approx(work / 5.0)  # 5 s each, as made up
     assert found.source == "3 trainings in this storage"
     assert found.seconds(work) == pytest.approx(5)
@@ -86,8 +86,8 @@ def test_a_pause_in_one_training_makes_no_other_seem_slow(storage: RDBStorage) -
     assert task
     state, value, attributes = outcome(task)
     source.finish(task, state, value, attributes | {"seconds": 36_000.0})
-    slow = cost(task.setting) / 36_000
-    assert measured_rate(storage).value > 1000 * slow
+    slow = objective.cost(task.setting) / 36_000
+    assert measured_rate(storage, objective).value > 1000 * slow
 
 
 # What there is to run
@@ -109,7 +109,9 @@ def test_a_plan_has_every_arm_with_its_shapes_and_time() -> None:
     base = arms["baseline"]
     assert (base["sequence_length"], base["parameters"], base["changes"]) == (18, 719_626, "")
     assert (base["macs"], base["mmacs"]) == (8_931_072, "8.9")
-    assert base["seconds"] == pytest.approx(cost(load("source").arms[0].setting) / 1e9, abs=0.06)
+    assert base["seconds"] == pytest.approx(
+        objective.cost(load("source").arms[0].setting) / 1e9, abs=0.06
+    )
     assert arms["dropout-once"]["against"] == "dropout=0.1"
     assert arms["concluded"]["changes"] == "hidden_size=256, dropout=0.1"
     assert found["seconds"] == pytest.approx(
@@ -163,9 +165,11 @@ def test_a_search_says_what_it_draws_and_trains_as_its_section_says() -> None:
     assert "9 trials of 2 epochs on 70 training images" in lines
     assert ": the arms above first, then draws of tpe, about" in lines
     plan = build("tiny", SEARCH)
-    short = [cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms]
+    short = [
+        objective.cost(arm.setting.replace(epochs=2, train_size=100)) / 1e9 for arm in plan.arms
+    ]
     assert [arm["seconds"] for arm in found["arms"]] == pytest.approx(short, abs=0.06)
-    others = [cost(plan.space.trained(s)) / 1e9 for s in random_settings(plan.space, 100)]
+    others = [objective.cost(plan.space.trained(s)) / 1e9 for s in random_settings(plan.space, 100)]
     assert found["seconds"] == pytest.approx((sum(short) + 7 * fmean(others)) / 2, abs=0.6)
 
 
@@ -177,8 +181,8 @@ def test_random_settings_are_what_could_be_drawn_and_trained() -> None:
     assert len(found) == 200
     for setting in found:
         values, idle = setting.values(), space.undrawn(setting)
-        assert infeasible_reason(space, setting) is None
-        assert setting.train.epochs == 3
+        assert not infeasible_reason(space, setting)
+        assert own_setting(setting).train.epochs == 3
         for factor in space.factors:
             value = values[factor.name]
             assert (
@@ -188,7 +192,7 @@ def test_random_settings_are_what_could_be_drawn_and_trained() -> None:
             )
     for name, levels in (("filter_sizes", 3), ("hidden_size", 5), ("dropout", 9)):
         assert len({setting.values()[name] for setting in found}) == levels  # 384 is too large
-    rates = sorted(setting.train.learning_rate for setting in found)
+    rates = sorted(own_setting(setting).train.learning_rate for setting in found)
     assert rates[100] == pytest.approx(9.5e-4, rel=0.3)  # the middle of its logarithm
     nothing = space.model_copy(update={"limits": Limits(parameters=10)})
     assert random_settings(nothing, 3) == []
@@ -207,12 +211,12 @@ def test_a_search_that_is_confirmed_says_what_that_takes() -> None:
     path = "5 changes at most and the named ones: up to 11 arms x 3 seeds = 33 trainings, about"
     assert path in lines
     plan = build("tiny", text)
-    own = sum(cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 1e9
-    full = sum(cost(arm.setting) for arm in plan.arms) / 1e9
+    own = sum(objective.cost(plan.space.trained(arm.setting)) for arm in plan.arms) / 1e9
+    full = sum(objective.cost(arm.setting) for arm in plan.arms) / 1e9
     others = random_settings(plan.space, 100)
-    short = fmean(cost(plan.space.trained(s)) for s in others) / 1e9
-    typical = fmean(map(cost, others)) / 1e9
-    named = cost(plan.arm("wide").setting) / 1e9
+    short = fmean(objective.cost(plan.space.trained(s)) for s in others) / 1e9
+    typical = fmean(map(objective.cost, others)) / 1e9
+    named = objective.cost(plan.arm("wide").setting) / 1e9
     work = own + 4 * short + 3 * (full + 2 * typical) + 30 * typical + 3 * named
     assert found["seconds"] == pytest.approx(work / 2, abs=1.5)
     assert plan_of(text, seeds=5)["runs"] == 6 + 4 * 5 + (2 * 5 + 1) * 5
@@ -272,18 +276,16 @@ def spread_told(spreads: dict[str, Spread], seeds: int = 5) -> str:
     return str(line).partition("at a spread of ")[2]
 
 
-TRAIN = build("tiny", ONE_FACTOR).space.baseline.train
-
-
 def spread(value: float, pairs: int = 5, longer: int = 0) -> Spread:
-    return Spread(value, pairs, TRAIN.epochs + longer, TRAIN.train_size)
+    epochs, images = objective.amount(build("tiny", ONE_FACTOR).space.baseline)
+    return Spread(value, pairs, (epochs + longer, images))
 
 
 def test_a_plan_uses_the_spread_measured_so_far(storage: RDBStorage) -> None:
-    assert measured_spreads(storage) == {}
+    assert measured_spreads(storage, objective) == {}
     # Pairs by seed: +1 and +3 points of one arm, +3 and +1 of the other.
     trained(storage, 0.80, 0.81, 0.83, 0.80, 0.83, 0.81)
-    (found,) = measured_spreads(storage).items()
+    (found,) = measured_spreads(storage, objective).items()
     assert found == ("tiny", spread(found[1].value, pairs=2))
     assert found[1].value == pytest.approx(0.02 / 2**0.5)
     alike, longer = spread(0.02), spread(0.03, longer=1)
@@ -327,13 +329,13 @@ def test_a_collapsed_training_feeds_no_spread_of_a_plan(storage: RDBStorage) -> 
     rows = [row for row in read_trials(trained(storage, *values), "tiny") if row.value]
     by_seed = {seed: replace(row, value=0.9) for seed, row in enumerate(rows[:4])}
     by_seed[2] = replace(rows[0], value=0.1)
-    assert pace._learned(by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
+    assert pace._learned(objective, by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
 
 
 def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -> None:
     """It hardly scatters: half of the pairs would vary by next to nothing."""
     trained(storage, 0.80, 0.81, 0.1001, 0.80, 0.83, 0.1, study="one")
-    assert measured_spreads(storage)["one"].value == pytest.approx(0.02 / 2**0.5)
+    assert measured_spreads(storage, objective)["one"].value == pytest.approx(0.02 / 2**0.5)
     untrained = {
         "all": (0.10, 0.11, 0.10, 0.11, 0.10, 0.10),
         "arms": (0.10, 0.81, 0.83, 0.11, 0.83, 0.81),
@@ -341,7 +343,7 @@ def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -
     }
     for study, values in untrained.items():
         trained(storage, *values, study=study)
-        found = {"tiny": measured_spreads(storage)[study]}
+        found = {"tiny": measured_spreads(storage, objective)[study]}
         assert math.isnan(found["tiny"].value)
         assert spread_told(found).startswith(
             "0.40 points between pairs (assumed, as no arm has two pairs yet of which both sides "

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
 from ablation.scheduling.distributions import as_drawn, designed, drawn, searched, suggest
-from ablation.settings import Value, bounds
+from ablation.settings import Value, bounds, check
 from ablation.space.reader import parse
 from ablation.space.schema import Factor
 from ablation.storage import create_trial, save_study
-from crnn.network.config import FIELDS, SETTING_KEYS, Setting, check
+from crnn.network.config import FIELDS, SETTING_KEYS, Setting
+from crnn.objective import objective
 from tests.studies import HEAD, document
 
 few = settings(derandomize=True, deadline=None, max_examples=60)
@@ -39,7 +40,7 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
 
 def _taken(name: str, value: float) -> bool:
     try:
-        check(name, value)
+        check(FIELDS[name], value)
     except ValueError:
         return False
     return True
@@ -51,7 +52,7 @@ SETTINGS = st.fixed_dictionaries({name: values_of(name) for name in SETTING_KEYS
 @few
 @given(SETTINGS)
 def test_optuna_takes_every_setting(setting: Setting) -> None:
-    params, distributions = designed(setting, SETTING_KEYS)
+    params, distributions = designed(objective, setting, SETTING_KEYS)
     trial = optuna.trial.create_trial(params=params, distributions=distributions, value=0.5)
     study = optuna.create_study()
     study.add_trial(trial)
@@ -59,7 +60,9 @@ def test_optuna_takes_every_setting(setting: Setting) -> None:
 
 
 def test_blocks_are_parameters_of_their_own() -> None:
-    params, distributions = designed(Setting(), ["filter_sizes", "strides", "hidden_size"])
+    params, distributions = designed(
+        objective, Setting(), ["filter_sizes", "strides", "hidden_size"]
+    )
     assert params == {
         "filter_1": 3, "filter_2": 3, "filter_3": 2,
         "stride_1": 2, "stride_2": 1, "stride_3": 1,
@@ -76,7 +79,7 @@ def test_a_later_trial_may_have_what_none_had_before(storage: RDBStorage) -> Non
         {"filter_sizes": (15, 1, 7), "hidden_size": 4096, "learning_rate": 9.5, "lstm_layers": 0},
     ]
     for changed in changes:
-        params, distributions = designed(Setting().replace(**changed), SETTING_KEYS)
+        params, distributions = designed(objective, Setting().replace(**changed), SETTING_KEYS)
         create_trial(storage, "tiny", params, distributions, {})
     trials = optuna.load_study(study_name="tiny", storage=storage).trials
     assert [trial.params["optimizer"] for trial in trials] == ["adam", "sgd", "adam"]
@@ -123,13 +126,15 @@ RANGES: dict[str, tuple[str, dict[str, Any], list[Value]]] = {
 def assert_round_trip(factor: Factor, value: Value) -> None:
     held = as_drawn(value)
     trial = optuna.trial.FixedTrial({factor.name: held})
-    back = drawn(factor, suggest(trial, factor))  # type: ignore[arg-type]
+    back = drawn(factor, suggest(objective, trial, factor))  # type: ignore[arg-type]
     assert back == value
     assert type(back) is type(value)
     trials = optuna.create_study()
     trials.add_trial(
         optuna.trial.create_trial(
-            params={factor.name: held}, distributions={factor.name: searched(factor)}, value=0.5
+            params={factor.name: held},
+            distributions={factor.name: searched(objective, factor)},
+            value=0.5,
         )
     )
 
@@ -156,14 +161,14 @@ def test_what_is_drawn_lies_in_the_range_and_on_its_steps(kind: str, seed: int) 
     name, given_range, _ = RANGES[kind]
     factor = factor_of(name, given_range)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    value = drawn(factor, suggest(study.ask(), factor))
+    value = drawn(factor, suggest(objective, study.ask(), factor))
     assert factor.has(value)
-    assert check(name, value) == value
+    assert check(FIELDS[name], value) == value
 
 
 def test_steps_come_out_as_they_are_written() -> None:
     factor = factor_of("dropout", {"low": 0.0, "high": 0.4, "step": 0.05})
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = {repr(drawn(factor, suggest(study.ask(), factor))) for _ in range(200)}
+    found = {repr(drawn(factor, suggest(objective, study.ask(), factor))) for _ in range(200)}
     assert found == {"0.0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4"}
     assert repr(drawn(factor, 0.15000000000000002)) == "0.15"

@@ -10,9 +10,10 @@ import pytest
 from ablation.design.arms import make_arm
 from ablation.design.loading import build
 from ablation.design.origin import Baseline, Drawn, Named, Step, WithoutChange
+from ablation.objective import Setting
 from ablation.scheduling.path import Predict, changes, forest, path_stage, steps, taken_back
 from ablation.space.schema import Space
-from crnn.network.config import Setting
+from crnn.objective import own_setting
 from tests.studies import HEAD
 
 SPACE = f"""{HEAD}
@@ -96,7 +97,7 @@ def test_the_expectation_is_asked_anew_after_every_step() -> None:
     """A change may be worth something only together with another one."""
 
     def together(settings: Sequence[Setting]) -> list[float]:
-        models = [setting.model for setting in settings]
+        models = [own_setting(setting).model for setting in settings]
         wide = [model.hidden_size == 256 for model in models]
         dropout = [
             (0.5 if is_wide else -0.5) * (model.dropout == 0.1)

@@ -30,14 +30,15 @@ import os, warnings
 from multiprocessing import Pipe
 from unittest import mock
 from ablation.running import worker
+from ablation.running.executors.base import Wish
 
-def work(*order):
+def find_offer(wish):
     warnings.warn("LSTM: dropout expects more than one layer", UserWarning)
 
 (ours, orders), (channel, theirs) = Pipe(), Pipe()
-ours.send(())
+ours.send(Wish("any"))
 ours.close()
-with mock.patch.object(worker, "work", work):
+with mock.patch.object(worker, "find_offer", find_offer):
     worker.serve(orders, channel, os.getppid(), 1)
 """
 

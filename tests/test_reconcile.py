@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 )
 
 from ablation.design.loading import build
-from ablation.planning.cost import cost
 from ablation.running.recording import Recorder
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
@@ -33,9 +32,9 @@ from ablation.scheduling.source import Source, Task
 from ablation.storage import open_storage, reported_steps, save_study
 from ablation.storage.record import Record, find_record, merge
 from crnn.network.config import Setting
-from crnn.training.results import Epoch
+from crnn.objective import objective, own_setting
 from tests.fuzzing import examples
-from tests.studies import HEAD, SEARCH, STUDY, document, outcome
+from tests.studies import HEAD, SEARCH, STUDY, document, epoch, outcome
 
 STEPS = examples(4, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 
@@ -129,7 +128,7 @@ class Machine(RuleBasedStateMachine):
         """A new process; whatever the one before had not written is lost."""
         self.storage.engine.dispose()
         self.groups, self.alive = [], True
-        self.recorder = Recorder(self.storage, STUDY)
+        self.recorder = Recorder(self.storage, STUDY, objective.metric)
 
     def _count(self, *_: object) -> None:
         if self.left is not None:
@@ -159,10 +158,10 @@ class Machine(RuleBasedStateMachine):
 
     def report(self, which: int, kill: int | None = None) -> None:
         """A worker tells of an epoch of its trainings, its first or one that is known already."""
-        group, epoch = self.groups[which % len(self.groups)], Epoch(1, 0.5, 0.5, 0.5, 0.5, 1.0)
+        group, first = self.groups[which % len(self.groups)], epoch(1)
         with self.killed(kill):
             for task in group:
-                assert self.recorder.record(task, epoch) is False  # no pruner
+                assert self.recorder.record(task, first) is False  # no pruner
         if self.alive:
             assert all(reported_steps(self.storage, task.trial_id) == {1} for task in group)
 
@@ -319,7 +318,7 @@ class Designed(Machine):
         assert progress.wanted == len(self.wanted)
         assert progress.complete == len(complete)
         assert progress.failed == len(self.failed)
-        costs = sum(cost(setting(arm)) for arm, _ in left)
+        costs = sum(objective.cost(setting(arm)) for arm, _ in left)
         assert progress.remaining_cost == pytest.approx(costs, abs=1)
 
     def teardown(self) -> None:
@@ -422,7 +421,7 @@ class Searching(Machine):
             assert task is None
         if task:
             assert task.arm == self.trials[task.number].arm
-            assert task.setting.train.epochs == 2
+            assert own_setting(task.setting).train.epochs == 2
             self.groups.append([task])
 
     def note_what_was_drawn(self, task: Task | None) -> None:

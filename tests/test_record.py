@@ -41,7 +41,7 @@ def changed(**changes: Any) -> str:
     [
         record(device="cuda", precision="bf16", threads=3, environments=({"cpu": "A"},)),
         record(SEARCH),
-        Record(build("tiny", ONE_FACTOR, "", 1, 50), seeds=(3, 1)),
+        Record(build("tiny", ONE_FACTOR, epochs=1, train_size=50), seeds=(3, 1)),
     ],
     ids=["one-factor", "search", "overridden"],
 )
@@ -128,7 +128,9 @@ def test_an_unknown_study_gets_the_nearest_names(storage: RDBStorage) -> None:
 
 
 def test_the_latest_study_is_the_one_begun_last(storage: RDBStorage) -> None:
-    with pytest.raises(StorageError, match=r"no study in .* yet; start with: python study.py run"):
+    with pytest.raises(
+        StorageError, match=r"no study in .* yet; start with: python -m ablation run"
+    ):
         latest_study(storage)
     for name in ("b", "c", "a"):
         begin(storage, record(), name)
@@ -194,7 +196,7 @@ def test_a_changed_space_is_refused_with_what_changed(text: str, expected: str) 
 
 
 def test_other_overrides_are_refused() -> None:
-    shorter = replace(record(), plan=build("tiny", ONE_FACTOR, "", 1))
+    shorter = replace(record(), plan=build("tiny", ONE_FACTOR, epochs=1))
     with pytest.raises(StorageError, match=r"overrides: were {}, are {'epochs': 1}"):
         merge("tiny", record(), shorter)
 

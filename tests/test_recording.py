@@ -8,16 +8,18 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
+from ablation.objective import Epoch
 from ablation.running.recording import Recorder
 from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner
 from ablation.storage import reported_steps
-from crnn.training.results import Epoch
+from crnn.objective import objective
 from tests.studies import STUDY, designed
+from tests.studies import epoch as made_epoch
 
 
 def epoch(number: int, accuracy: float = 0.5) -> Epoch:
-    return Epoch(number, 1.0, 0.4, 1.0, accuracy, 1.0)
+    return made_epoch(number, accuracy)
 
 
 @pytest.fixture
@@ -25,11 +27,11 @@ def task(storage: RDBStorage) -> Task:
     first = designed(storage).next()
     assert first is not None
     setting = first.setting.replace(epochs=5)
-    return replace(first, setting=setting, pruner=Pruner())
+    return replace(first, setting=setting, epochs=5, pruner=Pruner())
 
 
 def test_an_epoch_is_reported_once(storage: RDBStorage, task: Task) -> None:
-    recorder = Recorder(storage, STUDY)
+    recorder = Recorder(storage, STUDY, objective.metric)
     for number, accuracy in [(1, 0.25), (2, 0.5), (1, 0.75)]:
         assert not recorder.record(replace(task, pruner=None), epoch(number, accuracy))
     found = storage.get_trial(task.trial_id).intermediate_values
@@ -46,7 +48,7 @@ def test_the_pruner_is_asked_after_each_epoch_but_the_last(
         return asked[-1] == 3
 
     monkeypatch.setattr(optuna.Trial, "should_prune", should_prune)
-    recorder = Recorder(storage, STUDY)
+    recorder = Recorder(storage, STUDY, objective.metric)
     answers = [recorder.record(task, epoch(number)) for number in range(1, 6)]
     assert (asked, answers) == ([1, 2, 3, 4], [False, False, True, False, False])
 
@@ -61,17 +63,17 @@ def test_a_pruning_that_was_cut_off_is_decided_again(
         asked.append(max(reported_steps(storage, trial._trial_id)))
         return True
 
-    Recorder(storage, STUDY).record(replace(task, pruner=None), epoch(1))
-    Recorder(storage, STUDY).record(replace(task, pruner=None), epoch(2))
+    Recorder(storage, STUDY, objective.metric).record(replace(task, pruner=None), epoch(1))
+    Recorder(storage, STUDY, objective.metric).record(replace(task, pruner=None), epoch(2))
     monkeypatch.setattr(optuna.Trial, "should_prune", should_prune)
-    later = Recorder(storage, STUDY)
+    later = Recorder(storage, STUDY, objective.metric)
     assert [later.record(task, epoch(number)) for number in (1, 2)] == [False, True]
     assert asked == [2]
 
 
 def test_the_median_pruner_stops_what_is_below_the_others(storage: RDBStorage) -> None:
     source = designed(storage)
-    recorder = Recorder(storage, STUDY)
+    recorder = Recorder(storage, STUDY, objective.metric)
     pruner = Pruner(name="median", n_startup_trials=2, n_warmup_steps=0)
     answers = []
     for accuracy in (0.8, 0.7, 0.1):

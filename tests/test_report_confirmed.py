@@ -36,6 +36,7 @@ from ablation.settings import text_of
 from ablation.statistics.inference import holm, paired_test
 from ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
 from ablation.storage.record import load_record
+from crnn.network.config import TrainConfig, chance_limit
 from tests import cli
 from tests.prepared import prepared
 from tests.report_studies import origin
@@ -223,7 +224,7 @@ def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
 
 def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
     trials, arms = path_trials()
-    trials = trials.assign(train_size=600, train_fraction=0.7)
+    trials = trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     back = trials["arm"] == "y=2+z=3"
     trials["val_accuracy"] = trials["val_accuracy"].mask(back, 0.1 + trials["seed"] / 1000)
     row = path_effects(trials, arms, 0.005).iloc[1]

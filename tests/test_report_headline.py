@@ -18,6 +18,7 @@ from ablation.report.page import content, html
 from ablation.report.text.answer import answer
 from ablation.report.text.headline import _steps, headline
 from ablation.storage import opened_storage, storage_url
+from crnn.network.config import TrainConfig, chance_limit
 from tests.report_studies import study
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "studies.db"
@@ -190,7 +191,7 @@ OTHERS = (
 
 def untrained(table: StudyTable, *arms: str) -> StudyTable:
     """The study with 180 validation images a training, and these arms near 10 % of them right."""
-    trials = table.trials.assign(train_size=600, train_fraction=0.7)
+    trials = table.trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     guessed = 0.1 + 0.001 * trials["seed"]
     trials["val_accuracy"] = trials["val_accuracy"].mask(trials["arm"].isin(arms), guessed)
     return replace(table, trials=trials)

@@ -115,7 +115,7 @@ def test_a_step_that_diverged_has_no_finding() -> None:
 
 def with_sizes(table: StudyTable, **accuracies: float) -> StudyTable:
     """The study with settings of 180 validation images, and some arms at these accuracies."""
-    trials = table.trials.assign(train_size=600, train_fraction=0.7)
+    trials = table.trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     for arm, accuracy in accuracies.items():
         trials.loc[trials["arm"] == arm, "val_accuracy"] = accuracy
     return replace(table, trials=trials)

@@ -31,7 +31,8 @@ from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.text.recommendation import path_lead, recommended
 from ablation.report.text.study_tables import failures_table
 from ablation.report.text.tables import arms_table, brief_table
-from crnn.network.config import is_collapsed
+from ablation.statistics.collapse import is_collapsed
+from crnn.network.config import TrainConfig, chance_limit
 from tests.report_studies import study as made_study
 from tests.test_report_confirmed import CONFIRM, confirmed, path_of
 from tests.test_report_confirmed import study as stored_study
@@ -175,17 +176,18 @@ def test_a_baseline_that_was_chosen_is_kept_only_where_no_arm_may_be_better(
 
 
 def test_only_what_is_below_the_others_collapses() -> None:
-    assert is_collapsed(0.1, [0.9, 0.89])
-    assert is_collapsed(0.0722, [0.9, 0.0722, 0.9])
+    assert is_collapsed(0.1, [0.9, 0.89], 0.1)
+    assert is_collapsed(0.0722, [0.9, 0.0722, 0.9], 0.1)
     for value, others in ((0.9, [0.0722]), (0.9, [0.0722, 0.0722, 0.9]), (0.9, [0.1, 0.1])):
-        assert not is_collapsed(value, others)
-    assert not is_collapsed(0.1, [])
+        assert not is_collapsed(value, others, 0.1)
+    assert not is_collapsed(0.1, [], 0.1)
+    assert not is_collapsed(0.1, [0.9, 0.89], None)
 
 
 def sized(accuracies: dict[str, list[float]]) -> StudyTable:
     """A study whose trials say on how many images they were trained."""
     table = made(accuracies)
-    return replace(table, trials=table.trials.assign(train_size=60_000, train_fraction=0.7))
+    return replace(table, trials=table.trials.assign(chance_limit=chance_limit(TrainConfig())))
 
 
 def test_seeds_of_an_untrained_arm_that_have_learned_are_counted() -> None:

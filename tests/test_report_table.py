@@ -41,7 +41,7 @@ TRIAL_COLUMNS = [
     "val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss",
     "best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs",
     "seconds", "device", "precision", "threads", "fused", "started", "finished", "failure",
-    "duplicate_of", "diverged",
+    "duplicate_of", "diverged", "chance", "chance_limit",
 ]  # fmt: skip
 EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
@@ -228,7 +228,7 @@ def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -
     expected = load_study(storage, STUDY).trials
     path = tmp_path / "trials.csv"
     path.write_text(csv_text(expected), encoding="utf-8")
-    assert ",'=1+1,,\n" in path.read_text(encoding="utf-8")
+    assert ",'=1+1,,,0.1," in path.read_text(encoding="utf-8")
     loaded = load_trials(path)
     assert loaded.loc[0, "failure"] == "=1+1"
     pd.testing.assert_frame_equal(loaded, expected, check_dtype=False)
@@ -255,7 +255,7 @@ def test_what_a_study_is(storage: RDBStorage) -> None:
             "deep": {"test_accuracy": 0.8, "note": "one run"},
         },
     )
-    plan = build("tiny", text, "", 1)
+    plan = build("tiny", text, epochs=1)
     notes = ({"cpu": "A", "python": "3.11"}, {"cpu": "B", "python": "3.11"})
     begin(storage, Record(plan, seeds=(0, 1, 5), threads=2, environments=notes), "other")
     table = load_study(storage, "other")

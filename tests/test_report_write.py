@@ -147,7 +147,7 @@ def test_the_page_begins_with_the_answer(folder: Path) -> None:
         "Arms compared", "Behind the verdicts", "Reported against measured",
         "Factor by factor", "Learning curves", "Cost", "What did not finish",
         "the training loss is not finite", "Caveats", "new images", "Provenance", "0123abc",
-        "python study.py run made-one-factor",
+        "python -m ablation run made-one-factor",
     )]  # fmt: skip
     assert places == sorted(places)
 

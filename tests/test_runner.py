@@ -1,4 +1,4 @@
-"""What the coordinator makes of what workers say, without a worker: the slot is played here."""
+"""What the coordinator makes of what workers say, without a worker: the executor is played here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ablation.errors import UserError
+from ablation.objective import Epoch
 from ablation.running.coordinator import MAX_WORKER_LOSSES, Coordinator
 from ablation.running.executors.local import _worker_surroundings
 from ablation.running.messages import (
@@ -19,53 +20,39 @@ from ablation.running.messages import (
     EpochFinished,
     Job,
     JobFinished,
+    JobStarted,
     TrainingContext,
     TrialOutcome,
+    WorkerLost,
 )
 from ablation.running.resources import Resources
 from ablation.scheduling.source import Task
 from crnn.network.config import Setting
-from crnn.training.results import Epoch
+from tests.executors import PlayedExecutor
+from tests.studies import epoch
 
-EPOCH = EpochFinished(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 1.0))
-
-
-class PlayedSlot:
-    """A slot whose worker is played by the test: what it says, and whether it is alive."""
-
-    def __init__(self) -> None:
-        self.number, self.machine, self.tasks = 0, Resources(), [task(k) for k in range(4)]
-        self.losses, self.spoken, self.dead, self.silence = 0, False, False, 0.0
-        self.said: list[object] = []
-        self.begun: list[list[int]] = []
-        self.answers: list[bool] = []
-        self.token = ""
-        self.renewed = 0
-
-    def begin(self, order: Job) -> None:
-        self.begun.append([task.number for task in order.tasks])
-        self.token = order.token
-
-    def answer(self, answer: Answer) -> None:
-        self.answers.append(answer.prune)
-
-    def messages(self) -> list[object]:
-        said, self.said = self.said, []
-        return said
-
-    def renew(self) -> None:
-        self.dead, self.spoken, self.silence = False, False, 0.0
-        self.renewed += 1
+EPOCH = EpochFinished(0, epoch(1, 0.8))
 
 
 class PlayedSource:
-    """Has nothing to give, and notes how tasks end."""
+    """Gives groups of tasks of these numbers, and notes how they end."""
 
     progress: Any = None
 
-    def __init__(self) -> None:
+    def __init__(self, *groups: list[int]) -> None:
+        self.groups = [[task(number) for number in group] for group in groups or ([0, 1, 2, 3],)]
+        self.rest: list[Task] = []
         self.ended: dict[int, tuple[str, str]] = {}
         self.told_of: list[int] = []
+
+    def next(self) -> Task | None:
+        if not self.groups:
+            return None
+        first, *self.rest = self.groups.pop(0)
+        return first
+
+    def packed_with(self, task: Task, most: int) -> list[Task]:
+        return self.rest
 
     def told(self, task: Task, _outcome: TrialOutcome) -> None:
         assert task.number not in self.ended, "told only after its trial had ended"
@@ -84,7 +71,7 @@ class PlayedRecorder:
         self.prune = False
 
     def record(self, task: Task, epoch: Epoch) -> bool:
-        self.epochs.append((task.number, epoch.epoch))
+        self.epochs.append((task.number, epoch.number))
         return self.prune
 
 
@@ -102,153 +89,178 @@ def source() -> PlayedSource:
 
 
 @pytest.fixture
-def slot() -> Any:
-    return PlayedSlot()
-
-
-@pytest.fixture
 def recorder() -> PlayedRecorder:
     return PlayedRecorder()
 
 
+class Bench:
+    """A coordinator with one job of four tasks under way, on an executor that is played."""
+
+    def __init__(self, source: PlayedSource, recorder: PlayedRecorder, folder: Path) -> None:
+        self.executor = PlayedExecutor()
+        context = TrainingContext(folder, checkpoints=folder)
+        played: dict[str, Any] = {"source": source, "recorder": recorder}
+        self.coordinator = Coordinator(
+            executor=self.executor,
+            context=context,
+            resources=Resources(pack=4),
+            on_event=lambda event: None,
+            on_trial_end=source.told,
+            **played,
+        )
+        self.coordinator.hand_out()
+
+    @property
+    def job(self) -> Job:
+        """The job that is under way."""
+        return self.executor.jobs[0]
+
+    def say(self, *messages: object) -> None:
+        """The job's worker says this."""
+        self.executor.say(self.coordinator.handle, self.job, messages)
+
+    def begun(self) -> list[list[int]]:
+        """The numbers of the tasks of each job that was submitted."""
+        return [[task.number for task in job.tasks] for job in self.executor.submitted]
+
+    def pass_silently(self, seconds: float) -> None:
+        """So much time passes, a second at a look, in which nothing is said."""
+        for _ in range(int(seconds)):
+            self.coordinator.give_up_silent(1.0)
+
+
 @pytest.fixture
-def dispatcher(source: Any, recorder: Any, tmp_path: Path) -> Coordinator:
-    place = TrainingContext(tmp_path, "cpu", tmp_path)
-    return Coordinator(source, place, recorder, lambda event: None, source.told)
+def bench(source: PlayedSource, recorder: PlayedRecorder, tmp_path: Path) -> Bench:
+    return Bench(source, recorder, tmp_path)
 
 
 def test_tasks_that_memory_was_short_for_are_tried_again_without_the_others(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource, tmp_path: Path
+    bench: Bench, source: PlayedSource, tmp_path: Path
 ) -> None:
     short = outcome("MEMORY", "OutOfMemoryError: made up")
-    for number in range(4):
+    for number in range(1, 4):
         (tmp_path / f"trial-{number}.safetensors").touch()
-    slot.said = [EPOCH, JobFinished([outcome("COMPLETE"), short, outcome("FAIL", "x"), short])]
-    dispatcher.attend(slot)
+    bench.say(EPOCH, JobFinished([outcome("COMPLETE"), short, outcome("FAIL", "x"), short]))
     assert source.ended == {0: ("COMPLETE", ""), 2: ("FAIL", "x")}
-    assert slot.begun == [[1, 3]]
-    assert slot.renewed == 1  # which gives the memory back
+    assert bench.begun()[1:] == [[1, 3]]
+    assert len(bench.executor.cancelled) == 1  # which gives the memory back
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == [f"trial-1.{slot.token}.safetensors", "trial-3.safetensors"]
+    assert left == [f"trial-1.{bench.job.token}.safetensors", "trial-3.safetensors"]
     for _ in range(MAX_WORKER_LOSSES - 1):
-        slot.said = [JobFinished([short, short])]
-        dispatcher.attend(slot)
+        bench.say(JobFinished([short, short]))
     reason = f"out of memory {MAX_WORKER_LOSSES} times: OutOfMemoryError: made up"
     assert (source.ended[1], source.ended[3]) == (("FAIL", reason), ("FAIL", reason))
-    assert slot.tasks == []
-    assert slot.renewed == MAX_WORKER_LOSSES  # the next trial starts clean
+    assert bench.executor.jobs == []
+    assert len(bench.executor.cancelled) == MAX_WORKER_LOSSES  # the next trial starts clean
 
 
 @pytest.mark.parametrize("fault", ["dead", "quiet"])
 def test_a_lost_worker_is_replaced_until_it_has_been_too_often(
-    fault: str, dispatcher: Coordinator, slot: Any, source: PlayedSource
+    fault: str, bench: Bench, source: PlayedSource
 ) -> None:
     def lose() -> None:
-        slot.dead, slot.silence = fault == "dead", 1e6 if fault == "quiet" else 0.0
-        dispatcher.attend(slot)
+        if fault == "dead":
+            bench.say(WorkerLost("killed, or out of memory"))
+        else:
+            bench.say(JobStarted())
+            bench.pass_silently(130)
 
     lose()
     lose()
-    slot.said, slot.spoken = [EPOCH], True
-    dispatcher.attend(slot)  # an epoch: the count begins anew
+    bench.say(EPOCH)  # an epoch: the count begins anew
     lose()
     lose()
     assert source.ended == {}
-    assert slot.begun == [[0, 1, 2, 3]] * 4
+    assert bench.begun() == [[0, 1, 2, 3]] * 5
     lose()
     assert {state for state, _ in source.ended.values()} == {"FAIL"}
     why = "killed, or out of memory" if fault == "dead" else "it said nothing any more"
     assert source.ended[0][1] == f"lost its worker process 3 times ({why})"
+    assert len(set(bench.executor.cancelled)) == 5
 
 
-def test_what_a_worker_said_before_it_died_counts(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource
+def test_what_comes_of_a_job_that_was_given_up_changes_nothing(
+    bench: Bench, source: PlayedSource, recorder: PlayedRecorder
 ) -> None:
-    slot.said, slot.dead = [JobFinished([outcome("COMPLETE")] * 4)], True
-    dispatcher.attend(slot)
-    assert [state for state, _ in source.ended.values()] == ["COMPLETE"] * 4
-    assert slot.begun == []
+    stale = bench.job
+    bench.say(WorkerLost("killed, or out of memory"))
+    late = [EPOCH, JobFinished([outcome("COMPLETE")] * 4)]
+    bench.executor.say(bench.coordinator.handle, stale, late)
+    assert (source.ended, recorder.epochs) == ({}, [])
+    assert bench.job.token != stale.token
 
 
-def test_a_worker_that_is_at_work_is_left_alone(dispatcher: Coordinator, slot: Any) -> None:
-    for quiet, spoken in ((100.0, True), (500.0, False)):
-        slot.silence, slot.spoken = quiet, spoken
-        dispatcher.attend(slot)
-    assert (slot.renewed, len(slot.tasks)) == (0, 4)
+def test_a_worker_that_is_at_work_is_left_alone(bench: Bench) -> None:
+    bench.pass_silently(500)  # it imports what it needs
+    bench.say(JobStarted())
+    bench.pass_silently(100)
+    assert bench.executor.cancelled == []
 
 
-def test_a_slow_study_has_more_patience(dispatcher: Coordinator, slot: Any) -> None:
-    slot.tasks, slot.spoken = slot.tasks[:1], True
-    slot.said = [EpochFinished(0, Epoch(1, 0.5, 0.8, 0.5, 0.8, 60.0))]
-    dispatcher.attend(slot)
-    slot.silence = 599.0
-    dispatcher.attend(slot)
-    assert slot.renewed == 0
-    slot.silence = 601.0
-    dispatcher.attend(slot)
-    assert slot.renewed == 1
+def test_time_in_which_this_process_was_stopped_counts_for_nothing(bench: Bench) -> None:
+    bench.say(JobStarted())
+    bench.coordinator.give_up_silent(1e6)
+    assert bench.executor.cancelled == []
 
 
-def test_a_full_disk_stops_the_run_and_ends_no_trial(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource
-) -> None:
-    slot.said = [JobFinished([outcome("DISK", "OSError: no space: '/x/trial-0'")] * 4)]
+def test_a_slow_study_has_more_patience(bench: Bench) -> None:
+    bench.say(JobStarted(), EpochFinished(0, epoch(1, seconds=15.0)))  # of four at a time
+    bench.pass_silently(600)
+    assert bench.executor.cancelled == []
+    bench.pass_silently(1)
+    assert len(bench.executor.cancelled) == 1
+
+
+def test_a_full_disk_stops_the_run_and_ends_no_trial(bench: Bench, source: PlayedSource) -> None:
     with pytest.raises(UserError, match=r"no space left on the disk .*/x/trial-0.*free some"):
-        dispatcher.attend(slot)
+        bench.say(JobFinished([outcome("DISK", "OSError: no space: '/x/trial-0'")] * 4))
     assert source.ended == {}
 
 
 def test_an_epoch_is_recorded_and_a_question_answered(
-    dispatcher: Coordinator, slot: Any, recorder: PlayedRecorder
+    bench: Bench, recorder: PlayedRecorder
 ) -> None:
-    slot.said = [EPOCH, replace(EPOCH, member=2, asks=True)]
-    dispatcher.attend(slot)
+    bench.say(EPOCH, replace(EPOCH, member=2, asks=True))
     recorder.prune = True
-    slot.said = [replace(EPOCH, member=3, asks=True)]
-    dispatcher.attend(slot)
+    bench.say(replace(EPOCH, member=3, asks=True))
     assert recorder.epochs == [(0, 1), (2, 1), (3, 1)]
-    assert slot.answers == [False, True]
+    assert bench.executor.answers == [None, Answer(prune=False), Answer(prune=True)]
 
 
-def test_a_new_worker_takes_over_the_latest_checkpoint(
-    dispatcher: Coordinator, slot: Any, tmp_path: Path
-) -> None:
+def test_a_new_worker_takes_over_the_latest_checkpoint(bench: Bench, tmp_path: Path) -> None:
     for place, name in enumerate(["trial-0.a1", "trial-0", "trial-0.b2", "trial-1"]):
         path = tmp_path / f"{name}.safetensors"
         path.write_text(name)
         os.utime(path, (place, place))
     (tmp_path / "trial-01.c3.safetensors").touch()  # no trial's
-    slot.dead = True
-    dispatcher.attend(slot)
-    taken = tmp_path / f"trial-0.{slot.token}.safetensors"
+    bench.say(WorkerLost("killed, or out of memory"))
+    taken = tmp_path / f"trial-0.{bench.job.token}.safetensors"
     assert taken.read_text() == "trial-0.b2"
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {taken.name, "trial-1.safetensors", "trial-01.c3.safetensors"}
 
 
 def test_what_no_longer_holds_stops_the_run_before_anything_is_written(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource, recorder: PlayedRecorder
+    bench: Bench, source: PlayedSource, recorder: PlayedRecorder
 ) -> None:
     def refuse() -> None:
         raise UserError("the storage was replaced")
 
-    dispatcher.check = refuse
-    for said in ([EPOCH], [JobFinished([outcome("COMPLETE")] * 4)]):
-        slot.said = said
+    bench.coordinator.check = refuse
+    for said in (EPOCH, JobFinished([outcome("COMPLETE")] * 4)):
         with pytest.raises(UserError, match="replaced"):
-            dispatcher.attend(slot)
-    slot.tasks = []
+            bench.coordinator.handle(bench.executor.submitted[0].token, said)
+    bench.coordinator.running.clear()
     with pytest.raises(UserError, match="replaced"):
-        dispatcher.hand_out(slot)
+        bench.coordinator.hand_out()
     assert (source.ended, source.told_of, recorder.epochs) == ({}, [], [])
 
 
 def test_what_a_person_must_correct_first_stops_the_run_and_ends_no_trial(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource
+    bench: Bench, source: PlayedSource
 ) -> None:
-    slot.said = [JobFinished([outcome("STOP", "images.npy: damaged; made up")] * 4)]
     with pytest.raises(UserError, match=r"^images.npy: damaged; made up; then the same command"):
-        dispatcher.attend(slot)
+        bench.say(JobFinished([outcome("STOP", "images.npy: damaged; made up")] * 4))
     assert source.ended == {}
 
 
@@ -270,22 +282,19 @@ def test_what_a_person_must_correct_first_stops_the_run_and_ends_no_trial(
     ],
 )
 def test_five_failures_in_a_row_for_one_reason_are_enough(
-    failures: list[str], hopeless: bool, dispatcher: Coordinator, slot: Any
+    failures: list[str], hopeless: bool, recorder: PlayedRecorder, tmp_path: Path
 ) -> None:
-    for number, failure in enumerate(failures):
-        slot.tasks = [task(number)]
-        slot.said = [JobFinished([outcome("FAIL", failure) if failure else outcome("COMPLETE")])]
-        dispatcher.attend(slot)
-    assert dispatcher.hopeless is hopeless
+    source = PlayedSource(*([number] for number in range(len(failures))))
+    bench = Bench(source, recorder, tmp_path)
+    for failure in failures:
+        bench.say(JobFinished([outcome("FAIL", failure) if failure else outcome("COMPLETE")]))
+        bench.coordinator.hand_out()
+    assert bench.coordinator.is_hopeless is hopeless
 
 
-def test_every_end_is_told_before_it_is_recorded(
-    dispatcher: Coordinator, slot: Any, source: PlayedSource
-) -> None:
-    slot.said = [
-        JobFinished([outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2])
-    ]
-    dispatcher.attend(slot)
+def test_every_end_is_told_before_it_is_recorded(bench: Bench, source: PlayedSource) -> None:
+    ends = [outcome("COMPLETE"), outcome("FAIL", "x"), *[outcome("COMPLETE")] * 2]
+    bench.say(JobFinished(ends))
     assert source.told_of == [0, 1, 2, 3] == list(source.ended)
 
 

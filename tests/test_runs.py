@@ -17,8 +17,9 @@ import pytest
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.report import mark
 from ablation.report.data.loading import load_trials
-from ablation.report.data.trial_frames import EPOCH_COLUMNS, TRIAL_COLUMNS
+from ablation.report.data.trial_frames import epoch_columns, trial_columns
 from ablation.storage import TrialRow, opened_storage, read_trials, storage_url
+from crnn.objective import objective
 from tests import cli, postgres
 from tests.tiny import (
     SPACE,
@@ -37,13 +38,13 @@ in_both = pytest.mark.usefixtures("default_storage")
 def test_what_a_run_leaves(undisturbed: Path, space: Path) -> None:
     folder = undisturbed / "tiny"
     trials = pd.read_csv(folder / "trials.csv")
-    assert list(trials.columns) == TRIAL_COLUMNS
+    assert list(trials.columns) == trial_columns(objective)
     assert list(trials["state"]) == ["COMPLETE"] * 4
     assert list(trials["number"]) == list(range(4))
     assert list(trials["arm"]) == ["baseline", "hidden_size=32"] * 2
     assert trials["test_accuracy"].between(0.05, 1).all()
     epochs = pd.read_csv(folder / "epochs.csv")
-    assert list(epochs.columns) == EPOCH_COLUMNS
+    assert list(epochs.columns) == epoch_columns(objective)
     assert len(epochs) == 16
     assert (folder / "space.toml").read_text(encoding="utf-8") == space.read_text(encoding="utf-8")
     environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))

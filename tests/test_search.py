@@ -17,6 +17,7 @@ from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner, Sampler
 from ablation.storage import StorageError, read_trials
 from ablation.storage.record import Record, find_record, merge
+from crnn.objective import own_setting
 from tests.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
 SAMPLERS: dict[str, dict[str, Any]] = {
@@ -75,10 +76,13 @@ def test_a_search_trains_as_its_own_section_says(storage: RDBStorage) -> None:
     record = wanted(search={"seed": 7, "pruner": {"name": "median", "n_warmup_steps": 1}})
     tasks = run_all(source_of(storage, record))
     for task, row in zip(tasks, read_trials(storage, STUDY), strict=True):
-        assert (task.seed, task.score_test) == (7, False)
+        assert (task.seed, task.score) == (7, False)
         assert task.pruner == Pruner(name="median", n_warmup_steps=1)
-        assert (task.setting.train.epochs, task.setting.train.train_size) == (2, 100)
-        assert task.setting.train.precision == "fp32"
+        assert (
+            own_setting(task.setting).train.epochs,
+            own_setting(task.setting).train.train_size,
+        ) == (2, 100)
+        assert own_setting(task.setting).train.precision == "fp32"
         assert row.attributes["setting"]["epochs"] == 2
         assert row.attributes["stage"] == "search"
         assert row.attributes["arm"] == task.arm
@@ -123,8 +127,8 @@ def test_what_has_no_effect_is_not_drawn(storage: RDBStorage) -> None:
         active = params["dropout"] > 0
         dropouts.add(active)
         assert ("dropout_count" in params) is active
-        assert task.setting.model.dropout == params["dropout"]
-        assert task.setting.model.dropout_count == params.get("dropout_count", 3)
+        assert own_setting(task.setting).model.dropout == params["dropout"]
+        assert own_setting(task.setting).model.dropout_count == params.get("dropout_count", 3)
         assert active or "dropout_count" not in arm
     assert dropouts == {True, False}
 

@@ -10,8 +10,10 @@ import pytest
 
 from ablation.design.loading import build, load
 from ablation.errors import UserError, did_you_mean
-from ablation.space.reader import SpaceError, new_space, parse, seeds_of, shipped
+from ablation.space.errors import SpaceError
+from ablation.space.reader import new_space, parse, shipped
 from ablation.space.schema import Condition, Factor
+from ablation.space.sections import seeds_of
 from crnn.network.config import Setting
 from tests.studies import HEAD, ONE_FACTOR, SEARCH, document
 

@@ -204,7 +204,7 @@ def message(url: str, *, create: bool = False) -> str:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none" / "studies.db"
-    expected = f"{path}: no such storage; start with: python study.py run quick"
+    expected = f"{path}: no such storage; start with: python -m ablation run SPACE"
     assert message(storage_url(str(path), tmp_path)) == expected
     assert not path.parent.exists()
 

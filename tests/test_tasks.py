@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.planning.cost import cost
 from ablation.scheduling.source import Task
 from ablation.storage import read_trials
+from crnn.objective import objective, own_setting
 from tests.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
@@ -69,9 +69,9 @@ def test_a_trial_has_its_setting_from_its_creation(storage: RDBStorage) -> None:
     run_all(source, 1)
     task = source.next()
     assert task is not None
-    assert task.setting.model.hidden_size == 64
-    assert task.setting.train.precision == "bf16"
-    assert task.score_test
+    assert own_setting(task.setting).model.hidden_size == 64
+    assert own_setting(task.setting).train.precision == "bf16"
+    assert task.score
     assert task.pruner is None
     trial = optuna.load_study(study_name=STUDY, storage=storage).trials[1]
     assert trial.params == {"hidden_size": 64, "dropout": 0.25}
@@ -172,7 +172,7 @@ def test_more_arms_are_the_new_ones_only(storage: RDBStorage) -> None:
 
 def test_progress_counts_what_remains(storage: RDBStorage) -> None:
     source = designed(storage)
-    costs = [cost(arm.setting) for arm in record().plan.arms]
+    costs = [objective.cost(arm.setting) for arm in record().plan.arms]
     assert source.progress.wanted == 6
     assert source.progress.remaining_cost == pytest.approx(2 * sum(costs))
     run_all(source, 1)

@@ -18,6 +18,7 @@ from ablation.errors import UserError
 from ablation.files import from_home
 from ablation.storage import open_storage, storage_url
 from crnn.data.fashion_mnist import DataError, data_folder
+from crnn.objective import objective
 from tests import cli
 from tests.studies import STUDY, designed, run_all
 
@@ -73,7 +74,7 @@ def test_forced_colours_make_no_terminal_of_a_file(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("FORCE_COLOR", "1")
     console = Console(file=io.StringIO())
     assert console.is_terminal
-    assert not Display(console, "tiny").is_live
+    assert not Display(console, "tiny", objective).is_live
 
 
 def test_a_notebooks_backend_is_not_this_programs(folder: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import torch
 from optuna.storages import RDBStorage
 
 from ablation.files import trial_file
-from ablation.running import worker
 from ablation.running.messages import (
     Answer,
     CheckpointDamaged,
@@ -25,14 +25,15 @@ from ablation.running.messages import (
     TrainingContext,
     TrialOutcome,
 )
-from ablation.running.worker import work
+from ablation.running.worker import Worker
 from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner
 from crnn.data.fashion_mnist import FashionMNIST, load_once, split
-from crnn.training import train as training
+from crnn.objective import CRNNObjective, own_setting
 from crnn.training.checkpoint import _notes, read_checkpoint, write_checkpoint
 from crnn.training.evaluation import score
 from crnn.training.results import Epoch, TrainingState
+from crnn.training.train import train, train_packed
 from crnn.training.weights import load_weights, marks
 from tests.studies import designed, record
 
@@ -61,10 +62,15 @@ TOKEN = "f00d"
 
 @dataclass
 class Bench:
-    """A worker's surroundings: the sample of the data, and an ear for what it says."""
+    """A worker's surroundings: its data, how it trains, and an ear for what it says."""
 
     storage: RDBStorage
-    said: list[Any]
+    sample: FashionMNIST
+    load: Callable[[Path], FashionMNIST]
+    said: list[Any] = field(default_factory=list)
+    answers: list[bool] = field(default_factory=list)
+    train_packed: Callable[..., Any] = train_packed
+    hear: Callable[[Any], None] = lambda message: None
     weights: Path | None = None
     checkpoints: Path | None = None
     data: Path = Path()
@@ -77,28 +83,31 @@ class Bench:
         assert first is not None
         return [first, *source.packed_with(first, 9)]
 
+    def send(self, message: Any) -> None:
+        self.said.append(message)
+        self.hear(message)
+
+    def ask(self, message: Any) -> Answer:
+        self.send(message)
+        return Answer(self.answers.pop(0))
+
     def work(self, tasks: list[Task]) -> list[TrialOutcome]:
-        place = TrainingContext(self.data, "cpu", self.checkpoints, self.weights)
-        return work(Job(tasks, place, TOKEN))
+        objective = CRNNObjective(self.load, self.train_packed)
+        context = TrainingContext(self.data, checkpoints=self.checkpoints, weights=self.weights)
+        return Worker(objective, 1, self.send, self.ask).work(Job(tasks, context, TOKEN))
 
     def told(self) -> list[tuple[int, int]]:
         """Member and epoch of each epoch that it told of."""
-        return [(m.member, m.epoch.epoch) for m in self.said if isinstance(m, EpochFinished)]
+        return [(m.member, m.epoch.number) for m in self.said if isinstance(m, EpochFinished)]
 
 
 @pytest.fixture
-def bench(
-    sqlite_storage: RDBStorage, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
-    said: list[Any] = []
-    monkeypatch.setattr(worker, "_data", lambda folder: sample)
-    monkeypatch.setattr(worker, "_send", said.append)
-    return Bench(sqlite_storage, said)
+def bench(sqlite_storage: RDBStorage, sample: FashionMNIST) -> Bench:
+    return Bench(sqlite_storage, sample, lambda folder: sample)
 
 
-def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) -> None:
-    """A device on which more than so many members do not fit, as seen after some epochs."""
-    really = training.train_packed
+def small_memory(members: int, after: int = 0) -> Callable[..., Any]:
+    """Training on a device on which more than so many members do not fit, seen after epochs."""
 
     def limited(group: list[Any], *data: Any, on_epoch: Any, **options: Any) -> Any:
         epochs: set[int] = set()
@@ -111,9 +120,9 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, members: int, after: int = 0) 
 
         if len(group) > members and not after:
             raise torch.OutOfMemoryError("made up")
-        return really(group, *data, on_epoch=counted, **options)
+        return train_packed(group, *data, on_epoch=counted, **options)
 
-    monkeypatch.setattr(training, "train_packed", limited)
+    return limited
 
 
 @pytest.mark.parametrize("factor", ["dropout = [0.1]", "hidden_size = [16]"])
@@ -123,7 +132,7 @@ def test_each_member_of_a_group_has_its_own_outcome(factor: str, bench: Bench) -
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
     for task, outcome in zip(tasks, outcomes, strict=True):
         assert outcome.attributes["fused"] == 4
-        alone = training.train(task.setting, task.seed, worker._data(Path()))
+        alone = train(own_setting(task.setting), task.seed, bench.sample)
         assert alone.test is not None
         assert outcome.value == alone.val_accuracy
         assert outcome.attributes["test_loss"] == alone.test.loss
@@ -141,9 +150,12 @@ def test_a_training_alone_says_so(bench: Bench) -> None:
 @pytest.mark.parametrize(("fit", "fused", "splits"), [(3, [2, 2, 2, 2], [4]),
                                                       (1, [1, 1, 1, 1], [4, 2, 2])])  # fmt: skip
 def test_what_does_not_fit_the_memory_is_trained_in_halves(
-    fit: int, fused: list[int], splits: list[int], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    fit: int,
+    fused: list[int],
+    splits: list[int],
+    bench: Bench,
 ) -> None:
-    small_memory(monkeypatch, fit)
+    bench.train_packed = small_memory(fit)
     tasks = bench.tasks()
     outcomes = bench.work(tasks)
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 4
@@ -152,8 +164,8 @@ def test_what_does_not_fit_the_memory_is_trained_in_halves(
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
 
 
-def test_epochs_before_a_split_are_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_memory(monkeypatch, members=2, after=1)
+def test_epochs_before_a_split_are_told_once(bench: Bench) -> None:
+    bench.train_packed = small_memory(members=2, after=1)
     tasks = bench.tasks()
     outcomes = bench.work(tasks)
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
@@ -162,26 +174,25 @@ def test_epochs_before_a_split_are_told_once(bench: Bench, monkeypatch: pytest.M
 
 
 def test_one_that_does_not_fit_alone_says_that_memory_is_out(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
 ) -> None:
-    small_memory(monkeypatch, members=0)
+    bench.train_packed = small_memory(members=0)
     outcomes = bench.work(bench.tasks())
     assert [outcome.state for outcome in outcomes] == ["MEMORY"] * 4
     assert all("OutOfMemoryError" in outcome.attributes["failure"] for outcome in outcomes)
 
 
 def test_a_half_that_goes_wrong_takes_nothing_from_the_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
 ) -> None:
     tasks = bench.tasks()
-    really = training.train_packed
 
     def limited(group: list[Any], *data: Any, **options: Any) -> Any:
         if (tasks[3].setting, tasks[3].seed) in group:
             raise torch.OutOfMemoryError("made up")
-        return really(group, *data, **options)
+        return train_packed(group, *data, **options)
 
-    monkeypatch.setattr(training, "train_packed", limited)
+    bench.train_packed = limited
     outcomes = bench.work(tasks)
     assert [outcome.state for outcome in outcomes] == ["COMPLETE"] * 3 + ["MEMORY"]
     assert [outcome.attributes["fused"] for outcome in outcomes] == [2, 2, 1, 1]
@@ -202,15 +213,18 @@ def test_kept_weights_are_those_that_each_training_ended_with(
     count: int, bench: Bench, tmp_path: Path
 ) -> None:
     bench.weights = tmp_path / "weights"
-    tasks, data = bench.tasks()[:count], worker._data(Path())
+    tasks, data = bench.tasks()[:count], bench.sample
     outcomes = bench.work(tasks)
     for task, outcome in zip(tasks, outcomes, strict=True):
-        path, expected = bench.weights / trial_file(task.number), marks(task.setting, task.seed)
-        model = load_weights(path, task.setting.model, expected)
+        path, expected = (
+            bench.weights / trial_file(task.number),
+            marks(own_setting(task.setting), task.seed),
+        )
+        model = load_weights(path, own_setting(task.setting).model, expected)
         tested = score(model, data.test_images, data.test_labels)
         assert tested.accuracy == outcome.attributes["test_accuracy"]
         assert tested.confusion == outcome.attributes["confusion"]
-        train = task.setting.train
+        train = own_setting(task.setting).train
         _, held_out = split(len(data.train_labels), task.seed, train.train_fraction, 300)
         images, labels = data.train_images[held_out], data.train_labels[held_out]
         assert score(model, images, labels).accuracy == outcome.value
@@ -239,41 +253,41 @@ def frozen(outcomes: list[TrialOutcome]) -> list[Any]:
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_worker_goes_on_where_an_earlier_one_was_stopped(
-    count: int, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    count: int,
+    bench: Bench,
+    tmp_path: Path,
 ) -> None:
     tasks = bench.tasks(epochs=5)[:count]
     undisturbed = bench.work(tasks)
     bench.checkpoints = tmp_path / "checkpoints"
 
-    def send(message: Any) -> None:
-        bench.said.append(message)
-        if isinstance(message, EpochFinished) and message.epoch.epoch == 3:
-            raise KeyboardInterrupt  # as a kill would end it
+    def kill(message: Any) -> None:
+        if isinstance(message, EpochFinished) and message.epoch.number == 3:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker, "_send", send)
+    bench.hear = kill
     with pytest.raises(KeyboardInterrupt):
         bench.work(tasks)
     (left,) = bench.checkpoints.iterdir()
     assert left.name == f"trial-0.{TOKEN}.safetensors"
-    monkeypatch.setattr(worker, "_send", bench.said.append)
+    bench.hear = lambda message: None
     bench.said.clear()
     assert frozen(bench.work(tasks)) == frozen(undisturbed)
-    told = [(m.member, m.epoch.epoch, m.again) for m in bench.said if isinstance(m, EpochFinished)]
+    told = [(m.member, m.epoch.number, m.again) for m in bench.said if isinstance(m, EpochFinished)]
     assert sorted(told) == [(k, e, e <= 3) for k in range(count) for e in range(1, 6)]
 
 
 def test_a_training_that_may_be_pruned_asks_after_each_epoch_but_the_last(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
 ) -> None:
     (task,) = bench.tasks(epochs=4)[:1]
-    answers = [False, False, False]
-    monkeypatch.setattr(worker, "_answer", lambda: Answer(answers.pop(0)))
+    bench.answers = [False, False, False]
     (whole,) = bench.work([replace(task, pruner=Pruner())])
-    assert (whole.state, answers) == ("COMPLETE", [])
+    assert (whole.state, bench.answers) == ("COMPLETE", [])
     assert [m.asks for m in bench.said if isinstance(m, EpochFinished)] == [True, True, True, False]
-    answers += [False, True]
+    bench.answers += [False, True]
     (pruned,) = bench.work([replace(task, pruner=Pruner())])
-    assert (pruned.state, answers) == ("PRUNED", [])
+    assert (pruned.state, bench.answers) == ("PRUNED", [])
     assert [epoch["epoch"] for epoch in pruned.attributes["history"]] == [1, 2]
     assert pruned.value == whole.attributes["history"][1]["val_accuracy"]
     bench.said.clear()
@@ -364,7 +378,9 @@ def spoil(path: Path, how: str) -> None:
     ],
 )
 def test_a_whole_checkpoint_that_does_not_fit_is_set_aside(
-    how: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str,
+    bench: Bench,
+    tmp_path: Path,
 ) -> None:
     (task,) = bench.tasks(epochs=3)[:1]
     undisturbed = bench.work([task])
@@ -393,9 +409,9 @@ def test_a_full_disk_is_no_failure_of_the_training(
 
 
 @pytest.fixture
-def images(full_data: Path, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def images(full_data: Path, bench: Bench, tmp_path: Path) -> Path:
     """The file of images that the worker trains on, the test's own."""
-    monkeypatch.setattr(worker, "_data", load_once)
+    bench.load = load_once
     bench.data = tmp_path / "data"
     bench.data.mkdir()
     return Path(shutil.copy(full_data / "fashion-mnist.npy", bench.data))
@@ -421,7 +437,10 @@ def test_images_that_were_written_into_stop_the_run(images: Path, bench: Bench) 
 
 @pytest.mark.parametrize("how", ["noise", "restored at once"])
 def test_an_epoch_on_images_that_were_written_into_is_dropped(
-    how: str, images: Path, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str,
+    images: Path,
+    bench: Bench,
+    tmp_path: Path,
 ) -> None:
     (task,) = bench.tasks(epochs=3)[:1]
     undisturbed = bench.work([task])
@@ -429,8 +448,7 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
 
     def disturb(message: Any) -> None:
         nonlocal before
-        bench.said.append(message)
-        if isinstance(message, EpochFinished) and message.epoch.epoch == 1 and not before:
+        if isinstance(message, EpochFinished) and message.epoch.number == 1 and not before:
             before = write_noise(images, pixels)
             if how != "noise":
                 restore()
@@ -440,7 +458,7 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
             file.seek(128)
             file.write(before)
 
-    monkeypatch.setattr(worker, "_send", disturb)
+    bench.hear = disturb
     bench.said.clear()
     (outcome,) = bench.work([task])
     assert (outcome.state, bench.told()) == ("STOP", [(0, 1)])
@@ -457,18 +475,19 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
 
 
 def test_other_permissions_and_another_file_in_its_place_stop_nothing(
-    images: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    images: Path,
+    bench: Bench,
 ) -> None:
     (task,) = bench.tasks()[:1]
     undisturbed = bench.work([task])
 
     def disturb(message: Any) -> None:
-        if isinstance(message, EpochFinished) and message.epoch.epoch == 1:
+        if isinstance(message, EpochFinished) and message.epoch.number == 1:
             images.chmod(0o400)
             copy = shutil.copy(images, images.with_name("copy"))
             Path(copy).replace(images)
 
-    monkeypatch.setattr(worker, "_send", disturb)
+    bench.hear = disturb
     assert frozen(bench.work([task])) == frozen(undisturbed)
 
 

@@ -13,13 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from ablation.errors import one_line
-from ablation.planning.cost import cost
 from ablation.planning.pace import clock
 from ablation.running.events import Event
 from ablation.running.messages import BatchProgress, CheckpointDamaged, PackHalved, TrialOutcome
 
 if TYPE_CHECKING:
-    from crnn.training.results import Epoch
+    from ablation.objective import Epoch, Objective
 
 REFRESH = 4  # a second
 
@@ -27,8 +26,10 @@ REFRESH = 4  # a second
 class Display:
     """Shows a run's events; use it as a context, and as the run's `on_event`."""
 
-    def __init__(self, console: Console, study: str) -> None:
-        self.console, self.study = console, study
+    def __init__(
+        self, console: Console, study: str, objective: Objective, *, live: bool = True
+    ) -> None:
+        self.console, self.study, self.objective = console, study, objective
         self.running: dict[int, dict[int, _Line]] = {}  # by slot, then by trial
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
@@ -40,10 +41,10 @@ class Display:
         self.overall = self.bar.add_task(escape(study), total=None, left="")
         self.spent_cost = self.spent_seconds = 0.0  # of the trainings that ended in this run
         self.slots = 1
-        live = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
+        lines = Live(get_renderable=self._render, console=console, refresh_per_second=REFRESH)
         # The file is asked as well: FORCE_COLOR makes rich take a log for a terminal.
-        self.is_live = console.is_terminal and console.file.isatty()
-        self.live: Any = live if self.is_live else nullcontext()
+        self.is_live = live and console.is_terminal and console.file.isatty()
+        self.live: Any = lines if self.is_live else nullcontext()
 
     def __enter__(self) -> Display:
         self.live.__enter__()
@@ -61,10 +62,10 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Take in an event."""
         lines = self.running.setdefault(event.slot, {})
-        line = lines.setdefault(event.task.trial_id, _Line(event))
+        line = lines.setdefault(event.task.trial_id, _Line(self.objective, event))
         self.slots = max(self.slots, event.slot + 1)
         if event.what == "started":
-            lines[event.task.trial_id] = _Line(event)
+            lines[event.task.trial_id] = _Line(self.objective, event)
         elif isinstance(event.detail, BatchProgress):
             for each in lines.values():
                 each.batches = event.detail
@@ -81,9 +82,9 @@ class Display:
         elif isinstance(event.detail, TrialOutcome):
             lines.pop(event.task.trial_id)
             if seconds := event.detail.attributes.get("seconds"):
-                self.spent_cost += cost(event.task.setting)
+                self.spent_cost += event.task.cost
                 self.spent_seconds += seconds
-            self._print(_ending(event, event.detail, self._numbers(event)))
+            self._print(_ending(self.objective, event, event.detail, self._numbers(event)))
         self._update(event)
 
     def _print(self, text: Text) -> None:
@@ -121,16 +122,17 @@ class Display:
 class _Line:
     """A training under way."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, objective: Objective, event: Event) -> None:
+        self.objective = objective
         self.name = f"{event.task.arm} seed {event.task.seed}"
-        self.epochs = event.task.setting.train.epochs
-        self.cost = cost(event.task.setting)
+        self.epochs = event.task.epochs
+        self.cost = event.task.cost
         self.batches: BatchProgress | None = None
         self.epoch: Epoch | None = None
 
     def done(self) -> float:
         """The part of its cost that is behind it."""
-        epochs = float(self.epoch.epoch if self.epoch else 0)
+        epochs = float(self.epoch.number if self.epoch else 0)
         if self.batches and self.batches.epoch > epochs:
             epochs += self.batches.done / self.batches.of
         return self.cost * epochs / self.epochs
@@ -141,7 +143,7 @@ class _Line:
         Args:
             more: how many others are trained beside it.
         """
-        ended = self.epoch.epoch if self.epoch else 0
+        ended = self.epoch.number if self.epoch else 0
         batches = self.batches
         parts = [f"  {self.name}" + (f" and {more} more side by side" if more else "")]
         if batches and batches.epoch > ended:
@@ -149,18 +151,11 @@ class _Line:
         else:
             parts.append(f"epoch {ended}/{self.epochs}" if ended else "starting")
         if self.epoch:
-            parts.append(_figures(self.epoch))
+            parts.append(self.objective.epoch_text(self.epoch.figures))
         return Text("  ".join(parts))
 
 
-def _figures(epoch: Epoch) -> str:
-    return (
-        f"train {epoch.train_loss:.3f} {epoch.train_accuracy:.2%}"
-        f"  val {epoch.val_loss:.3f} {epoch.val_accuracy:.2%}"
-    )
-
-
-def _ending(event: Event, outcome: TrialOutcome, numbers: str) -> Text:
+def _ending(objective: Objective, event: Event, outcome: TrialOutcome, numbers: str) -> Text:
     """The permanent line of a finished training."""
     name = f"{event.task.arm} seed {event.task.seed}"
     found = outcome.attributes
@@ -172,9 +167,7 @@ def _ending(event: Event, outcome: TrialOutcome, numbers: str) -> Text:
     if outcome.state == "PRUNED":
         epochs = len(found["history"])
         return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
-    shown = "test_accuracy" in found and not event.task.hides_test
-    test = f"  test {found['test_accuracy']:.2%}" if shown else ""
-    return Text(
-        f"✓ {name}  val {outcome.value:.2%}{test}  {clock(found['seconds'])}  ({numbers})",
-        style="green",
-    )
+    names = () if event.task.hides_test else objective.scores
+    result = objective.result_text(outcome.value or 0.0, {n: found[n] for n in names if n in found})
+    took = clock(found["seconds"])
+    return Text(f"✓ {name}  {result}  {took}  ({numbers})", style="green")

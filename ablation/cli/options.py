@@ -25,6 +25,13 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class ExecutorName(StrEnum):
+    """What `--executor` takes."""
+
+    local = "local"
+    debug = "debug"
+
+
 class Paste(StrEnum):
     """What `report --table` takes."""
 
@@ -116,6 +123,10 @@ Seeds = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
 TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Trials of a search.")]
+Executor = Annotated[
+    ExecutorName,
+    typer.Option(help="Where to train: local, in processes of this machine; debug, in this one."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each worker.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionName = Annotated[Precision, typer.Option(help="Of the arithmetic.")]

@@ -83,8 +83,8 @@ def plan(
     from ablation.planning import overview, pace
 
     output = tools_of(context).output
-    rate = pace.rate(storage, results, jobs, spreads=True)
-    loaded = load(space, epochs, train_size)
+    loaded = load(space, epochs=epochs, train_size=train_size)
+    rate = pace.rate(storage, results, jobs, objective=loaded.space.objective, spreads=True)
     overview.check_plan(loaded, seeds, storage, results)
     content = overview.plan(loaded, rate, seeds, trials)
     if as_json:

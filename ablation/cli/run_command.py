@@ -15,6 +15,8 @@ from ablation.cli.options import (
     Data,
     Device,
     Epochs,
+    Executor,
+    ExecutorName,
     Jobs,
     KeepWeights,
     NewStudy,
@@ -49,6 +51,7 @@ def run(
     study: NewStudy = None,
     jobs: Jobs = None,
     threads: Threads = None,
+    executor: Executor = ExecutorName.local,
     device: Device = "auto",
     seeds: Seeds = None,
     epochs: Epochs = None,
@@ -71,7 +74,7 @@ def run(
     from ablation.running.request import Request
     from ablation.storage import storage_url
 
-    plan, tools = load(space, epochs, train_size), tools_of(context)
+    plan, tools = load(space, epochs=epochs, train_size=train_size), tools_of(context)
     request = Request(
         plan=plan,
         study=plan.study_name if study is None else study,
@@ -89,6 +92,7 @@ def run(
         retry_failed=retry_failed,
         timeout=seconds_of(timeout),
         keep_weights=keep_weights,
+        executor=executor.value,
     )
     if study is None:
         say_its_name(tools.output, plan)
@@ -110,7 +114,10 @@ def _train(tools: Tools, request: Request, open_report: bool) -> Progress:
     from ablation.signals import InterruptedRunError
     from ablation.storage import opened_storage
 
-    output = tools.output
+    output, objective = tools.output, request.plan.space.objective
+
+    def display(study: str) -> Display:  # pdb has the terminal for itself
+        return Display(output.console, study, objective, live=request.executor != "debug")
 
     def live_view(study: str) -> LiveView:
         from ablation.dashboard.live_view import LiveView
@@ -118,9 +125,7 @@ def _train(tools: Tools, request: Request, open_report: bool) -> Progress:
         return LiveView(request.url, study, artifact_folder(request.results), output.say)
 
     try:
-        progress = launch(
-            request, lambda study: Display(output.console, study), output.say, live_view
-        )
+        progress = launch(request, display, output.say, live_view)
         print_outcome(tools, request, progress, open_report)
         if request.keep_weights:
             with opened_storage(request.url) as opened:

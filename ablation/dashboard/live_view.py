@@ -22,6 +22,7 @@ from ablation.dashboard import study_page
 from ablation.dashboard.trial_page import attach_files
 from ablation.errors import one_line
 from ablation.storage import open_storage
+from ablation.storage.attributes import objective_of
 
 if TYPE_CHECKING:
     from ablation.running.messages import TrialOutcome
@@ -53,6 +54,7 @@ class LiveView:
         # Both threads use it: an Optuna storage has a session for each.
         self._storage = open_storage(url)
         self._study, self._artifacts, self._say, self._pause = study, artifacts, say, pause
+        self._classes = objective_of(self._storage, study).classes
         self._said: set[str] = set()
         self._stale, self._over = threading.Event(), threading.Event()
         self._last = True  # whether to look once more at the end
@@ -81,7 +83,7 @@ class LiveView:
         if task.hides_test:
             found = {key: value for key, value in found.items() if key != "confusion"}
         with self._harmless("the pictures of trials"):
-            attach_files(self._storage, self._artifacts, task.trial_id, found)
+            attach_files(self._storage, self._artifacts, task.trial_id, found, self._classes)
         self._stale.set()
 
     def _keep_fresh(self) -> None:

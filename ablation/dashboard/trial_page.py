@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,11 @@ from ablation.dashboard.trial_pictures import confusion, curve
 
 
 def attach_files(
-    storage: RDBStorage, folder: Path, trial_id: int, found: Mapping[str, Any]
+    storage: RDBStorage,
+    folder: Path,
+    trial_id: int,
+    found: Mapping[str, Any],
+    classes: Sequence[str] = (),
 ) -> None:
     """Attach what a training has found, before its trial ends: Optuna refuses that afterwards.
 
@@ -27,6 +31,7 @@ def attach_files(
         folder: the artifact store's; made if need be.
         trial_id: the trial.
         found: the attributes that it will end with; of a failed one perhaps none of these.
+        classes: the names of what is classified.
 
     Raises:
         OSError: the folder cannot be written.
@@ -34,7 +39,7 @@ def attach_files(
     folder.mkdir(parents=True, exist_ok=True)
     store, trial = FileSystemArtifactStore(folder), storage.get_trial(trial_id)
     present = {m.filename: m.artifact_id for m in get_all_artifact_meta(trial, storage=storage)}
-    for name, text in _files(found):
+    for name, text in _files(found, classes):
         if name in present:
             store.write(present[name], io.BytesIO(text.encode("utf-8")))
             continue
@@ -46,10 +51,10 @@ def attach_files(
             )
 
 
-def _files(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _files(found: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     if history := found.get("history"):
         yield "learning-curve.svg", curve(history)
     if counts := found.get("confusion"):
-        yield "confusion.svg", confusion(counts)
+        yield "confusion.svg", confusion(counts, classes)
     if text := found.get("traceback"):
         yield "traceback.txt", text

@@ -10,32 +10,39 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crnn.data.classes import CLASSES
-
 BLUE, PALE, INK = "#0072b2", "#e6e6e6", "#1a1a1a"
 WIDTH, HEIGHT = 300, 200  # of a panel, its axes' words outside
 DASHED = "5 4"
 FEW = 8  # epochs up to which each is a point
 CELL, LEFT, TOP = 30, 90, 30  # of the confusion matrix
 Range = tuple[float, float]
+_PARTS = ("val_", "train_")
 
 
 def curve(history: Sequence[Mapping[str, Any]]) -> str:
-    """Accuracy and loss by epoch: validation solid, training dashed.
+    """Accuracy and loss by epoch, or whatever else there is: validation solid, training dashed.
 
     Args:
         history: of the trial, an epoch each, as its attribute ``history`` has it.
     """
     body = _line([(60, 14), (90, 14)]) + _text(96, 18, "validation", "start")
     body += _line([(190, 14), (220, 14)], DASHED) + _text(226, 18, "training", "start")
-    measures = {"accuracy": (100, " %"), "loss": (1, "")}
-    for place, (measure, (scale, unit)) in enumerate(measures.items()):
+    for place, measure in enumerate(_measures(history[0])):
+        scale, unit = (100, " %") if measure == "accuracy" else (1, "")
         solid, dashed = (
-            [scale * epoch[f"{part}_{measure}"] for epoch in history] for part in ("val", "train")
+            [scale * epoch.get(f"{part}{measure}", math.nan) for epoch in history]
+            for part in (_PARTS if f"val_{measure}" in history[0] else ("", "train_"))
         )
         panel = "".join(_panel(measure, solid, dashed, unit))
         body += f'<g transform="translate({60 + place * (WIDTH + 70)} 54)">{panel}</g>'
     return _svg(2 * WIDTH + 160, HEIGHT + 104, body)
+
+
+def _measures(epoch: Mapping[str, Any]) -> list[str]:
+    """What an epoch has figures of, accuracy first, each once for validation and training."""
+    figures = [name for name in epoch if name not in ("epoch", "seconds")]
+    names = [name.removeprefix("val_").removeprefix("train_") for name in figures]
+    return sorted(dict.fromkeys(names), key=lambda name: name != "accuracy")
 
 
 def _panel(title: str, solid: list[float], dashed: list[float], unit: str) -> Iterator[str]:
@@ -71,15 +78,16 @@ def ticks(values: Iterable[float]) -> list[float]:
     return [round(k * step, 10) for k in range(first, last + 1)]
 
 
-def confusion(counts: Sequence[Sequence[int]]) -> str:
+def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """A row a true class, a column what its images were taken for, in percent of the row.
 
     Args:
         counts: by true and predicted class, as the trial's attribute ``confusion`` has it.
+        classes: their names.
     """
-    side = CELL * len(CLASSES)
+    side = CELL * len(classes)
     body = [_text(LEFT + side / 2, 18, "taken for (percent of each true class)")]
-    for place, name in enumerate(CLASSES):
+    for place, name in enumerate(classes):
         middle = (place + 0.5) * CELL
         body.append(_text(LEFT - 6, TOP + middle + 4, name, "end"))
         spot = (LEFT + middle + 4, TOP + side + 8)

@@ -8,11 +8,10 @@ from typing import Any
 
 from ablation.design.origin import Origin
 from ablation.folders import study_name
+from ablation.objective import Setting
 from ablation.settings import Value, text_of
-from ablation.space.reader import SHIPPED
+from ablation.space.reader import shipped_file
 from ablation.space.schema import BASELINE, Space
-from crnn.network.config import TRAIN_KEYS, Setting
-from crnn.network.shapes import Shapes, shapes
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class Arm:
     note: str = ""
     origins: tuple[Origin, ...] = ()
     changes: dict[str, Value] = field(default_factory=dict, compare=False)  # follow the setting
-
-    @property
-    def shapes(self) -> Shapes:
-        """Sequence length, parameters and multiply-accumulates."""
-        return shapes(self.setting.model)
 
 
 @dataclass(frozen=True)
@@ -95,15 +89,15 @@ class Plan:
     @property
     def study_name(self) -> str:
         """What a study of this plan is called unless it is given a name."""
-        words = {"epochs": "epochs", "train_size": "images"}
+        words = self.space.objective.options
         parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
         return study_name("-".join([self.space.name, *parts]))
 
     @property
     def is_shipped(self) -> bool:
         """Whether the space is one that comes with the project, unchanged."""
-        path = SHIPPED / f"{self.space.name}.toml"
-        return path.is_file() and path.read_text(encoding="utf-8") == self.space.text
+        path = shipped_file(self.space.name)
+        return path is not None and path.read_text(encoding="utf-8") == self.space.text
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
@@ -143,8 +137,9 @@ def change_text(changes: Mapping[str, Value], *, exact: bool = False) -> str:
 def full_length(space: Space, values: dict[str, Any]) -> Setting:
     """A search trial's setting as an arm's: its training was the search's own, not the arm's."""
     own = {factor.name for factor in space.factors}
-    kept = {k: getattr(space.baseline.train, k) for k in TRAIN_KEYS if k not in own}
-    return Setting.of({**values, **kept})
+    baseline = space.baseline.values()
+    kept = {name: baseline[name] for name in space.objective.training if name not in own}
+    return space.objective.setting({**values, **kept})
 
 
 def make_arm(

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from ablation.design.loading import enumerate_arms
+from ablation.objective import Setting
 from ablation.settings import text_of
 from ablation.space.schema import Space
-from crnn.network.config import Setting
 
 
 def changes(old: Space, new: Space) -> list[str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from ablation.design.arms import Plan
 from ablation.errors import UserError
+from ablation.objective import Setting
 from ablation.settings import Value, text_of
-from ablation.space.reader import SpaceError
+from ablation.space.errors import SpaceError
 from ablation.space.schema import Factor, Space
-from crnn.network.config import GOVERNED_BY, Setting
 
 MAX_CONTEXTS = 5_000  # settings of the other factors in which a factor's effect is looked for
 
@@ -31,7 +31,7 @@ def check_beginning(plan: Plan, seeds: int | None = None) -> None:
             or two values look the same; all errors together.
         UserError: more seeds are asked for than the space lists.
     """
-    errors = [*_idle_factors(plan), *_large_batches(plan), *_alike(plan.space)]
+    errors = [*_idle_factors(plan), *_unfit(plan), *_alike(plan.space)]
     if errors:
         raise SpaceError(plan.space.name, errors)
     if not plan.space.search:
@@ -65,45 +65,35 @@ def wanted_seeds(space: Space, count: int | None, stored: Sequence[int] = ()) ->
     return wanted
 
 
-def exceeding_batch(space: Space, setting: Setting) -> str:
-    """Why a setting's batch is larger than it can be; empty where it is not."""
-    for trained in (setting, space.trained(setting)):
-        images = trained.train.images()[0]
-        if trained.train.batch_size > images:
-            return _too_large(trained.train.batch_size, images)
-    return ""
+def unfit(space: Space, setting: Setting) -> str:
+    """Why no new study should have a setting; empty where it may."""
+    reasons = (space.objective.unfit(each) for each in (setting, space.trained(setting)))
+    return next(filter(None, reasons), "")
 
 
-def _too_large(batch: int, images: int) -> str:
-    return (
-        f"batch_size: {batch:,} is more than the {images:,} training images, so it would train "
-        f"the same network as {images:,}; take at most that"
-    )
-
-
-def _large_batches(plan: Plan) -> Iterator[str]:
-    """Batches larger than the training images, of arms and of levels that a search may draw."""
+def _unfit(plan: Plan) -> Iterator[str]:
+    """Arms that no study should begin with, and levels that a search should not draw."""
     space = plan.space
     for arm in plan.arms:
-        if why := exceeding_batch(space, arm.setting):
+        if why := unfit(space, arm.setting):
             yield f"arm {arm.name}: {why}"
+    own, most = space.baseline.values(), _with_most_data(space)
     for factor in space.factors if space.search else ():
-        if factor.name == "batch_size":
-            most = _most_images(space)
-            own = space.baseline.train.batch_size  # which is an arm
-            large = [level for level in factor.levels if level > most and level != own]
-            yield from (f"factors.batch_size: {_too_large(level, most)}" for level in large)
+        for level in factor.levels:
+            why = space.objective.unfit_level(factor.name, level, most)
+            if why and level != own[factor.name]:  # which is an arm
+                yield f"factors.{factor.name}: {why}"
 
 
-def _most_images(space: Space) -> int:
-    """The most training images that a draw may have, in the search and when it is confirmed."""
+def _with_most_data(space: Space) -> list[Setting]:
+    """The baseline with as much data as a draw may have, in the search and when it is confirmed."""
     ends: dict[str, Value] = {
         f.name: max(f.levels) if f.levels else f.high or 0
         for f in space.factors
-        if f.name in ("train_size", "train_fraction")
+        if f.name in space.objective.data_size
     }
     setting = space.baseline.replace(**ends)
-    return min(setting.train.images()[0], space.trained(setting).train.images()[0])
+    return [setting, space.trained(setting)]
 
 
 def _alike(space: Space) -> Iterator[str]:
@@ -170,7 +160,11 @@ def _governing(space: Space, factor: Factor) -> set[str]:
     found, waiting = set[str](), [factor.name]
     while waiting:
         name = waiting.pop()
-        direct = {*when.get(name, ()), *GOVERNED_BY.get(name, ())} - found - {factor.name}
+        direct = (
+            {*when.get(name, ()), *space.objective.governed_by.get(name, ())}
+            - found
+            - {factor.name}
+        )
         found |= direct
         waiting += direct
     return found

@@ -12,23 +12,24 @@ from ablation.design.feasibility import infeasible_reason
 from ablation.design.origin import Baseline, Level, Named
 from ablation.errors import UserError, did_you_mean
 from ablation.files import from_home
-from ablation.space.reader import MAX_BYTES, SHIPPED, SpaceError, parse, shipped
+from ablation.settings import check
+from ablation.space.errors import SpaceError
+from ablation.space.reader import MAX_BYTES, parse, shipped, shipped_file
 from ablation.space.schema import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
-from crnn.network.config import check
 
 
-def load(source: str, epochs: int | None = None, train_size: int | None = None) -> Plan:
+def load(source: str, **overrides: int | None) -> Plan:
     """The plan of a shipped space, by name, or of a space file, by path.
 
     Args:
         source: a shipped name, or a path to a TOML file.
-        epochs: replaces the space's own, if given.
-        train_size: replaces the space's own, if given.
+        overrides: settings that replace the space's own, such as ``epochs=1``; None for those that
+            do not. The space's objective says which there are.
 
     Raises:
         SpaceError: no such space, or it cannot be run; all errors together.
     """
-    path = SHIPPED / f"{source}.toml" if source in shipped() else Path(from_home(source))
+    path = shipped_file(source) or Path(from_home(source))
     try:
         if not path.is_file():
             hint = "no such file" if path.suffix == ".toml" else "no such space"
@@ -40,28 +41,21 @@ def load(source: str, epochs: int | None = None, train_size: int | None = None) 
         raise SpaceError(source, [f"{error.strerror}; give another path"]) from None
     except UnicodeDecodeError as error:
         raise SpaceError(source, [f"not UTF-8 text: {error}"]) from None
-    return build(path.stem, text, str(source), epochs, train_size)
+    return build(path.stem, text, str(source), **overrides)
 
 
-def build(
-    name: str,
-    text: str,
-    source: str = "",
-    epochs: int | None = None,
-    train_size: int | None = None,
-) -> Plan:
+def build(name: str, text: str, source: str = "", **overrides: int | None) -> Plan:
     """The plan of a space given as text (see `load`)."""
-    given = {"epochs": epochs, "train_size": train_size}
-    overrides = {key: value for key, value in given.items() if value is not None}
+    given = {key: value for key, value in overrides.items() if value is not None}
     space, errors = parse(name, text, source)
-    space, more = _override(space, overrides)
+    space, more = _override(space, given)
     arms, collapsed, rest = enumerate_arms(space)
     seeds = space.confirm.seeds if space.confirm else len(space.seeds)
     if why := _too_many(space, len(arms), seeds):
         more.append(why)
     if errors + more + rest:
         raise SpaceError(source or name, errors + more + rest)
-    return Plan(space, tuple(arms), tuple(collapsed), overrides)
+    return Plan(space, tuple(arms), tuple(collapsed), given)
 
 
 def _override(space: Space, given: dict[str, int]) -> tuple[Space, list[str]]:
@@ -69,8 +63,11 @@ def _override(space: Space, given: dict[str, int]) -> tuple[Space, list[str]]:
     taken = [f.name for f in space.factors] + [n for a in space.arms.values() for n in a.set]
     errors = [f"{_option(key)}: the space varies {key} itself" for key in given if key in taken]
     for key, value in given.items():
+        if key not in space.objective.options:
+            errors.append(f"{_option(key)}: {space.objective.name} has no such setting")
+            continue
         try:
-            check(key, value)
+            check(space.objective.fields[key], value)
         except ValueError as error:
             errors.append(f"{_option(key)}: {error}")
     if errors:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ablation.design.arms import Plan
 from ablation.folders import confirm_name
 from ablation.planning.pace import Pace, Spread
-from crnn.network.config import TrainConfig
 
 ASSUMED_SPREAD = 0.004
 """Standard deviation between pairs, a fraction, until there is a measured one."""
@@ -58,7 +57,7 @@ class _Scatter:
         return seeds_to_settle(self.measured, self.pairs, comparisons, margin)[1]
 
 
-def _scatter(train: TrainConfig, spreads: Mapping[str, Spread], study: str) -> _Scatter:
+def _scatter(amount: tuple[float, ...], spreads: Mapping[str, Spread], study: str) -> _Scatter:
     """Of the study itself, else of what was trained as long, else assumed.
 
     What was measured is taken at its upper 80 % bound: a few pairs may hardly show it.
@@ -69,8 +68,7 @@ def _scatter(train: TrainConfig, spreads: Mapping[str, Spread], study: str) -> _
     alike = {
         name: each
         for name, each in spreads.items()
-        if (each.epochs, each.train_size) == (train.epochs, train.train_size)
-        and math.isfinite(each.value)
+        if each.amount == amount and math.isfinite(each.value)
     }
     if own and math.isfinite(own.value):
         best, source = own, "as measured so far"
@@ -91,12 +89,16 @@ def _scatter(train: TrainConfig, spreads: Mapping[str, Spread], study: str) -> _
     return _Scatter(upper, told, best.pairs, best.value)
 
 
+def _amount(plan: Plan) -> tuple[float, ...]:
+    return plan.space.objective.amount(plan.space.baseline)
+
+
 def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     """What so many seeds cannot show, where that is more than the margin."""
     from ablation.statistics.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
 
     seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
-    scatter = _scatter(found.space.baseline.train, pace.spreads, family.study)
+    scatter = _scatter(_amount(found), pace.spreads, family.study)
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
     smallest = minimum_detectable(scatter.spread, seeds, comparisons)

@@ -10,14 +10,12 @@ from typing import Any
 from ablation.design.arms import Arm, Plan, differences
 from ablation.design.checks import check_beginning, wanted_seeds
 from ablation.design.loading import check_counts, load
-from ablation.planning.cost import cost
 from ablation.planning.detectable import detectable_lines, families, seeds_text
 from ablation.planning.pace import Pace, clock, existing_storage
 from ablation.planning.random_settings import random_settings
 from ablation.settings import text_of
 from ablation.space.reader import shipped
 from ablation.space.schema import Confirm, Factor, Space
-from crnn.network.config import TrainConfig
 
 GUESSED = 100
 """Random settings whose mean cost stands for that of what a search draws."""
@@ -91,15 +89,17 @@ def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict
 
 
 def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
-    shapes, work = arm.shapes, cost(found.space.trained(arm.setting))
+    objective = found.space.objective
+    size = objective.size(arm.setting)
+    work = objective.cost(found.space.trained(arm.setting))
     return {
         "arm": arm.name,
         "changes": _changes(found, arm),
         "against": arm.against,
-        "sequence_length": shapes.sequence_length,
-        "parameters": shapes.parameters,
-        "macs": shapes.macs,
-        "mmacs": f"{shapes.macs / 1e6:.1f}",
+        "sequence_length": size.steps,
+        "parameters": size.parameters,
+        "macs": size.macs,
+        "mmacs": "" if size.macs is None else f"{size.macs / 1e6:.1f}",
         "seconds": round(work / pace.value, 1),
         "time": clock(work / pace.value),
         "note": arm.note,
@@ -128,6 +128,7 @@ class _Part:
 def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     """The parts of a study; what a search draws is taken to cost what random settings do."""
     space = found.space
+    cost = space.objective.cost
     costs = [cost(space.trained(arm.setting)) for arm in found.arms]
     if not (search := space.search):
         count = seeds or len(space.seeds)
@@ -135,9 +136,8 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
         what = f"{len(costs)} arms x {seeds_text(count)} = {runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
-    train = space.trained(space.baseline).train
     pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
-    first = f"{runs} trials of {_length(train)}{pruned}"
+    first = f"{runs} trials of {space.objective.amount_text(space.trained(space.baseline))}{pruned}"
     drawn = f", then draws of {search.sampler.name}" if runs > len(costs) else ""
     what = f"{first}: the arms above first{drawn}"
     own, guessed = costs[:runs], random_settings(space, GUESSED) or [space.baseline]
@@ -149,20 +149,17 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     return parts
 
 
-def _length(train: TrainConfig) -> str:
-    return f"{train.epochs} epochs on {train.images()[0]:,} training images"
-
-
 def _confirmed(found: Plan, confirm: Confirm, count: int, typical: float) -> list[_Part]:
     """What confirms a search: its best at full length, and the path, which may be shorter.
 
     `typical` is what a setting that may be drawn costs.
     """
-    arms = len(found.arms) + confirm.top
+    arms, space = len(found.arms) + confirm.top, found.space
+    cost = space.objective.cost
     work = sum(cost(arm.setting) for arm in found.arms) + confirm.top * typical
     runs = arms * count
-    train = found.space.baseline.train
-    what = f"Then {arms} arms (the best {confirm.top} with those above) of {_length(train)}"
+    amount = space.objective.amount_text(space.baseline)
+    what = f"Then {arms} arms (the best {confirm.top} with those above) of {amount}"
     what = f"{what} x {seeds_text(count, 'fresh ')} = {runs} trainings"
     parts = [_Part(what, runs, count * work)]
     count, changes = confirm.path_count(count), _changes_at_most(found.space)

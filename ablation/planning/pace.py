@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from joblib import cpu_count
 
 from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
-from ablation.planning.cost import cost
-from crnn.network.config import Setting, chance_limit, is_collapsed
+from ablation.objective import Objective, load_objective
+from ablation.statistics.collapse import is_collapsed
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -25,31 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rate:
-    """Cost (`design.cost`) that one worker gets through in a second, and where that was seen."""
+    """Cost (`Objective.cost`) that one worker gets through in a second, and where that was seen."""
 
     value: float
     source: str
 
 
-REFERENCE = Rate(
-    2.2e11,
-    "2 cores of an Intel Xeon with AMX, in bf16, one worker a core (an AMD EPYC without AMX took "
-    "five to six times as long)",
-)
-
-
-def measured_rate(storage: RDBStorage) -> Rate:
-    """The rate of the trainings in `storage`, or the reference machine's where there is none.
+def measured_rate(storage: RDBStorage, objective: Objective) -> Rate:
+    """The rate of the trainings in `storage`, or the objective's own guess where there is none.
 
     Their median: a training that was paused, or ran beside other work, moves it little.
     """
     rates = [
-        cost(Setting.of(row.attributes["setting"])) / row.attributes["seconds"]
-        for rows in _complete(storage, ("arm", "setting", "seconds")).values()
+        objective.cost(objective.setting(row.attributes["setting"])) / row.attributes["seconds"]
+        for rows in _complete(storage, objective, ("arm", "setting", "seconds")).values()
         for row in rows
         if row.attributes["seconds"]
     ]
-    return Rate(median(rates), f"{len(rates)} trainings in this storage") if rates else REFERENCE
+    if not rates:
+        return Rate(*objective.pace)
+    return Rate(median(rates), f"{len(rates)} trainings in this storage")
 
 
 @dataclass(frozen=True)
@@ -62,17 +57,15 @@ class Spread:
             pairs of which both sides have learned anything.
         pairs: of an arm, the median over its arms. The arms share the baseline, so the spread is
             known at least as well as by so many pairs of one arm.
-        epochs: of a training.
-        train_size: images of a training, those to validate with among them.
+        amount: how much a training of its baseline was; see `Objective.amount`.
     """
 
     value: float
     pairs: int
-    epochs: int
-    train_size: int
+    amount: tuple[float, ...]
 
 
-def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
+def measured_spreads(storage: RDBStorage, objective: Objective) -> dict[str, Spread]:
     """The spread of each study that has two pairs of an arm.
 
     It is that of trainings that have learned something. A collapsed one would make it far too
@@ -81,20 +74,20 @@ def measured_spreads(storage: RDBStorage) -> dict[str, Spread]:
     from ablation.storage.record import load_record
 
     found = {}
-    for study, rows in _complete(storage, ("arm", "seed", "setting")).items():
+    for study, rows in _complete(storage, objective, ("arm", "seed", "setting")).items():
         by_arm: dict[str, dict[int, TrialRow]] = {}
         for row in rows:
             if row.value is not None:
                 by_arm.setdefault(row.attributes["arm"], {})[row.attributes["seed"]] = row
-        pairs = _pairs({arm: _learned(own) for arm, own in by_arm.items()})
-        train = load_record(storage, study).plan.space.baseline.train
+        pairs = _pairs({arm: _learned(objective, own) for arm, own in by_arm.items()})
+        amount = objective.amount(load_record(storage, study).plan.space.baseline)
         if any(variances := [variance(d) for d in pairs]):
             count = median_low(map(len, pairs))
             value = math.sqrt(fmean(variances))
-            found[study] = Spread(value, count, train.epochs, train.train_size)
+            found[study] = Spread(value, count, amount)
         elif not pairs and (every := _pairs({arm: _values(own) for arm, own in by_arm.items()})):
             count = median_low(map(len, every))
-            found[study] = Spread(math.nan, count, train.epochs, train.train_size)
+            found[study] = Spread(math.nan, count, amount)
     return found
 
 
@@ -110,30 +103,36 @@ def _values(by_seed: dict[int, TrialRow]) -> dict[int, float]:
     return {seed: row.value for seed, row in by_seed.items() if row.value is not None}
 
 
-def _learned(by_seed: dict[int, TrialRow]) -> dict[int, float]:
+def _learned(objective: Objective, by_seed: dict[int, TrialRow]) -> dict[int, float]:
     """An arm's values by seed but for trainings that collapsed; none where it is untrained."""
-    limits = {
-        s: chance_limit(Setting.of(r.attributes["setting"]).train) for s, r in by_seed.items()
-    }
-    values = _values(by_seed)
+    settings = {s: objective.setting(r.attributes["setting"]) for s, r in by_seed.items()}
+    known = {seed: objective.chance_limit(setting) for seed, setting in settings.items()}
+    limits = {seed: limit for seed, limit in known.items() if limit is not None}
+    values, chance = _values(by_seed), objective.metric.chance
+    if len(limits) < len(values):
+        return values
     if median(value - limits[seed] for seed, value in values.items()) < 0:
         return {}
     return {
         seed: value
         for seed, value in values.items()
-        if not is_collapsed(value, [x for s, x in values.items() if s != seed])
+        if not is_collapsed(value, [x for s, x in values.items() if s != seed], chance)
     }
 
 
-def _complete(storage: RDBStorage, keys: tuple[str, ...]) -> dict[str, list[TrialRow]]:
-    """The complete trials of each study; what this version cannot read says nothing of times."""
+def _complete(
+    storage: RDBStorage, objective: Objective, keys: tuple[str, ...]
+) -> dict[str, list[TrialRow]]:
+    """The complete trials of each study of the objective; what cannot be read says nothing."""
     from ablation.storage import UnreadableError
-    from ablation.storage.attributes import checked_trials
+    from ablation.storage.attributes import checked_trials, objective_of
     from ablation.storage.record import own_studies
 
     found = {}
     for study in own_studies(storage):
         with suppress(UnreadableError):
+            if objective_of(storage, study) is not objective:
+                continue
             rows = checked_trials(storage, study, (*keys, "diverged"))
             complete = [r for r in rows if r.state == "COMPLETE" and "arm" in r.attributes]
             found[study] = [row for row in complete if "diverged" not in row.attributes]
@@ -167,7 +166,12 @@ class Pace:
 
 
 def rate(
-    storage: str | None, results: Path, jobs: int | None = None, *, spreads: bool = False
+    storage: str | None,
+    results: Path,
+    jobs: int | None = None,
+    *,
+    objective: Objective | None = None,
+    spreads: bool = False,
 ) -> Pace:
     """The pace measured in the storage, where there is one with finished trainings.
 
@@ -175,16 +179,18 @@ def rate(
         storage: as given on the command line.
         results: the folder of results, whose storage it is unless one is given.
         jobs: trainings at a time; one a core unless given.
+        objective: what is to be trained; the default one unless given.
         spreads: measure the spread between pairs, too.
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
-    found, measured = REFERENCE, dict[str, Spread]()
+    objective = objective or load_objective()
+    found, measured = Rate(*objective.pace), dict[str, Spread]()
     if url := existing_storage(storage, results):
         from ablation.storage import opened_storage
 
         with opened_storage(url) as opened:
-            found = measured_rate(opened)
-            measured = measured_spreads(opened) if spreads else measured
+            found = measured_rate(opened, objective)
+            measured = measured_spreads(opened, objective) if spreads else measured
     return Pace(found.value, workers, found.source, measured)
 
 

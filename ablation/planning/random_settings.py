@@ -7,8 +7,8 @@ import random
 from typing import Any
 
 from ablation.design.feasibility import infeasible_reason
+from ablation.objective import Setting
 from ablation.space.schema import Factor, Space
-from crnn.network.config import FIELDS, Setting
 
 ATTEMPTS = 20  # draws for each setting that is wanted: some cannot exist or go beyond the limits
 
@@ -21,21 +21,21 @@ def random_settings(space: Space, count: int) -> list[Setting]:
     """
     draw, found = random.Random(0), list[Setting]()
     for _ in range(ATTEMPTS * count):
-        drawn = space.baseline.replace(**{f.name: _value(f, draw) for f in space.factors})
+        drawn = space.baseline.replace(**{f.name: _value(space, f, draw) for f in space.factors})
         base = space.baseline.values()
         setting = drawn.replace(**{name: base[name] for name in space.undrawn(drawn)})
-        if infeasible_reason(space, setting) is None:
+        if not infeasible_reason(space, setting):
             found.append(setting)
         if len(found) == count:
             break
     return found
 
 
-def _value(factor: Factor, draw: random.Random) -> Any:
+def _value(space: Space, factor: Factor, draw: random.Random) -> Any:
     if factor.levels:
         return draw.choice(factor.levels)
     low, high, step = factor.low or 0, factor.high or 0, factor.step
-    whole = FIELDS[factor.name].annotation is int
+    whole = space.objective.fields[factor.name].annotation is int
     if step or (whole and not factor.log):
         places = math.floor((high - low) / (step or 1) + 1e-9)
         value = low + draw.randint(0, places) * (step or 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ablation.errors import UserError
+from ablation.running.executors.base import Executor, Wish
 from ablation.running.request import Request
 from ablation.running.resources import PACK_ON_CUDA, Resources, default_jobs
 from ablation.storage import StorageError
@@ -14,46 +16,68 @@ from ablation.storage.record import Record
 
 
 def run_conditions(
-    request: Request, stored: Record | None, study: str, begun: Record | None, asked: Record
+    request: Request,
+    executor: Executor,
+    stored: Record | None,
+    study: str,
+    begun: Record | None,
+    asked: Record,
 ) -> tuple[Record, Resources]:
     """Device, precision and threads: a study keeps those that it was begun with.
 
     A confirmation is a study of its own: it begins with its search's unless others are asked for.
-    """
-    from ablation.device import DeviceError, pick_device, pick_precision
+    What there is to choose from, the executor's workers say.
 
+    Args:
+        request: what a person asked for.
+        executor: where it will be trained.
+        stored: the record of the study asked for, if there is one.
+        study: what is trained first: that study, or what confirms it.
+        begun: the record of that, if there is one.
+        asked: what the request comes to.
+
+    Raises:
+        UserError: the workers do not have what is asked for, or what the study was begun with.
+    """
     known = begun or stored
-    wish = known.device if known and request.device == "auto" else request.device
-    device = pick_device(wish)
-    if begun:
-        given = {
-            "device": device.type, "precision": request.precision, "threads": request.threads
-        }  # fmt: skip
-        for key, value in given.items():
-            kept = getattr(begun, key)
-            if value not in (None, "auto", kept):
-                raise StorageError(
-                    f"study {study} was begun with {key} {kept}: leave --{key} out, "
-                    "or run it as a study of its own with --study NAME"
-                )
+    device = known.device if known and request.device == "auto" else request.device
     precision = known.precision if known and request.precision == "auto" else request.precision
-    try:
-        precision = pick_precision(precision, device)
-    except DeviceError as error:
-        if known is None or request.precision != "auto":
-            raise
-        raise StorageError(f"study {request.study} was begun in {precision}: {error}") from None
     threads = known.threads if known and request.threads is None else request.threads or 1
-    gpus = _gpus(device.index) if device.type == "cuda" else ()
-    jobs = request.jobs or default_jobs(device.type, gpus, threads)
+    name = request.plan.space.objective.name
+    offer = executor.offer(Wish(name, device, precision, threads))
+    if offer.no_device:
+        raise UserError(offer.no_device)
+    kind, _, index = offer.device.partition(":")
+    if begun:
+        given = {"device": kind, "precision": request.precision, "threads": request.threads}
+        _check_same(study, begun, given)
+    if offer.no_precision:
+        if known is None or request.precision != "auto":
+            raise UserError(offer.no_precision)
+        why = f"study {request.study} was begun in {precision}: {offer.no_precision}"
+        raise StorageError(why)
+    gpus = _visible_gpus(index, len(offer.gpus)) if kind == "cuda" else ()
+    jobs = request.jobs or (1 if request.executor == "debug" else default_jobs(kind, gpus, threads))
+    gpu = offer.gpus[int(index or 0)] if gpus else ""
     record = replace(
         asked,
-        device=device.type,
-        precision=precision,
+        device=kind,
+        precision=offer.precision,
         threads=threads,
-        environments=(environment(_gpu_name(device.index) if gpus else ""),),
+        environments=(environment(gpu),),
     )
-    return record, Resources(device.type, gpus, jobs, threads, pack_size(request.pack, device.type))
+    return record, Resources(kind, gpus, jobs, threads, pack_size(request.pack, kind))
+
+
+def _check_same(study: str, begun: Record, given: Mapping[str, object]) -> None:
+    """Refuse conditions that are not those of a study that was begun."""
+    for key, value in given.items():
+        kept = getattr(begun, key)
+        if value not in (None, "auto", kept):
+            raise StorageError(
+                f"study {study} was begun with {key} {kept}: leave --{key} out, "
+                "or run it as a study of its own with --study NAME"
+            )
 
 
 def pack_size(asked: str, device: str) -> int:
@@ -67,19 +91,15 @@ def pack_size(asked: str, device: str) -> int:
     raise UserError(f"--pack {asked}: takes auto, off, or a number from 1 to 1000")
 
 
-def _gpus(index: int | None) -> tuple[str, ...]:
-    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them: all, or the one asked for."""
-    import torch
+def _visible_gpus(index: str, count: int) -> tuple[str, ...]:
+    """The GPUs to share out, as CUDA_VISIBLE_DEVICES names them: all, or the one asked for.
 
+    Args:
+        index: of the one asked for; empty for all.
+        count: how many CUDA counts.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    every = torch.cuda.device_count()
     # CUDA takes them up to the first that is none: as many as it counts.
-    names = visible.split(",")[:every] if visible else map(str, range(every))
+    names = visible.split(",")[:count] if visible else map(str, range(count))
     gpus = tuple(name.strip() for name in names)
-    return gpus if index is None else (gpus[index],)
-
-
-def _gpu_name(index: int | None) -> str:
-    import torch
-
-    return str(torch.cuda.get_device_name(index or 0))
+    return (gpus[int(index)],) if index else gpus

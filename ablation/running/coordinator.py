@@ -1,8 +1,7 @@
-"""The loop: a slot is free -> the next task -> a worker trains it -> its end is recorded.
+"""The loop: there is room -> the next tasks -> a job of an executor -> their ends are recorded.
 
-The coordinator (this process) alone creates and finishes trials. Each slot has one worker process
-and a pipe each way, and nothing else: no semaphore, no shared memory, no queue that a killed worker
-could leave locked. It loses its own trial only, and its slot is made anew.
+The coordinator (this process) alone creates and finishes trials. Where a job loses its worker, or
+its worker says nothing any more, another one goes on with it, the other jobs undisturbed.
 """
 
 from __future__ import annotations
@@ -11,198 +10,254 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from multiprocessing.connection import wait
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ablation.errors import UserError
 from ablation.files import checkpoint_files, remove
 from ablation.running.events import NAMES, Event, OnTrialEnd
-from ablation.running.executors.local import STARTUP_SECONDS, LocalWorker
+from ablation.running.executors.base import Executor
 from ablation.running.messages import (
     Answer,
     EpochFinished,
     Job,
     JobFinished,
+    JobStarted,
     TrainingContext,
     TrialOutcome,
+    WorkerLost,
 )
 from ablation.running.recording import Recorder
 from ablation.running.resources import Resources
 from ablation.scheduling.source import Source, Task
 from ablation.signals import InterruptedRunError, caught_signals
 
-POLL_SECONDS = 0.2  # seconds between two looks at workers that say nothing
-MAX_WORKER_LOSSES = 3  # of a training whose worker is lost, with no epoch finished between
-IDENTICAL_FAILURES = 5  # failures in a row for the same reason, after which nothing more is begun
+POLL_SECONDS = 0.2  # between two looks at workers that say nothing
+MAX_WORKER_LOSSES = 3  # of a training, with no epoch finished between
+IDENTICAL_FAILURES = 5  # in a row, numbers aside, after which nothing more is begun
 NUMBER = re.compile(r"-?\d[\d.]*(e[+-]?\d+)?|-?\b(nan|inf)\b")  # in a failure's reason
-STALL_EPOCHS = 10  # usual epochs that a worker may say nothing
-STALL_SECONDS = 120.0  # seconds that it may at least
-SUSPEND_SECONDS = (
-    3.0  # seconds between two looks from which on this process has been stopped itself
-)
 
 
-def run(
-    source: Source,
-    place: TrainingContext,
-    recorder: Recorder,
-    machine: Resources,
-    on_event: Callable[[Event], None],
-    deadline: float | None = None,
-    on_trial_end: OnTrialEnd = lambda task, outcome: None,
-    check: Callable[[], None] = lambda: None,
-) -> str:
-    """Train what `source` gives until there is nothing left.
+@dataclass(frozen=True)
+class Patience:
+    """How long a worker may say nothing before it is given up.
 
-    Args:
-        source: gives the tasks and records their ends.
-        place: what all trainings have in common.
-        recorder: writes the epochs that workers tell of to the storage.
-        machine: device, jobs and threads.
-        on_event: told of everything that happens.
-        deadline: nothing new starts after this (`time.monotonic`).
-        on_trial_end: told how a training ended before its trial does, while things can be added
-            to it.
-        check: called before anything is written; what it raises stops the run.
-
-    Returns:
-        Why nothing more was begun, where that is because all failed alike; else empty.
-
-    Raises:
-        InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and the
-            next run takes them up again.
-        UserError: the disk is full, or the storage cannot be written; likewise.
+    Attributes:
+        startup: seconds that it may before its job has begun: it imports torch, from a cold disk.
+        stall: seconds that it may at least from then on.
+        epochs: or so many of the longest epochs so far.
+        suspend: seconds between two looks from which on this process has been stopped itself, and
+            its workers perhaps with it: such a time counts for nothing.
     """
-    slots = [LocalWorker(number, machine) for number in range(machine.jobs)]
-    dispatcher = Coordinator(source, place, recorder, on_event, on_trial_end, check)
-    looked = time.monotonic()
-    try:
-        with caught_signals() as caught:
-            while not caught:
-                for slot in slots:
-                    late = deadline is not None and time.monotonic() > deadline
-                    if not slot.tasks and not late and not dispatcher.hopeless:
-                        dispatcher.hand_out(slot)
-                busy = [slot for slot in slots if slot.tasks]
-                if not busy:
-                    return dispatcher.reasons[-1] if dispatcher.hopeless else ""
-                wait([slot.inbox for slot in busy], timeout=POLL_SECONDS)
-                turn, looked = time.monotonic() - looked, time.monotonic()
-                for slot in busy:
-                    if (
-                        turn < SUSPEND_SECONDS
-                    ):  # else its worker may have been stopped with this process
-                        slot.silence += turn
-                    dispatcher.attend(slot)
-            raise InterruptedRunError(caught[0])
-    finally:
-        for slot in slots:
-            slot.close()
+
+    startup: float = 600.0
+    stall: float = 120.0
+    epochs: int = 10
+    suspend: float = 3.0
+
+
+@dataclass
+class _Running:
+    """A job under way.
+
+    Attributes:
+        job: it.
+        place: of the line that shows it, from 0.
+        losses: how many workers it has lost since an epoch of it ended.
+        started: whether its worker has begun it.
+        silence: seconds since its worker said anything, those aside in which this process was
+            stopped.
+        heard: whether its worker has said anything since the last look.
+    """
+
+    job: Job
+    place: int
+    losses: int = 0
+    started: bool = False
+    silence: float = 0.0
+    heard: bool = field(default=False)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What is trained."""
+        return self.job.tasks
 
 
 class Coordinator:
-    """Between the source of tasks and the slots: hands out, listens, records how it ended."""
+    """Between the source of tasks and an executor: hands out, listens, records how it ended.
+
+    Args:
+        source: gives the tasks and records their ends.
+        executor: trains them; it is open.
+        context: what all trainings have in common.
+        recorder: writes the epochs that workers tell of to the storage.
+        resources: device, threads, and how many trainings a job has at most.
+        on_event: told of everything that happens.
+        deadline: nothing new starts after this (`time.monotonic`).
+        on_trial_end: told how a training ended before its trial does, while things can be added to
+            it.
+        check: called before anything is written; what it raises stops the run.
+        patience: how long workers may say nothing.
+    """
 
     def __init__(
         self,
         source: Source,
-        place: TrainingContext,
+        executor: Executor,
+        context: TrainingContext,
         recorder: Recorder,
+        resources: Resources,
         on_event: Callable[[Event], None],
-        on_trial_end: OnTrialEnd,
+        deadline: float | None = None,
+        on_trial_end: OnTrialEnd = lambda task, outcome: None,
         check: Callable[[], None] = lambda: None,
+        patience: Patience = Patience(),  # it never changes
     ) -> None:
-        self.source, self.place, self.recorder = source, place, recorder
+        self.source, self.executor, self.context = source, executor, context
+        self.recorder, self.resources, self.patience = recorder, resources, patience
         self.on_event, self.on_trial_end, self.check = on_event, on_trial_end, check
+        self.deadline = deadline
+        self.running: dict[str, _Running] = {}  # by the token of its job
         self.usual = 0.0  # seconds of the longest epoch so far
         self.reasons: list[str] = []  # of the failures since the last training that did not fail
 
+    def run(self) -> str:
+        """Train what the source gives until there is nothing left.
+
+        Returns:
+            Why nothing more was begun, where that is because all failed alike; else empty.
+
+        Raises:
+            InterruptedRunError: Ctrl-C or SIGTERM; the trials being trained are left RUNNING, and
+                the next run takes them up again.
+            UserError: the disk is full, or the storage cannot be written; likewise.
+        """
+        looked = time.monotonic()
+        with caught_signals() as caught:
+            while not caught:
+                self.hand_out()
+                if not self.running:
+                    return self.reasons[-1] if self.is_hopeless else ""
+                self.executor.poll(POLL_SECONDS, self.handle)
+                turn, looked = time.monotonic() - looked, time.monotonic()
+                self.give_up_silent(turn)
+            raise InterruptedRunError(caught[0])
+
     @property
-    def hopeless(self) -> bool:
+    def is_hopeless(self) -> bool:
         """Whether the last trainings all failed alike, but for numbers in the reason."""
         last = [NUMBER.sub("#", reason) for reason in self.reasons[-IDENTICAL_FAILURES:]]
         return len(last) == IDENTICAL_FAILURES and len(set(last)) == 1
 
-    def hand_out(self, slot: LocalWorker) -> None:
-        """Give a slot its next tasks, where there are any."""
+    def hand_out(self) -> None:
+        """Give the executor what it has room for, as long as there is something to train."""
+        while len(self.running) < self.executor.capacity:
+            late = self.deadline is not None and time.monotonic() > self.deadline
+            if late or self.is_hopeless:
+                return
+            self.check()
+            task = self.source.next()
+            if task is None:
+                return
+            tasks = [task, *self.source.packed_with(task, self.resources.pack - 1)]
+            taken = {running.place for running in self.running.values()}
+            place = next(n for n in range(self.executor.capacity) if n not in taken)
+            running = self._begin(tasks, place)
+            for each in tasks:
+                self._tell(running, "started", each)
+
+    def _begin(self, tasks: list[Task], place: int, losses: int = 0) -> _Running:
+        """Hand tasks to a worker, with a claim of their own."""
+        job = Job(tasks, self.context, uuid.uuid4().hex)
+        if path := self.context.checkpoint(tasks, job.token):
+            _take_over(path, tasks[0].number)
+        running = self.running[job.token] = _Running(job, place, losses)
+        self.executor.submit(job)
+        return running
+
+    def _tell(self, running: _Running, what: str, task: Task, detail: object = None) -> None:
+        self.on_event(Event(what, running.place, task, self.source.progress, detail))
+
+    def handle(self, token: str, message: object) -> Answer | None:
+        """Take a message of a job's worker; the answer, where it was a question."""
+        running = self.running.get(token)
+        if running is None:  # it was given up
+            return None
+        running.silence, running.heard = 0.0, True
+        if isinstance(message, JobStarted):
+            running.started = True
+        elif isinstance(message, EpochFinished):
+            return self._record(running, message)
+        elif isinstance(message, JobFinished):
+            self._finish(running, message.outcomes)
+        elif isinstance(message, WorkerLost):
+            self._again(running, self._loss(message.reason))
+        else:
+            self._tell(running, NAMES[type(message)], running.tasks[0], message)
+        return None
+
+    def _record(self, running: _Running, message: EpochFinished) -> Answer | None:
+        self.usual = max(self.usual, message.epoch.seconds * len(running.tasks))
+        running.losses = running.losses if message.again else 0
+        what, task = "resumed" if message.again else "epoch", running.tasks[message.member]
         self.check()
-        if task := self.source.next():
-            slot.tasks = [task, *self.source.packed_with(task, slot.machine.pack - 1)]
-            slot.losses = 0
-            self._begin(slot)
-            for task in slot.tasks:
-                self._tell(slot, "started", task)
+        prune = self.recorder.record(task, message.epoch)
+        self._tell(running, what, task, message.epoch)
+        return Answer(prune) if message.asks else None
 
-    def _begin(self, slot: LocalWorker) -> None:
-        """Hand its tasks to a slot's worker, with a claim of their own."""
-        order = Job(slot.tasks, self.place, uuid.uuid4().hex)
-        if path := self.place.checkpoint(order.tasks, order.token):
-            _take_over(path, slot.tasks[0].number)
-        slot.begin(order)
+    def give_up_silent(self, turn: float) -> None:
+        """Give up the jobs whose workers have said nothing for too long.
 
-    def _tell(self, slot: LocalWorker, what: str, task: Task, detail: object = None) -> None:
-        self.on_event(Event(what, slot.number, task, self.source.progress, detail))
+        Args:
+            turn: seconds since the last look.
+        """
+        for running in list(self.running.values()):
+            if not running.heard and turn < self.patience.suspend:
+                running.silence += turn
+            running.heard = False
+            stall = max(self.patience.stall, self.patience.epochs * self.usual)
+            if running.silence >= (stall if running.started else self.patience.startup):
+                self._again(running, self._loss("it said nothing any more"))
 
-    def attend(self, slot: LocalWorker) -> None:
-        """Pass on what a worker said; record its tasks' ends where they have ended."""
-        outcomes: list[TrialOutcome] | None = None
-        for message in slot.messages():
-            if isinstance(message, JobFinished):
-                outcomes = message.outcomes
-            else:
-                self._pass_on(slot, message)
-        patience = max(STALL_SECONDS, STALL_EPOCHS * self.usual) if slot.spoken else STARTUP_SECONDS
-        if outcomes is None and not slot.dead and slot.silence < patience:
-            return
-        if outcomes is None:
-            reason = "killed, or out of memory" if slot.dead else "it said nothing any more"
-            self._again(slot, f"lost its worker process {MAX_WORKER_LOSSES} times ({reason})")
-        elif any(outcome.state == "DISK" for outcome in outcomes):
+    def _loss(self, reason: str) -> str:
+        return f"lost its worker process {MAX_WORKER_LOSSES} times ({reason})"
+
+    def _finish(self, running: _Running, outcomes: list[TrialOutcome]) -> None:
+        """Record the ends of a job's tasks; those that memory was short for are tried again.
+
+        Raises:
+            UserError: the disk is full, or a person must correct something first.
+        """
+        if any(outcome.state == "DISK" for outcome in outcomes):
             raise UserError(
                 f"no space left on the disk of the results or the storage: {_reasons(outcomes)}; "
                 "free some, then the same command goes on"
             )
-        elif stops := [outcome for outcome in outcomes if outcome.state == "STOP"]:
+        if stops := [outcome for outcome in outcomes if outcome.state == "STOP"]:
             raise UserError(f"{_reasons(stops)}; then the same command goes on")
-        else:
-            self._end_or_again(slot, outcomes)
-
-    def _pass_on(self, slot: LocalWorker, message: object) -> None:
-        if isinstance(message, EpochFinished):
-            self.usual = max(self.usual, message.epoch.seconds * len(slot.tasks))
-            slot.losses = slot.losses if message.again else 0
-            what, task = "resumed" if message.again else "epoch", slot.tasks[message.member]
-            self.check()
-            prune = self.recorder.record(task, message.epoch)
-            if message.asks:
-                slot.answer(Answer(prune))
-            self._tell(slot, what, task, message.epoch)
-        else:
-            self._tell(slot, NAMES[type(message)], slot.tasks[0], message)
-
-    def _end_or_again(self, slot: LocalWorker, outcomes: list[TrialOutcome]) -> None:
-        """Record the ends of its tasks; those that memory was short for are tried again."""
-        ends = list(zip(slot.tasks, outcomes, strict=True))
+        ends = list(zip(running.tasks, outcomes, strict=True))
         short = [(task, outcome) for task, outcome in ends if outcome.state == "MEMORY"]
-        self._end(slot, [end for end in ends if end[1].state != "MEMORY"])
+        self._end(running, [end for end in ends if end[1].state != "MEMORY"])
         if short:
-            slot.tasks = [task for task, _ in short]
             reasons = _reasons([outcome for _, outcome in short])
-            self._again(slot, f"out of memory {MAX_WORKER_LOSSES} times: {reasons}")
+            why = f"out of memory {MAX_WORKER_LOSSES} times: {reasons}"
+            self._again(running, why, [task for task, _ in short])
 
-    def _again(self, slot: LocalWorker, reason: str) -> None:
+    def _again(self, running: _Running, reason: str, tasks: list[Task] | None = None) -> None:
         """A new worker goes on with the tasks, unless too many have been lost."""
-        slot.losses += 1
-        slot.renew()  # which gives back the memory of the old one
-        if slot.losses < MAX_WORKER_LOSSES:
-            self._begin(slot)
+        tasks = running.tasks if tasks is None else tasks
+        self.executor.cancel(running.job.token)  # which gives back its worker's memory
+        self.running.pop(running.job.token, None)
+        losses = running.losses + 1
+        if losses < MAX_WORKER_LOSSES:
+            self._begin(tasks, running.place, losses)
             return
-        failed = TrialOutcome("FAIL", None, {"failure": reason, "fused": len(slot.tasks)})
-        self._end(slot, [(task, failed) for task in slot.tasks])
+        failed = TrialOutcome("FAIL", None, {"failure": reason, "fused": len(tasks)})
+        self._end(running, [(task, failed) for task in tasks])
 
-    def _end(self, slot: LocalWorker, ends: list[tuple[Task, TrialOutcome]]) -> None:
-        slot.tasks = []
-        machine = {"device": slot.machine.device, "threads": slot.machine.threads}
+    def _end(self, running: _Running, ends: list[tuple[Task, TrialOutcome]]) -> None:
+        self.running.pop(running.job.token, None)
+        machine = {"device": self.resources.device, "threads": self.resources.threads}
         for task, outcome in ends:
             self.check()
             found = {**machine, **outcome.attributes}
@@ -210,9 +265,9 @@ class Coordinator:
             self.source.finish(task, outcome.state, outcome.value, found)
             failed = outcome.state == "FAIL" and "diverged" not in found  # that is an end
             self.reasons = [*self.reasons, str(found["failure"])] if failed else []
-            self._tell(slot, "ended", task, outcome)
-            if self.place.checkpoints:
-                for path in checkpoint_files(self.place.checkpoints, task.number):
+            self._tell(running, "ended", task, outcome)
+            if self.context.checkpoints:
+                for path in checkpoint_files(self.context.checkpoints, task.number):
                     remove(path)
 
 

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optuna.storages import RDBStorage
@@ -19,8 +19,11 @@ from ablation.errors import UserError, one_line
 from ablation.files import DAMAGED, checkpoint_number, remove
 from ablation.folders import check_name, study_folder
 from ablation.running.conditions import pack_size, run_conditions
-from ablation.running.coordinator import IDENTICAL_FAILURES, run
+from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator
 from ablation.running.events import Event, OnTrialEnd
+from ablation.running.executors.base import Executor
+from ablation.running.executors.debug import DebugExecutor
+from ablation.running.executors.local import LocalExecutor
 from ablation.running.messages import TrainingContext
 from ablation.running.recording import Recorder
 from ablation.running.request import Request
@@ -54,11 +57,36 @@ Display = Callable[[str], AbstractContextManager[OnEvent]]
 View = Callable[[str], AbstractContextManager[OnTrialEnd]]
 
 
+EXECUTORS: dict[str, type[Executor]] = {"local": LocalExecutor, "debug": DebugExecutor}
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What a run trains and tells with.
+
+    Attributes:
+        executor: open.
+        resources: what it was opened with.
+        data: where the objective's data are.
+        display: makes the context that the events of a stage are shown in, given its name.
+        say: told of what happens before and between the trainings.
+        view: makes the context in which the ends of a stage's trials are told, given its name.
+    """
+
+    executor: Executor
+    resources: Resources
+    data: Path
+    display: Display
+    say: Callable[[str], None]
+    view: View
+
+
 def launch(
     request: Request,
     display: Display,
     say: Callable[[str], None],
     view: View = lambda study: nullcontext(lambda task, outcome: None),
+    executor: Executor | None = None,
 ) -> Progress:
     """Train what the study lacks; of a search, then what confirms it.
 
@@ -68,6 +96,7 @@ def launch(
         say: told of what happens before and between the trainings.
         view: makes the context in which the ends of a stage's trials are told to whoever shows
             it, given its name; only where there is something to train.
+        executor: trains, and is closed at the end; the one that the request names unless given.
 
     Returns:
         How far the study is, all its stages together.
@@ -85,20 +114,33 @@ def launch(
         _say_what_diverged(request, progress, say)
         return progress
     study, begun = _trains(request, stored, asked)
-    conditions, machine = run_conditions(request, stored, study, begun, asked)
-    data = _prepare_data(request, say)
-    with _storage(request, say) as storage, lock(storage, request.study) as held:
-        if why := second_name(storage):
-            if stored is None:
-                raise StorageError(why)
-            say(f"Note: {why}")
+    executor = executor or EXECUTORS[request.executor]()
+    try:
+        conditions, resources = run_conditions(request, executor, stored, study, begun, asked)
+        data = request.plan.space.objective.prepare(request.data, say)
+        executor.open(resources)
+        means = _Means(executor, resources, data, display, say, view)
         record = conditions if study == request.study else asked
+        return _train(request, record, conditions, is_new=stored is None, means=means)
+    finally:
+        executor.close()
+
+
+def _train(
+    request: Request, record: Record, conditions: Record, *, is_new: bool, means: _Means
+) -> Progress:
+    """Begin the study or go on with it, and train all its stages."""
+    with _storage(request, means.say) as storage, lock(storage, request.study) as held:
+        if why := second_name(storage):
+            if is_new:
+                raise StorageError(why)
+            means.say(f"Note: {why}")
         present = find_record(storage, request.study)
         record = _merged(storage, request, present, record)
         if present is None:
             record = replace(record, identity=uuid.uuid4().hex)
         save_study(storage, request.study, record.attributes())
-        training = _Training(request, storage, held.check, machine, data, display, say, view)
+        training = _Training(request, storage, held.check, means)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
             return total + _confirm(training, request, conditions)
@@ -162,41 +204,36 @@ class _Training:
     """Trains what a study of the storage lacks, under the conditions of this run."""
 
     def __init__(
-        self,
-        request: Request,
-        storage: RDBStorage,
-        check: Callable[[], None],
-        machine: Resources,
-        data: Path,
-        display: Display,
-        say: Callable[[str], None],
-        view: View,
+        self, request: Request, storage: RDBStorage, check: Callable[[], None], means: _Means
     ) -> None:
-        self.request, self.storage, self.check = request, storage, check
-        self.machine, self.data = machine, data
-        self.display, self.say, self.view = display, say, view
+        self.request, self.storage, self.check, self.means = request, storage, check, means
+        self.say = means.say
         self.deadline: float | None = None  # from the first stage's beginning on
 
     def run(self, study: str, record: Record, retry_failed: bool) -> Progress:
         """Train what `study` lacks; failures once more, if wished."""
+        means = self.means
         folder = study_folder(self.request.results, study).absolute()
         checkpoints = folder / "checkpoints"
         weights = folder / "weights" if self.request.keep_weights else None
-        place = TrainingContext(self.data, self.machine.device, checkpoints, weights)
+        objective = record.plan.space.objective
+        context = TrainingContext(
+            means.data, objective.name, means.resources.device, checkpoints, weights
+        )
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         with _unless_gone(self.storage, study):
             source = _source(self.storage, request, study, record)
         _say_what_diverged(request, source.progress, self.say)
-        recorder = Recorder(self.storage, study)
-        with self.display(study) as on_event, self.view(study) as on_trial_end:
+        recorder = Recorder(self.storage, study, objective.metric)
+        with means.display(study) as on_event, means.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
             with _unless_gone(self.storage, study):
-                why = run(
-                    source, place, recorder, self.machine, on_event, self.deadline, on_trial_end,
-                    self.check,
-                )  # fmt: skip
+                why = Coordinator(
+                    source, means.executor, context, recorder, means.resources, on_event,
+                    self.deadline, on_trial_end, self.check,
+                ).run()  # fmt: skip
         self._tidy(study, checkpoints)
         if why:
             self.say(
@@ -327,10 +364,3 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
             progress += _source(storage, request, study, kept).progress
     progress.idle = progress.all_ended
     return progress if progress.idle else None
-
-
-def _prepare_data(request: Request, say: Callable[[str], None]) -> Path:
-    from crnn.data.fashion_mnist import data_folder, prepare
-
-    prepare(request.data, say)
-    return data_folder(request.data)

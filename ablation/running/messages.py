@@ -10,10 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.files import checkpoint_file
+from ablation.objective import DEFAULT
 
 if TYPE_CHECKING:
+    from ablation.objective import Epoch
     from ablation.scheduling.source import Task
-    from crnn.training.results import Epoch
+
+
+@dataclass(frozen=True)
+class JobStarted:
+    """Word from a worker: it has its job, and everything that it imports for it."""
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """Word of an executor: a job has lost its worker, for this reason."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -58,13 +71,15 @@ class TrainingContext:
     """What all trainings of a run have in common.
 
     Attributes:
-        data: the folder of the decoded images.
+        data: what the objective's data are prepared in.
+        objective: what is trained, by its name.
         device: where to train.
         checkpoints: the folder for trainings under way; None to write none.
         weights: the folder in which to keep the final weights; None to keep none.
     """
 
     data: Path
+    objective: str = DEFAULT
     device: str = "cpu"
     checkpoints: Path | None = None
     weights: Path | None = None
@@ -104,12 +119,12 @@ class Job:
 
     Attributes:
         tasks: the trainings.
-        place: what they have in common with all others of the run.
+        context: what they have in common with all others of the run.
         token: of the claim on them, fresh each time that they are handed out.
     """
 
     tasks: list[Task]
-    place: TrainingContext
+    context: TrainingContext
     token: str
 
 

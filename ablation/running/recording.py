@@ -15,7 +15,7 @@ from ablation.scheduling.source import Task
 from ablation.storage import report_steps, reported_steps
 
 if TYPE_CHECKING:
-    from crnn.training.results import Epoch
+    from ablation.objective import Epoch, Metric
 
 
 class Recorder:
@@ -24,14 +24,15 @@ class Recorder:
     Args:
         storage: where the study is.
         study: its name.
+        metric: what decides.
     """
 
-    def __init__(self, storage: RDBStorage, study: str) -> None:
-        self.storage, self.study = storage, study
+    def __init__(self, storage: RDBStorage, study: str, metric: Metric) -> None:
+        self.storage, self.study, self.metric = storage, study, metric
         self._earlier: dict[int, int] = {}  # by trial: the last epoch that an earlier run reported
 
     def record(self, task: Task, epoch: Epoch) -> bool:
-        """Report an epoch's validation accuracy, unless the storage has it.
+        """Report an epoch's metric, unless the storage has it.
 
         The pruner is not asked about the last epoch, nor about those before the last one that an
         earlier run reported: that run went on after them.
@@ -45,9 +46,9 @@ class Recorder:
         if task.pruner and task.trial_id not in self._earlier:
             steps = reported_steps(self.storage, task.trial_id)
             self._earlier[task.trial_id] = max(steps, default=0)
-        report_steps(self.storage, task.trial_id, {epoch.epoch: epoch.val_accuracy})
-        epochs = task.setting.train.epochs
-        if task.pruner is None or not self._earlier[task.trial_id] <= epoch.epoch < epochs:
+        report_steps(self.storage, task.trial_id, {epoch.number: epoch.figures[self.metric.name]})
+        epochs = task.epochs
+        if task.pruner is None or not self._earlier[task.trial_id] <= epoch.number < epochs:
             return False
         study = optuna.load_study(
             study_name=self.study,

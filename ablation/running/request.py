@@ -29,6 +29,7 @@ class Request:
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
         keep_weights: keep the final weights of what is trained.
+        executor: where to train: ``local`` or ``debug``.
     """
 
     plan: Plan
@@ -47,6 +48,7 @@ class Request:
     retry_failed: bool = False
     timeout: float | None = None
     keep_weights: bool = False
+    executor: str = "local"
 
     @property
     def confirms(self) -> bool:

@@ -6,21 +6,31 @@ wakes up late can change nothing but a checkpoint of its own.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablation.files import disk_full, set_aside, too_large, trial_file
+from ablation.errors import UserError
+from ablation.files import disk_full, too_large, trial_file
+from ablation.objective import (
+    DivergedError,
+    Epoch,
+    Objective,
+    Pack,
+    Result,
+    StopRunError,
+    load_objective,
+)
 from ablation.quiet import silence_warnings
+from ablation.running.executors.base import Offer, Wish
 from ablation.running.messages import (
     Answer,
     BatchProgress,
@@ -28,26 +38,17 @@ from ablation.running.messages import (
     EpochFinished,
     Job,
     JobFinished,
+    JobStarted,
     PackHalved,
     TrialOutcome,
 )
+from ablation.scheduling.source import Task
 
-if TYPE_CHECKING:
-    from ablation.running.messages import TrainingContext
-    from ablation.scheduling.source import Task
-    from crnn.data.fashion_mnist import FashionMNIST
-    from crnn.training.results import DivergedError, Epoch, Result, TrainingState
-
-PROGRESS_INTERVAL = 0.25  # seconds between two words on the batches done
-OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
+PROGRESS_SECONDS = 0.25  # between two messages on the batches done
 
 
 class _PrunedError(Exception):
     """The pruner stops this training."""
-
-
-_orders: Connection | None = None
-_channel: Connection | None = None
 
 
 def serve(orders: Connection, channel: Connection, parent: int, threads: int) -> None:
@@ -56,22 +57,52 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
     Ctrl-C is left to the coordinator.
 
     Args:
-        orders: where each `Job` comes from, and each `Answer` to a question meanwhile.
-        channel: where words on it go, an `JobFinished` at the end of each order.
+        orders: where each `Wish` and each `Job` comes from, and each `Answer` to a question
+            meanwhile.
+        channel: where the `Offer` goes, and of a job a `JobStarted`, messages on it and a
+            `JobFinished`.
         parent: the coordinator's process number.
-        threads: for PyTorch.
+        threads: of its trainings.
     """
-    global _orders, _channel
-    _orders, _channel = orders, channel
     silence_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    import torch
 
-    torch.set_num_threads(threads)
+    def ask(message: object) -> Answer:
+        channel.send(message)
+        return _answer(orders.recv())
+
     with suppress(EOFError, BrokenPipeError):  # the coordinator has hung up
         while True:
-            _send(JobFinished(work(orders.recv())))
+            message = orders.recv()
+            if isinstance(message, Wish):
+                channel.send(find_offer(message))
+                continue
+            objective = load_objective(message.context.objective)
+            worker = Worker(objective, threads, channel.send, ask)
+            channel.send(JobStarted())
+            channel.send(JobFinished(worker.work(message)))
+
+
+def find_offer(wish: Wish) -> Offer:
+    """What this process has of what is wished for."""
+    objective = load_objective(wish.objective)
+    gpus = tuple(objective.gpu_names())
+    try:
+        device = objective.pick_device(wish.device)
+    except UserError as error:
+        return Offer(gpus=gpus, no_device=str(error))
+    try:
+        precision = objective.pick_precision(wish.precision, device)
+    except UserError as error:
+        return Offer(device, gpus=gpus, no_precision=str(error))
+    return Offer(device, precision, gpus)
+
+
+def _answer(answer: object) -> Answer:
+    if not isinstance(answer, Answer):
+        raise TypeError(f"an answer was due, not {type(answer).__name__}")
+    return answer
 
 
 def _die_with(parent: int) -> None:
@@ -81,258 +112,155 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(order: Job) -> list[TrialOutcome]:
-    """Train a replicate, or several side by side.
-
-    What goes wrong in it comes back as an outcome, not as an exception.
+class Worker:
+    """Trains jobs of one objective, and tells of them.
 
     Args:
-        order: what to train, and where.
-
-    Returns:
-        An outcome for each of its tasks.
+        objective: what is trained.
+        threads: of its trainings.
+        send: takes each message.
+        ask: takes a message that is a question, and gives the answer.
     """
-    tasks = order.tasks
-    epochs: list[list[Epoch]] = [[] for _ in tasks]
 
-    def on_epoch(member: int, epoch: Epoch, again: bool) -> None:
-        if any(seen.epoch == epoch.epoch for seen in epochs[member]):
+    def __init__(
+        self,
+        objective: Objective,
+        threads: int,
+        send: Callable[[object], None],
+        ask: Callable[[object], Answer],
+    ) -> None:
+        self.objective, self.threads, self.send, self.ask = objective, threads, send, ask
+        objective.begin_worker(threads)
+
+    def work(self, job: Job) -> list[TrialOutcome]:
+        """Train a job's tasks; what goes wrong in it comes back as an outcome, not as an exception.
+
+        Returns:
+            An outcome for each of its tasks.
+        """
+        told: list[list[Epoch]] = [[] for _ in job.tasks]
+        try:
+            return self._train(job, 0, told)
+        except _PrunedError:  # of a search, whose trials are trained alone
+            (epochs,) = told
+            value = epochs[-1].figures[self.objective.metric.name]
+            return [TrialOutcome("PRUNED", value, _history(epochs, 1))]
+        except Exception as error:
+            return [_failed(error, epochs, len(job.tasks)) for epochs in told]
+
+    def _train(self, job: Job, first: int, told: list[list[Epoch]]) -> list[TrialOutcome]:
+        """Train side by side, or in halves where that does not fit into memory.
+
+        What goes wrong in a half is the outcome of that half alone.
+
+        Args:
+            job: what is trained.
+            first: the place of its first task among those that were handed over.
+            told: by task that was handed over, the epochs that the coordinator knows.
+        """
+        count, listener = len(job.tasks), _Listener(self, job.tasks, first, told)
+        try:
+            results = self.objective.train(self._pack(job), listener)
+        except _PrunedError:
+            raise
+        except Exception as error:
+            if count == 1 or not _out_of_memory(error):
+                return [_failed(error, epochs, count) for epochs in listener.epochs]
+        else:
+            ends = zip(results, listener.epochs, strict=True)
+            return [self._ended(result, epochs, count) for result, epochs in ends]
+        self.objective.release_memory()  # only here, where nothing holds the failed network
+        self.send(PackHalved(count))
+        half = count // 2
+        return [
+            *self._train(replace(job, tasks=job.tasks[:half]), first, told),
+            *self._train(replace(job, tasks=job.tasks[half:]), first + half, told),
+        ]
+
+    def _pack(self, job: Job) -> Pack:
+        context = job.context
+        kept = context.weights
+        return Pack(
+            members=[(task.setting, task.seed) for task in job.tasks],
+            data=context.data,
+            device=context.device,
+            threads=self.threads,
+            score=job.tasks[0].score,
+            checkpoint=context.checkpoint(job.tasks, job.token),
+            weights=[kept / trial_file(task.number) for task in job.tasks] if kept else [],
+        )
+
+    def _ended(
+        self, result: Result | DivergedError, epochs: list[Epoch], packed: int
+    ) -> TrialOutcome:
+        if isinstance(result, DivergedError):
+            return _failed(result, epochs, packed)
+        found = {"seconds": result.seconds, **_history(epochs, packed), **result.scores}
+        return TrialOutcome("COMPLETE", epochs[-1].figures[self.objective.metric.name], found)
+
+
+class _Listener:
+    """Passes on what a pack, or a part of one, tells; each epoch once.
+
+    Attributes:
+        epochs: by member, those that it has told of.
+    """
+
+    def __init__(
+        self, worker: Worker, tasks: list[Task], first: int, told: list[list[Epoch]]
+    ) -> None:
+        self.worker, self.tasks, self.first, self.told = worker, tasks, first, told
+        self.epochs: list[list[Epoch]] = [[] for _ in tasks]
+        self.sent = 0.0  # when batches were last told of
+
+    def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
+        """Tell of an epoch, and end the training where the pruner says so."""
+        self.epochs[place].append(epoch)
+        told = self.told[self.first + place]
+        if any(earlier.number == epoch.number for earlier in told):
             return  # begun anew after a split
-        epochs[member].append(epoch)
-        task = tasks[member]
-        asks = task.pruner is not None and epoch.epoch < task.setting.train.epochs
-        _send(EpochFinished(member, epoch, again, asks))
-        if asks and _answer().prune:
+        told.append(epoch)
+        task = self.tasks[place]
+        asks = task.pruner is not None and epoch.number < task.epochs
+        message = EpochFinished(self.first + place, epoch, again, asks)
+        if not asks:
+            self.worker.send(message)
+        elif self.worker.ask(message).prune:
             raise _PrunedError
 
-    try:
-        return _train(tasks, 0, order.place, order.token, on_epoch)
-    except _PrunedError:  # of a search, whose trials are trained alone
-        return [TrialOutcome("PRUNED", epochs[0][-1].val_accuracy, _history(epochs[0], 1))]
-    except Exception as error:
-        return [_failed(error, seen, len(tasks)) for seen in epochs]
+    def on_batch(self, epoch: int, done: int, of: int) -> None:
+        """Tell of batches, some times a second at most."""
+        if done == of or time.monotonic() - self.sent >= PROGRESS_SECONDS:
+            self.sent = time.monotonic()
+            self.worker.send(BatchProgress(epoch, done, of))
+
+    def on_damaged(self, path: Path) -> None:
+        """Tell of a checkpoint that was of no use."""
+        self.worker.send(CheckpointDamaged(path))
 
 
-def _train(
-    tasks: list[Task],
-    first: int,
-    place: TrainingContext,
-    token: str,
-    on_epoch: Callable[[int, Epoch, bool], None],
-) -> list[TrialOutcome]:
-    """Train side by side, or in halves where that does not fit into memory.
-
-    What goes wrong in a half is the outcome of that half alone.
-
-    Args:
-        tasks: what is trained.
-        first: the number of the first of them among those that were handed over.
-        place: where.
-        token: of the claim on all that were handed over.
-        on_epoch: told of each epoch, and whether an earlier worker trained it.
-    """
-    import torch
-
-    from crnn.data.fashion_mnist import check_unchanged
-    from crnn.training.checkpoint import write_checkpoint
-    from crnn.training.results import StateError
-    from crnn.training.train import train_packed
-
-    last, path, own = 0.0, place.checkpoint(tasks, token), _marks(tasks, place.device)
-
-    def on_batch(epoch: int, done: int, of: int) -> None:
-        nonlocal last
-        if done == of or time.monotonic() - last >= PROGRESS_INTERVAL:
-            last = time.monotonic()
-            _send(BatchProgress(epoch, done, of))
-
-    epochs: list[list[Epoch]] = [[] for _ in tasks]
-
-    def told(member: int, epoch: Epoch, again: bool = False) -> None:
-        if not again:
-            check_unchanged(place.data)
-        epochs[member].append(epoch)
-        on_epoch(first + member, epoch, again)
-
-    def on_state(state: TrainingState) -> None:
-        check_unchanged(place.data)  # what it was trained on is in the checkpoint for good
-        if path:
-            with _placed():
-                write_checkpoint(path, state, own)
-
-    def on_resume(state: TrainingState) -> None:
-        for member, seen in enumerate(state.epochs):
-            for epoch in seen:
-                told(member, epoch, again=True)
-
-    def trained(resume_from: TrainingState | None) -> list[Result | DivergedError]:
-        results = train_packed(
-            [(task.setting, task.seed) for task in tasks],
-            _data(place.data),
-            device=place.device,
-            score_test=tasks[0].score_test,
-            on_epoch=told,
-            on_batch=on_batch,
-            resume_from=resume_from,
-            on_resume=on_resume,
-            on_state=on_state,
-        )
-        check_unchanged(place.data)
-        return results
-
-    try:
-        try:
-            results = trained(_earlier(path, own))
-        except StateError:  # whole, but not of this training
-            if path is None:
-                raise
-            with _placed():
-                _send(CheckpointDamaged(set_aside(path)))
-            results = trained(None)
-    except _PrunedError:
-        raise
-    except Exception as error:
-        error = _cause(error, place.data)
-        if len(tasks) == 1 or not _out_of_memory(error):
-            return [_failed(error, seen, len(tasks)) for seen in epochs]
-    else:
-        if place.weights:
-            _keep(tasks, results, place.weights)
-        ends = zip(results, epochs, strict=True)
-        return [_ended(result, seen, len(tasks)) for result, seen in ends]
-    torch.cuda.empty_cache()  # only here, where nothing holds the failed network any more
-    _send(PackHalved(len(tasks)))
-    half = len(tasks) // 2
-    return [
-        *_train(tasks[:half], first, place, token, on_epoch),
-        *_train(tasks[half:], first + half, place, token, on_epoch),
-    ]
-
-
-class _PlaceError(Exception):
-    """The folder of the checkpoints is none, or may not be written."""
-
-
-@contextmanager
-def _placed() -> Iterator[None]:
-    """No fault of a training: what is wrong with the place of its checkpoint."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in OF_FOLDERS:
-            raise
-        raise _PlaceError(f"{error.filename}: {error.strerror}") from error
-
-
-def _marks(tasks: list[Task], device: str) -> dict[str, str]:
-    """Whose checkpoint it is: only the same training goes on from it."""
-    import torch
-
-    members = [(task.setting.digest, task.seed) for task in tasks]
-    conditions = {"device": device, "precision": tasks[0].setting.train.precision}
-    return {"members": str(members), "threads": str(torch.get_num_threads()), **conditions}
-
-
-def _earlier(path: Path | None, marks: dict[str, str]) -> TrainingState | None:
-    """What an earlier worker left of this training."""
-    from crnn.training.checkpoint import DamagedError, read_checkpoint
-
-    if path is None:
-        return None
-    try:
-        return read_checkpoint(path, marks)
-    except DamagedError:
-        with _placed():
-            _send(CheckpointDamaged(set_aside(path)))
-        return None
-
-
-def _keep(tasks: list[Task], results: list[Result | DivergedError], folder: Path) -> None:
-    """Keep the final weights: before a trial is told complete, so that a complete one has them."""
-    from crnn.training.weights import marks, save_weights
-
-    for task, result in zip(tasks, results, strict=True):
-        if not isinstance(result, Exception):
-            own = marks(task.setting, task.seed)
-            save_weights(result.model, folder / trial_file(task.number), own)
-
-
-def _ended(result: Result | DivergedError, epochs: list[Epoch], fused: int) -> TrialOutcome:
-    if isinstance(result, Exception):
-        return _failed(result, epochs, fused)
-    attributes: dict[str, Any] = {"seconds": result.seconds, **_history(epochs, fused)}
-    if result.test:
-        attributes["test_accuracy"] = result.test.accuracy
-        attributes["test_loss"] = result.test.loss
-        attributes["confusion"] = result.test.confusion
-    return TrialOutcome("COMPLETE", result.val_accuracy, attributes)
-
-
-def _failed(error: Exception, epochs: list[Epoch], fused: int) -> TrialOutcome:
-    from crnn.data.idx import DataError
-    from crnn.training.results import DivergedError
-
+def _failed(error: Exception, epochs: list[Epoch], packed: int) -> TrialOutcome:
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    found = {"failure": reason, "traceback": trace, **_history(epochs, fused)}
+    found = {"failure": reason, "traceback": trace, **_history(epochs, packed)}
     if isinstance(error, DivergedError):
         found["diverged"] = len(epochs) + 1
-    if isinstance(error, DataError):
+    if isinstance(error, StopRunError):
         return TrialOutcome("STOP", None, {"failure": str(error)})
     if too_large(error):
-        return TrialOutcome(
-            "STOP", None, {"failure": f"{reason}; raise the shell's limit: ulimit -f"}
-        )
+        why = f"{reason}; raise the shell's limit: ulimit -f"
+        return TrialOutcome("STOP", None, {"failure": why})
     if disk_full(error):
         return TrialOutcome("DISK", None, found)
-    if isinstance(error, _PlaceError):
-        return TrialOutcome("STOP", None, {"failure": f"{error}; mend that"})
     return TrialOutcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
 
 
 def _out_of_memory(error: Exception) -> bool:
-    import torch
-
-    # On a CPU PyTorch raises a plain RuntimeError.
+    # On a CPU PyTorch raises a plain RuntimeError, on a GPU a class of its own.
     lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return lacking or isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return lacking or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _history(epochs: list[Epoch], fused: int) -> dict[str, Any]:
-    history = {"history": [asdict(epoch) for epoch in epochs]} if epochs else {}
-    return {"fused": fused, **history}
-
-
-def _send(message: object) -> None:
-    if _channel is not None:
-        _channel.send(message)
-
-
-def _answer() -> Answer:
-    """Wait for the coordinator's answer.
-
-    Raises:
-        EOFError: it has gone.
-    """
-    answer = _orders.recv() if _orders is not None else Answer(prune=False)
-    if not isinstance(answer, Answer):
-        raise TypeError(f"an answer was due, not {type(answer).__name__}")
-    return answer
-
-
-def _cause(error: Exception, folder: Path) -> Exception:
-    """The error, or that the images were written to: whatever came of that is their fault."""
-    from crnn.data.fashion_mnist import check_unchanged
-    from crnn.data.idx import DataError
-
-    try:
-        check_unchanged(folder)
-    except DataError as changed:
-        return changed
-    return error
-
-
-def _data(folder: Path) -> FashionMNIST:
-    from crnn.data.fashion_mnist import load_once
-
-    return load_once(folder)
+def _history(epochs: list[Epoch], packed: int) -> dict[str, Any]:
+    history = {"history": [epoch.stored() for epoch in epochs]} if epochs else {}
+    return {"fused": packed, **history}

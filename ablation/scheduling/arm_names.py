@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ablation.design.arms import Plan, arm_name, full_length
+from ablation.objective import Setting
 from ablation.storage import TrialRow
-from crnn.network.config import Setting
 
 
 class ArmNames:

@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from ablation.design.arms import Arm, Stage, full_length, make_arm
 from ablation.design.loading import enumerate_arms
 from ablation.design.origin import Drawn
+from ablation.objective import Setting
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.extension import _seeds_too_late
 from ablation.scheduling.path import forest, path_stage, with_path_origins
@@ -24,7 +25,6 @@ from ablation.space.schema import Confirm
 from ablation.storage import StorageError, TrialRow
 from ablation.storage.attributes import IS_DIVERGED, checked_trials, is_diverged
 from ablation.storage.record import Record, confirmation_plan, confirming, find_record
-from crnn.network.config import Setting
 
 OF_SEARCH = ("arm", "setting", "diverged")  # the attributes of its trials that are read here
 OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)
@@ -179,9 +179,9 @@ def sentence(record: Record, search: Record) -> str:
     """What a confirmation of `search`, as it stands, is about to train."""
     first, *rest = record.stages
     space = search.plan.space
-    short, full = space.trained(space.baseline).train, space.baseline.train
-    lengths = ((short.epochs, full.epochs), (short.train_size, full.train_size))
-    is_shorter = all(a <= b for a, b in lengths) and any(a < b for a, b in lengths)
+    amount = space.objective.amount
+    short, full = amount(space.trained(space.baseline)), amount(space.baseline)
+    is_shorter = short != full and all(a <= b for a, b in zip(short, full, strict=True))
     if not rest:
         arms, seeds = len(first.arms), len(first.seeds)
         at_length = " at full length" if is_shorter else ""

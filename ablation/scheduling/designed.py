@@ -9,13 +9,12 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from ablation.design.arms import Plan, Replicate, Stage
-from ablation.planning.cost import cost
+from ablation.objective import Setting
 from ablation.scheduling.distributions import designed
 from ablation.scheduling.source import Progress, Task, trial_attributes
 from ablation.storage import TrialRow, create_trial, finish_trial
 from ablation.storage.attributes import IS_DIVERGED, checked_trials, is_diverged
 from ablation.storage.record import Record
-from crnn.network.config import Setting
 
 
 class DesignedSource:
@@ -36,6 +35,7 @@ class DesignedSource:
     ) -> None:
         self.storage, self.study, self.precision = storage, study, record.precision
         self.names = varied(record.plan)
+        self.objective = record.plan.space.objective
         replicates = {r: stage.name for stage in stages for r in stage.replicates()}
         self.stage = {r.identity: name for r, name in replicates.items()}
         wanted = list(replicates)
@@ -47,7 +47,7 @@ class DesignedSource:
         self.orphans = {
             identity: row.trial_id for identity, row in latest.items() if row.state == "RUNNING"
         }
-        remaining = sum(cost(r.arm.setting) for r in self.todo)
+        remaining = sum(self.objective.cost(r.arm.setting) for r in self.todo)
         self.progress = Progress(len(wanted), remaining_cost=remaining)
         for row in closed:
             self.progress.count(row.state, is_diverged(row.attributes))
@@ -63,23 +63,25 @@ class DesignedSource:
 
     def packed_with(self, task: Task, most: int) -> list[Task]:
         """Those after it that differ from it in seed, dropout and rates only, in their order."""
-        key = task.setting.pack_key()
-        alike = (r for r in self.todo if r.arm.setting.pack_key() == key)
+        pack_key = self.objective.pack_key
+        key = pack_key(task.setting)
+        alike = (r for r in self.todo if pack_key(r.arm.setting) == key)
         chosen = list(islice(alike, most))
         self.todo = [replicate for replicate in self.todo if replicate not in chosen]
         return [self._task(replicate) for replicate in chosen]
 
     def _task(self, replicate: Replicate) -> Task:
-        setting = replicate.arm.setting.replace(precision=self.precision)
+        setting = self.objective.with_precision(replicate.arm.setting, self.precision)
         trial_id = self.orphans.get(replicate.identity) or self._create(replicate, setting)
         number = self.storage.get_trial_number_from_id(trial_id)
         stage = self.stage[replicate.identity]
-        return Task(trial_id, number, replicate.arm.name, replicate.seed, setting, stage=stage)
+        arm, seed = replicate.arm.name, replicate.seed
+        return Task.of(self.objective, trial_id, number, arm, seed, setting, stage=stage)
 
     def _create(self, replicate: Replicate, setting: Setting) -> int:
-        params, distributions = designed(setting, self.names)
+        params, distributions = designed(self.objective, setting, self.names)
         stage = self.stage[replicate.identity]
-        attributes = trial_attributes(replicate.arm, setting, replicate.seed, stage)
+        attributes = trial_attributes(self.objective, replicate.arm, setting, replicate.seed, stage)
         return create_trial(self.storage, self.study, params, distributions, attributes)
 
     def finish(
@@ -88,7 +90,7 @@ class DesignedSource:
         """Record a replicate's end."""
         finish_trial(self.storage, task.trial_id, state, value, attributes)
         self.progress.count(state, is_diverged(attributes))
-        self.progress.remaining_cost -= cost(task.setting)
+        self.progress.remaining_cost -= task.cost
 
 
 def _identity(row: TrialRow) -> tuple[str, int]:

@@ -19,58 +19,58 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import Trial
+from pydantic.fields import FieldInfo
 
 from ablation.errors import one_line
+from ablation.objective import Objective, Setting
 from ablation.settings import Value, bounds, text_of
 from ablation.space.schema import Factor
-from crnn.network.config import FIELDS, Setting
-
-BLOCK_NAMES = {"filter_sizes": "filter", "channels": "channels", "strides": "stride"}
 
 
 def designed(
-    setting: Setting, names: Iterable[str]
+    objective: Objective, setting: Setting, names: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
     """The parameters `names` of a designed replicate, and their distributions."""
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}
     values = setting.values()
     for name in names:
-        value, kind = values[name], FIELDS[name].annotation
+        value, kind = values[name], objective.fields[name].annotation
         if isinstance(value, tuple):
             low, high = bounds(get_args(get_args(kind)[0])[1].metadata)
             for block, item in enumerate(value, start=1):
-                key = f"{BLOCK_NAMES[name]}_{block}"
+                key = f"{objective.parts.get(name, name)}_{block}"
                 params[key], distributions[key] = item, IntDistribution(int(low), int(high))
         else:
-            params[name], distributions[name] = value, _widest(name, kind)
+            params[name], distributions[name] = value, _widest(objective.fields[name])
     return params, distributions
 
 
-def _widest(name: str, kind: Any) -> BaseDistribution:
+def _widest(field: FieldInfo) -> BaseDistribution:
+    kind = field.annotation
     if kind is bool:
         return CategoricalDistribution([False, True])
     if get_origin(kind) is Literal:
         return CategoricalDistribution(get_args(kind))
-    low, high = bounds(FIELDS[name].metadata)
+    low, high = bounds(field.metadata)
     if kind is int:
         return IntDistribution(int(low), int(high))
     return FloatDistribution(float(low), float(high))
 
 
-def searched(factor: Factor) -> BaseDistribution:
+def searched(objective: Objective, factor: Factor) -> BaseDistribution:
     """A search factor's distribution."""
     if factor.levels:
         return CategoricalDistribution([as_drawn(level) for level in factor.levels])
     low, high, step = factor.low, factor.high, factor.step
-    if FIELDS[factor.name].annotation is int:
+    if objective.fields[factor.name].annotation is int:
         return IntDistribution(int(low or 0), int(high or 0), log=factor.log, step=int(step or 1))
     return FloatDistribution(float(low or 0), float(high or 0), log=factor.log, step=step)
 
 
-def suggest(trial: Trial, factor: Factor) -> Any:
+def suggest(objective: Objective, trial: Trial, factor: Factor) -> Any:
     """Let the study's sampler draw a factor's value."""
-    name, distribution = factor.name, searched(factor)
+    name, distribution = factor.name, searched(objective, factor)
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     options = {"log": distribution.log, "step": distribution.step}  # type: ignore[attr-defined]
@@ -79,10 +79,11 @@ def suggest(trial: Trial, factor: Factor) -> Any:
     return trial.suggest_float(name, distribution.low, distribution.high, **options)  # type: ignore[attr-defined]
 
 
-def fault_of(factor: Factor, value: Any) -> str:
+def fault_of(objective: Objective, factor: Factor, value: Any) -> str:
     """Why a value that somebody asks for cannot be a factor's; empty where it can.
 
     Args:
+        objective: what is searched.
         factor: of a search.
         value: as Optuna would hold it, from another program.
     """
@@ -91,7 +92,7 @@ def fault_of(factor: Factor, value: Any) -> str:
         fits = any(_same(level, value) for level in levels)
     else:
         fits = _is_number(value) and factor.has(value)
-        fits = fits and (FIELDS[factor.name].annotation is not int or value == int(value))
+        fits = fits and (objective.fields[factor.name].annotation is not int or value == int(value))
     if fits:
         return ""
     return f"{factor.name} = {one_line(repr(value))} is none of {' | '.join(factor.texts())}"

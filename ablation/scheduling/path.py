@@ -14,9 +14,9 @@ from itertools import pairwise
 from ablation.design.arms import Arm, Stage, arm_name, differences, make_arm
 from ablation.design.feasibility import infeasible_reason
 from ablation.design.origin import Baseline, Named, Origin, Step, WithoutChange, having
+from ablation.objective import Setting
 from ablation.settings import Value, text_of
 from ablation.space.schema import BASELINE, Factor, Space
-from crnn.network.config import Setting
 
 Change = dict[str, Value]
 Predict = Callable[[Sequence[Setting]], Sequence[float]]
@@ -81,7 +81,7 @@ def _possible(space: Space, now: Setting, change: Change) -> bool:
     changed = now.replace(**change)
     if not space.undrawn(changed).isdisjoint(change) or changed.digest == now.digest:
         return False
-    return infeasible_reason(space, changed) is None
+    return not infeasible_reason(space, changed)
 
 
 def without(space: Space, best: Setting, change: Change) -> Setting:
@@ -138,7 +138,7 @@ def path_stage(
     for step in made:
         setting = without(space, made[-1].setting, step.change)
         origin = WithoutChange(tuple(step.change))
-        if not _add(arms, setting, origin) and infeasible_reason(space, setting) is None:
+        if not _add(arms, setting, origin) and not infeasible_reason(space, setting):
             arms.append(make_arm(space, setting, name(setting), [origin], chosen.name))
     for arm in known:
         if having(arm.origins, Named) and not _add(arms, arm.setting, Named()):

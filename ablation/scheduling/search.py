@@ -17,11 +17,11 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from ablation.design.arms import Arm, make_arm
-from ablation.design.checks import exceeding_batch
+from ablation.design.checks import unfit
 from ablation.design.feasibility import constraint_violations, infeasible_reason
 from ablation.design.origin import Drawn
 from ablation.errors import did_you_mean, one_line
-from ablation.planning.cost import cost
+from ablation.objective import Metric, Setting
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.distributions import as_drawn, drawn, fault_of, searched, suggest
 from ablation.scheduling.samplers import make_sampler
@@ -37,9 +37,8 @@ from ablation.storage import (
     report_steps,
     save_study,
 )
-from ablation.storage.attributes import TrialAttributes, checked_trials, is_diverged, is_ours
+from ablation.storage.attributes import checked_trials, is_diverged, is_ours, trial_attributes_of
 from ablation.storage.record import Record
-from crnn.network.config import CHANCE, Setting
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
 OF_RESULT = ("history", "diverged", "failure")  # what a trial has from its training
@@ -52,6 +51,7 @@ class SearchSource:
     def __init__(self, storage: RDBStorage, study: str, record: Record) -> None:
         self.storage, self.study, self.record = storage, study, record
         self.space: Space = record.plan.space
+        self.objective = self.space.objective
         self.search: Search = self.space.search or Search(trials=1)
         self.study_object = optuna.load_study(study_name=study, storage=storage)
         rows = checked_trials(storage, study)
@@ -82,7 +82,7 @@ class SearchSource:
         return row.state in ("COMPLETE", "FAIL") or stopped_early(row)
 
     def _update_cost(self) -> None:
-        typical = cost(self._short(self.record.plan.arms[0].setting))
+        typical = self.objective.cost(self._short(self.record.plan.arms[0].setting))
         left = max(0, self.progress.wanted - self.progress.ended)
         self.progress.remaining_cost = typical * left
 
@@ -127,7 +127,7 @@ class SearchSource:
     ) -> None:
         """Record a trial's end, and of those that wait for it; a pruned one counts as tried."""
         if is_diverged(attributes):
-            value = value_of_diverged(CHANCE, self._values())
+            value = value_of_diverged(self.objective.metric, self._values())
             state = "FAIL" if value is None else "COMPLETE"
         finish_trial(self.storage, task.trial_id, state, value, attributes)
         self._count(state, attributes)
@@ -154,7 +154,8 @@ class SearchSource:
             finish_trial(self.storage, trial_id, "PRUNED", attributes={"failure": why})
             return
         same = {k: v for k, v in first.attributes.items() if k in OF_RESULT}
-        steps = {epoch["epoch"]: epoch["val_accuracy"] for epoch in same.get("history", [])}
+        metric = self.objective.metric.name
+        steps = {epoch["epoch"]: epoch[metric] for epoch in same.get("history", [])}
         report_steps(self.storage, trial_id, steps)
         found = {**same, "seconds": 0.0}
         finish_trial(self.storage, trial_id, first.state, first.value, found)
@@ -162,12 +163,21 @@ class SearchSource:
             self._count(first.state, found)
 
     def _short(self, setting: Setting) -> Setting:
-        return self.space.trained(setting).replace(precision=self.record.precision)
+        return self.objective.with_precision(self.space.trained(setting), self.record.precision)
 
     def _task(self, trial_id: int, arm: str, values: dict[str, Any]) -> Task:
-        setting = Setting.of(values)
+        setting = self.objective.setting(values)
         number, seed = self.storage.get_trial_number_from_id(trial_id), self.search.seed
-        return Task(trial_id, number, arm, seed, setting, False, self.search.pruner)
+        return Task.of(
+            self.objective,
+            trial_id,
+            number,
+            arm,
+            seed,
+            setting,
+            score=False,
+            pruner=self.search.pruner,
+        )
 
     def _taken_up(self, row: TrialRow) -> Task | None:
         """Go on with a trial that a dead coordinator left: train it, or draw it once more."""
@@ -184,9 +194,11 @@ class SearchSource:
         values = arm.setting.values()
         active = [f for f in self.space.factors if f.is_active(values)]
         params = {factor.name: as_drawn(values[factor.name]) for factor in active}
-        distributions: dict[str, BaseDistribution] = {f.name: searched(f) for f in active}
+        distributions: dict[str, BaseDistribution] = {
+            f.name: searched(self.objective, f) for f in active
+        }
         setting = self._short(arm.setting)
-        attributes = trial_attributes(arm, setting, self.search.seed, "search")
+        attributes = trial_attributes(self.objective, arm, setting, self.search.seed, "search")
         limits = constraint_violations(self.space, arm.setting)
         trial_id = create_trial(self.storage, self.study, params, distributions, attributes, limits)
         return self._begun(trial_id, arm.name, setting)
@@ -209,7 +221,8 @@ class SearchSource:
             return optuna.Trial(self.study_object, half_drawn.trial_id)
         if any(t.state is TrialState.WAITING and t.user_attrs for t in trials):
             # Enqueued with attributes of names that this study's own trials have.
-            drop_waiting_attributes(self.storage, self.study, TrialAttributes.model_fields)
+            names = trial_attributes_of(self.objective).model_fields
+            drop_waiting_attributes(self.storage, self.study, names)
         return self.study_object.ask()
 
     def _drawn(self, trial: optuna.Trial) -> Task | None:
@@ -228,7 +241,7 @@ class SearchSource:
         known = {arm.setting.digest: arm for arm in self.record.plan.arms}
         arm = known.get(setting.digest) or self._arm(trial.number, setting)
         first = self.known.get(short.digest)
-        attributes = trial_attributes(arm, short, self.search.seed, "search")
+        attributes = trial_attributes(self.objective, arm, short, self.search.seed, "search")
         for key, value in {**({SAME: first.number} if first else {}), **attributes}.items():
             trial.set_user_attr(key, value)
         if first is None:
@@ -239,13 +252,13 @@ class SearchSource:
     def _arm(self, trial: int, setting: Setting) -> Arm:
         return make_arm(self.space, setting, self.names.of(setting), [Drawn(trial)])
 
-    def _why_not(self, setting: Setting) -> str | None:
-        """Why a draw is not trained."""
+    def _why_not(self, setting: Setting) -> str:
+        """Why a draw is not trained; empty where it is."""
         if why := infeasible_reason(self.space, setting):
             return why
         # A study that was begun with such a batch goes on with it.
-        begun = exceeding_batch(self.space, self.space.baseline)
-        return None if begun else exceeding_batch(self.space, setting) or None
+        begun = unfit(self.space, self.space.baseline)
+        return "" if begun else unfit(self.space, setting)
 
     def _fault_of_enqueued(self, trial: optuna.Trial) -> str:
         """What is wrong with the values that another program has enqueued; empty if nothing."""
@@ -254,7 +267,7 @@ class SearchSource:
         for name, value in found.get("fixed_params", {}).items():
             if name not in factors:
                 return f"{one_line(str(name))} is no factor; {did_you_mean(str(name), factors)}"
-            if why := fault_of(factors[name], value):
+            if why := fault_of(self.objective, factors[name], value):
                 return why
         return ""
 
@@ -290,26 +303,29 @@ class SearchSource:
             if factor.is_active({**values, **changed}):
                 if factor.name in before and factor.name not in trial.relative_params:
                     self._draw_again(trial, factor)
-                changed[factor.name] = drawn(factor, suggest(trial, factor))
+                changed[factor.name] = drawn(factor, suggest(self.objective, trial, factor))
         return changed
 
     def _draw_again(self, trial: optuna.Trial, factor: Factor) -> None:
         """Take from the generator what a stored value took, so that the next is as it was."""
-        kind = searched(factor)
+        kind = searched(self.objective, factor)
         if not kind.single():
             frozen = self.study_object.get_trials(deepcopy=False)[trial.number]
             sampler = self.study_object.sampler
             sampler.sample_independent(self.study_object, frozen, factor.name, kind)
 
 
-def value_of_diverged(chance: float | None, finished: Iterable[float]) -> float | None:
+def value_of_diverged(metric: Metric, finished: Iterable[float]) -> float | None:
     """The value that a sampler is told of a draw that diverged; None where none is known yet.
 
     Args:
-        chance: the value of guessing; None where the objective has no such level.
-        finished: the values of the trials that have finished, in place of which the worst stands.
+        metric: what decides: where it has a value of guessing, it is that.
+        finished: the values of the trials that have finished, the worst of which it is otherwise.
     """
-    return min(finished, default=None) if chance is None else chance
+    if metric.chance is not None:
+        return metric.chance
+    worst = min if metric.direction == "maximize" else max
+    return worst(finished, default=None)
 
 
 def stopped_early(row: TrialRow) -> bool:

@@ -6,22 +6,47 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ablation.design.arms import Arm
+from ablation.objective import Objective, Setting
 from ablation.space.schema import Pruner
-from crnn.network.config import Setting
 
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done: a RUNNING trial of the storage, `number` in its study."""
+    """One training to be done: a RUNNING trial of the storage, `number` in its study.
+
+    Attributes:
+        trial_id: of the storage.
+        number: in its study.
+        arm: the name of its arm.
+        seed: of all its random draws.
+        setting: what to train.
+        epochs: how many it has.
+        cost: relative to others; see `ablation.objective.Objective.cost`.
+        score: whether to score what chooses nothing, once at the end.
+        pruner: what may stop it early.
+        stage: the part of the study that it belongs to.
+    """
 
     trial_id: int
     number: int
     arm: str
     seed: int
     setting: Setting
-    score_test: bool = True
+    epochs: int = 1
+    cost: float = 1.0
+    score: bool = True
     pruner: Pruner | None = None
     stage: str = ""
+
+    @classmethod
+    def of(
+        cls, objective: Objective, trial_id: int, number: int, arm: str, seed: int,
+        setting: Setting, **options: Any,
+    ) -> Task:  # fmt: skip
+        """A task whose length and cost are those of its setting."""
+        epochs = int(setting.values()[objective.length])  # type: ignore[arg-type]
+        cost = objective.cost(setting)
+        return cls(trial_id, number, arm, seed, setting, epochs, cost, **options)
 
     @property
     def hides_test(self) -> bool:
@@ -93,18 +118,20 @@ class Source(Protocol):
         """Record a training's end (COMPLETE, FAIL or PRUNED)."""
 
 
-def trial_attributes(arm: Arm, setting: Setting, seed: int, stage: str) -> dict[str, Any]:
+def trial_attributes(
+    objective: Objective, arm: Arm, setting: Setting, seed: int, stage: str
+) -> dict[str, Any]:
     """The user attributes that a trial has from its creation."""
-    shapes = arm.shapes
+    size = objective.size(arm.setting)
     return {
         "stage": stage,
         "factor": arm.factor,
         "level": arm.level,
         "seed": seed,
         "digest": setting.digest,
-        "sequence_length": shapes.sequence_length,
-        "parameters": shapes.parameters,
-        "macs": shapes.macs,
+        "sequence_length": size.steps or 0,
+        "parameters": size.parameters or 0,
+        "macs": size.macs or 0,
         "setting": setting.values(),
         "arm": arm.name,  # last: where it stands, all of them do
     }

@@ -13,11 +13,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    SkipValidation,
     model_validator,
 )
 
+from ablation.objective import Objective, Setting, load_objective
 from ablation.settings import Value, text_of
-from crnn.network.config import Setting
 
 BASELINE = "baseline"
 MAX_SEEDS = 10_000
@@ -288,6 +289,8 @@ class Confirm(Part):
 class Space(Part):
     """A study as its author wrote it down. See `search_spaces/README.md` for the file's form."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     name: str
     text: str
     question: Text = ""
@@ -297,7 +300,10 @@ class Space(Part):
     lists_seeds: bool = False  # rather than their number
     margin: float = Field(0.005, gt=0, lt=1)
     settle: Settle | None = None
-    baseline: Setting = Setting()
+    objective: SkipValidation[Objective] = Field(default_factory=load_objective)
+    baseline: SkipValidation[Setting] = Field(
+        default_factory=lambda known: known["objective"].setting({})
+    )
     factors: tuple[Factor, ...] = ()
     arms: dict[str, NamedArm] = {}
     reported: dict[str, Reported] = {}
@@ -317,7 +323,7 @@ class Space(Part):
 
     def idle(self, setting: Setting) -> set[str]:
         """The settings that have no effect there, and the factors that are not drawn there."""
-        return self.undrawn(setting) | setting.model.without_effect()
+        return self.undrawn(setting) | self.objective.idle(setting)
 
     def trained(self, setting: Setting) -> Setting:
         """An arm's setting as this study first trains it: a search has a training of its own."""

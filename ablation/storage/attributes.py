@@ -6,23 +6,30 @@ Another version may have written them, and in optuna-dashboard anybody can chang
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+)
 from pydantic_core import ErrorDetails
 
 from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, WithoutChange
-from ablation.errors import one_line
+from ablation.errors import UserError, one_line
+from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.space.schema import MAX_SEED, MAX_TRAININGS, Design
-from ablation.storage import TrialRow, UnreadableError, read_trials
-from crnn.data.classes import CLASSES
-from crnn.network.config import Setting
-from crnn.network.shapes import infeasible_because
+from ablation.storage import TrialRow, UnreadableError, read_trials, study_attributes
 
 CREATED = (
     *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
@@ -43,19 +50,24 @@ class _Judged:
 
 
 @lru_cache(maxsize=10_000)
-def _judge(text: str) -> _Judged:
+def _judge(objective: Objective, text: str) -> _Judged:
     """Judge a setting, given as JSON; once for all replicates of an arm."""
     try:
-        setting = Setting.of(json.loads(text))
+        setting = objective.setting(json.loads(text))
     except KeyError as error:
         return _Judged(fault=str(error.args[0]))
     except ValidationError as error:
         return _Judged(fault=_said(error.errors()[0]))
-    return _Judged(setting.digest, infeasible_because(setting.model) or "")
+    try:
+        objective.size(setting)
+    except ValueError as error:
+        return _Judged(setting.digest, str(error))
+    return _Judged(setting.digest)
 
 
-def _setting(values: dict[str, Any]) -> dict[str, Any]:
-    if fault := _judge(json.dumps(values)).fault:
+def _setting(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    objective: Objective = (info.context or {})["objective"]
+    if fault := _judge(objective, json.dumps(values)).fault:
         raise ValueError(fault)
     return values
 
@@ -64,6 +76,13 @@ def _all_different(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise ValueError("must be all different")
     return seeds
+
+
+def _options(given: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+    options = (info.context or {})["objective"].options
+    if alien := sorted(given.keys() - options.keys()):
+        raise ValueError(f"{alien[0]} is none of {', '.join(options)}")
+    return given
 
 
 def _not_empty(counts: list[int]) -> list[int]:
@@ -75,11 +94,7 @@ def _not_empty(counts: list[int]) -> list[int]:
 LARGEST = 10**15  # of a count or of seconds: none comes near, and sums of these have digits left
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Figure = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Line = Annotated[
-    list[Count], Field(min_length=len(CLASSES), max_length=len(CLASSES)), AfterValidator(_not_empty)
-]
 
 
 class _Attributes(BaseModel):
@@ -88,17 +103,8 @@ class _Attributes(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Epoch(_Attributes):
-    epoch: int = Field(ge=1)
-    train_loss: float
-    train_accuracy: Share
-    val_loss: float
-    val_accuracy: Share
-    seconds: Figure
-
-
 class TrialAttributes(_Attributes):
-    """A trial's: of its creation, then of its end."""
+    """A trial's: of its creation, then of its end; `trial_attributes_of` has those of results."""
 
     stage: Literal["ablation", "search", "confirm", "path"] = "ablation"
     factor: str = ""
@@ -114,14 +120,38 @@ class TrialAttributes(_Attributes):
     threads: Count = 0
     fused: Count = 0
     seconds: Figure = 0
-    history: list[_Epoch] = Field([], min_length=1)
-    test_accuracy: Share = 0
-    test_loss: float = 0
-    confusion: list[Line] = Field([], min_length=len(CLASSES), max_length=len(CLASSES))
     failure: str = ""
     traceback: str = ""
     diverged: int = Field(1, ge=1)
     duplicate_of: Count = 0
+
+
+@cache
+def trial_attributes_of(objective: Objective) -> type[TrialAttributes]:
+    """The attributes of a trial of this objective: its epochs, its scores, its confusions too."""
+    numbers: Any = {name: (_figure(*ends), ...) for name, ends in objective.figures.items()}
+    epoch: Any = create_model(
+        "_Epoch",
+        __base__=_Attributes,
+        epoch=(Annotated[int, Field(ge=1)], ...),
+        **numbers,
+        seconds=(Figure, ...),
+    )
+    scores = {name: (_figure(*ends), 0.0) for name, ends in objective.scores.items()}
+    history: Any = (list[epoch], Field([], min_length=1))
+    found: Any = {**scores, "history": history}
+    if count := len(objective.classes):
+        each = Field(min_length=count, max_length=count)
+        line = Annotated[list[Count], each, AfterValidator(_not_empty)]
+        found["confusion"] = (list[line], Field([], min_length=count, max_length=count))
+    return create_model("TrialAttributes", __base__=TrialAttributes, **found)
+
+
+def _figure(low: float, high: float) -> Any:
+    """The type of a figure from `low` to `high`."""
+    return (
+        float if math.isinf(low) and math.isinf(high) else Annotated[float, Field(ge=low, le=high)]
+    )
 
 
 class _StoredPlain(_Attributes):
@@ -190,7 +220,8 @@ class StudyAttributes(_Attributes):
     design: Design | Literal["confirmation"]
     space_name: str
     space: str
-    overrides: dict[Literal["epochs", "train_size"], int]
+    overrides: Annotated[dict[str, int], AfterValidator(_options)]
+    objective: str = DEFAULT
     seeds: Annotated[list[Seed], AfterValidator(_all_different)]
     trials: int = Field(ge=0, le=MAX_TRAININGS)
     device: Literal["cpu", "cuda"]
@@ -213,9 +244,26 @@ def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
         UnreadableError: one is missing, or has another type than this version gives it.
     """
     try:
-        return StudyAttributes.model_validate(found)
+        context = {"objective": _objective(study, found)}
+        return StudyAttributes.model_validate(found, context=context)
     except ValidationError as error:
         raise UnreadableError(f"study {study}", _fault(error)) from None
+
+
+def objective_of(storage: RDBStorage, study: str) -> Objective:
+    """What a study is of.
+
+    Raises:
+        UnreadableError: it is of something that cannot be had here.
+    """
+    return _objective(study, study_attributes(storage, study))
+
+
+def _objective(study: str, found: Mapping[str, Any]) -> Objective:
+    try:
+        return load_objective(str(found.get("objective", DEFAULT)))
+    except UserError as error:
+        raise UnreadableError(f"study {study}", str(error)) from None
 
 
 def diverged_epoch(found: Mapping[str, Any]) -> int | None:
@@ -266,19 +314,21 @@ def checked_trials(
         replace(row, attributes={}) if row.state == "WAITING" else row
         for row in read_trials(storage, study, keys)
     ]
+    objective = objective_of(storage, study)
     for row in rows:
         if row.state not in STATES:
             fault = one_line(f"its state is {row.state}; there are {', '.join(STATES)}")
             raise UnreadableError(f"study {study}: trial {row.number}", fault)
-        if fault := _fault_of_trial(row, keys):
+        if fault := _fault_of_trial(objective, row, keys):
             raise UnreadableError(f"study {study}: trial {row.number}", fault)
     return rows
 
 
-def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
+def _fault_of_trial(objective: Objective, row: TrialRow, keys: tuple[str, ...] | None) -> str:
     found = row.attributes
     try:
-        TrialAttributes.model_validate(found)
+        model = trial_attributes_of(objective)
+        model.model_validate(found, context={"objective": objective})
     except ValidationError as error:
         return _fault(error)
     if "arm" not in found:
@@ -289,13 +339,13 @@ def _fault_of_trial(row: TrialRow, keys: tuple[str, ...] | None) -> str:
     lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
     if lacking:
         return f"attribute {lacking[0]}: missing"
-    if len(found.get("history", ())) > found.get("setting", {}).get("epochs", MAX_EPOCHS):
+    if len(found.get("history", ())) > found.get("setting", {}).get(objective.length, MAX_EPOCHS):
         return "attribute history: more epochs than its setting has"
-    return _fault_of_setting(found) if "setting" in found else ""
+    return _fault_of_setting(objective, found) if "setting" in found else ""
 
 
-def _fault_of_setting(found: dict[str, Any]) -> str:
-    judged = _judge(json.dumps(found["setting"]))
+def _fault_of_setting(objective: Objective, found: dict[str, Any]) -> str:
+    judged = _judge(objective, json.dumps(found["setting"]))
     if found.get("digest", judged.digest) != judged.digest:
         return "attribute digest: not that of its setting"
     return f"attribute setting: infeasible, {judged.infeasible}" if judged.infeasible else ""

@@ -14,8 +14,9 @@ from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
 from ablation.errors import did_you_mean, one_line
 from ablation.folders import CONFIRM, confirm_name, is_part, search_of
+from ablation.objective import DEFAULT
 from ablation.program import command
-from ablation.space.reader import SpaceError
+from ablation.space.errors import SpaceError
 from ablation.storage import (
     StorageError,
     UnreadableError,
@@ -27,7 +28,6 @@ from ablation.storage import (
     url_of,
 )
 from ablation.storage.attributes import StoredArm, StudyAttributes, checked_study
-from crnn.network.config import Setting
 
 FORMAT = 1
 PATH = "path"  # the name of a confirmation's second stage
@@ -102,6 +102,7 @@ class Record:
             "space": space.text,
             "space_digest": hashlib.sha256(space.text.encode()).hexdigest(),
             "overrides": self.plan.overrides,
+            **({} if space.objective.name == DEFAULT else {"objective": space.objective.name}),
             "seeds": list(self.seeds),
             "trials": self.trials,
             "device": self.device,
@@ -177,9 +178,7 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
 def _plan(study: str, stored: StudyAttributes) -> Plan:
     given = stored.overrides
     try:
-        plan = build(
-            stored.space_name, stored.space, "", given.get("epochs"), given.get("train_size")
-        )
+        plan = build(stored.space_name, stored.space, "", **given)
     except SpaceError as error:
         first, *others = error.errors
         more = f" (and {len(others)} errors more)" if others else ""
@@ -201,7 +200,7 @@ def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
     """Stored arms; of two of one name, which earlier versions could write, one gets another."""
     arms, taken = list[Arm](), set[str]()
     for arm in stored:
-        setting = Setting.of(arm.setting)
+        setting = plan.space.objective.setting(arm.setting)
         name = arm_name(plan.space, setting, taken) if arm.name in taken else arm.name
         origins = [found.origin() for found in arm.origins]
         arms.append(make_arm(plan.space, setting, name, origins, arm.against, arm.note))

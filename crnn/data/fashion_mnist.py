@@ -1,7 +1,7 @@
 """Fashion-MNIST: found or fetched, verified, decoded once, held as tensors over a memory map.
 
-`prepare` makes the one decoded file, `load_data` maps it (so that every worker shares its pages), and
-`split` says which of the training images train and which validate.
+`prepare` makes the one decoded file, `load_data` maps it (so that every worker shares its pages),
+and `split` says which of the training images train and which validate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "DataError",
     "FashionMNIST",
     "data_folder",
-    "load",
+    "load_data",
     "load_once",
     "prepare",
     "split",
@@ -147,7 +147,8 @@ _loaded: dict[Path, _Loaded] = {}
 
 
 def load_once(folder: Path | None = None) -> FashionMNIST:
-    """`load_data`, once for a process, and again when the file is no longer the one that was loaded.
+    """`load_data`, once for a process, and again when the file is no longer the one that was
+    loaded.
 
     Meant to be called before each training: pixels are mapped, not copied, so what is written into
     the file meanwhile would be trained on.

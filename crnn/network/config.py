@@ -11,19 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
-from statistics import median
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from annotated_types import Gt, Lt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from ablation.settings import Value, bounds
+from ablation.settings import Value
 from crnn.data.classes import CLASSES
 
 MAX_CONV_LAYERS = 3
+PER_BLOCK = "one a block"
 HEAD = (128, 64, len(CLASSES))  # widths of the fully connected layers
 
 FilterSize = Annotated[int, Field(ge=1, le=15)]
@@ -58,9 +57,11 @@ class ModelConfig(_Config):
     """
 
     conv_layers: int = Field(3, ge=1, le=MAX_CONV_LAYERS)
-    filter_sizes: tuple[FilterSize, FilterSize, FilterSize] = (3, 3, 2)
-    channels: tuple[Channels, Channels, Channels] = (32, 64, 128)
-    strides: tuple[Stride, Stride, Stride] = (2, 1, 1)
+    filter_sizes: tuple[FilterSize, FilterSize, FilterSize] = Field(
+        (3, 3, 2), description=PER_BLOCK
+    )
+    channels: tuple[Channels, Channels, Channels] = Field((32, 64, 128), description=PER_BLOCK)
+    strides: tuple[Stride, Stride, Stride] = Field((2, 1, 1), description=PER_BLOCK)
     pooling_count: int = Field(3, ge=0, le=MAX_CONV_LAYERS)
     padding: Literal["source", "matched"] = "source"
     sequence: Literal["flatten", "columns"] = "flatten"
@@ -187,19 +188,6 @@ def chance_limit(train: TrainConfig) -> float:
     return CHANCE + 3 * math.sqrt(CHANCE * (1 - CHANCE) / max(validate, 1))
 
 
-def is_collapsed(value: float, others: Sequence[float]) -> bool:
-    """Whether a training is below the median of its arm's others, and nearer to chance than to it.
-
-    Args:
-        value: of the training.
-        others: of the arm's other seeds; without one it is not known.
-    """
-    if not others:
-        return False
-    usual = median(others)
-    return value < usual and abs(value - CHANCE) < usual - value
-
-
 MODEL_KEYS: tuple[str, ...] = tuple(ModelConfig.model_fields)
 TRAIN_KEYS: tuple[str, ...] = tuple(TrainConfig.model_fields)
 SETTING_KEYS = MODEL_KEYS + TRAIN_KEYS
@@ -253,38 +241,3 @@ class Setting(_Config):
 
 
 FIELDS: dict[str, FieldInfo] = {**ModelConfig.model_fields, **TrainConfig.model_fields}
-
-
-def check(name: str, value: Any) -> Value:
-    """`value` as the setting `name` holds it (a list as a tuple, an integer as a float).
-
-    Raises:
-        ValueError: it has the wrong type or is out of range; the message says what is taken.
-    """
-    value = tuple(value) if isinstance(value, list) else value
-    config = ModelConfig if name in MODEL_KEYS else TrainConfig
-    try:
-        return getattr(config(**{name: value}), name)  # type: ignore[no-any-return]
-    except ValidationError:
-        # Not `text_of`, which shows 3.0 as 3, 0.9500001 as 0.95 and an empty list as nothing.
-        shown = json.dumps(value, default=str, ensure_ascii=False)
-        shown = shown if len(shown) <= 100 else f"{shown[:100]} …"
-        raise ValueError(f"{shown} is not {takes(name)}") from None
-
-
-def takes(name: str) -> str:
-    """What the setting `name` takes, in words: ``an integer from 1 to 4096``."""
-    kind = FIELDS[name].annotation
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    if kind is bool:
-        return "true or false"
-    if get_origin(kind) is tuple:
-        item = get_args(kind)[0]
-        low, high = bounds(get_args(item)[1].metadata)
-        return f"a list of {len(get_args(kind))} integers from {low} to {high}, one a block"
-    metadata = FIELDS[name].metadata
-    low, high = bounds(metadata)
-    start = f"above {low:g}," if any(isinstance(m, Gt) for m in metadata) else f"from {low:g}"
-    end = f"below {high:g}" if any(isinstance(m, Lt) for m in metadata) else f"to {high:g}"
-    return f"{'an integer' if kind is int else 'a number'} {start} {end}"

@@ -66,6 +66,8 @@ def untrained(space: str, arm: str) -> Subject:
     title = f"{plan.space.name}, {arm}"
     command = command_of("trace", shlex.quote(space), "--arm", shlex.quote(arm), otherwise=SCRIPT)
     setting = plan.arm(arm).setting
+    if not isinstance(setting, Setting):
+        raise UserError(f"{space}: not a space of the CRNN; only its way can be shown")
     return Subject(plan.space.name, _folder(arm, setting), setting, seed, state, title, command)
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ablation.objective import DivergedError
 from crnn.network.model import CRNN
 
-
-class DivergedError(ArithmeticError):
-    """A loss is no longer a finite number; the message names epoch and, in training, batch."""
+__all__ = ["DivergedError", "Epoch", "Result", "Score", "StateError", "TrainingState"]
 
 
 class StateError(ValueError):

@@ -8,9 +8,8 @@ import pandas as pd
 
 from ablation.design.arms import Arm, Plan, change_text
 from ablation.design.origin import Drawn, Named, Step, WithoutChange, having, kind
-from ablation.settings import bounds, text_of
+from ablation.settings import text_of
 from ablation.space.schema import Factor, Space
-from crnn.network.config import FIELDS
 
 
 def factor_form(space: Space, factor: Factor) -> dict[str, Any]:
@@ -18,30 +17,21 @@ def factor_form(space: Space, factor: Factor) -> dict[str, Any]:
     form: dict[str, Any] = {"role": factor.role, "levels": factor.texts()}
     if not space.search:
         return form
-    kind = FIELDS[factor.name].annotation
+    kind = space.objective.fields[factor.name].annotation
     found = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
-    limits = _limits(space, factor.name) if kind in (int, float) else None
+    limits = None
+    if kind in (int, float):
+        varied = {each.name for each in space.factors}
+        limits = space.objective.limits(factor.name, varied, space.baseline)
     return form | {"range": None if factor.levels else found, "limits": limits}
-
-
-def _limits(space: Space, name: str) -> tuple[float, float]:
-    """Beyond which a setting has no numbers, or none that make another network."""
-    low, high = bounds(FIELDS[name].metadata)
-    if name == "dropout_count":  # with none, nothing drops out, which is dropout = 0
-        varied = {factor.name for factor in space.factors}
-        return 1, high if "conv_layers" in varied else space.baseline.model.conv_layers
-    return low, high
 
 
 def arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
     """One row an arm; see ``StudyTable.arms``."""
     rows = []
     for arm in arms:
-        reported, shapes, values = (
-            plan.space.reported.get(arm.name),
-            arm.shapes,
-            arm.setting.values(),
-        )
+        reported, values = plan.space.reported.get(arm.name), arm.setting.values()
+        size = plan.space.objective.size(arm.setting)
         idle = plan.space.idle(arm.setting)
         rows.append(
             {
@@ -55,9 +45,9 @@ def arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
                 "note": "; ".join(filter(None, (arm.note, reported.note if reported else ""))),
                 "reported_test_accuracy": reported.test_accuracy if reported else None,
                 "reported_test_loss": reported.test_loss if reported else None,
-                "sequence_length": shapes.sequence_length,
-                "parameters": shapes.parameters,
-                "macs": shapes.macs,
+                "sequence_length": size.steps,
+                "parameters": size.parameters,
+                "macs": size.macs,
                 **{
                     f.name: "" if f.name in idle else text_of(values[f.name])
                     for f in plan.space.factors

@@ -12,15 +12,16 @@ from ablation.design.arms import Arm, Plan, full_length, make_arm
 from ablation.design.origin import Drawn
 from ablation.files import from_home
 from ablation.folders import search_of
+from ablation.objective import load_objective
 from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable, all_trials
 from ablation.report.data.trial_frames import (
-    EPOCH_COLUMNS,
-    TEXT_COLUMNS,
     confusion_frame,
+    epoch_columns,
     epoch_rows,
     place_of,
+    text_columns,
     trial_frame,
 )
 from ablation.scheduling.arm_names import ArmNames
@@ -43,7 +44,7 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
     """
     given = from_home(str(source))
     if given.endswith(".csv"):
-        return read_csv(Path(given), TEXT_COLUMNS)
+        return read_csv(Path(given), text_columns(load_objective()))
     with opened_storage(storage_url(given, Path())) as opened:
         return all_trials(load_study(opened, study or latest_study(opened)))
 
@@ -104,6 +105,7 @@ def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
 
 def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
     plan, space = record.plan, record.plan.space
+    objective = space.objective
     rows = _renamed(plan, rows)
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
@@ -120,8 +122,10 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         fixed={**space.held_fixed(), "precision": record.precision},
         arms=arm_frame(plan, arms),
         trials=trial_frame(record, rows),
-        epochs=pd.DataFrame([e for row in rows for e in epoch_rows(row)], columns=EPOCH_COLUMNS),
-        confusion=confusion_frame(rows, places),
+        epochs=pd.DataFrame(
+            [e for row in rows for e in epoch_rows(row)], columns=epoch_columns(objective)
+        ),
+        confusion=confusion_frame(objective.classes, rows, places),
         reported_curves=reported_curve_frame(plan),
         environment=_environment(record),
         space_text=space.text,
@@ -129,6 +133,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         looks=record.looks,
         reuses=bool(space.search and space.search.duplicates == "reuse"),
         chosen=record.chosen,
+        chance=objective.metric.chance,
         sampler=space.search.sampler.name if space.search else "",
     )
 

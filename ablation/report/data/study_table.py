@@ -54,6 +54,7 @@ class StudyTable:
         chosen: of a confirmation, the arm that was best in it; empty before that is known.
         confirmation: of a search, the study that confirms what it found; None before the first of
             its trainings has ended.
+        chance: the value of guessing; None where there is none.
         path: of a confirmation, the way from the baseline to the chosen arm: each arm is compared
             with the step before it, or, taken back from the chosen one, with that; None before it
             is known, or where there is none.
@@ -82,6 +83,7 @@ class StudyTable:
     confirmation: StudyTable | None = None
     path: StudyTable | None = None
     sampler: str = ""
+    chance: float | None = None
 
 
 def all_trials(table: StudyTable) -> pd.DataFrame:

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from ablation.design.arms import arm_name, full_length
+from ablation.objective import Objective
 from ablation.settings import text_of
 from ablation.storage import TrialRow
 from ablation.storage.attributes import diverged_epoch
 from ablation.storage.record import Record
-from crnn.data.classes import CLASSES
-from crnn.network.config import MODEL_KEYS, TRAIN_KEYS, Setting
-
-SETTINGS = [name for name in (*MODEL_KEYS, *TRAIN_KEYS) if name not in ("epochs", "precision")]
 
 
-TRIAL_COLUMNS = [
-    *("stage", "number", "state", "arm", "is_baseline", "replicate", "seed", *SETTINGS),
-    *("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss"),
-    *("best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs"),
-    *("seconds", "device", "precision", "threads", "fused", "started", "finished", "failure"),
-    *("duplicate_of", "diverged"),
-]
+def setting_columns(objective: Objective) -> list[str]:
+    """The settings that are columns of trials, but for the training's length and its precision."""
+    return [name for name in objective.fields if name not in (objective.length, *objective.kept)]
 
 
-TEXT_COLUMNS = [
-    *("stage", "state", "arm", "device", "precision", "started", "finished", "failure"),
-    *(name for name, value in Setting().values().items() if isinstance(value, str | tuple)),
-]
+def trial_columns(objective: Objective) -> list[str]:
+    """The columns of ``trials.csv``."""
+    metric = objective.metric.name
+    figures = objective.columns or tuple(
+        dict.fromkeys([metric, *objective.scores, *objective.figures])
+    )
+    return [
+        *("stage", "number", "state", "arm", "is_baseline", "replicate", "seed"),
+        *setting_columns(objective),
+        *figures,
+        *(f"best_{metric}", "best_epoch", objective.length),
+        *("sequence_length", "parameters", "macs", "seconds", "device", "precision", "threads"),
+        *("fused", "started", "finished", "failure", "duplicate_of", "diverged"),
+        *("chance", "chance_limit"),
+    ]
 
 
-EPOCH_COLUMNS = [
-    *("stage", "number", "arm", "seed", "epoch"),
-    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"),
-]
+def text_columns(objective: Objective) -> list[str]:
+    """Those of them that hold text."""
+    fields = objective.fields.items()
+    return [
+        *("stage", "state", "arm", "device", "precision", "started", "finished", "failure"),
+        *(name for name, field in fields if isinstance(field.default, str | tuple)),
+    ]
+
+
+def epoch_columns(objective: Objective) -> list[str]:
+    """The columns of ``epochs.csv``."""
+    return ["stage", "number", "arm", "seed", "epoch", *objective.figures, "seconds"]
 
 
 def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, int, int]:
@@ -48,60 +61,67 @@ def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int
 
 
 def trial_frame(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
-    """One row a trial: ``TRIAL_COLUMNS``."""
-    frame = pd.DataFrame([_trial(record, row) for row in rows], columns=TRIAL_COLUMNS)
+    """One row a trial: `trial_columns`."""
+    columns = trial_columns(record.plan.space.objective)
+    frame = pd.DataFrame([_trial(record, row) for row in rows], columns=columns)
     return frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
 
 
 def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
     found = row.attributes
     plan, values = record.plan, found.get("setting", {})
+    objective = plan.space.objective
     seeds = record.seeds or (plan.space.search.seed if plan.space.search else 0,)
     diverged, history = diverged_epoch(found), found.get("history", [])
     arm = found.get("arm") or (
         arm_name(plan.space, full_length(plan.space, values)) if values else ""
     )
     return {
-        **{name: found.get(name) for name in TRIAL_COLUMNS},
+        **{name: found.get(name) for name in trial_columns(objective)},
         "stage": found.get("stage", "search"),  # a draw that was never trained has none
         "arm": arm,
         "seed": found.get("seed", seeds[0]),
-        **{name: _cell(values.get(name)) for name in (*SETTINGS, "epochs", "precision")},
+        **{name: _cell(values.get(name)) for name in objective.fields},
         "diverged": diverged,
         "number": row.number,
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
         "replicate": seeds.index(found.get("seed", seeds[0])),
-        **_final(history if row.state == "COMPLETE" and diverged is None else []),
+        **_final(objective, history if row.state == "COMPLETE" and diverged is None else []),
+        "chance": objective.metric.chance,
+        "chance_limit": objective.chance_limit(objective.setting(values)) if values else None,
         "started": _time(row.started),
         "finished": _time(row.finished),
     }
 
 
-def _final(history: list[dict[str, Any]]) -> dict[str, Any]:
+def _final(objective: Objective, history: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures after the last epoch, and the best epoch's (shown, never used to conclude)."""
     if not history:
         return {}
-    names = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
-    best = max(history, key=lambda epoch: epoch["val_accuracy"])
+    metric = objective.metric
+    pick = max if metric.direction == "maximize" else min
+    best = pick(history, key=lambda epoch: epoch[metric.name])
     return {
-        **{name: history[-1][name] for name in names},
-        "best_val_accuracy": best["val_accuracy"],
+        **{name: history[-1][name] for name in objective.figures},
+        f"best_{metric.name}": best[metric.name],
         "best_epoch": best["epoch"],
     }
 
 
 def epoch_rows(row: TrialRow) -> list[dict[str, Any]]:
-    """A trial's epochs: ``EPOCH_COLUMNS``."""
+    """A trial's epochs: `epoch_columns`."""
     found = row.attributes
     same = {name: found.get(name) for name in ("stage", "arm", "seed")}
     return [{**same, "number": row.number, **epoch} for epoch in found.get("history", [])]
 
 
-def confusion_frame(rows: list[TrialRow], places: dict[str, int]) -> pd.DataFrame:
+def confusion_frame(
+    classes: Sequence[str], rows: list[TrialRow], places: dict[str, int]
+) -> pd.DataFrame:
     """One row a pair of classes of a trial; see ``StudyTable.confusion``."""
     cells = [
-        (row.attributes["arm"], row.attributes["seed"], CLASSES[true], CLASSES[predicted], count)
+        (row.attributes["arm"], row.attributes["seed"], classes[true], classes[predicted], count)
         for row in sorted(rows, key=lambda row: places.get(row.attributes.get("arm", ""), 0))
         if row.state == "COMPLETE"
         for true, line in enumerate(row.attributes.get("confusion") or [])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ablation.report.effects.replicates import DIVERGED, ends
-from crnn.network.config import TrainConfig, chance_limit, is_collapsed
+from ablation.statistics.collapse import is_collapsed
 
 
 def ended_seeds(trials: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
@@ -76,12 +76,12 @@ UNTRAINED = "untrained: at chance level"
 def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
     """By arm that has learned nothing: its median validation accuracy is within chance of guessing.
 
-    That is, below `crnn.network.config.chance_limit` of its setting.
+    That is, below its ``chance_limit``.
 
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
     """
-    if not {"train_size", "train_fraction"} <= set(trials):
+    if "chance_limit" not in trials:
         return {}
     done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
     margins = _above_chance(done).groupby(done["arm"]).median()
@@ -95,11 +95,7 @@ def is_at_chance(done: pd.DataFrame) -> pd.Series[bool]:
 
 def _above_chance(done: pd.DataFrame) -> pd.Series[float]:
     """Validation accuracies less the highest that guessing would give by chance."""
-    limits = [
-        chance_limit(TrainConfig(train_size=int(size), train_fraction=float(part)))
-        for size, part in zip(done["train_size"], done["train_fraction"], strict=True)
-    ]
-    return done["val_accuracy"].astype(float) - limits
+    return done["val_accuracy"].astype(float) - done["chance_limit"].astype(float)
 
 
 def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
@@ -136,13 +132,17 @@ def collapsed(trials: pd.DataFrame) -> pd.DataFrame:
     none = untrained_arms(trials)
     done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
     done = done[~done["arm"].isin(list(none))]
+    if "chance" not in trials:
+        return done[:0]
     found = []
     for _, rows in done.groupby("arm", sort=False):
         values = [float(x) for x in rows["val_accuracy"]]
         found += [
             at
             for place, at in enumerate(rows.index)
-            if is_collapsed(values[place], values[:place] + values[place + 1 :])
+            if is_collapsed(
+                values[place], values[:place] + values[place + 1 :], rows["chance"].iloc[0]
+            )
         ]
     return done.loc[found]
 

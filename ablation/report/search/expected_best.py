@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.special import gammaln
 
 from ablation.report.effects.replicates import DIVERGED, ends
-from crnn.network.config import CHANCE
 
 LEAST = 2  # draws
 POINTS = 200  # numbers of trials at most that the curve has
@@ -85,4 +84,4 @@ def random_draws(
     gave = (ends(ordered) == "COMPLETE") & np.isfinite(accuracies)
     if (done := int((ended & gave).sum())) < LEAST:
         return none, f"it takes {LEAST} finished draws, and there are {done}."
-    return accuracies.where(gave, CHANCE)[ended], ""
+    return accuracies.where(gave, ordered["chance"].to_numpy(float))[ended], ""

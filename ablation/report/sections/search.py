@@ -46,7 +46,6 @@ from ablation.report.search.pareto import pareto
 from ablation.report.search.trials import finished, levels, numeric, scientific, unfinished_levels
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
-from crnn.network.config import CHANCE
 
 PAIRED = 3  # factors whose pairs are shown
 CONTOURED = 30  # settings that a contour takes at least
@@ -325,10 +324,11 @@ def _expected(table: StudyTable) -> Part:
     if why:
         return Part("expected", title, [f"Not shown: {why}"])
     curve = expected_performance(draws)
+    guessing = percent(table.chance or 0.0)
     line = (
         f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
         "without replacement (Tang et al. 2020), which is unbiased. A draw that failed or diverged "
-        f"counts as one that guesses ({percent(CHANCE)} right). The baseline and named arms, which "
+        f"counts as one that guesses ({guessing} right). The baseline and named arms, which "
         "were not drawn, are left out. The right end is the one best trial."
     )
     rows = finished(table.trials, table.arms, table.factors)

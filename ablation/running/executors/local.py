@@ -1,4 +1,8 @@
-"""Worker processes on this machine, a pipe each way to each."""
+"""Worker processes on this machine, a pipe each way to each, and nothing else.
+
+No semaphore, no shared memory, no queue that a killed worker could leave locked: it loses its own
+job only, and another takes its place.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +11,146 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 
-from ablation.running.messages import Answer, Job
+from ablation.errors import UserError
+from ablation.running.executors.base import Handle, Offer, Wish
+from ablation.running.messages import Answer, Job, JobFinished, WorkerLost
 from ablation.running.resources import Resources
 from ablation.running.worker import serve
-from ablation.scheduling.source import Task
 from ablation.signals import ctrl_c_ignored
 
-STARTUP_SECONDS = (
-    600.0  # seconds that a new process may say nothing: it imports torch, from a cold disk
-)
-
-
+OFFER_SECONDS = 600.0  # that a new process may take to say what it has, from a cold disk
 NOT_FOR_WORKERS = ("CRNN_STUDY_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 
 
-class LocalWorker:
-    """A place for trainings: one worker process, and a pipe to it and from it.
+class LocalExecutor:
+    """Trains in processes of this machine, one a job; see `ablation.running.executors.base`."""
 
-    It trains one task at a time, or several side by side.
+    def __init__(self) -> None:
+        self.capacity = 0
+        self.workers: list[LocalWorker] = []
+        self._first: LocalWorker | None = None  # which has made the offer
+
+    def offer(self, wish: Wish) -> Offer:
+        """What a worker of this machine finds; on a CPU it is the first to be handed a job.
+
+        Raises:
+            UserError: the worker has ended before it could say.
+        """
+        threads = wish.threads
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        environment = worker_environment(threads)
+        if visible is None:
+            del environment["CUDA_VISIBLE_DEVICES"]
+        else:
+            environment["CUDA_VISIBLE_DEVICES"] = visible
+        worker = LocalWorker(threads, environment)
+        try:
+            worker.send(wish)
+            offer = worker.receive(OFFER_SECONDS)
+        except BaseException:
+            worker.close()
+            raise
+        if not isinstance(offer, Offer):
+            worker.close()
+            raise UserError("a worker process ended before it had found its device; try again")
+        if offer.gpus or offer.no_device or offer.no_precision:
+            worker.close()  # it sees more than the GPU that it would be given
+        else:
+            self._first = worker
+        return offer
+
+    def open(self, resources: Resources) -> None:
+        """A worker a job; each starts with its first."""
+        self.capacity, threads = resources.jobs, resources.threads
+        gpus = resources.gpus
+        for number in range(resources.jobs):
+            visible = gpus[number % len(gpus)] if gpus else ""
+            worker, self._first = self._first, None
+            environment = worker_environment(threads, visible)
+            self.workers.append(worker or LocalWorker(threads, environment))
+
+    def submit(self, job: Job) -> None:
+        """Hand a job to a worker that has none."""
+        worker = next(worker for worker in self.workers if not worker.token)
+        worker.token = job.token
+        worker.send(job)
+
+    def poll(self, timeout: float, handle: Handle) -> None:
+        """Hand over what workers have said."""
+        busy = [worker for worker in self.workers if worker.token]
+        wait([worker.inbox for worker in busy], timeout=timeout)
+        for worker in busy:
+            for message in worker.messages():
+                if not self._hand_over(worker, message, handle):
+                    break
+            else:
+                if worker.dead:
+                    self._hand_over(worker, WorkerLost("killed, or out of memory"), handle)
+
+    def _hand_over(self, worker: LocalWorker, message: object, handle: Handle) -> bool:
+        """Hand over a message; whether the worker still has the job that it is of."""
+        token = worker.token
+        if (answer := handle(token, message)) is not None:
+            worker.send(answer)
+        if worker.token != token:  # it was given up, and perhaps handed out again
+            return False
+        if isinstance(message, JobFinished):
+            worker.token = ""
+        elif isinstance(message, WorkerLost):
+            self.cancel(token)
+        return bool(worker.token)
+
+    def cancel(self, token: str) -> None:
+        """A new worker with new pipes takes the place of the one that has the job."""
+        for worker in self.workers:
+            if worker.token == token:
+                worker.token = ""
+                worker.renew()
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+        for worker in [*self.workers, *([self._first] if self._first else [])]:
+            worker.close()
+
+
+class LocalWorker:
+    """A worker process, and a pipe to it and from it.
 
     Attributes:
-        number: its own, from 0.
-        machine: what it takes of the machine.
-        tasks: what it trains; none where it is free.
-        losses: how many workers these tasks have lost since an epoch of them ended.
-        spoken: whether this worker has said anything yet.
-        silence: seconds since it last did, or was handed its tasks; only those in which this
-            process was running itself.
+        token: of the job that it has; empty where it is free.
         dead: whether its pipe has ended, as it does with the worker.
     """
 
-    def __init__(self, number: int, machine: Resources) -> None:
-        self.number, self.machine = number, machine
-        self.tasks: list[Task] = []
-        self.losses = 0
-        self.environment = _environment(number, machine)
+    def __init__(self, threads: int, environment: Mapping[str, str]) -> None:
+        self.threads, self.environment = threads, environment
+        self.token = ""
         self._open()
 
     def _open(self) -> None:
-        """Two pipes and a worker at their other ends, which starts with its first tasks."""
-        self.spoken = self.dead = False
-        self.silence = 0.0
+        """Two pipes and a worker at their other ends, which starts with its first job."""
+        self.dead = False
         spawn = get_context("spawn")
         orders, self.orders = spawn.Pipe(duplex=False)
         self.inbox, channel = spawn.Pipe(duplex=False)
-        words = (orders, channel, os.getpid(), self.machine.threads)
-        self.worker = spawn.Process(target=serve, args=words, daemon=True)
+        words = (orders, channel, os.getpid(), self.threads)
+        self.process = spawn.Process(target=serve, args=words, daemon=True)
         self.ends = (orders, channel)
 
-    def begin(self, order: Job) -> None:
-        """Hand its tasks to the worker."""
-        self.silence = 0.0
-        if self.worker.pid is None:
+    def send(self, message: Job | Answer | Wish) -> None:
+        """Send a message, and start the process where it has not been started."""
+        if self.process.pid is None:
             with ctrl_c_ignored(), _worker_surroundings(self.environment):
-                self.worker.start()
+                self.process.start()
             for end in self.ends:  # the worker's alone from now on: they close when it dies
                 end.close()
-        self._send(order)
-
-    def answer(self, answer: Answer) -> None:
-        """Answer what the worker has asked."""
-        self._send(answer)
-
-    def _send(self, word: Job | Answer) -> None:
         with suppress(BrokenPipeError):  # dead already, as its own pipe will tell
-            self.orders.send(word)
+            self.orders.send(message)
+
+    def receive(self, timeout: float) -> object:
+        """The next message, or None where none came in so many seconds."""
+        return next(self.messages(), None) if self.inbox.poll(timeout) else None
 
     def messages(self) -> Iterator[object]:
         """What the worker has said since the last look."""
@@ -82,14 +160,13 @@ class LocalWorker:
             except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
                 self.dead = True
                 return
-            self.silence, self.spoken = 0.0, True
             yield message
 
     def close(self) -> None:
         """End the worker, whatever it does."""
-        if self.worker.pid is not None:
-            self.worker.kill()
-            self.worker.join()
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
         for end in (*self.ends, self.inbox, self.orders):
             end.close()
 
@@ -130,8 +207,3 @@ def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
     return {**dict.fromkeys(names, str(threads)), **keep, "CUDA_VISIBLE_DEVICES": visible}
-
-
-def _environment(number: int, machine: Resources) -> dict[str, str]:
-    visible = machine.gpus[number % len(machine.gpus)] if machine.gpus else ""
-    return worker_environment(machine.threads, visible)

@@ -1,0 +1,362 @@
+"""What a study trains: the contract between the harness and a network.
+
+The harness knows settings, seeds and figures; whose they are, an `Objective` says. A space names
+the one that it is of; where it names none, it means `DEFAULT`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from ablation.errors import UserError
+from ablation.settings import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.fields import FieldInfo
+
+DEFAULT = "crnn.objective:objective"
+"""The objective of a space that names none, as ``module:attribute``."""
+
+NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+class DivergedError(ArithmeticError):
+    """A training's figures are no longer finite numbers; the message says where that was seen."""
+
+
+class StopRunError(Exception):
+    """Nothing can be trained before a person has corrected something, which the message says."""
+
+
+class Setting(Protocol):
+    """One complete setting of a network and its training; it never changes, and pickles."""
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of what has an effect: two settings with the same are one arm."""
+
+    def values(self) -> dict[str, Value]:
+        """Every setting by its name."""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some settings changed, validated."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What decides.
+
+    Attributes:
+        name: of the figure among an epoch's.
+        text: in words, as in ``validation accuracy``.
+        unit: of differences, times `scale`.
+        scale: what a value is multiplied by where it is shown.
+        direction: whether more or less of it is better.
+        chance: the value of guessing; None where there is none.
+    """
+
+    name: str
+    text: str
+    unit: str = "points"
+    scale: float = 100.0
+    direction: Literal["maximize", "minimize"] = "maximize"
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a network is; None for what is not known of it.
+
+    Attributes:
+        steps: of its sequence; 0 where it has none.
+        parameters: trainable ones.
+        macs: multiply-accumulates of one example's forward pass.
+    """
+
+    steps: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training.
+
+    Attributes:
+        number: from 1.
+        figures: by name; the metric is among them.
+        seconds: how long it took.
+    """
+
+    number: int
+    figures: Mapping[str, float]
+    seconds: float
+
+    def stored(self) -> dict[str, Any]:
+        """As an entry of a trial's history."""
+        return {"epoch": self.number, **self.figures, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A training that came to its end.
+
+    Attributes:
+        seconds: how long it took in all.
+        scores: further figures of the whole, which choose nothing: attributes of its trial.
+    """
+
+    seconds: float
+    scores: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Listener(Protocol):
+    """Told of trainings under way; the number of one is its place in its pack, from 0."""
+
+    def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
+        """An epoch has ended; `again` where an earlier worker trained it. May raise, to stop."""
+
+    def on_batch(self, epoch: int, done: int, of: int) -> None:
+        """So many batches of an epoch (from 1) are done."""
+
+    def on_damaged(self, path: Path) -> None:
+        """A checkpoint was of no use; it is now at `path`, and the training starts over."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Trainings that one worker does side by side; often a single one.
+
+    Attributes:
+        members: their settings and seeds.
+        data: what `Objective.prepare` gave.
+        device: ``cpu`` or ``cuda``; there is one to be seen.
+        threads: of this worker.
+        score: whether to score what chooses nothing, once at the end.
+        checkpoint: where to keep them between two epochs, and to go on from what is there; None to
+            do neither.
+        weights: by member, where to keep its final weights; None to keep none.
+    """
+
+    members: Sequence[tuple[Setting, int]]
+    data: Path
+    device: str
+    threads: int = 1
+    score: bool = True
+    checkpoint: Path | None = None
+    weights: Sequence[Path | None] = ()
+
+
+class Objective(ABC):
+    """A network, its settings and its training.
+
+    Attributes:
+        name: ``module:attribute``, by which workers import it.
+        fields: every setting by its name: pydantic's fields, with types, bounds and defaults.
+        metric: what decides.
+        length: the setting that is a training's number of epochs.
+        training: the settings of the training rather than the network, of which a search may have
+            its own.
+        options: the settings that a command may replace, by name, with the word that a study's name
+            then has for them.
+        data_size: the settings that say how much data a training has: the larger, the more.
+        parts: of a setting that is a tuple, what a part of it is called in Optuna, before its
+            number; else the setting's own name.
+        kept: the settings that are a study's and not an arm's: no space may have them.
+        classes: what is classified; empty where nothing is.
+        figures: an epoch's figures by name, the metric among them, each with its lowest and highest
+            value.
+        scores: the scores of a finished training that are numbers, likewise.
+        columns: the names of figures and scores in the order in which tables of trials have them.
+        spaces: the folder of the spaces that come with it.
+        reference: the storage of finished studies that comes with it.
+        pace: what one worker gets through in a second before anything has been measured, in the
+            unit of `cost`, and where that was seen.
+    """
+
+    name: str
+    fields: Mapping[str, FieldInfo]
+    metric: Metric
+    length: str
+    training: tuple[str, ...] = ()
+    options: Mapping[str, str] = {}
+    data_size: tuple[str, ...] = ()
+    parts: Mapping[str, str] = {}
+    kept: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    figures: Mapping[str, tuple[float, float]]
+    scores: Mapping[str, tuple[float, float]] = {}
+    columns: tuple[str, ...] = ()
+    spaces: Path | None = None
+    reference: Path | None = None
+    pace: tuple[float, str] = (1.0, "a guess of a second an epoch")
+    governed_by: Mapping[str, tuple[str, ...]] = {}
+    """By setting: those that decide whether, or between which values, it makes a difference."""
+
+    @abstractmethod
+    def setting(self, values: Mapping[str, Any]) -> Setting:
+        """A setting of these values; what is not among them has its default.
+
+        Raises:
+            pydantic.ValidationError: a value has the wrong type or is out of range.
+            KeyError: a name that is no setting.
+        """
+
+    @abstractmethod
+    def train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
+        """Train; what comes of each member. A member that diverges leaves the others as they were.
+
+        The same pack gives the same figures, stopped and gone on with or not, alone or with others.
+
+        Raises:
+            StopRunError: a person must correct something first.
+            Exception: the training failed; of several, all of them.
+        """
+
+    def infeasible(self, setting: Setting) -> str:
+        """Why a setting cannot be trained; empty where it can."""
+        return ""
+
+    def unfit(self, setting: Setting) -> str:
+        """Why no new study should have a setting, though it can be trained; empty where it may."""
+        return ""
+
+    def unfit_level(self, name: str, level: Value, settings: Sequence[Setting]) -> str:
+        """Why a search should not draw a level, whatever else it draws; empty where it may.
+
+        Args:
+            name: the factor.
+            level: one of its levels.
+            settings: what a search may train with the most data, as it and its confirmation would.
+        """
+        return ""
+
+    def idle(self, setting: Setting) -> set[str]:
+        """The settings that could have any value there: it would be the same network."""
+        return set()
+
+    def limits(self, name: str, varied: set[str], baseline: Setting) -> tuple[float, float]:
+        """Beyond which a number is none of the setting's, or makes no other network.
+
+        Args:
+            name: the setting.
+            varied: the settings that a space varies.
+            baseline: the space's.
+        """
+        from ablation.settings import bounds
+
+        return bounds(self.fields[name].metadata)
+
+    def size(self, setting: Setting) -> Size:
+        """How large a setting's network is.
+
+        Raises:
+            ValueError: it cannot exist.
+        """
+        return Size()
+
+    def cost(self, setting: Setting) -> float:
+        """What one training costs, relative to others."""
+        return float(setting.values()[self.length])  # type: ignore[arg-type]
+
+    def amount(self, setting: Setting) -> tuple[float, ...]:
+        """How much a training is: trainings of the same amount scatter alike."""
+        return (float(setting.values()[self.length]),)  # type: ignore[arg-type]
+
+    def amount_text(self, setting: Setting) -> str:
+        """How much a training is, in words."""
+        return f"{setting.values()[self.length]} epochs"
+
+    def chance_limit(self, setting: Setting) -> float | None:
+        """The metric up to which a training may have guessed; None where that is not known."""
+        return None
+
+    def epoch_text(self, figures: Mapping[str, float]) -> str:
+        """An epoch's figures in a line."""
+        return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+    def result_text(self, value: float, scores: Mapping[str, float]) -> str:
+        """What came of a training, in a line: the metric, and what may be shown of its scores."""
+        named = {self.metric.name: value, **scores}
+        return "  ".join(f"{name} {number:.4g}" for name, number in named.items())
+
+    def with_precision(self, setting: Setting, precision: str) -> Setting:
+        """The setting as it is trained in a study of this precision."""
+        return setting
+
+    def pack_key(self, setting: Setting) -> tuple[Value, ...]:
+        """What trainings must share to be trained side by side."""
+        return (setting.digest,)
+
+    def prepare(self, data: Path | None, say: Callable[[str], None]) -> Path:
+        """Make the data ready, before anything trains.
+
+        Args:
+            data: where a person says that they are; None where nobody did.
+            say: told of what takes long.
+
+        Returns:
+            What trainings get as `Pack.data`.
+        """
+        return data or Path()
+
+    def pick_device(self, name: str) -> str:
+        """The device by name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, as ``cpu`` or ``cuda:N``.
+
+        Raises:
+            UserError: this machine has none of that name.
+        """
+        if name not in ("auto", "cpu"):
+            raise UserError(f"--device {name}: this objective trains on cpu")
+        return "cpu"
+
+    def pick_precision(self, name: str, device: str) -> str:
+        """The precision by name: ``auto``, ``fp32`` or ``bf16``.
+
+        Raises:
+            UserError: the device does not have it.
+        """
+        if name not in ("auto", "fp32"):
+            raise UserError(f"--precision {name}: this objective trains in fp32")
+        return "fp32"
+
+    def gpu_names(self) -> list[str]:
+        """The names of this machine's GPUs that it can train on."""
+        return []
+
+    def release_memory(self) -> None:  # noqa: B027
+        """Give back what a failed training held."""
+
+    def begin_worker(self, threads: int) -> None:  # noqa: B027
+        """Make a worker's process ready for trainings with so many threads."""
+
+
+@cache
+def load_objective(name: str = DEFAULT) -> Objective:
+    """The objective of this name.
+
+    Args:
+        name: ``module:attribute``.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not NAME.fullmatch(name):
+        raise UserError(f"objective {name!r}: is written module:attribute, as in {DEFAULT}")
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        raise UserError(f"objective {name}: {error}") from None
+    if not isinstance(found, Objective):
+        raise UserError(f"objective {name}: {module} has no objective called {attribute}")
+    return found

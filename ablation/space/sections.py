@@ -1,0 +1,208 @@
+"""The sections of a space file, read one by one: the parts of a space, and every error in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from ablation.errors import UserError, did_you_mean
+from ablation.names import NAME
+from ablation.objective import DEFAULT, Objective, load_objective
+from ablation.settings import Value, text_of
+from ablation.space.errors import sentence
+from ablation.space.factors import FactorReader
+from ablation.space.schema import (
+    BASELINE,
+    MAX_SEED,
+    MAX_SEEDS,
+    Confirm,
+    Design,
+    Limits,
+    NamedArm,
+    P,
+    Part,
+    Reported,
+    ReportedCurves,
+    Search,
+    Settle,
+    Space,
+)
+
+FORMAT = 1
+NOT_GIVEN = ("name", "text", "lists_seeds")  # by a space file under these names
+
+
+def seeds_of(value: int | list[int]) -> tuple[int, ...]:
+    """The seeds that a count or a list means.
+
+    Raises:
+        ValueError: none, a negative one, one beyond `MAX_SEED`, the same one twice, or more than
+            `MAX_SEEDS`.
+    """
+    if (value if isinstance(value, int) else len(value)) > MAX_SEEDS:
+        raise ValueError(f"at most {MAX_SEEDS:,} seeds")
+    seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
+    if not seeds:
+        raise ValueError("no seeds; give a count from 1 on, or a list of seeds")
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError("seeds must be 0 or more and all different")
+    if max(seeds) > MAX_SEED:
+        raise ValueError(f"a seed is at most {MAX_SEED:,}")
+    return seeds
+
+
+class SectionReader(FactorReader):
+    """Reads a document section by section, gathering the parts of a space and the errors."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document, self.errors = document, list[str]()
+        self.fields: dict[str, Any] = {}
+        self.objective = self._objective()
+        self._known_keys()
+        for key in ("question", "note", "margin"):
+            self._plain(key)
+        self._design()
+        # Where the design is wrong, the sections tell which one is meant.
+        likely = "search" if "search" in document else "one-factor"
+        self.design: str = self.fields.setdefault("design", likely)
+        self._seeds()
+        self._baseline()
+        self._sections()
+        self._factors()
+        self._training()
+        self._arms()
+
+    def _objective(self) -> Objective:
+        """What the space is of; where it cannot be had, the default one, to find other errors."""
+        name, found = self.document.get("objective", DEFAULT), load_objective()
+        try:
+            found = load_objective(name if isinstance(name, str) else repr(name))
+        except UserError as error:
+            self._error("objective", error)
+        self.fields["objective"] = found
+        return found
+
+    def _known_keys(self) -> None:
+        valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN)]
+        for key in self.document:
+            if key not in valid:
+                self._error(key, f"unknown key; {did_you_mean(key, valid)}")
+        if self.document.get("format") != FORMAT:
+            self._error("format", f"must be {FORMAT}, the only format that this version reads")
+        if not self.document.get("question"):
+            self._error("question", "missing; say in one sentence what the study asks")
+
+    def _plain(self, key: str) -> None:
+        if key in self.document:
+            try:
+                probe = Space(name="x", text="", **{key: self.document[key]})
+            except ValidationError as error:
+                self._error(key, sentence(error))
+            else:
+                self.fields[key] = getattr(probe, key)
+
+    def _design(self) -> None:
+        designs, value = get_args(Design), self.document.get("design")
+        if value is None:
+            self._error("design", f"missing; one of {', '.join(designs)}")
+        elif value not in designs:
+            self._error("design", f"there is no {value!r}; {did_you_mean(str(value), designs)}")
+        else:
+            self.fields["design"] = value
+
+    def _seeds(self) -> None:
+        value = self.document.get("seeds")
+        if self.design == "search":
+            if value is not None:
+                self._error("seeds", "a search has one seed, [search] seed; [confirm] has its own")
+            return
+        integers = value if isinstance(value, list) else [value]
+        if not all(isinstance(v, int) and not isinstance(v, bool) for v in integers):
+            self._error("seeds", "no seeds; give a count from 1 on, or a list of seeds")
+            return
+        try:
+            self.fields["seeds"] = seeds_of(value)  # type: ignore[arg-type]
+            self.fields["lists_seeds"] = isinstance(value, list)
+        except ValueError as error:
+            self._error("seeds", error)
+
+    def _baseline(self) -> None:
+        values = self._values("baseline", self._table("baseline"), self.settings)
+        self.fields["baseline"] = self.objective.setting(values)
+
+    def _sections(self) -> None:
+        kinds: dict[str, type[Part]] = {
+            "settle": Settle,
+            "limits": Limits,
+            "search": Search,
+            "confirm": Confirm,
+        }
+        for key, kind in kinds.items():
+            if key in self.document:
+                part = self._part(key, kind, self._table(key))
+                if part is not None:
+                    self.fields[key] = part
+        for key in ("search", "confirm", "limits"):
+            if key in self.document and self.design != "search":
+                self._error(key, 'only a design = "search" has it; take it out')
+        if "settle" in self.document and self.design == "search":
+            self._error("settle", "a search has none; take it out")
+        self._room_for_seeds()
+        if self.design == "search" and "search" not in self.document:
+            self._error("search", "missing; give [search] with at least trials = N")
+
+    def _room_for_seeds(self) -> None:
+        """The confirmation's seeds come after the search's own."""
+        search, confirm = self.fields.get("search"), self.fields.get("confirm")
+        if search and confirm:
+            path = confirm.seeds if confirm.path_seeds is None else confirm.path_seeds
+            if search.seed + confirm.seeds + path > MAX_SEED:
+                self._error(
+                    "search.seed", "leaves no room for the confirmation's after it; lower it"
+                )
+
+    def _training(self) -> None:
+        """The search's own training: no factor is in it, since the sampler draws factors."""
+        if search := self.fields.get("search"):
+            training = self._values("search.training", search.training, self.training)
+            for name in training:
+                if name in self.factor_names:
+                    self._error(f"search.training.{name}", "is a factor: it is drawn; take it out")
+            self.fields["search"] = search.model_copy(update={"training": training})
+
+    def _arms(self) -> None:
+        arms = {}
+        for name, given in self._table("arms").items():
+            where = f"arms.{name}"
+            if not NAME.fullmatch(name) or name == BASELINE:
+                self._error(where, "an arm's name is letters, digits, '.', '_', '-', a letter or "
+                            "digit first, at most 100, and not 'baseline'")  # fmt: skip
+                continue
+            arm = self._part(where, NamedArm, given)
+            if arm is not None:
+                values = self._values(f"{where}.set", arm.set, self.settings)
+                if not arm.set:
+                    self._error(where, "changes nothing; put settings into set = { … }")
+                if self.design == "search":
+                    self._drawable(where, values)
+                if values and len(values) == len(arm.set):
+                    arms[name] = arm.model_copy(update={"set": values})
+        self.fields["arms"] = arms
+        self._by_arm("reported", Reported)
+        self._by_arm("reported_curves", ReportedCurves)
+
+    def _by_arm(self, key: str, kind: type[P]) -> None:
+        given = self._table(key)
+        parts = {name: self._part(f"{key}.{name}", kind, part) for name, part in given.items()}
+        self.fields[key] = {name: part for name, part in parts.items() if part is not None}
+
+    def _drawable(self, where: str, values: Mapping[str, Value]) -> None:
+        factors = {factor.name: factor for factor in self.fields["factors"]}
+        for name, value in values.items():
+            if name not in self.factor_names:
+                self._error(where, f"{name} is no factor; a search's arms change factors only")
+            elif name in factors and not factors[name].has(value):
+                levels = ", ".join(factors[name].texts())
+                self._error(where, f"{name} = {text_of(value)} is not among {levels}")

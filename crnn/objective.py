@@ -1,0 +1,395 @@
+"""The CRNN by the harness's contract: what a study of it trains.
+
+Quick to import: what needs PyTorch is imported when something is trained.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablation import objective as contract
+from ablation.files import set_aside
+from ablation.objective import DivergedError, Listener, Metric, Pack, Result, Size, StopRunError
+from ablation.settings import Value, bounds
+from crnn.data.classes import CLASSES
+from crnn.network.config import (
+    FIELDS,
+    GOVERNED_BY,
+    TRAIN_KEYS,
+    Setting,
+    chance_limit,
+)
+from crnn.network.shapes import infeasible_because, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crnn.data.fashion_mnist import FashionMNIST
+    from crnn.training.results import Epoch, TrainingState
+    from crnn.training.results import Result as Trained
+
+OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
+SMALL_OPERATIONS = 8_000_000
+"""What an image costs beside its multiply-accumulates, in these: measured on a CPU."""
+
+ROOT = Path(__file__).parents[1]
+
+
+class CRNNObjective(contract.Objective):
+    """The CRNN on Fashion-MNIST; see `ablation.objective.Objective`.
+
+    Args:
+        load: gives the images of a folder; `crnn.data.fashion_mnist.load_once` unless given.
+        train_packed: trains; `crnn.training.train.train_packed` unless given.
+    """
+
+    name = contract.DEFAULT
+    fields = FIELDS
+    metric = Metric("val_accuracy", "validation accuracy", chance=1 / len(CLASSES))
+    length = "epochs"
+    training = TRAIN_KEYS
+    options: Mapping[str, str] = {"epochs": "epochs", "train_size": "images"}
+    kept = ("precision",)
+    data_size = ("train_size", "train_fraction")
+    classes = CLASSES
+    figures: Mapping[str, tuple[float, float]] = {
+        "train_loss": (-inf, inf),
+        "train_accuracy": (0, 1),
+        "val_loss": (-inf, inf),
+        "val_accuracy": (0, 1),
+    }
+    scores: Mapping[str, tuple[float, float]] = {"test_accuracy": (0, 1), "test_loss": (-inf, inf)}
+    columns = (
+        *("val_accuracy", "val_loss", "test_accuracy", "test_loss"),
+        *("train_accuracy", "train_loss"),
+    )
+    spaces = ROOT / "search_spaces"
+    reference = ROOT / "results" / "reference" / "studies.db"
+    pace = (
+        2.2e11,
+        "2 cores of an Intel Xeon with AMX, in bf16, one worker a core (an AMD EPYC without AMX "
+        "took five to six times as long)",
+    )
+    governed_by = GOVERNED_BY
+    parts: Mapping[str, str] = {
+        "filter_sizes": "filter",
+        "channels": "channels",
+        "strides": "stride",
+    }
+
+    def __init__(
+        self,
+        load: Callable[[Path], FashionMNIST] | None = None,
+        train_packed: Callable[..., list[Trained | DivergedError]] | None = None,
+    ) -> None:
+        self._load, self._train_packed = load, train_packed
+
+    def setting(self, values: Mapping[str, Any]) -> Setting:
+        """See the contract."""
+        return Setting.of(values)
+
+    def infeasible(self, setting: contract.Setting) -> str:
+        """Why the network cannot exist, or no batch of it be trained."""
+        own = own_setting(setting)
+        if why := infeasible_because(own.model):
+            return why
+        if 0 in own.train.images():
+            return "train_size and train_fraction leave no image to train or to validate"
+        return _nothing_to_normalise(own)
+
+    def unfit(self, setting: contract.Setting) -> str:
+        """A batch may not be larger than the training images."""
+        train = own_setting(setting).train
+        images = train.images()[0]
+        return _too_large(train.batch_size, images) if train.batch_size > images else ""
+
+    def unfit_level(self, name: str, level: Value, settings: Sequence[contract.Setting]) -> str:
+        """A batch may not be larger than the most training images that a draw may have."""
+        most = min(own_setting(setting).train.images()[0] for setting in settings)
+        is_large = name == "batch_size" and isinstance(level, int) and level > most
+        return _too_large(int(level), most) if is_large else ""  # type: ignore[arg-type]
+
+    def idle(self, setting: contract.Setting) -> set[str]:
+        """See the contract."""
+        return own_setting(setting).model.without_effect()
+
+    def limits(
+        self, name: str, varied: set[str], baseline: contract.Setting
+    ) -> tuple[float, float]:
+        """A field's bounds; with no block that drops out, it is dropout = 0."""
+        low, high = bounds(FIELDS[name].metadata)
+        if name == "dropout_count":
+            return 1, high if "conv_layers" in varied else own_setting(baseline).model.conv_layers
+        return low, high
+
+    def size(self, setting: contract.Setting) -> Size:
+        """See the contract.
+
+        Raises:
+            InfeasibleError: the network cannot exist.
+        """
+        counted = shapes(own_setting(setting).model)
+        return Size(counted.sequence_length, counted.parameters, counted.macs)
+
+    def cost(self, setting: contract.Setting) -> float:
+        """In multiply-accumulates; a backward pass is two forward ones."""
+        own = own_setting(setting)
+        train, validate = own.train.images()
+        passes = own.train.epochs * (3 * train + validate) + 10_000
+        return float(passes) * (shapes(own.model).macs + SMALL_OPERATIONS)
+
+    def amount(self, setting: contract.Setting) -> tuple[float, ...]:
+        """Epochs, and images of which some validate."""
+        train = own_setting(setting).train
+        return train.epochs, train.train_size
+
+    def amount_text(self, setting: contract.Setting) -> str:
+        """See the contract."""
+        train = own_setting(setting).train
+        return f"{train.epochs} epochs on {train.images()[0]:,} training images"
+
+    def chance_limit(self, setting: contract.Setting) -> float | None:
+        """Three standard errors above guessing."""
+        return chance_limit(own_setting(setting).train)
+
+    def epoch_text(self, figures: Mapping[str, float]) -> str:
+        """Losses in nats, accuracies in percent."""
+        return (
+            f"train {figures['train_loss']:.3f} {figures['train_accuracy']:.2%}"
+            f"  val {figures['val_loss']:.3f} {figures['val_accuracy']:.2%}"
+        )
+
+    def result_text(self, value: float, scores: Mapping[str, float]) -> str:
+        """Accuracies in percent."""
+        test = f"  test {scores['test_accuracy']:.2%}" if "test_accuracy" in scores else ""
+        return f"val {value:.2%}{test}"
+
+    def with_precision(self, setting: contract.Setting, precision: str) -> contract.Setting:
+        """The precision is a setting of the training, but no arm's."""
+        return setting.replace(precision=precision)
+
+    def pack_key(self, setting: contract.Setting) -> tuple[Value, ...]:
+        """As many steps of as many images."""
+        return own_setting(setting).pack_key()
+
+    def prepare(self, data: Path | None, say: Callable[[str], None]) -> Path:
+        """Find or fetch Fashion-MNIST; its folder."""
+        from crnn.data.fashion_mnist import data_folder, prepare
+
+        prepare(data, say)
+        return data_folder(data)
+
+    def pick_device(self, name: str) -> str:
+        """See `ablation.device.pick_device`."""
+        from ablation.device import pick_device
+
+        return str(pick_device(name))
+
+    def pick_precision(self, name: str, device: str) -> str:
+        """See `ablation.device.pick_precision`."""
+        import torch
+
+        from ablation.device import pick_precision
+
+        return pick_precision(name, torch.device(device))
+
+    def gpu_names(self) -> list[str]:
+        """The GPUs that PyTorch sees."""
+        import torch
+
+        return [str(torch.cuda.get_device_name(n)) for n in range(torch.cuda.device_count())]
+
+    def release_memory(self) -> None:
+        """Give cached memory of a GPU back."""
+        import torch
+
+        torch.cuda.empty_cache()
+
+    def begin_worker(self, threads: int) -> None:
+        """Set PyTorch's threads."""
+        import torch
+
+        torch.set_num_threads(threads)
+
+    def train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
+        """Train side by side; see `crnn.training.train.train_packed`."""
+        from crnn.data.fashion_mnist import check_unchanged
+        from crnn.data.idx import DataError
+
+        try:
+            return self._train(pack, listener)
+        except DataError as error:
+            raise StopRunError(str(error)) from error
+        except StopRunError:
+            raise
+        except Exception:
+            try:
+                check_unchanged(pack.data)  # whatever came of that is its fault
+            except DataError as changed:
+                raise StopRunError(str(changed)) from changed
+            raise
+
+    def _train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
+        from crnn.training.results import StateError
+
+        members = [(own_setting(setting), seed) for setting, seed in pack.members]
+        marks = _marks(pack, members)
+        try:
+            results = self._run(pack, listener, members, marks, _earlier(pack, marks, listener))
+        except StateError:  # whole, but not of these trainings
+            if pack.checkpoint is None:
+                raise
+            _set_aside(pack.checkpoint, listener)
+            results = self._run(pack, listener, members, marks, None)
+        _keep_weights(pack, members, results)
+        return [
+            result if isinstance(result, DivergedError) else _told(result) for result in results
+        ]
+
+    def _run(
+        self,
+        pack: Pack,
+        listener: Listener,
+        members: list[tuple[Setting, int]],
+        marks: Mapping[str, str],
+        resume_from: TrainingState | None,
+    ) -> list[Trained | DivergedError]:
+        from crnn.data.fashion_mnist import check_unchanged, load_once
+        from crnn.training.checkpoint import write_checkpoint
+        from crnn.training.train import train_packed
+
+        def on_epoch(place: int, epoch: Epoch) -> None:
+            check_unchanged(pack.data)
+            listener.on_epoch(place, _epoch(epoch))
+
+        def on_state(state: TrainingState) -> None:
+            check_unchanged(pack.data)  # what it was trained on is in the checkpoint for good
+            if pack.checkpoint:
+                with _place_of_checkpoints():
+                    write_checkpoint(pack.checkpoint, state, marks)
+
+        def on_resume(state: TrainingState) -> None:
+            for place, epochs in enumerate(state.epochs):
+                for epoch in epochs:
+                    listener.on_epoch(place, _epoch(epoch), again=True)
+
+        load, train = self._load or load_once, self._train_packed or train_packed
+        results = train(
+            members,
+            load(pack.data),
+            device=pack.device,
+            score_test=pack.score,
+            on_epoch=on_epoch,
+            on_batch=listener.on_batch,
+            resume_from=resume_from,
+            on_resume=on_resume,
+            on_state=on_state,
+        )
+        check_unchanged(pack.data)
+        return results
+
+
+objective = CRNNObjective()
+
+
+def own_setting(setting: contract.Setting) -> Setting:
+    """A setting of the harness's as what it is here."""
+    if not isinstance(setting, Setting):
+        raise TypeError(f"{type(setting).__name__} is no setting of the CRNN")
+    return setting
+
+
+def _too_large(batch: int, images: int) -> str:
+    return (
+        f"batch_size: {batch:,} is more than the {images:,} training images, so it would train "
+        f"the same network as {images:,}; take at most that"
+    )
+
+
+def _nothing_to_normalise(setting: Setting) -> str:
+    """Batch normalisation needs two values of a channel in every batch, the last one too."""
+    model, train = setting.model, setting.train
+    if not model.batch_norm or train.images()[0] % train.batch_size != 1 % train.batch_size:
+        return ""
+    blocks = enumerate(shapes(model).stages[: model.conv_layers])
+    single = [n + 1 for n, stage in blocks if stage.shape[1] == 1 and not model.pools(n)]
+    if not single:
+        return ""
+    return (
+        f"block {single[0]}: batch_norm has one value to normalise, its map is 1 x 1 and the last "
+        f"batch of an epoch one image ({train.images()[0]:,} by {train.batch_size}); change "
+        "batch_size"
+    )
+
+
+def _epoch(epoch: Epoch) -> contract.Epoch:
+    figures = asdict(epoch)
+    number, seconds = figures.pop("epoch"), figures.pop("seconds")
+    return contract.Epoch(number, figures, seconds)
+
+
+def _told(result: Trained) -> Result:
+    found: dict[str, Any] = {}
+    if result.test:
+        found = {"test_accuracy": result.test.accuracy, "test_loss": result.test.loss}
+        found["confusion"] = result.test.confusion
+    return Result(result.seconds, found)
+
+
+def _marks(pack: Pack, members: list[tuple[Setting, int]]) -> dict[str, str]:
+    """Whose checkpoint it is: only the same trainings go on from it."""
+    import torch
+
+    names = [(setting.digest, seed) for setting, seed in members]
+    conditions = {"device": pack.device, "precision": members[0][0].train.precision}
+    return {"members": str(names), "threads": str(torch.get_num_threads()), **conditions}
+
+
+def _earlier(pack: Pack, marks: Mapping[str, str], listener: Listener) -> TrainingState | None:
+    """What an earlier worker left of these trainings."""
+    from crnn.training.checkpoint import DamagedError, read_checkpoint
+
+    if pack.checkpoint is None:
+        return None
+    try:
+        return read_checkpoint(pack.checkpoint, marks)
+    except DamagedError:
+        _set_aside(pack.checkpoint, listener)
+        return None
+
+
+def _set_aside(path: Path, listener: Listener) -> None:
+    with _place_of_checkpoints():
+        listener.on_damaged(set_aside(path))
+
+
+@contextmanager
+def _place_of_checkpoints() -> Iterator[None]:
+    """What is wrong with the folder of checkpoints is no fault of a training.
+
+    Raises:
+        StopRunError: it is none, or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OF_FOLDERS:
+            raise
+        raise StopRunError(f"{error.filename}: {error.strerror}; mend that") from error
+
+
+def _keep_weights(
+    pack: Pack, members: list[tuple[Setting, int]], results: list[Trained | DivergedError]
+) -> None:
+    """Keep final weights: before a trial is told complete, so that a complete one has them."""
+    from crnn.training.weights import marks, save_weights
+
+    for (setting, seed), result, path in zip(members, results, pack.weights, strict=False):
+        if path and not isinstance(result, DivergedError):
+            save_weights(result.model, path, marks(setting, seed))
