@@ -33,3 +33,11 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
     guess = f"did you mean {' or '.join(close)}? " if close else ""
     return f"{guess}Valid: {', '.join(valid) or 'none'}"
+
+
+class DivergedError(ArithmeticError):
+    """A training's figures are no longer finite numbers; the message says where that was seen."""
+
+
+class StopRunError(Exception):
+    """Nothing can be trained before a person has corrected something, which the message says."""

@@ -8,33 +8,23 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from ablation.errors import UserError
-from ablation.settings import Value
+from ablation.errors import DivergedError, UserError
+from ablation.settings import Value, bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic.fields import FieldInfo
 
 DEFAULT = "crnn.objective:objective"
 """The objective of a space that names none, as ``module:attribute``."""
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-
-
-class DivergedError(ArithmeticError):
-    """A training's figures are no longer finite numbers; the message says where that was seen."""
-
-
-class StopRunError(Exception):
-    """Nothing can be trained before a person has corrected something, which the message says."""
 
 
 class Setting(Protocol):
@@ -252,8 +242,6 @@ class Objective(ABC):
             varied: the settings that a space varies.
             baseline: the space's.
         """
-        from ablation.settings import bounds
-
         return bounds(self.fields[name].metadata)
 
     def size(self, setting: Setting) -> Size:

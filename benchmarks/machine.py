@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ablation.device import has_bf16
-from ablation.storage.environment import environment
+from ablation.running.environment import environment
 
 
 def describe(device: str = "cpu", **more: Any) -> dict[str, Any]:

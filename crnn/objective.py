@@ -5,17 +5,14 @@ Quick to import: what needs PyTorch is imported when something is trained.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation import objective as contract
-from ablation.files import set_aside
-from ablation.objective import DivergedError, Listener, Metric, Pack, Result, Size, StopRunError
+from ablation.errors import DivergedError
+from ablation.objective import Listener, Metric, Pack, Result, Size
 from ablation.settings import Value, bounds
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
@@ -28,13 +25,9 @@ from crnn.network.config import (
 from crnn.network.shapes import infeasible_because, shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from crnn.data.fashion_mnist import FashionMNIST
-    from crnn.training.results import Epoch, TrainingState
     from crnn.training.results import Result as Trained
 
-OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
 SMALL_OPERATIONS = 8_000_000
 """What an image costs beside its multiply-accumulates, in these: measured on a CPU."""
 
@@ -218,81 +211,11 @@ class CRNNObjective(contract.Objective):
         torch.set_num_threads(threads)
 
     def train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
-        """Train side by side; see `crnn.training.train.train_packed`."""
-        from crnn.data.fashion_mnist import check_unchanged
-        from crnn.data.idx import DataError
+        """Train side by side; see `crnn.training.jobs.train_job`."""
+        from crnn.training.jobs import train_job
 
-        try:
-            return self._train(pack, listener)
-        except DataError as error:
-            raise StopRunError(str(error)) from error
-        except StopRunError:
-            raise
-        except Exception:
-            try:
-                check_unchanged(pack.data)  # whatever came of that is its fault
-            except DataError as changed:
-                raise StopRunError(str(changed)) from changed
-            raise
-
-    def _train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
-        from crnn.training.results import StateError
-
-        members = [(own_setting(setting), seed) for setting, seed in pack.members]
-        marks = _marks(pack, members)
-        try:
-            results = self._run(pack, listener, members, marks, _earlier(pack, marks, listener))
-        except StateError:  # whole, but not of these trainings
-            if pack.checkpoint is None:
-                raise
-            _set_aside(pack.checkpoint, listener)
-            results = self._run(pack, listener, members, marks, None)
-        _keep_weights(pack, members, results)
-        return [
-            result if isinstance(result, DivergedError) else _told(result) for result in results
-        ]
-
-    def _run(
-        self,
-        pack: Pack,
-        listener: Listener,
-        members: list[tuple[Setting, int]],
-        marks: Mapping[str, str],
-        resume_from: TrainingState | None,
-    ) -> list[Trained | DivergedError]:
-        from crnn.data.fashion_mnist import check_unchanged, load_once
-        from crnn.training.checkpoint import write_checkpoint
-        from crnn.training.train import train_packed
-
-        def on_epoch(place: int, epoch: Epoch) -> None:
-            check_unchanged(pack.data)
-            listener.on_epoch(place, _epoch(epoch))
-
-        def on_state(state: TrainingState) -> None:
-            check_unchanged(pack.data)  # what it was trained on is in the checkpoint for good
-            if pack.checkpoint:
-                with _place_of_checkpoints():
-                    write_checkpoint(pack.checkpoint, state, marks)
-
-        def on_resume(state: TrainingState) -> None:
-            for place, epochs in enumerate(state.epochs):
-                for epoch in epochs:
-                    listener.on_epoch(place, _epoch(epoch), again=True)
-
-        load, train = self._load or load_once, self._train_packed or train_packed
-        results = train(
-            members,
-            load(pack.data),
-            device=pack.device,
-            score_test=pack.score,
-            on_epoch=on_epoch,
-            on_batch=listener.on_batch,
-            resume_from=resume_from,
-            on_resume=on_resume,
-            on_state=on_state,
-        )
-        check_unchanged(pack.data)
-        return results
+        own = [(own_setting(setting), seed) for setting, seed in pack.members]
+        return train_job(pack, own, listener, self._load, self._train_packed)
 
 
 objective = CRNNObjective()
@@ -326,70 +249,3 @@ def _nothing_to_normalise(setting: Setting) -> str:
         f"batch of an epoch one image ({train.images()[0]:,} by {train.batch_size}); change "
         "batch_size"
     )
-
-
-def _epoch(epoch: Epoch) -> contract.Epoch:
-    figures = asdict(epoch)
-    number, seconds = figures.pop("epoch"), figures.pop("seconds")
-    return contract.Epoch(number, figures, seconds)
-
-
-def _told(result: Trained) -> Result:
-    found: dict[str, Any] = {}
-    if result.test:
-        found = {"test_accuracy": result.test.accuracy, "test_loss": result.test.loss}
-        found["confusion"] = result.test.confusion
-    return Result(result.seconds, found)
-
-
-def _marks(pack: Pack, members: list[tuple[Setting, int]]) -> dict[str, str]:
-    """Whose checkpoint it is: only the same trainings go on from it."""
-    import torch
-
-    names = [(setting.digest, seed) for setting, seed in members]
-    conditions = {"device": pack.device, "precision": members[0][0].train.precision}
-    return {"members": str(names), "threads": str(torch.get_num_threads()), **conditions}
-
-
-def _earlier(pack: Pack, marks: Mapping[str, str], listener: Listener) -> TrainingState | None:
-    """What an earlier worker left of these trainings."""
-    from crnn.training.checkpoint import DamagedError, read_checkpoint
-
-    if pack.checkpoint is None:
-        return None
-    try:
-        return read_checkpoint(pack.checkpoint, marks)
-    except DamagedError:
-        _set_aside(pack.checkpoint, listener)
-        return None
-
-
-def _set_aside(path: Path, listener: Listener) -> None:
-    with _place_of_checkpoints():
-        listener.on_damaged(set_aside(path))
-
-
-@contextmanager
-def _place_of_checkpoints() -> Iterator[None]:
-    """What is wrong with the folder of checkpoints is no fault of a training.
-
-    Raises:
-        StopRunError: it is none, or cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in OF_FOLDERS:
-            raise
-        raise StopRunError(f"{error.filename}: {error.strerror}; mend that") from error
-
-
-def _keep_weights(
-    pack: Pack, members: list[tuple[Setting, int]], results: list[Trained | DivergedError]
-) -> None:
-    """Keep final weights: before a trial is told complete, so that a complete one has them."""
-    from crnn.training.weights import marks, save_weights
-
-    for (setting, seed), result, path in zip(members, results, pack.weights, strict=False):
-        if path and not isinstance(result, DivergedError):
-            save_weights(result.model, path, marks(setting, seed))

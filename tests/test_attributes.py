@@ -19,8 +19,9 @@ from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.storage import UnreadableError, opened_storage, save_study, storage_url, url_of
 from ablation.storage.attributes import CREATED, ENDED, checked_trials
-from ablation.storage.record import find_record, load_record, own_studies
+from ablation.storage.record import find_record, load_record
 from ablation.storage.status import status, studies
+from ablation.storage.studies import own_studies
 from crnn.objective import objective
 from crnn.trace.subject import finished
 from tests.cli import ROOT

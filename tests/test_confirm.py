@@ -18,7 +18,8 @@ from ablation.scheduling.extension import check_extension
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Task
 from ablation.storage import StorageError, TrialRow, read_trials
-from ablation.storage.record import Record, find_record, own_studies
+from ablation.storage.record import Record, find_record
+from ablation.storage.studies import own_studies
 from crnn.objective import own_setting
 from tests.prepared import prepared
 from tests.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all

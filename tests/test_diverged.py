@@ -40,9 +40,9 @@ from ablation.scheduling.search import SearchSource, value_of_diverged
 from ablation.scheduling.source import Progress, Source, Task
 from ablation.storage import finish_trial, url_of
 from ablation.storage.attributes import checked_trials
-from ablation.storage.fingerprint import fingerprint
 from ablation.storage.record import Record
 from ablation.storage.status import status, studies
+from ablation.storage.studies import fingerprint
 from crnn.network.config import CHANCE
 from crnn.objective import objective, own_setting
 from crnn.trace.subject import finished

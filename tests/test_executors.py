@@ -22,8 +22,15 @@ from ablation.running.request import Request
 from ablation.scheduling.source import Progress
 from ablation.signals import StoppedAtOnceError
 from ablation.space.errors import SpaceError
-from ablation.storage import TrialRow, opened_storage, read_trials, save_study, storage_url
-from ablation.storage.attributes import UnreadableError, checked_trials
+from ablation.storage import (
+    TrialRow,
+    UnreadableError,
+    opened_storage,
+    read_trials,
+    save_study,
+    storage_url,
+)
+from ablation.storage.attributes import checked_trials
 from tests.executors import PlayedExecutor
 from tests.studies import document
 

@@ -20,15 +20,8 @@ from ablation.storage import (
     study_names,
     url_of,
 )
-from ablation.storage.record import (
-    Record,
-    find_record,
-    latest_study,
-    load_record,
-    merge,
-    note_look,
-    own_studies,
-)
+from ablation.storage.record import Record, find_record, load_record, merge, note_look
+from ablation.storage.studies import latest_study, own_studies
 from tests.studies import ONE_FACTOR, SEARCH, begin, document, record
 
 

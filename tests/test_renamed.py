@@ -15,7 +15,6 @@ from optuna.storages import RDBStorage
 from ablation.dashboard.study_page import refresh
 from ablation.folders import confirm_name, study_name
 from ablation.report.data.loading import load_study
-from ablation.running.launch import _unless_gone
 from ablation.scheduling.confirmation import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
@@ -29,7 +28,8 @@ from ablation.storage import (
     study_names,
     url_of,
 )
-from ablation.storage.record import confirmation_of, confirmed_by, confirming, load_record
+from ablation.storage.record import load_record
+from ablation.storage.studies import confirmation_of, confirmed_by, confirming, unless_gone
 from tests import cli
 from tests.studies import SEARCH, STUDY, begin, designed, record, run_all
 
@@ -193,11 +193,11 @@ def test_a_study_that_goes_while_it_runs(how: str, storage: RDBStorage) -> None:
     else:
         rename(storage, STUDY, "old")
     expected = r"study tiny has gone from .*: it was deleted or renamed"
-    with pytest.raises(StorageError, match=expected), _unless_gone(storage, STUDY):
+    with pytest.raises(StorageError, match=expected), unless_gone(storage, STUDY):
         run_all(source)
 
 
 def test_another_key_that_is_missing_is_told_as_it_is(storage: RDBStorage) -> None:
     designed(storage)
-    with pytest.raises(KeyError, match="mine"), _unless_gone(storage, STUDY):
+    with pytest.raises(KeyError, match="mine"), unless_gone(storage, STUDY):
         raise KeyError("mine")

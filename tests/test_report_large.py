@@ -29,8 +29,9 @@ from ablation.report.figures import style
 from ablation.report.figures.factors import draw_factor
 from ablation.report.sections.arms import gallery
 from ablation.report.sections.figure import Plot
+from ablation.report.text.contrast_tables import contrasts_table
 from ablation.report.text.latex import as_markdown
-from ablation.report.text.tables import arms_table, brief_table, contrasts_table
+from ablation.report.text.tables import arms_table, brief_table
 from ablation.report.write import write_report
 from tests.report_studies import alone, grid, study
 

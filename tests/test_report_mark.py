@@ -24,7 +24,7 @@ from ablation.scheduling.confirmation import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.storage import copy_study, open_storage, storage_url, url_of
-from ablation.storage.fingerprint import fingerprint
+from ablation.storage.studies import fingerprint
 from tests import cli
 from tests.studies import ONE_FACTOR, SEARCH, STUDY, begin, designed, end, record, run_all
 

@@ -13,15 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ablation.objective import (
-    DivergedError,
-    Epoch,
-    Listener,
-    Metric,
-    Objective,
-    Pack,
-    Result,
-)
+from ablation.errors import DivergedError
+from ablation.objective import Epoch, Listener, Metric, Objective, Pack, Result
 from ablation.objective import Setting as AnySetting
 from ablation.settings import Value
 

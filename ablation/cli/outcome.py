@@ -121,7 +121,7 @@ def print_weights(output: Output, opened: RDBStorage, study: str, results: Path)
 def _without_weights(output: Output, opened: RDBStorage, study: str, results: Path) -> int:
     from ablation.folders import study_folder
     from ablation.storage import read_trials
-    from ablation.storage.record import confirmation_of
+    from ablation.storage.studies import confirmation_of
 
     lacking = 0
     for name in filter(None, (study, confirmation_of(opened, study))):

@@ -107,7 +107,7 @@ def report(
     """Rebuild everything under results/STUDY/ from the storage."""
     from ablation.dashboard.renewal import renew_pages
     from ablation.report.build import table_to_paste
-    from ablation.storage.record import confirmed_by, latest_study
+    from ablation.storage.studies import confirmed_by, latest_study
 
     tools = tools_of(context)
     say = tools.output.say
@@ -225,7 +225,7 @@ def copy(
 ) -> None:
     """Copy a study into another storage, also while it runs; a search with its confirmation."""
     from ablation.storage import copy_study, display_url, storage_url
-    from ablation.storage.record import confirmation_of
+    from ablation.storage.studies import confirmation_of
 
     if url is None and source is None:
         raise UserError("copy: name the storage to copy to, or with --from the one to copy from")

@@ -9,8 +9,8 @@ from optuna.storages import RDBStorage
 from ablation.dashboard.state import behind
 from ablation.errors import one_line
 from ablation.storage import opened_storage
-from ablation.storage.record import confirmed_by, own_studies
 from ablation.storage.status import runs
+from ablation.storage.studies import confirmed_by, own_studies
 
 Say = Callable[[str], None]
 

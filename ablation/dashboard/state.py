@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from optuna.storages import RDBStorage
 
-from ablation.storage.fingerprint import fingerprint
-from ablation.storage.record import confirmation_of
+from ablation.storage.studies import confirmation_of, fingerprint
 
 KEY = "crnn:pages"  # a study's system attribute, beside those that optuna-dashboard has there
 

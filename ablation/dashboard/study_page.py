@@ -20,8 +20,7 @@ from ablation.report.effects.replicates import mean_curves
 from ablation.report.effects.selection import leading, shown_of
 from ablation.report.looks import note_looks
 from ablation.report.text.recommendation import about_choice
-from ablation.storage.fingerprint import fingerprint
-from ablation.storage.record import confirmed_by
+from ablation.storage.studies import confirmed_by, fingerprint
 
 BEST = 8  # arms whose learning curves are shown beside the baseline's
 

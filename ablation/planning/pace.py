@@ -126,7 +126,7 @@ def _complete(
     """The complete trials of each study of the objective; what cannot be read says nothing."""
     from ablation.storage import UnreadableError
     from ablation.storage.attributes import checked_trials, objective_of
-    from ablation.storage.record import own_studies
+    from ablation.storage.studies import own_studies
 
     found = {}
     for study in own_studies(storage):

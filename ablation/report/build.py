@@ -17,7 +17,7 @@ from ablation.report.effects.effects import effects
 from ablation.report.looks import note_looks
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.write import Report, write_report
-from ablation.storage.fingerprint import fingerprint
+from ablation.storage.studies import fingerprint
 
 Say = Callable[[str], None]
 

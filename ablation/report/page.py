@@ -19,7 +19,7 @@ from ablation.report.effects.arms import also_changed
 from ablation.report.effects.progress import counts
 from ablation.report.rendering.templating import environment
 from ablation.report.sections.figure import Picture
-from ablation.report.text import study_tables, tables
+from ablation.report.text import contrast_tables, study_tables, tables
 from ablation.report.text.answer import findings, first_said, incomplete
 from ablation.report.text.caveats import DESIGNS, caveats
 from ablation.report.text.headline import headline
@@ -79,9 +79,9 @@ def content(
         "named": tables.what_arms_are(table, effects),
         "details": tables.details_table(table, effects),
         "reported": tables.reported_table(table, effects),
-        "contrasts": tables.contrasts_table(contrasts),
-        "every_contrast": tables.contrasts_table(contrasts, len(contrasts)),
-        "about_contrasts": tables.about_contrasts(contrasts),
+        "contrasts": contrast_tables.contrasts_table(contrasts),
+        "every_contrast": contrast_tables.contrasts_table(contrasts, len(contrasts)),
+        "about_contrasts": contrast_tables.about_contrasts(contrasts),
         "failures": study_tables.failures_table(every),
         "factors": study_tables.factors_table(table),
         "caveats": caveats(table),

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ablation.errors import UserError
+from ablation.running.environment import environment
 from ablation.running.executors.base import Executor, Wish
 from ablation.running.request import Request
 from ablation.running.resources import PACK_ON_CUDA, Resources, default_jobs
 from ablation.storage import StorageError
-from ablation.storage.environment import environment
 from ablation.storage.record import Record
 
 

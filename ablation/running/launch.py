@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import IntegrityError
 
 from ablation.design.checks import check_beginning, wanted_seeds
 from ablation.design.loading import check_counts
-from ablation.errors import UserError, one_line
+from ablation.errors import UserError
 from ablation.files import DAMAGED, checkpoint_number, remove
 from ablation.folders import check_name, study_folder
 from ablation.running.conditions import pack_size, run_conditions
@@ -37,8 +36,6 @@ from ablation.signals import forget
 from ablation.storage import (
     LONG_PATIENCE,
     StorageError,
-    UnreadableError,
-    display_url,
     lock,
     open_storage,
     opened_storage,
@@ -47,10 +44,9 @@ from ablation.storage import (
     second_name,
     settle,
     sqlite_file,
-    study_names,
-    url_of,
 )
-from ablation.storage.record import Record, confirming, find_record, load_record, merge
+from ablation.storage.record import Record, find_record, load_record, merge
+from ablation.storage.studies import confirming, unless_gone
 
 OnEvent = Callable[[Event], None]
 Display = Callable[[str], AbstractContextManager[OnEvent]]
@@ -222,14 +218,14 @@ class _Training:
         )
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
-        with _unless_gone(self.storage, study):
+        with unless_gone(self.storage, study):
             source = _source(self.storage, request, study, record)
         _say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study, objective.metric)
         with means.display(study) as on_event, means.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
-            with _unless_gone(self.storage, study):
+            with unless_gone(self.storage, study):
                 why = Coordinator(
                     source, means.executor, context, recorder, means.resources, on_event,
                     self.deadline, on_trial_end, self.check,
@@ -258,32 +254,6 @@ def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], N
     if request.retry_failed and found.diverged:
         many = "1 training" if found.diverged == 1 else f"{found.diverged:,} trainings"
         say(f"{many} diverged and would diverge again: not trained again.")
-
-
-@contextmanager
-def _unless_gone(storage: RDBStorage, study: str) -> Iterator[None]:
-    """Tell of a study that another program has taken away, or changed, while it ran.
-
-    Optuna says of it that a record does not exist, or that one is not what it may be.
-    """
-    try:
-        yield
-    except IntegrityError as error:
-        cause = one_line(str(error.orig))
-        fault = f"its rows contradict each other ({cause})"
-        raise UnreadableError(f"study {study}", fault) from None
-    except LookupError as error:
-        if "enum values" in str(error):
-            raise UnreadableError(f"study {study}", one_line(str(error))) from None
-        if not isinstance(error, KeyError):
-            raise
-        if study in study_names(storage):
-            raise
-        raise StorageError(
-            f"study {study} has gone from {display_url(url_of(storage))}: it was deleted or "
-            "renamed while it ran; the same command begins it again, --study NAME goes on with "
-            "a renamed one"
-        ) from None
 
 
 def _check_folder(request: Request) -> None:

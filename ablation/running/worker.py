@@ -18,17 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ablation.errors import UserError
+from ablation.errors import DivergedError, StopRunError, UserError
 from ablation.files import disk_full, too_large, trial_file
-from ablation.objective import (
-    DivergedError,
-    Epoch,
-    Objective,
-    Pack,
-    Result,
-    StopRunError,
-    load_objective,
-)
+from ablation.objective import Epoch, Objective, Pack, Result, load_objective
 from ablation.quiet import silence_warnings
 from ablation.running.executors.base import Offer, Wish
 from ablation.running.messages import (

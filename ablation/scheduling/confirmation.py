@@ -24,7 +24,8 @@ from ablation.scheduling.path import forest, path_stage, with_path_origins
 from ablation.space.schema import Confirm
 from ablation.storage import StorageError, TrialRow
 from ablation.storage.attributes import IS_DIVERGED, checked_trials, is_diverged
-from ablation.storage.record import Record, confirmation_plan, confirming, find_record
+from ablation.storage.record import Record, confirmation_plan, find_record
+from ablation.storage.studies import confirming
 
 OF_SEARCH = ("arm", "setting", "diverged")  # the attributes of its trials that are read here
 OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)

@@ -6,7 +6,8 @@ from optuna.storages import RDBStorage
 
 from ablation.space.schema import Confirm
 from ablation.storage import StorageError
-from ablation.storage.record import Record, confirming, find_record
+from ablation.storage.record import Record, find_record
+from ablation.storage.studies import confirming
 
 OF_ITS_OWN = "take that back, or run it as a study of its own with --study NAME"
 

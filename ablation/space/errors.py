@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from ablation.errors import UserError, did_you_mean, one_line
 from ablation.objective import Objective
-from ablation.space.schema import Part, Space
+from ablation.space.part import Part
+from ablation.space.schema import Space
 
 MAX_ERRORS = 100  # that are told
 

@@ -12,7 +12,8 @@ from ablation.errors import did_you_mean
 from ablation.objective import Objective, Setting
 from ablation.settings import Value, check, text_of
 from ablation.space.errors import message, no_setting
-from ablation.space.schema import MAX_ARMS, Condition, Factor, FactorForm, P, on_grid
+from ablation.space.part import P
+from ablation.space.schema import MAX_ARMS, Condition, Factor, FactorForm, on_grid
 
 MAX_STEPS = 1_000_000
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     SkipValidation,
     model_validator,
 )
 
 from ablation.objective import Objective, Setting, load_objective
 from ablation.settings import Value, text_of
+from ablation.space.part import Number, P, Part, Text
+from ablation.space.reported import Reported, ReportedCurves
 
 BASELINE = "baseline"
 MAX_SEEDS = 10_000
@@ -28,29 +26,6 @@ MAX_TRAININGS = 100_000
 Design = Literal["one-factor", "factorial", "search"]
 
 
-class Part(BaseModel):
-    """A part of a space: frozen, strict, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-P = TypeVar("P", bound=Part)
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-        raise ValueError("must be a number")
-    return value
-
-
-def _printable(text: str) -> str:
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
-        raise ValueError("has a control character; take it out")
-    return text
-
-
-Number = Annotated[int | float, PlainValidator(_number)]
-Text = Annotated[str, AfterValidator(_printable)]
 Natural = Annotated[int, Field(ge=0, le=MAX_TRAININGS)]
 Count = Annotated[int, Field(ge=1, le=MAX_TRAININGS)]
 
@@ -145,40 +120,6 @@ class NamedArm(Part):
     set: dict[str, Any]
     against: str = BASELINE
     note: Text = ""
-
-
-class Reported(Part):
-    """Figures that somebody else reported for an arm: test accuracy a fraction, loss in nats."""
-
-    test_accuracy: float | None = Field(None, ge=0, le=1)
-    test_loss: float | None = Field(None, ge=0)
-    note: Text = ""
-
-
-Figures = Annotated[tuple[Annotated[Number, Field(ge=0)], ...], Field(strict=False)]
-Shares = Annotated[tuple[Annotated[Number, Field(ge=0, le=1)], ...], Field(strict=False)]
-
-
-class ReportedCurves(Part):
-    """What somebody else logged of an arm's one training: an entry an epoch, from the first on.
-
-    Accuracies are fractions, losses in nats; a curve that was not reported is empty.
-    """
-
-    train_loss: Figures = ()
-    train_accuracy: Shares = ()
-    val_loss: Figures = ()
-    val_accuracy: Shares = ()
-
-    @model_validator(mode="after")
-    def _as_long_as_each_other(self) -> ReportedCurves:
-        lengths = {name: len(curve) for name, curve in self if curve}
-        if not lengths:
-            raise ValueError(f"no curve; give one of {', '.join(type(self).model_fields)}")
-        if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise ValueError(f"curves must have an entry an epoch each: {found}")
-        return self
 
 
 class Settle(Part):

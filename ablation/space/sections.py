@@ -13,6 +13,8 @@ from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.settings import Value, text_of
 from ablation.space.errors import sentence
 from ablation.space.factors import FactorReader
+from ablation.space.part import P, Part
+from ablation.space.reported import Reported, ReportedCurves
 from ablation.space.schema import (
     BASELINE,
     MAX_SEED,
@@ -21,10 +23,6 @@ from ablation.space.schema import (
     Design,
     Limits,
     NamedArm,
-    P,
-    Part,
-    Reported,
-    ReportedCurves,
     Search,
     Settle,
     Space,

@@ -25,10 +25,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, WithoutChange
 from ablation.errors import UserError, one_line
 from ablation.objective import DEFAULT, Objective, load_objective
-from ablation.space.schema import MAX_SEED, MAX_TRAININGS, Design
+from ablation.space.schema import MAX_SEED
 from ablation.storage import TrialRow, UnreadableError, read_trials, study_attributes
 
 CREATED = (
@@ -65,24 +64,12 @@ def _judge(objective: Objective, text: str) -> _Judged:
     return _Judged(setting.digest)
 
 
-def _setting(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+def valid_setting(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Refuse what is no setting of the objective that the validation's context names."""
     objective: Objective = (info.context or {})["objective"]
     if fault := _judge(objective, json.dumps(values)).fault:
         raise ValueError(fault)
     return values
-
-
-def _all_different(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError("must be all different")
-    return seeds
-
-
-def _options(given: dict[str, int], info: ValidationInfo) -> dict[str, int]:
-    options = (info.context or {})["objective"].options
-    if alien := sorted(given.keys() - options.keys()):
-        raise ValueError(f"{alien[0]} is none of {', '.join(options)}")
-    return given
 
 
 def _not_empty(counts: list[int]) -> list[int]:
@@ -97,13 +84,13 @@ Figure = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-class _Attributes(BaseModel):
+class Attributes(BaseModel):
     """Strict; what has other names is nobody's business here. Defaults stand for what is absent."""
 
     model_config = ConfigDict(strict=True)
 
 
-class TrialAttributes(_Attributes):
+class TrialAttributes(Attributes):
     """A trial's: of its creation, then of its end; `trial_attributes_of` has those of results."""
 
     stage: Literal["ablation", "search", "confirm", "path"] = "ablation"
@@ -114,7 +101,7 @@ class TrialAttributes(_Attributes):
     sequence_length: Count = 0
     parameters: Count = 0
     macs: Count = 0
-    setting: Annotated[dict[str, Any], AfterValidator(_setting)] = {}
+    setting: Annotated[dict[str, Any], AfterValidator(valid_setting)] = {}
     arm: str = Field("", min_length=1)
     device: str = ""
     threads: Count = 0
@@ -132,7 +119,7 @@ def trial_attributes_of(objective: Objective) -> type[TrialAttributes]:
     numbers: Any = {name: (_figure(*ends), ...) for name, ends in objective.figures.items()}
     epoch: Any = create_model(
         "_Epoch",
-        __base__=_Attributes,
+        __base__=Attributes,
         epoch=(Annotated[int, Field(ge=1)], ...),
         **numbers,
         seconds=(Figure, ...),
@@ -154,112 +141,17 @@ def _figure(low: float, high: float) -> Any:
     )
 
 
-class _StoredPlain(_Attributes):
-    kind: Literal["baseline", "level", "named"]
-
-    def origin(self) -> Origin:
-        kinds: dict[str, Origin] = {"baseline": Baseline(), "level": Level(), "named": Named()}
-        return kinds[self.kind]
-
-
-class _StoredDrawn(_Attributes):
-    kind: Literal["drawn"]
-    trial: Count | None
-    rank: Count | None
-
-    def origin(self) -> Origin:
-        return Drawn(self.trial, self.rank)
-
-
-class _StoredStep(_Attributes):
-    kind: Literal["step"]
-    number: int = Field(ge=1)
-
-    def origin(self) -> Origin:
-        return Step(self.number)
-
-
-class _StoredWithoutChange(_Attributes):
-    kind: Literal["without_change"]
-    names: list[str] = Field(min_length=1)
-
-    def origin(self) -> Origin:
-        return WithoutChange(tuple(self.names))
-
-
-StoredOrigin = Annotated[
-    _StoredPlain | _StoredDrawn | _StoredStep | _StoredWithoutChange, Field(discriminator="kind")
-]
-
-
-class StoredArm(_Attributes):
-    """An arm of a confirmation: no space file names it.
-
-    `origins` is empty in a storage written before they were kept.
-    """
-
-    name: str = Field(min_length=1)
-    setting: Annotated[dict[str, Any], AfterValidator(_setting)]
-    against: str
-    note: str
-    origins: list[StoredOrigin] = []
-
-
-class StoredPath(_Attributes):
-    """The path of a confirmation, from the baseline to the arm that was chosen."""
-
-    chosen: str
-    arms: list[StoredArm]
-    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
-
-
-class StudyAttributes(_Attributes):
-    """A study's, its format aside."""
-
-    question: str
-    design: Design | Literal["confirmation"]
-    space_name: str
-    space: str
-    overrides: Annotated[dict[str, int], AfterValidator(_options)]
-    objective: str = DEFAULT
-    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
-    trials: int = Field(ge=0, le=MAX_TRAININGS)
-    device: Literal["cpu", "cuda"]
-    precision: Literal["fp32", "bf16"]
-    threads: int = Field(ge=1, le=10_000)
-    environments: list[dict[str, str]]
-    looks: list[Count] = []
-    path_looks: list[Count] = []
-    exhausted: Count = 0
-    arms: list[StoredArm] = []
-    path: StoredPath | None = None
-    identity: str = ""
-    confirms: str = ""
-
-
-def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
-    """A study's attributes.
-
-    Raises:
-        UnreadableError: one is missing, or has another type than this version gives it.
-    """
-    try:
-        context = {"objective": _objective(study, found)}
-        return StudyAttributes.model_validate(found, context=context)
-    except ValidationError as error:
-        raise UnreadableError(f"study {study}", _fault(error)) from None
-
-
 def objective_of(storage: RDBStorage, study: str) -> Objective:
     """What a study is of.
 
     Raises:
         UnreadableError: it is of something that cannot be had here.
     """
-    return _objective(study, study_attributes(storage, study))
+    return objective_named(study, study_attributes(storage, study))
 
 
-def _objective(study: str, found: Mapping[str, Any]) -> Objective:
+def objective_named(study: str, found: Mapping[str, Any]) -> Objective:
+    """What a study with these attributes is of; see `objective_of`."""
     try:
         return load_objective(str(found.get("objective", DEFAULT)))
     except UserError as error:
@@ -330,7 +222,7 @@ def _fault_of_trial(objective: Objective, row: TrialRow, keys: tuple[str, ...] |
         model = trial_attributes_of(objective)
         model.model_validate(found, context={"objective": objective})
     except ValidationError as error:
-        return _fault(error)
+        return fault_text(error)
     if "arm" not in found:
         return ""
     # A draw of a search that diverged has a value, but perhaps not a single epoch behind it.
@@ -351,7 +243,8 @@ def _fault_of_setting(objective: Objective, found: dict[str, Any]) -> str:
     return f"attribute setting: infeasible, {judged.infeasible}" if judged.infeasible else ""
 
 
-def _fault(error: ValidationError) -> str:
+def fault_text(error: ValidationError) -> str:
+    """The first fault of attributes, in one line."""
     first, *others = error.errors()
     more = f" (and {len(others)} faults more)" if others else ""
     return one_line(f"attribute {_said(first)}{more}")

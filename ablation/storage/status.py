@@ -10,7 +10,8 @@ from optuna.storages import RDBStorage
 from ablation.folders import is_name
 from ablation.storage import Holder, TrialRow, holder
 from ablation.storage.attributes import checked_trials, diverged_epoch, is_ours
-from ablation.storage.record import Record, load_record, own_studies
+from ablation.storage.record import Record, load_record
+from ablation.storage.studies import own_studies
 
 ENQUEUED = "(enqueued)"  # in place of an arm, of values that no arm can have
 KEYS = ("arm", "stage", "seed", "digest", "failure", "duplicate_of", "diverged")

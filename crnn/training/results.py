@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ablation.objective import DivergedError
+from ablation.errors import DivergedError
 from crnn.network.model import CRNN
 
 __all__ = ["DivergedError", "Epoch", "Result", "Score", "StateError", "TrainingState"]

@@ -28,7 +28,8 @@ from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.confirmation import with_origins
 from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from ablation.storage.attributes import checked_trials, is_ours
-from ablation.storage.record import Record, confirmation_of, confirmed_by, latest_study, load_record
+from ablation.storage.record import Record, load_record
+from ablation.storage.studies import confirmation_of, confirmed_by, latest_study
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:

@@ -84,4 +84,6 @@ def random_draws(
     gave = (ends(ordered) == "COMPLETE") & np.isfinite(accuracies)
     if (done := int((ended & gave).sum())) < LEAST:
         return none, f"it takes {LEAST} finished draws, and there are {done}."
-    return accuracies.where(gave, ordered["chance"].to_numpy(float))[ended], ""
+    guessing = ordered["chance"].astype(float)
+    told = pd.Series(np.where(gave, accuracies, guessing), index=ordered.index)
+    return told[ended], ""

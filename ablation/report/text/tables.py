@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import comparison_labels, short_names
 from ablation.report.effects.arms import confounded
-from ablation.report.effects.contrasts import most_telling
 from ablation.report.effects.effects import paired_tests
 from ablation.report.effects.gains import by_gain, gains, inner_intervals, slight
 from ablation.report.effects.replicates import (
@@ -21,7 +19,7 @@ from ablation.report.effects.replicates import (
     pair_differences,
     replicates,
 )
-from ablation.report.effects.selection import ROOM, leading, shown_of
+from ablation.report.effects.selection import leading, shown_of
 from ablation.report.rendering.formatting import (
     MISSING,
     chance,
@@ -298,50 +296,6 @@ def about_reported(table: StudyTable, effects: pd.DataFrame) -> str:
 
 def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
-
-
-def contrasts_table(contrasts: pd.DataFrame, room: int = ROOM) -> TextTable | None:
-    """Main effects, interactions and sums of effects; None where there are none.
-
-    Where there is no room for all of them, the significant ones by size, then the largest.
-    """
-    if contrasts.empty:
-        return None
-    count = len(contrasts)
-    contrasts = most_telling(contrasts).head(room).sort_index()
-    cells = [
-        [
-            *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
-            *(_interval(row["ci_low"], row["ci_high"]), _chance(row)),
-        ]
-        for row in records(contrasts)
-    ]
-    titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
-    note = f"{len(cells)} of {count:,} combinations: the significant and the largest ones."
-    return TextTable(titles, cells, words=2, note=note if len(cells) < count else "")
-
-
-def _chance(row: dict[str, Any]) -> str:
-    """The p of a contrast, and why it is no finding, if it is none."""
-    return f"{chance(row['p_holm'])} ({row['reason']})" if row["reason"] else chance(row["p_holm"])
-
-
-def about_contrasts(contrasts: pd.DataFrame) -> str:
-    """How to read the table of them."""
-    kinds, lines = set(contrasts["kind"]), []
-    if kinds & {"main", "interaction"}:
-        lines.append(
-            "Main: the mean over the cells with one level less that over those with the other. "
-            "Interaction: what two levels give together, beyond the sum of both. Each is computed "
-            "seed by seed, over the seeds that have all of its cells, and tested as pairs are."
-        )
-    if "additivity" in kinds:
-        lines.append(
-            "Additivity: the effect of an arm that changes several settings, less the sum of what "
-            "each of them does alone; paired by seed. Where the interval excludes 0, they do not "
-            "add up."
-        )
-    return " ".join([*lines, "p is Holm-adjusted within its kind."])
 
 
 def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
