@@ -1,1 +1,32 @@
-"""A harness that tells which settings of a network matter, by how much, and how sure we are."""
+"""A harness that tells which settings of a network matter, by how much, and how sure we are.
+
+    from ablation import run_study, load_trials, effects
+
+What a name needs is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablation.api import effects, load_trials, run_study
+    from ablation.errors import UserError
+    from ablation.objective import Objective
+
+__all__ = ["Objective", "UserError", "effects", "load_trials", "run_study"]
+
+_MODULES = {
+    "Objective": "ablation.objective",
+    "UserError": "ablation.errors",
+    "effects": "ablation.api",
+    "load_trials": "ablation.api",
+    "run_study": "ablation.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ablation.errors import UserError
-from ablation.names import NAME
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of an arm, of a study, of a file
 ENVIRONMENT_VARIABLE = "CRNN_STUDY_STORAGE"  # of a storage, where no option names one
 FILE_NAME = "studies.db"  # of the storage in a results folder, where neither names one
 RESERVED = "reference"

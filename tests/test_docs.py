@@ -86,3 +86,12 @@ def test_the_answer_in_the_readme_is_the_reference_studys(
     if name == "joint":  # the rest is in its report
         answer = answer.split("\n\n")[0]
     assert "".join(answer.split()) in "".join(text("README.md").split())
+
+
+def test_the_places_in_the_map_exist() -> None:
+    places = [
+        row for row in text("CONTRIBUTING.md").splitlines() if row.startswith("| ") and "?" in row
+    ]
+    files = [name for row in places for name in row.split("`")[1::2]]
+    assert len(files) >= 10
+    assert all((ROOT / name).is_file() for name in files)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from ablation.errors import UserError, did_you_mean
-from ablation.names import NAME
+from ablation.folders import NAME
 from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.settings import Value, text_of
 from ablation.space.errors import sentence

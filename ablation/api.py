@@ -1,0 +1,133 @@
+"""Studies from Python, in the words of the command line.
+
+from ablation import run_study, load_trials, effects
+
+run_study("source", seeds=3, results="results")
+effects("source")["verdict"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.storages import RDBStorage
+
+from ablation.design.loading import load
+from ablation.running.launch import launch
+from ablation.running.request import Request
+from ablation.scheduling.source import Progress
+from ablation.storage import opened_storage, storage_url
+from ablation.storage.studies import confirmed_by, latest_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.running.events import Event
+    from ablation.running.executors.base import Executor
+
+
+def run_study(
+    space: str | Path,
+    *,
+    study: str | None = None,
+    storage: str | None = None,
+    results: str | Path = "results",
+    data: str | Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    say: Callable[[str], None] = print,
+    executor: Executor | None = None,
+    overrides: dict[str, int] | None = None,
+    **options: Any,
+) -> Progress:
+    """Train what a study lacks, as `run` does, without its report.
+
+    Args:
+        space: a shipped space's name, or a path to a TOML file.
+        study: the study's name; the space's unless given.
+        storage: an Optuna storage's URL, or an SQLite file; ``studies.db`` in the results folder
+            unless given.
+        results: the folder that checkpoints are written to.
+        data: the folder of the data; the objective's own unless given.
+        on_event: told of everything that happens.
+        say: told of what a person should know.
+        executor: trains, in place of processes of this machine.
+        overrides: settings that replace the space's own in every arm, such as ``{"epochs": 1}``.
+        options: those of `ablation.running.request.Request`: ``seeds``, ``trials``, ``confirm``,
+            ``device``, ``precision``, ``threads``, ``jobs``, ``pack``, ``retry_failed``,
+            ``timeout`` (seconds), ``keep_weights``.
+
+    Returns:
+        How far the study is.
+
+    Raises:
+        UserError: the request cannot be met; nothing has been changed.
+        InterruptedRunError: Ctrl-C or SIGTERM; the next call goes on.
+    """
+    plan = load(str(space), **(overrides or {}))
+    request = Request(
+        plan=plan,
+        study=plan.study_name if study is None else study,
+        url=storage_url(storage, Path(results)),
+        results=Path(results),
+        data=None if data is None else Path(data),
+        **options,
+    )
+    return launch(request, lambda name: nullcontext(on_event), say, executor=executor)
+
+
+def load_trials(
+    study: str | None = None, *, storage: str | None = None, results: str | Path = "results"
+) -> pd.DataFrame:
+    """The trials of a study: the DataFrame of ``trials.csv``.
+
+    Args:
+        study: its name, or the path of its ``trials.csv``; the latest one's unless given.
+        storage: as in `run_study`.
+        results: as in `run_study`.
+
+    Raises:
+        StorageError: there is no such storage, or no such study in it.
+        OSError: the CSV cannot be read.
+    """
+    from ablation.report.data import loading
+    from ablation.report.data.study_table import all_trials
+
+    if study is not None and study.endswith(".csv"):
+        return loading.load_trials(study)
+    with _opened(storage, results) as opened:
+        return all_trials(loading.load_study(opened, _name(opened, study)))
+
+
+def effects(
+    study: str | None = None, *, storage: str | None = None, results: str | Path = "results"
+) -> pd.DataFrame:
+    """The effects of a study: the DataFrame of ``effects.csv``; of a search, its confirmation's.
+
+    This look at the verdicts is noted in the study, as a report's is.
+
+    Args:
+        study: its name; the latest one's unless given.
+        storage: as in `run_study`.
+        results: as in `run_study`.
+
+    Raises:
+        StorageError: there is no such storage, or no such study in it.
+    """
+    from ablation.report.build import load_with_looks
+    from ablation.report.effects.effects import effects as effects_of
+
+    with _opened(storage, results) as opened:
+        table = load_with_looks(opened, _name(opened, study), print)
+    table = table.confirmation or table
+    return effects_of(table.trials, table.arms, table.margin)
+
+
+def _opened(storage: str | None, results: str | Path) -> AbstractContextManager[RDBStorage]:
+    return opened_storage(storage_url(storage, Path(results)))
+
+
+def _name(storage: RDBStorage, study: str | None) -> str:
+    return latest_study(storage) if study is None else confirmed_by(storage, study)
