@@ -121,7 +121,7 @@ def test_what_is_not_to_be_had_is_refused_before_anything_is_written(
 
 def test_a_worker_that_dies_before_it_has_an_offer_is_told(tmp_path: Path) -> None:
     executor = LocalExecutor()
-    with pytest.raises(UserError, match="ended before it had found its device"):
+    with pytest.raises(UserError, match="3 worker processes ended before they had found a device"):
         executor.offer(Wish("tests.nowhere:objective"))
     executor.close()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ablation.signals import ctrl_c_ignored
-from ablation.storage import opened_storage, read_trials, storage_url
+from ablation.storage import StorageError, opened_storage, read_trials, storage_url
 from tests import cli, forked
 from tests.forked import Process
 from tests.tiny import SPACE, assert_gone, edited, options, processes, tables, wait_for_epoch
@@ -36,9 +36,9 @@ SHORT = edited(
 # telling of its first epoch; and that waits for 5 seconds only when a worker says nothing.
 FALLING_ASLEEP = """
 import io, os, signal, sys
-import ablation.running.coordinator as runner
-runner.STALL_SECONDS, runner.STALL_EPOCHS = 5.0, 0
 import study
+from ablation.cli.app import Tools
+from ablation.running.coordinator import Patience
 
 class Falling(io.TextIOWrapper):
     awake = True
@@ -52,7 +52,7 @@ class Falling(io.TextIOWrapper):
 
 sys.stdout = Falling(sys.stdout.detach(), line_buffering=True)
 sys.argv = ["study.py", *sys.argv[1:]]
-study.main()
+study.main(Tools(patience=Patience(stall=5.0, epochs=0)))
 """
 
 
@@ -67,9 +67,16 @@ def epochs_of(text: str) -> list[tuple[str, int]]:
     return [(name, int(epoch)) for name, epoch in found]
 
 
-def states(folder: Path) -> list[str]:
+def states_so_far(folder: Path, study: str) -> list[str]:
+    """The states of the trials, where there is a storage yet, and the study in it."""
+    with suppress(StorageError, KeyError):
+        return states(folder, study)
+    return []
+
+
+def states(folder: Path, study: str = "tiny") -> list[str]:
     with opened_storage(storage_url(None, folder / "results")) as storage:
-        return [row.state for row in read_trials(storage, "tiny")]
+        return [row.state for row in read_trials(storage, study)]
 
 
 @in_both
@@ -165,6 +172,11 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
     process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     killed: set[int] = set()
     deadline = time.monotonic() + 120
+    while not states_so_far(
+        tmp_path, "long"
+    ):  # a worker that ends before its first job is no training's
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     while len(killed) < 3:
         assert time.monotonic() < deadline
         for worker in workers(process):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from ablation.report.write import Report
+    from ablation.running.coordinator import Patience
 
 app = typer.Typer(
     # Not out of the docstring: with -OO there is none.
@@ -32,10 +33,12 @@ class Tools:
     Attributes:
         output: where they print to.
         figures: whether reports have figures.
+        patience: how long workers may say nothing; as long as ever, unless given.
     """
 
     output: Output = field(default_factory=Output)
     figures: bool = True
+    patience: Patience | None = None
 
     def build_report(self, storage: RDBStorage, study: str, results: Path) -> Report:
         """Write a study's report; see `ablation.report.build.build_report`."""

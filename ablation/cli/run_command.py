@@ -125,7 +125,7 @@ def _train(tools: Tools, request: Request, open_report: bool) -> Progress:
         return LiveView(request.url, study, artifact_folder(request.results), output.say)
 
     try:
-        progress = launch(request, display, output.say, live_view)
+        progress = launch(request, display, output.say, live_view, patience=tools.patience)
         print_outcome(tools, request, progress, open_report)
         if request.keep_weights:
             with opened_storage(request.url) as opened:

@@ -18,7 +18,7 @@ from ablation.errors import UserError
 from ablation.files import DAMAGED, checkpoint_number, remove
 from ablation.folders import check_name, study_folder
 from ablation.running.conditions import pack_size, run_conditions
-from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator
+from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator, Patience
 from ablation.running.events import Event, OnTrialEnd
 from ablation.running.executors.base import Executor
 from ablation.running.executors.debug import DebugExecutor
@@ -67,6 +67,7 @@ class _Means:
         display: makes the context that the events of a stage are shown in, given its name.
         say: told of what happens before and between the trainings.
         view: makes the context in which the ends of a stage's trials are told, given its name.
+        patience: how long workers may say nothing.
     """
 
     executor: Executor
@@ -75,6 +76,7 @@ class _Means:
     display: Display
     say: Callable[[str], None]
     view: View
+    patience: Patience
 
 
 def launch(
@@ -83,6 +85,7 @@ def launch(
     say: Callable[[str], None],
     view: View = lambda study: nullcontext(lambda task, outcome: None),
     executor: Executor | None = None,
+    patience: Patience | None = None,
 ) -> Progress:
     """Train what the study lacks; of a search, then what confirms it.
 
@@ -93,6 +96,7 @@ def launch(
         view: makes the context in which the ends of a stage's trials are told to whoever shows
             it, given its name; only where there is something to train.
         executor: trains, and is closed at the end; the one that the request names unless given.
+        patience: how long workers may say nothing; as long as ever, unless given.
 
     Returns:
         How far the study is, all its stages together.
@@ -115,7 +119,7 @@ def launch(
         conditions, resources = run_conditions(request, executor, stored, study, begun, asked)
         data = request.plan.space.objective.prepare(request.data, say)
         executor.open(resources)
-        means = _Means(executor, resources, data, display, say, view)
+        means = _Means(executor, resources, data, display, say, view, patience or Patience())
         record = conditions if study == request.study else asked
         return _train(request, record, conditions, is_new=stored is None, means=means)
     finally:
@@ -228,7 +232,7 @@ class _Training:
             with unless_gone(self.storage, study):
                 why = Coordinator(
                     source, means.executor, context, recorder, means.resources, on_event,
-                    self.deadline, on_trial_end, self.check,
+                    self.deadline, on_trial_end, self.check, means.patience,
                 ).run()  # fmt: skip
         self._tidy(study, checkpoints)
         if why:

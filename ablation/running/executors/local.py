@@ -21,6 +21,7 @@ from ablation.running.worker import serve
 from ablation.signals import ctrl_c_ignored
 
 OFFER_SECONDS = 600.0  # that a new process may take to say what it has, from a cold disk
+MAX_OFFERS = 3  # workers that may end before one has said what it has
 NOT_FOR_WORKERS = ("CRNN_STUDY_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 
 
@@ -36,30 +37,29 @@ class LocalExecutor:
         """What a worker of this machine finds; on a CPU it is the first to be handed a job.
 
         Raises:
-            UserError: the worker has ended before it could say.
+            UserError: worker after worker has ended before it could say.
         """
-        threads = wish.threads
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        environment = worker_environment(threads)
-        if visible is None:
-            del environment["CUDA_VISIBLE_DEVICES"]
-        else:
-            environment["CUDA_VISIBLE_DEVICES"] = visible
-        worker = LocalWorker(threads, environment)
-        try:
-            worker.send(wish)
-            offer = worker.receive(OFFER_SECONDS)
-        except BaseException:
-            worker.close()
-            raise
-        if not isinstance(offer, Offer):
-            worker.close()
-            raise UserError("a worker process ended before it had found its device; try again")
-        if offer.gpus or offer.no_device or offer.no_precision:
-            worker.close()  # it sees more than the GPU that it would be given
-        else:
-            self._first = worker
-        return offer
+        environment = worker_environment(wish.threads, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        for _ in range(MAX_OFFERS):
+            worker = LocalWorker(wish.threads, environment)
+            try:
+                worker.send(wish)
+                offer = worker.receive(OFFER_SECONDS)
+            except BaseException:
+                worker.close()
+                raise
+            if isinstance(offer, Offer) and not (
+                offer.gpus or offer.no_device or offer.no_precision
+            ):
+                self._first = worker
+                return offer
+            worker.close()  # dead, or it sees more than the GPU that it would be given
+            if isinstance(offer, Offer):
+                return offer
+        raise UserError(
+            f"{MAX_OFFERS} worker processes ended before they had found a device: killed, or out "
+            "of memory; free some, then try again"
+        )
 
     def open(self, resources: Resources) -> None:
         """A worker a job; each starts with its first."""
@@ -198,12 +198,15 @@ def _worker_surroundings(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
-def worker_environment(threads: int, visible: str = "") -> dict[str, str]:
+def worker_environment(threads: int, visible: str | None = "") -> dict[str, str]:
     """The environment variables of a worker: its threads, the GPUs that it may see, its memory.
+
+    Where `visible` is None it may see them all.
 
     Left to itself, glibc gives a training step's memory back to the system after it, and the
     system clears it for the next one: 2 ms of a step of 20. So it is told to keep it.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
-    return {**dict.fromkeys(names, str(threads)), **keep, "CUDA_VISIBLE_DEVICES": visible}
+    gpus = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    return {**dict.fromkeys(names, str(threads)), **keep, **gpus}
