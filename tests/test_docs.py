@@ -76,7 +76,7 @@ def test_the_map_of_the_code_is_whole() -> None:
         pytest.param("joint", "Best found: #86, +1.54 points", marks=pytest.mark.slow),
     ],
 )
-def test_the_answer_in_the_readme_is_the_reference_studys(
+def test_the_answers_in_documents_are_the_reference_studies(
     name: str, start: str, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / "results/reference/studies.db", tmp_path)
@@ -84,8 +84,23 @@ def test_the_answer_in_the_readme_is_the_reference_studys(
     answer = told.split("Report:")[0].strip()
     assert answer.startswith(start)
     if name == "joint":  # the rest is in its report
-        answer = answer.split("\n\n")[0]
-    assert "".join(answer.split()) in "".join(text("README.md").split())
+        assert same(answer.split("\n\n")[0], "docs/results.md")
+        return
+    assert same(answer, "docs/using.md")
+    headline, *_, table = answer.split("\n\n")
+    assert same(headline, "README.md")
+    assert same(table, "README.md")
+
+
+def same(answer: str, path: str) -> bool:
+    """Whether a document has an answer, however its lines are broken."""
+    return "".join(answer.split()) in "".join(text(path).split())
+
+
+def test_the_readme_is_a_door_and_not_the_house() -> None:
+    assert len(text("README.md").split()) <= 900
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert pages == set(re.findall(r"\]\((docs/[^)]+\.md)\)", text("README.md")))
 
 
 def test_the_places_in_the_map_exist() -> None:
