@@ -31,6 +31,7 @@ from ablation.storage import (
     storage_url,
 )
 from ablation.storage.attributes import checked_trials
+from tests import cli
 from tests.executors import PlayedExecutor
 from tests.studies import document
 
@@ -177,3 +178,11 @@ def test_a_study_of_what_cannot_be_had_here_is_one_line(tmp_path: Path) -> None:
         save_study(storage, "valley", {"objective": "tests.nowhere:objective"})
         with pytest.raises(UnreadableError, match=r"No module named .tests\.nowhere."):
             checked_trials(storage, "valley")
+
+
+def test_a_study_of_another_metric_has_no_report_yet(tmp_path: Path) -> None:
+    run(tmp_path, executor="debug")
+    answer = cli.call("report", "valley", "--results", str(tmp_path))
+    assert answer.code == 2
+    assert "reports tell of val_accuracy alone so far, and its metric is height" in answer.err
+    assert cli.call("status", "valley", "--results", str(tmp_path)).code == 0

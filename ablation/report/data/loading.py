@@ -10,6 +10,7 @@ from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Plan, full_length, make_arm
 from ablation.design.origin import Drawn
+from ablation.errors import UserError
 from ablation.files import from_home
 from ablation.folders import search_of
 from ablation.objective import load_objective
@@ -30,6 +31,8 @@ from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_
 from ablation.storage.attributes import checked_trials, is_ours
 from ablation.storage.record import Record, load_record
 from ablation.storage.studies import confirmation_of, confirmed_by, latest_study
+
+REPORTED = "val_accuracy"  # the only metric that the report's words and figures are made for
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
@@ -55,8 +58,10 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
 
     Raises:
         StorageError: there is no such study.
+        UserError: reports cannot tell of its metric yet.
     """
     record = load_record(storage, study)
+    _check_metric(study, record)
     if (search := confirmed_by(storage, study)) != study:
         record = with_origins(storage, search, record)
     rows = _rows(storage, study, record)
@@ -79,6 +84,15 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     if first.design == "confirmation" and not first.chosen:
         first = _without_test(first)
     return replace(first, path=later[0] if later else None)
+
+
+def _check_metric(study: str, record: Record) -> None:
+    metric = record.plan.space.objective.metric
+    if metric.name != REPORTED:
+        raise UserError(
+            f"study {study}: reports tell of {REPORTED} alone so far, and its metric is "
+            f"{metric.name}; `status` has its trials, and so has optuna-dashboard"
+        )
 
 
 def _without_test(table: StudyTable) -> StudyTable:
