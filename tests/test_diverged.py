@@ -26,7 +26,6 @@ from ablation.report.search.trials import finished as counted
 from ablation.report.search.trials import unfinished_levels
 from ablation.report.sections.search import parts
 from ablation.report.text.study_tables import failures_table
-from ablation.running import launch
 from ablation.running.coordinator import Coordinator
 from ablation.running.events import Event
 from ablation.running.launch import _say_what_diverged
@@ -321,7 +320,6 @@ def test_a_divergence_alone_is_no_failure_of_the_run(
     code: int,
     storage: RDBStorage,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     space, page = tmp_path / "tiny.toml", tmp_path / "tiny" / "report.html"
     space.write_text(ONE_FACTOR)
@@ -335,8 +333,6 @@ def test_a_divergence_alone_is_no_failure_of_the_run(
     page.parent.mkdir()
     page.touch()
     mark.write(page.parent, fingerprint(storage, STUDY))
-    found = replace(source.progress, idle=True)
-    monkeypatch.setattr(launch, "launch", lambda *_: found)
     words = ["run", str(space), "--results", str(tmp_path), "--storage", url_of(storage)]
     answer = call(*words)
     assert answer.code == code, answer.err
