@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.errors import UserError
 from ablation.objective import load_objective
+from ablation.program import command
 from ablation.space.errors import SpaceError
 from ablation.space.schema import Space
 from ablation.space.sections import SectionReader
@@ -38,7 +39,7 @@ def new_space(file: Path) -> None:
     text = (Path(__file__).parent / "new_space.toml").read_text(encoding="utf-8")
     try:
         with file.open("x", encoding="utf-8") as out:
-            out.write(text.replace("THIS_FILE", str(file)))
+            out.write(text.replace("PROGRAM", command()).replace("THIS_FILE", str(file)))
     except FileExistsError:
         raise UserError(f"{file}: exists already; choose another name or delete it") from None
     except OSError as error:
