@@ -9,11 +9,9 @@ effects("source")["verdict"]
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from optuna.storages import RDBStorage
 
 from ablation.design.loading import load
 from ablation.running.launch import launch
@@ -93,12 +91,10 @@ def load_trials(
         OSError: the CSV cannot be read.
     """
     from ablation.report.data import loading
-    from ablation.report.data.study_table import all_trials
 
     if study is not None and study.endswith(".csv"):
         return loading.load_trials(study)
-    with _opened(storage, results) as opened:
-        return all_trials(loading.load_study(opened, _name(opened, study)))
+    return loading.load_trials(storage_url(storage, Path(results)), study)
 
 
 def effects(
@@ -119,15 +115,8 @@ def effects(
     from ablation.report.build import load_with_looks
     from ablation.report.effects.effects import effects as effects_of
 
-    with _opened(storage, results) as opened:
-        table = load_with_looks(opened, _name(opened, study), print)
+    with opened_storage(storage_url(storage, Path(results))) as opened:
+        name = latest_study(opened) if study is None else confirmed_by(opened, study)
+        table = load_with_looks(opened, name, print)
     table = table.confirmation or table
     return effects_of(table.trials, table.arms, table.margin)
-
-
-def _opened(storage: str | None, results: str | Path) -> AbstractContextManager[RDBStorage]:
-    return opened_storage(storage_url(storage, Path(results)))
-
-
-def _name(storage: RDBStorage, study: str | None) -> str:
-    return latest_study(storage) if study is None else confirmed_by(storage, study)

@@ -130,7 +130,6 @@ class Pack:
         members: their settings and seeds.
         data: what `Objective.prepare` gave.
         device: ``cpu`` or ``cuda``; there is one to be seen.
-        threads: of this worker.
         score: whether to score what chooses nothing, once at the end.
         checkpoint: where to keep them between two epochs, and to go on from what is there; None to
             do neither.
@@ -140,7 +139,6 @@ class Pack:
     members: Sequence[tuple[Setting, int]]
     data: Path
     device: str
-    threads: int = 1
     score: bool = True
     checkpoint: Path | None = None
     weights: Sequence[Path | None] = ()

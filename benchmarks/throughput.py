@@ -98,7 +98,7 @@ def together(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> 
 
 
 def engine(options: argparse.Namespace) -> None:
-    """A worker: get ready, wait for a line on standard input, train as the runner's workers do."""
+    """A worker: get ready, wait for a line on standard input, train as a study's workers do."""
     from crnn.data import fashion_mnist as images
     from crnn.training.train import train_packed
 

@@ -13,10 +13,10 @@ from ablation.scheduling.source import Progress, Task
 class Event:
     """Something happened to a task: `what` says what, `detail` more.
 
-    ``started`` (None), ``epoch`` and ``resumed`` (a `training.Epoch`, of this worker or of an
-    earlier one) and ``ended`` (a `messages.Outcome`) are told of every task; ``batches`` (a
-    `messages.Batches`), ``split`` (a `messages.Split`) and ``set aside`` (a `messages.SetAside`) of
-    the first of those that are trained side by side.
+    ``started`` (None), ``epoch`` and ``resumed`` (an `Epoch`, of this worker or of an earlier one)
+    and ``ended`` (a `TrialOutcome`) are told of every task; ``batches`` (a `BatchProgress`),
+    ``split`` (a `PackHalved`) and ``set aside`` (a `CheckpointDamaged`) of the first of those that
+    are trained side by side.
     """
 
     what: str

@@ -121,7 +121,7 @@ class Worker:
         send: Callable[[object], None],
         ask: Callable[[object], Answer],
     ) -> None:
-        self.objective, self.threads, self.send, self.ask = objective, threads, send, ask
+        self.objective, self.send, self.ask = objective, send, ask
         objective.begin_worker(threads)
 
     def work(self, job: Job) -> list[TrialOutcome]:
@@ -176,7 +176,6 @@ class Worker:
             members=[(task.setting, task.seed) for task in job.tasks],
             data=context.data,
             device=context.device,
-            threads=self.threads,
             score=job.tasks[0].score,
             checkpoint=context.checkpoint(job.tasks, job.token),
             weights=[kept / trial_file(task.number) for task in job.tasks] if kept else [],

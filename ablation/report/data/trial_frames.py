@@ -63,11 +63,11 @@ def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int
 def trial_frame(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
     """One row a trial: `trial_columns`."""
     columns = trial_columns(record.plan.space.objective)
-    frame = pd.DataFrame([_trial(record, row) for row in rows], columns=columns)
+    frame = pd.DataFrame([_trial(record, row, columns) for row in rows], columns=columns)
     return frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
 
 
-def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
+def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
     found = row.attributes
     plan, values = record.plan, found.get("setting", {})
     objective = plan.space.objective
@@ -77,7 +77,7 @@ def _trial(record: Record, row: TrialRow) -> dict[str, Any]:
         arm_name(plan.space, full_length(plan.space, values)) if values else ""
     )
     return {
-        **{name: found.get(name) for name in trial_columns(objective)},
+        **{name: found.get(name) for name in columns},
         "stage": found.get("stage", "search"),  # a draw that was never trained has none
         "arm": arm,
         "seed": found.get("seed", seeds[0]),
