@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ablation import objective as contract
 from ablation.errors import DivergedError
 from ablation.objective import Listener, Metric, Pack, Result, Size
-from ablation.settings import Value, bounds
+from ablation.settings import Value
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
     FIELDS,
@@ -116,7 +116,7 @@ class CRNNObjective(contract.Objective):
         self, name: str, varied: set[str], baseline: contract.Setting
     ) -> tuple[float, float]:
         """A field's bounds; with no block that drops out, it is dropout = 0."""
-        low, high = bounds(FIELDS[name].metadata)
+        low, high = super().limits(name, varied, baseline)
         if name == "dropout_count":
             return 1, high if "conv_layers" in varied else own_setting(baseline).model.conv_layers
         return low, high
