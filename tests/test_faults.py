@@ -172,9 +172,9 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
     process = cli.start("run", str(space), *options(full_data), "--jobs", "1", cwd=tmp_path)
     killed: set[int] = set()
     deadline = time.monotonic() + 120
-    while not states_so_far(
-        tmp_path, "long"
-    ):  # a worker that ends before its first job is no training's
+    # A worker that ends before its first job is no training's.
+    while not states_so_far(tmp_path, "long"):
+        assert process.poll() is None, cli.finish(process).err
         assert time.monotonic() < deadline
         time.sleep(0.1)
     while len(killed) < 3:

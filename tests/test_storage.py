@@ -9,8 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -134,6 +136,27 @@ def test_writers_and_readers_do_not_lock_each_other_out(tmp_path: Path) -> None:
 
 
 # Studies and trials
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_one_that_several_make_at_once_serves_them_all(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = storage_url(None, tmp_path)
+    if kind == "postgresql":
+        server: postgres.Server = request.getfixturevalue("database_server")
+        server.execute("CREATE DATABASE at_once")
+        url = server.url("at_once")
+    together = threading.Barrier(6)
+
+    def names() -> list[str]:
+        together.wait()
+        with opened_storage(url, create=True) as opened:
+            return study_names(opened)
+
+    with ThreadPoolExecutor(6) as pool:
+        readers = [pool.submit(names) for _ in range(6)]
+    assert [reader.result() for reader in readers] == [[]] * 6
 
 
 def test_trials_are_read_as_optuna_reads_them(storage: RDBStorage) -> None:

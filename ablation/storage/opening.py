@@ -36,6 +36,7 @@ CONNECT_TIMEOUT = 10  # seconds
 TRIES = 10  # looks at a storage that another process may be making
 CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
+MADE_TWICE = ("already exists", "UNIQUE constraint failed", "duplicate key")  # by two at once
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 Connect = Callable[[], sqlite3.Connection]
@@ -169,10 +170,32 @@ def _open_file(
     if readable:
         connect, copied = _reader(path, wait)
     _check_tables(path, connect)
-    storage = kind(url, engine_kwargs={"creator": connect}, skip_table_creation=readable)
+    engine = {"creator": connect}
+    storage = _storage(kind, url, engine_kwargs=engine, skip_table_creation=readable)
     if copied:
         weakref.finalize(storage, shutil.rmtree, copied, ignore_errors=True)
     sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
+    return storage
+
+
+def _storage(kind: type[RDBStorage], url: str, **options: Any) -> RDBStorage:
+    """Make an Optuna storage, also where another process makes the same tables at this moment."""
+    for tries_left in reversed(range(TRIES)):
+        # Made in two steps, because one that fails has connections to let go of.
+        storage = kind.__new__(kind)
+        try:
+            RDBStorage.__init__(storage, url, **options)
+            break
+        except (
+            sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError
+        ) as error:  # fmt: skip
+            said = f"{error} {error.__cause__}"
+            if not any(words in said for words in MADE_TWICE):
+                raise
+            storage.engine.dispose()
+            if not tries_left:
+                raise
+        time.sleep(MOMENT)
     return storage
 
 
@@ -278,7 +301,7 @@ def _open_server(url: str, kind: type[RDBStorage], wait: Wait) -> RDBStorage:
         }  # fmt: skip
         own = {key: value for key, value in limits.items() if key not in parsed.query}
         options = {"connect_args": own}  # the watchdog looks at each connection
-    storage = kind(url, engine_kwargs=options)
+    storage = _storage(kind, url, engine_kwargs=options)
     if "connect_args" in options:
         Watchdog(storage.engine, wait)
     sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))
