@@ -29,14 +29,14 @@ test-fast: setup ## run the fast tests
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 fuzz: setup ## look for inputs that break it, at random, for about ten minutes
-	CRNN_STUDY_FUZZ=50 $(RUN) -m pytest -n 2 --timeout 3600 tests/test_fuzz.py tests/test_reconcile.py
+	CRNN_STUDY_FUZZ=50 $(RUN) -m pytest -n 2 --timeout 3600 tests/project/test_fuzz.py tests/ablation/scheduling/test_reconcile.py
 
 check: setup ## check lint, format, types, who imports whom, known vulnerabilities
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy ablation crnn study.py tests $(wildcard benchmarks/*.py)
 	$(VENV)/bin/lint-imports
-	$(RUN) -m tests.audit
+	$(RUN) -m tests.helpers.audit
 
 clean: ## remove the environment and caches; results and data stay
 	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

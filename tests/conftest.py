@@ -18,9 +18,9 @@ from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.storage import open_storage, url_of
 from crnn.data import cache, idx
 from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare
-from tests import cli, postgres, tiny
-from tests.once import once
-from tests.studies import new_storage
+from tests.helpers import cli, postgres, tiny
+from tests.helpers.once import once
+from tests.helpers.studies import new_storage
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
 
@@ -175,5 +175,5 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have no figures, which take most of their time; see `tests.lean`."""
+    """Reports have no figures, which take most of their time; see `tests.helpers.lean`."""
     monkeypatch.setenv(cli.WAY, "lean")

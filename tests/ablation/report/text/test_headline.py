@@ -1,0 +1,307 @@
+"""What an answer begins with: three sentences at most, each of which the data bear out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.report.data.loading import load_study
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import with_short_names
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects
+from ablation.report.page import content, html
+from ablation.report.text.answer import answer
+from ablation.report.text.headline import _steps, headline
+from ablation.storage import opened_storage, storage_url
+from crnn.network.config import TrainConfig, chance_limit
+from tests.helpers.report_studies import study
+
+REFERENCE = Path(__file__).parents[4] / "results" / "reference" / "studies.db"
+
+
+def of(table: StudyTable) -> list[str]:
+    rows = effects(table.trials, table.arms, table.margin)
+    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    told, rows = with_short_names(table, rows)
+    return headline(told, rows, more)
+
+
+def made(accuracies: dict[str, list[float]], **changes: Any) -> StudyTable:
+    """A one-factor study with these validation accuracies, by arm and seed."""
+    seeds = len(next(iter(accuracies.values())))
+    table = study(arms=len(accuracies), seeds=seeds, epochs=1)
+    names = dict(zip(table.arms["arm"], accuracies, strict=True))
+    arms = table.arms.assign(arm=list(accuracies))
+    trials = table.trials.assign(arm=table.trials["arm"].map(names))
+    values = [
+        accuracies[arm][seed] for arm, seed in zip(trials["arm"], trials["seed"], strict=True)
+    ]
+    trials = trials.assign(val_accuracy=values)
+    return replace(table, arms=arms, trials=trials, **changes)
+
+
+BASE = [0.900, 0.902, 0.898, 0.901, 0.899]
+
+
+def shifted(by: float, noise: float = 0.0005) -> list[float]:
+    return [x + by + noise * (-1) ** place * place for place, x in enumerate(BASE)]
+
+
+def test_it_names_what_is_better_and_worse_and_recommends() -> None:
+    table = made({"baseline": BASE, "a": shifted(0.02), "b": shifted(-0.03), "c": shifted(0.01)})
+    assert of(table) == [
+        "Better than baseline: a (+2.02 points) and c (+1.02 points); worse: b (−2.98 points).",
+        "Recommended: a.",
+    ]
+
+
+def test_many_are_counted() -> None:
+    arms = {name: shifted(0.02 + 0.001 * place) for place, name in enumerate("abcd")}
+    first, _ = of(made({"baseline": BASE, **arms}))
+    assert first == "Better than baseline: d (+2.32 points), c (+2.22 points) and 2 more."
+
+
+def test_the_baseline_is_kept_only_where_no_arm_may_be_better() -> None:
+    alike = made({"baseline": BASE, "a": shifted(0.0, 0.0002), "b": shifted(-0.001, 0.0002)})
+    assert of(alike)[1] == "Keep baseline: no arm is better by 0.50 points or more."
+    open_ = made({"baseline": BASE, "a": shifted(0.004, 0.004)})
+    assert of(open_) == [
+        "No arm is shown to differ from baseline.",
+        "Not settled: a may be better.",
+    ]
+
+
+def test_what_it_may_not_be_relied_on_for_comes_first() -> None:
+    whole = made({"baseline": BASE, "a": shifted(0.02)})
+    first, *rest = of(replace(whole, looks=(4, 7, 10)))
+    assert first == "This is look 3, so error rates are not controlled."
+    assert rest == of(whole)
+    part = replace(whole, trials=whole.trials.iloc[:-1], looks=(4, 9))
+    assert of(part)[0] == (
+        "Preliminary: 9 of 10 trials have finished (look 2, so error rates are not controlled)."
+    )
+    assert of(replace(part, looks=(9,)))[0] == "Preliminary: 9 of 10 trials have finished."
+
+
+def test_a_factorial_begins_with_its_averages() -> None:
+    table = study("factorial", arms=4, seeds=6, epochs=1)
+    found = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    shown = found[found["p_holm"] < 0.05]
+    told = of(table)
+    assert told[0].startswith("On average over the other factors: ") is bool(len(shown))
+
+
+def test_a_search_is_exploratory() -> None:
+    table = study("search", arms=12, epochs=2)
+    told = of(table)
+    best = table.trials.nlargest(1, "val_accuracy").iloc[0]
+    assert told[0].startswith(
+        f"Best found: #{best['number']}, {100 * best['val_accuracy']:.2f} %, "
+    )
+    assert told[1] == "It is one training, the best of 12 settings: exploratory."
+
+
+def steps(*verdicts: str) -> pd.DataFrame:
+    rows = [(f"x={place}", "scientific", verdict) for place, verdict in enumerate(verdicts)]
+    return pd.DataFrame(rows, columns=["change", "role", "verdict"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["equivalent"], "1 tested step none is shown to help"),
+        (["better"], "1 tested step x=0 is shown to help"),
+        (["better", "", "worse"], "2 tested steps only x=0 is shown to help"),
+        (["better", "better"], "2 tested steps x=0 and x=1 are shown to help"),
+    ],
+)
+def test_it_says_which_steps_of_a_path_help(verdicts: list[str], said: str) -> None:
+    assert list(_steps(steps(*verdicts))) == [f"Of the path's {said}, where it stood."]
+
+
+def test_a_path_without_a_test_says_nothing_of_its_steps() -> None:
+    assert list(_steps(steps("", ""))) == []
+
+
+@pytest.mark.parametrize("name", ["quick", "source", "joint"])
+def test_of_the_reference_studies(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    path.write_bytes(REFERENCE.read_bytes())
+    with opened_storage(storage_url(str(path), tmp_path)) as storage:
+        table = load_study(storage, name)
+    assert (
+        of(table.confirmation or table)
+        == {
+            "quick": [
+                "Accuracies may still be rising after the last epoch: the order may change.",
+                "Better than baseline: dropout=0.1 (+7.26 points).",
+                "Recommended: dropout=0.1.",
+            ],
+            "source": [
+                "Preliminary: 55 of 100 trials have finished (look 3, so error rates are not "
+                "controlled).",
+                "Worse: filter_sizes=2,2,2 (−2.91 points).",
+                "Not settled: concluded, dropout=0.1 and 4 more may be better.",
+            ],
+            "joint": [
+                "Best found: #86, +1.54 points against baseline on 5 fresh seeds (+0.50 to +2.58).",
+                "Of the path's 4 tested steps only pooling_count=1 is shown to help, where it "
+                "stood.",
+                "Not shown: that #86 beats #43 (+0.44 points, −0.36 to +1.24).",
+            ],
+        }[name]
+    )
+
+
+def test_nothing_finished_is_said() -> None:
+    names = study(arms=3, seeds=1).arms["arm"]
+    table = study(arms=3, seeds=1, failed=tuple((arm, 0) for arm in names))
+    assert of(table) == ["No trial has finished yet (0 of 3)."]
+
+
+@pytest.mark.parametrize("design", ["one-factor", "factorial", "search"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_it_is_short_and_the_page_folds_the_rest(design: str, seeds: int) -> None:
+    table = study(design, arms=9, seeds=seeds, epochs=2)
+    told = of(table)
+    assert 1 <= len(told) <= 3
+    assert all(len(sentence) < 160 for sentence in told)
+    rows = effects(table.trials, table.arms, table.margin)
+    more = contrasts(table.trials, table.arms, design, list(table.factors))
+    page = html(content(table, rows, more, []))
+    lead = page[page.index('class="answer"') : page.index("<details>")]
+    assert lead.count('<p class="lead">') == len(told)
+    assert "<li>" not in lead
+    assert "<summary>Everything that was found</summary>" in page
+
+
+ADVICE = "Try more epochs or another learning rate."
+ALL = "Nothing was learned: all arms are at chance level, so nothing is compared."
+BASELINE = "Nothing is compared with baseline: it is at chance level, so it has learned nothing."
+OTHERS = (
+    "Only baseline has learned anything: all other arms are at chance level, so nothing is "
+    "compared with it."
+)
+
+
+def untrained(table: StudyTable, *arms: str) -> StudyTable:
+    """The study with 180 validation images a training, and these arms near 10 % of them right."""
+    trials = table.trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
+    guessed = 0.1 + 0.001 * trials["seed"]
+    trials["val_accuracy"] = trials["val_accuracy"].mask(trials["arm"].isin(arms), guessed)
+    return replace(table, trials=trials)
+
+
+def everything(table: StudyTable) -> str:
+    rows = effects(table.trials, table.arms, table.margin)
+    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    return "\n".join(answer(table, rows, more))
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [(("baseline", "a", "b"), ALL), (("baseline",), BASELINE), (("a", "b"), OTHERS)],
+)
+@pytest.mark.parametrize("chosen", ["", "a"])
+def test_where_nothing_was_learned_that_is_all(
+    arms: tuple[str, ...], said: str, chosen: str
+) -> None:
+    """Also of a confirmation."""
+    design = "confirmation" if chosen else "one-factor"
+    whole = made({"baseline": BASE, "a": shifted(0.02), "b": shifted(0.01)}, design=design)
+    table = untrained(replace(whole, chosen=chosen), *arms)
+    assert of(table) == [said, ADVICE]
+    text = everything(table)
+    assert text.startswith("With one epoch") or text.startswith(f"{said} {ADVICE}")
+    assert "may be better" not in text
+    part = replace(table, wanted=16)
+    assert of(part) == ["Preliminary: 15 of 16 trials have finished.", said, ADVICE]
+
+
+def test_an_untrained_arm_beside_others_is_named() -> None:
+    table = untrained(made({"baseline": BASE, "a": shifted(0.02), "b": shifted(0.01)}), "a")
+    assert of(table)[0] == "Untrained, at chance level: a; no verdict on that."
+    assert "Untrained, at chance level: a. There is no verdict" in everything(table)
+
+
+def test_what_is_not_compared_with_an_untrained_baseline_keeps_its_verdict() -> None:
+    arms = {"baseline": BASE, "a": shifted(0.02), "b": shifted(0.05, 0.0004)}
+    table = untrained(made(arms), "baseline")
+    table = replace(table, arms=table.arms.assign(against=["", "baseline", "a"]))
+    assert of(table) == [BASELINE, ADVICE, "Better than baseline: b against a (+3.00 points)."]
+
+
+def test_arms_that_have_not_finished_are_not_said_to_have_learned_nothing() -> None:
+    table = untrained(made({"baseline": BASE, "a": shifted(0.02)}), "baseline", "a")
+    part = replace(table, trials=table.trials[table.trials["arm"] == "baseline"])
+    assert of(part)[1] == (
+        "Nothing was learned: all arms that have finished are at chance level, so nothing is "
+        "compared."
+    )
+
+
+def test_a_single_arm_may_have_learned_nothing() -> None:
+    table = untrained(made({"baseline": BASE}), "baseline")
+    assert of(table) == ["Nothing was learned: baseline is at chance level.", ADVICE]
+
+
+def test_a_search_that_learned_nothing() -> None:
+    table = study("search", arms=6, epochs=1)
+    base, *others = (str(arm) for arm in table.arms["arm"])
+    every = untrained(table, base, *others)
+    assert of(every) == [ALL.replace("arms", "trials"), ADVICE]
+    text = everything(every)
+    assert "Best found" not in text
+    assert "No trial was above" not in text
+    best = table.trials[table.trials["arm"] != base].nlargest(1, "val_accuracy").iloc[0]
+    alone = untrained(table, base)
+    found = f"{100 * best['val_accuracy']:.2f} %."
+    assert of(alone) == [BASELINE, ADVICE, f"Best found: #{best['number']}, {found}"]
+    assert f"({best['arm']}), {found}" in everything(alone)
+    assert of(untrained(table, *others))[:2] == [OTHERS.replace("arms", "trials"), ADVICE]
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        (("baseline", "a", "b"), "Nothing was learned on the path: all arms are at chance level, "),
+        (("baseline",), "Nothing is compared with baseline on the path: it is at chance level, "),
+        (("a", "b"), "Only baseline has learned anything on the path: all other arms are at "),
+    ],
+)
+def test_a_path_that_learned_nothing(arms: tuple[str, ...], said: str) -> None:
+    main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
+    own = made({"baseline": BASE, "a": shifted(0.01), "b": shifted(0.02)}, design="confirmation")
+    steps = own.arms.assign(
+        step=pd.array([pd.NA, 1, 2], dtype="Int64"),
+        changed=pd.Series([{}, {"x": 1}, {"x": 1, "y": 2}], dtype=object),
+        against=["", "baseline", "a"],
+    )
+    path = untrained(replace(own, arms=steps, factors={}), *arms)
+    first, advice, found = of(replace(main, path=path))
+    assert first.startswith(said)
+    assert advice == ADVICE
+    assert found.startswith("Not shown to be better: b, ")
+    assert found.endswith("untrained: at chance level.")
+
+
+def test_a_step_that_diverged_is_not_the_best_found() -> None:
+    main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
+    own = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation")
+    steps = own.arms.assign(
+        step=pd.array([pd.NA, 1], dtype="Int64"),
+        changed=pd.Series([{}, {"x": 1}], dtype=object),
+        against=["", "baseline"],
+    )
+    lost = (own.trials["arm"] == "b") & (own.trials["seed"] == 0)
+    trials = own.trials.assign(diverged=pd.Series(pd.NA, own.trials.index, "Int64").mask(lost, 1))
+    trials["state"] = trials["state"].mask(lost, "FAIL")
+    path = replace(own, arms=steps, trials=trials, factors={})
+    (first, *_) = of(replace(main, path=path))
+    assert first.startswith("Not shown to be better: b, +2.0")
+    assert first.endswith("; diverged in 1 of 5 seeds.")

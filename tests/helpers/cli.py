@@ -1,0 +1,94 @@
+"""The command line as a person uses it: in this process for speed, or as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import study
+from ablation.cli.app import Tools
+from ablation.report import mark
+from tests.helpers import forked
+from tests.helpers.forked import Process
+
+ROOT = Path(__file__).parents[2]
+STUDY = ROOT / "study.py"
+WAY = "TEST_COMMANDS"
+"""The environment variable that says how commands are started: as ``new`` processes (the default),
+``forked`` from one that has imported the program, or ``lean``, which is forked and without figures.
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(*words: str) -> Answer:
+    """Run the command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        mock.patch.object(sys, "argv", ["study.py", *words]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            study.main(Tools(figures=way() != "lean"))
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+def way() -> str:
+    """How commands are started."""
+    return os.environ.get(WAY, "new")
+
+
+def start(*words: str, cwd: Path, **environment: str) -> Process:
+    """Start the command line as a process of its own, in a group of its own."""
+    if way() != "new":
+        figures = way() == "forked"
+        return forked.start(words, cwd, {**os.environ, **environment}, figures=figures)
+    return subprocess.Popen(
+        [sys.executable, str(STUDY), *words],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def finish(process: Process, timeout: float = 300) -> Answer:
+    """Wait for a started command."""
+    out, err = process.communicate(timeout=timeout)
+    return Answer(process.wait(), out, err)
+
+
+def run(*words: str, cwd: Path, **environment: str) -> Answer:
+    """Run the command line as a process of its own."""
+    return finish(start(*words, cwd=cwd, **environment))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`, by its path from there.
+
+    SQLite's own helpers are left out, and the mark of a report, which tells of its storage.
+    """
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(("-wal", "-shm")) and path.name != mark.NAME
+    }
