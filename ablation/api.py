@@ -112,11 +112,9 @@ def effects(
     Raises:
         StorageError: there is no such storage, or no such study in it.
     """
+    from ablation.report.analysis import Analysis
     from ablation.report.build import load_with_looks
-    from ablation.report.effects.effects import effects as effects_of
 
     with opened_storage(storage_url(storage, Path(results))) as opened:
         name = latest_study(opened) if study is None else confirmed_by(opened, study)
-        table = load_with_looks(opened, name, print)
-    table = table.confirmation or table
-    return effects_of(table.trials, table.arms, table.margin)
+        return Analysis(load_with_looks(opened, name, print)).main.effects

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.errors import DivergedError, UserError
+from ablation.metric import Metric
 from ablation.settings import Value, bounds
 
 if TYPE_CHECKING:
@@ -39,27 +40,6 @@ class Setting(Protocol):
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some settings changed, validated."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What decides.
-
-    Attributes:
-        name: of the figure among an epoch's.
-        text: in words, as in ``validation accuracy``.
-        unit: of differences, times `scale`.
-        scale: what a value is multiplied by where it is shown.
-        direction: whether more or less of it is better.
-        chance: the value of guessing; None where there is none.
-    """
-
-    name: str
-    text: str
-    unit: str = "points"
-    scale: float = 100.0
-    direction: Literal["maximize", "minimize"] = "maximize"
-    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +144,8 @@ class Objective(ABC):
         figures: an epoch's figures by name, the metric among them, each with its lowest and highest
             value.
         scores: the scores of a finished training that are numbers, likewise.
+        texts: what a figure is called in words, by its name without ``val_`` or ``train_``, where
+            that says too little.
         columns: the names of figures and scores in the order in which tables of trials have them.
         spaces: the folder of the spaces that come with it.
         reference: the storage of finished studies that comes with it.
@@ -183,6 +165,7 @@ class Objective(ABC):
     classes: tuple[str, ...] = ()
     figures: Mapping[str, tuple[float, float]]
     scores: Mapping[str, tuple[float, float]] = {}
+    texts: Mapping[str, str] = {}
     columns: tuple[str, ...] = ()
     spaces: Path | None = None
     reference: Path | None = None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablation import objective as contract
 from ablation.errors import DivergedError
-from ablation.objective import Listener, Metric, Pack, Result, Size
+from ablation.metric import Metric
+from ablation.objective import Listener, Pack, Result, Size
 from ablation.settings import Value
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
@@ -44,7 +45,15 @@ class CRNNObjective(contract.Objective):
 
     name = contract.DEFAULT
     fields = FIELDS
-    metric = Metric("val_accuracy", "validation accuracy", chance=1 / len(CLASSES))
+    metric = Metric(
+        "val_accuracy",
+        text="validation accuracy",
+        noun="accuracy",
+        plural="accuracies",
+        unit="fraction",
+        chance=1 / len(CLASSES),
+        test="test_accuracy",
+    )
     length = "epochs"
     training = TRAIN_KEYS
     options: Mapping[str, str] = {"epochs": "epochs", "train_size": "images"}
@@ -58,6 +67,7 @@ class CRNNObjective(contract.Objective):
         "val_accuracy": (0, 1),
     }
     scores: Mapping[str, tuple[float, float]] = {"test_accuracy": (0, 1), "test_loss": (-inf, inf)}
+    texts: Mapping[str, str] = {"loss": "cross-entropy loss"}
     columns = (
         *("val_accuracy", "val_loss", "test_accuracy", "test_loss"),
         *("train_accuracy", "train_loss"),

@@ -8,14 +8,12 @@ from dataclasses import replace
 import pandas as pd
 
 from ablation.program import command
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials
-from ablation.report.effects.arm_names import comparison_labels, labels
+from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import is_first
-from ablation.report.effects.effects import effects as effects_of
-from ablation.report.effects.gains import by_gain, gains
+from ablation.report.effects.gains import by_gain
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.effects.selection import leading, shown_of
-from ablation.report.rendering.formatting import percent, signed
 from ablation.report.rendering.templating import code_span, escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import answer
@@ -23,14 +21,14 @@ from ablation.report.text.caveats import DESIGNS
 from ablation.report.text.confirmation import lead, path_sentences, sentences
 from ablation.report.text.headline import headline
 from ablation.report.text.study_tables import failures_table, progress_line
-from ablation.report.text.tables import brief_table
+from ablation.report.text.tables import brief_table, brief_title
 
 ROOM = 10  # arms of a search beside the baseline
 OURS = "*Kept up to date while the study runs. Take this line out to keep a note of your own.*"
 """A line of each note: one without it is somebody else's."""
 
 
-def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> str:
+def note(study: Analysis) -> str:
     """The note.
 
     As long as trials of a design lack it has means and effects, and neither verdicts nor
@@ -38,41 +36,37 @@ def note(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> s
     would find differences by chance. A search has no tests, so its best is always told.
 
     Args:
-        table: the study, as `ablation.report.effects.arm_names.with_short_names` tells of it.
-        effects: its effects, from there too.
-        contrasts: its contrasts, of ``ablation.report.effects.contrasts.contrasts``.
+        study: the study, as people are `told` of it.
     """
+    table = study.table
     search, done = table.design == "search", all_ended(table)
     own = replace(table, confirmation=None)
     trials = all_trials(own)
     trials = trials[trials["state"].isin(["COMPLETE", "FAIL"])]
     failures = failures_table(replace(own, trials=trials, epochs=all_epochs(own)))
     tested = done and not search
-    shown = brief_table(table, effects) if tested else _means(table, effects)
+    shown = brief_table(study) if tested else _means(study)
     parts = [
         f"**{escape_markdown(table.question)}**",
         escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
         OURS,
         "## The answer" + ("" if done else " so far"),
-        *(_answer(table, effects, contrasts) if done or search else [_preliminary(table)]),
+        *(_answer(study) if done or search else [_preliminary(table)]),
         markdown_table(shown).strip(),
         _listed(shown.note.splitlines()),
-        *_path(table, effects),
+        *_path(study),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
     ]
     space = ["## The space", fenced(table.space_text)]
     return "\n\n".join([*map(_with_gaps, filter(None, parts)), *space]) + "\n"
 
 
-def _answer(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+def _answer(study: Analysis) -> list[str]:
     """What to believe, then all that was found."""
-    confirmed = _confirmed(table)
-    first = [] if confirmed else headline(table, effects, contrasts)
-    if confirmed and table.confirmation:
-        of = table.confirmation
-        first = headline(of, effects_of(of.trials, of.arms, of.margin), contrasts)
+    confirmed = _confirmed(study)
+    first = headline(study.main if confirmed else study)
     bold = [f"**{escape_markdown(sentence)}**" for sentence in first]
-    return [*bold, _listed(answer(table, effects, contrasts, confirmed))]
+    return [*bold, _listed(answer(study, confirmed))]
 
 
 def _with_gaps(text: str) -> str:
@@ -80,24 +74,26 @@ def _with_gaps(text: str) -> str:
     return re.sub(r"(?<=\S)\\?\+(?=[a-z\\_]+\d*=)", " + ", text)
 
 
-def best_arms(table: StudyTable, effects: pd.DataFrame, room: int) -> pd.DataFrame:
+def best_arms(study: Analysis, room: int) -> pd.DataFrame:
     """The effects of the baseline and of the other arms with the `room` largest gains over it."""
-    others = by_gain(effects[~is_first(effects)], gains(table.trials, table.arms))
+    effects = study.effects
+    others = by_gain(effects[~is_first(effects)], study.gains)
     return pd.concat([effects[is_first(effects)], others.head(room)])
 
 
-def _means(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+def _means(study: Analysis) -> TextTable:
     """What may be shown of a design before its last trial, and of a search at any time."""
-    search, known = table.design == "search", labels(table)
-    rows = best_arms(table, effects, ROOM) if search else leading(table, effects, settled=False)
+    search, known, metric = study.table.design == "search", study.labels, study.metric
+    rows = best_arms(study, ROOM) if search else study.leading(settled=False)
+    names = comparison_labels(study.effects, rows)
     columns = {
-        "arm": [known.get(arm, name) for arm, name in comparison_labels(effects, rows).items()],
+        "arm": [known.get(arm, name) for arm, name in names.items()],
         **({} if search else {"n": [str(n) for n in rows["n"]]}),
-        "validation": [percent(x) for x in rows["val_mean"]],
-        "effect": [signed(x) for x in rows["delta"]],
+        brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
+        "effect": [metric.signed(x) for x in rows["delta"]],
     }
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
-    note = "" if search else shown_of(table, effects, rows, settled=False)
+    note = "" if search else study.shown_of(rows, settled=False)
     return TextTable(list(columns), cells, note=note)
 
 
@@ -113,23 +109,21 @@ def _state(table: StudyTable) -> str:
     return f"{progress_line(table.wanted, counts(table))}.{where}"
 
 
-def _confirmed(table: StudyTable) -> list[str]:
+def _confirmed(study: Analysis) -> list[str]:
     """Of a search, what confirms it has found; before its last trial nothing."""
-    found = table.confirmation
-    if found is None or not all_ended(found):
-        return []
-    return sentences(table, effects_of(found.trials, found.arms, found.margin))
+    main = study.confirmation
+    return sentences(study) if main and all_ended(main.table) else []
 
 
-def _path(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+def _path(study: Analysis) -> list[str]:
     """What a confirmation has chosen, and its path, whose verdicts come after its last trial."""
-    if not table.chosen:
+    best = study.table.chosen
+    if not best:
         return []
-    gain = gains(table.trials, table.arms)
-    is_best = gain[table.chosen] == gain.max()
+    is_best = study.gains[best] == study.gains.max()
     when = ", as the best of those above" if is_best else " when the path began"
-    chosen = f"Chosen{when}: {table.chosen}."
-    return ["## The path", _listed([chosen, *lead(table), *path_sentences(table)])]
+    chosen = f"Chosen{when}: {best}."
+    return ["## The path", _listed([chosen, *lead(study), *path_sentences(study)])]
 
 
 def _preliminary(table: StudyTable) -> str:

@@ -1,7 +1,7 @@
 """Graphs for a study's page in optuna-dashboard: DataFrame -> plotly; they compute no statistics.
 
-Accuracies are fractions in the tables, and percent or points on the axes. Plotly reads a few tags
-in text, so whatever a user can name is escaped.
+Fractions are percent or points on the axes. Plotly reads a few tags in text, so whatever a user can
+name is escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ablation.metric import Metric
 from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, VERDICT_COLORS
 from ablation.report.rendering.formatting import records
 
@@ -35,13 +36,16 @@ LAYOUT: dict[str, Any] = {
 AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "gridcolor": "#e6e6e6"}
 
 
-def forest(effects: pd.DataFrame, margin: float, *, settled: bool, cut: str = "") -> go.Figure:
+def forest(
+    effects: pd.DataFrame, margin: float, metric: Metric, *, settled: bool, cut: str = ""
+) -> go.Figure:
     """Effects, once settled with their 95 % intervals; no difference at 0, the margin a grey band.
 
     Args:
         effects: the rows to show of ``ablation.report.effects.effects.effects``, without the
             baseline.
-        margin: within which differences are too small to matter, a fraction.
+        margin: within which differences are too small to matter.
+        metric: what the effects are on.
         settled: show intervals and verdicts; else, for as long as trials lack, means alone:
             whoever watches would otherwise test after each trial.
         cut: how many of the arms are shown, where not all are.
@@ -50,15 +54,17 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool, cut: str = ""
     kinds = LOOKS if settled else {"so far": {"color": GREY, "symbol": "circle"}}
     said = effects["verdict"] if settled else pd.Series("so far", effects.index)
     present = [kind for kind in kinds if (said == kind).any()]
-    marks = [_arms(effects[said == kind], kind, kinds[kind], settled) for kind in present]
+    marks = [_arms(effects[said == kind], kind, kinds[kind], metric, settled) for kind in present]
     figure = go.Figure(marks)
+    band = metric.scale * margin
+    unit = ", points" if metric.is_fraction else f", {metric.unit}" if metric.unit else ""
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
     figure.update_layout(
         **LAYOUT,
         title=f"{about}<br><sub>{cut.partition(':')[0]}</sub>" if cut else about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
-        xaxis={**AXIS, "title": "effect, points" + " (95 % interval)" * settled},
+        xaxis={**AXIS, "title": f"effect{unit}{' (95 % interval)' if settled else ''}"},
         yaxis={
             **AXIS,
             "tickvals": list(effects["place"]),
@@ -66,19 +72,22 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool, cut: str = ""
             "range": [len(effects) - 0.5, -0.5],
             "tickfont": {"size": 12 if len(effects) <= 15 else 9},
         },
-        shapes=[_band(-100 * margin, 100 * margin, PALE), _band(0, 0, BLACK)],
+        shapes=[_band(-band, band, PALE), _band(0, 0, BLACK)],
     )
     return figure
 
 
-def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any], settled: bool) -> go.Scatter:
+def _arms(
+    rows: pd.DataFrame, name: str, look: dict[str, Any], metric: Metric, settled: bool
+) -> go.Scatter:
     """Arms of one look: a mark at the mean, once settled a bar along the interval."""
-    delta = 100 * rows["delta"]
+    delta, scale = metric.scale * rows["delta"], metric.scale
+    written = "%{x:+.2f} points" if metric.is_fraction else f"%{{x:+.3g}} {metric.unit}".strip()
     bars = {
         "type": "data",
         "symmetric": False,
-        "array": _numbers(100 * rows["ci_high"] - delta),
-        "arrayminus": _numbers(delta - 100 * rows["ci_low"]),
+        "array": _numbers(scale * rows["ci_high"] - delta),
+        "arrayminus": _numbers(delta - scale * rows["ci_low"]),
         "color": look["color"],
     }
     return go.Scatter(
@@ -90,7 +99,7 @@ def _arms(rows: pd.DataFrame, name: str, look: dict[str, Any], settled: bool) ->
             f"{shown(row['arm'], 200)}<br>n = {row['pairs']}{_why(row, settled)}"
             for row in records(rows)
         ],
-        hovertemplate="%{text}<br>%{x:+.2f} points<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{written}<extra></extra>",
         marker={**look, "size": 10},
         error_x=bars if settled else None,
     )
@@ -108,13 +117,15 @@ def _band(low: float, high: float, color: str) -> dict[str, Any]:
     return {**ends, "line": line, "fillcolor": color, "opacity": 0.5, "layer": "below"}
 
 
-def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
-    """Validation accuracy by epoch, a line an arm, the first (the baseline) wide and black.
+def curves(means: pd.DataFrame, names: Mapping[str, str], metric: Metric) -> go.Figure:
+    """The metric by epoch, a line an arm, the first (the baseline) wide and black.
 
     Args:
         means: of ``ablation.report.effects.replicates.mean_curves``.
         names: by arm to show, the baseline and the best others, what it is called in the key.
+        metric: what decides.
     """
+    written = ".2%" if metric.is_fraction else ".4g"
     figure = go.Figure()
     for place, (arm, name) in enumerate(names.items()):
         rows = means[means["arm"] == arm]
@@ -123,8 +134,8 @@ def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
             name=shown(name),
             mode="lines+markers",
             x=list(rows["epoch"]),
-            y=_numbers(rows["val_accuracy"]),
-            hovertemplate=f"{shown(arm, 200)}<br>epoch %{{x}}: %{{y:.2%}}<extra></extra>",
+            y=_numbers(rows["value"]),
+            hovertemplate=f"{shown(arm, 200)}<br>epoch %{{x}}: %{{y:{written}}}<extra></extra>",
             line={"color": color, "width": width},
             marker={"size": 5},
         )
@@ -134,7 +145,11 @@ def curves(means: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
         showlegend=True,
         legend={"font": {"size": 10}, "orientation": "h", "y": -0.2},
         xaxis={**AXIS, "title": "epoch", "dtick": max(1, int(means["epoch"].max()) // 8)},
-        yaxis={**AXIS, "title": "validation accuracy", "tickformat": ".1%"},
+        yaxis={
+            **AXIS,
+            "title": metric.text,
+            **({"tickformat": ".1%"} if metric.is_fraction else {}),
+        },
     )
     return figure
 

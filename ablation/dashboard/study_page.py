@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import optuna
-import pandas as pd
 import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from ablation.dashboard import state, study_graphs
 from ablation.dashboard.note import OURS, best_arms, note
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
-from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import short_names, with_short_names
-from ablation.report.effects.contrasts import contrasts as contrasts_of
-from ablation.report.effects.effects import effects as effects_of
 from ablation.report.effects.progress import all_ended
 from ablation.report.effects.replicates import mean_curves
-from ablation.report.effects.selection import leading, shown_of
 from ablation.report.looks import note_looks
 from ablation.report.text.recommendation import about_choice
 from ablation.storage.studies import confirmed_by, fingerprint
@@ -35,40 +30,40 @@ def refresh(storage: RDBStorage, study: str) -> None:
     """
     shown = fingerprint(storage, study)  # before the look: what comes after it is not shown
     table = note_looks(storage, load_study(storage, study), only_ended=True)
-    effects = effects_of(table.trials, table.arms, table.margin)
-    contrasts = contrasts_of(table.trials, table.arms, table.design, list(table.factors))
-    table, effects = with_short_names(table, effects)
+    told = Analysis(table).told
     opened = optuna.load_study(study_name=study, storage=storage)
     present = get_note(opened)
-    text = note(table, effects, contrasts)
+    text = note(told)
     if text != present and (not present.strip() or OURS in present):
         save_note(opened, text)
-    for name, figure in drawn_graphs(table, effects).items():
+    for name, figure in drawn_graphs(told).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
     state.mark(storage, study, shown)
     if (search := confirmed_by(storage, study)) != study:  # whose note tells what confirms it
         refresh(storage, search)
 
 
-def drawn_graphs(table: StudyTable, effects: pd.DataFrame) -> dict[str, go.Figure]:
+def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
     """The graphs that there is something to show in, by id; each replaces the one before.
 
     A search's history, importances and slices are optuna-dashboard's own.
     """
-    found = {}
+    found, table = {}, study.table
     settled = all_ended(table)
-    rows = leading(table, effects, settled=settled)
-    cut = shown_of(table, effects, rows, settled)
+    rows = study.leading(settled=settled)
+    cut = study.shown_of(rows, settled=settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
         found["effects"] = study_graphs.forest(
-            rows, table.margin, settled=settled, cut=cut or about_choice(table)
+            rows, table.margin, table.metric, settled=settled, cut=cut or about_choice(table)
         )
     if len(table.epochs):
         # An arm of a search has a long name, and one trial, by whose number its own page knows it.
-        arms, numbers = best_arms(table, effects, BEST)["arm"], {}
+        arms, numbers = best_arms(study, BEST)["arm"], {}
         if table.design == "search":
-            numbers = short_names(table)
+            numbers = study.short_names
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
-        found["learning-curves"] = study_graphs.curves(mean_curves(table.epochs), names)
+        found["learning-curves"] = study_graphs.curves(
+            mean_curves(table.epochs), names, table.metric
+        )
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ablation.design.arms import Plan
 from ablation.folders import confirm_name
+from ablation.metric import Metric
 from ablation.planning.pace import Pace, Spread
 
 ASSUMED_SPREAD = 0.004
@@ -57,8 +58,10 @@ class _Scatter:
         return seeds_to_settle(self.measured, self.pairs, comparisons, margin)[1]
 
 
-def _scatter(amount: tuple[float, ...], spreads: Mapping[str, Spread], study: str) -> _Scatter:
-    """Of the study itself, else of what was trained as long, else assumed.
+def _scatter(
+    metric: Metric, amount: tuple[float, ...], spreads: Mapping[str, Spread], study: str
+) -> _Scatter | None:
+    """Of the study itself, else of what was trained as long, else assumed of fractions.
 
     What was measured is taken at its upper 80 % bound: a few pairs may hardly show it.
     """
@@ -75,16 +78,18 @@ def _scatter(amount: tuple[float, ...], spreads: Mapping[str, Spread], study: st
     elif alike:
         name = max(alike, key=lambda name: upper_spread(alike[name].value, alike[name].pairs))
         best, source = alike[name], f"as measured in {name}, whose trainings are as long"
+    elif not metric.is_fraction:
+        return None
     else:
         why = " until some have been trained; short trainings scatter more"
         if own:
             why = ", as no arm has two pairs yet of which both sides have learned anything"
-        told = f"{100 * ASSUMED_SPREAD:.2f} points between pairs (assumed{why})"
+        told = f"{metric.size(ASSUMED_SPREAD)} between pairs (assumed{why})"
         return _Scatter(ASSUMED_SPREAD, told)
     upper = upper_spread(best.value, best.pairs)
     told = (
-        f"up to {100 * upper:.2f} points between pairs (the upper 80 % bound of "
-        f"{100 * best.value:.2f} {source})"
+        f"up to {metric.size(upper)} between pairs (the upper 80 % bound of "
+        f"{metric.number(best.value)} {source})"
     )
     return _Scatter(upper, told, best.pairs, best.value)
 
@@ -98,24 +103,27 @@ def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     from ablation.statistics.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
 
     seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
-    scatter = _scatter(_amount(found), pace.spreads, family.study)
+    metric = found.space.objective.metric
+    scatter = _scatter(metric, _amount(found), pace.spreads, family.study)
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
+    if scatter is None:
+        return []
     smallest = minimum_detectable(scatter.spread, seeds, comparisons)
     if not comparisons or smallest <= margin:
         return []
     counted = f"{seeds_text(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
-    least = _findable(smallest)
+    least = _findable(metric, smallest)
     few = ""
     if seeds < FEW_SEEDS:
         five, ten = (
-            _findable(minimum_detectable(scatter.spread, count, comparisons))
+            _findable(metric, minimum_detectable(scatter.spread, count, comparisons))
             for count in (FEW_SEEDS, MORE_SEEDS)
         )
         few = f" {FEW_SEEDS} seeds find {five}, {MORE_SEEDS} seeds {ten}."
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
-        f"{100 * margin:.2f} points: four times in five they find {least}, "
+        f"{metric.size(margin)}: four times in five they find {least}, "
         f"at a spread of {scatter.told}.{few} {_settling(scatter, comparisons, margin)}"
     ]
 
@@ -134,9 +142,11 @@ def _settling(scatter: _Scatter, comparisons: int, margin: float) -> str:
     )
 
 
-def _findable(least: float) -> str:
-    """A smallest difference, in points."""
-    return f"{100 * least:.2f} or more" if least <= 1 else "no difference that can exist"
+def _findable(metric: Metric, least: float) -> str:
+    """A smallest difference, without its unit."""
+    if least > metric.largest:
+        return "no difference that can exist"
+    return f"{metric.number(least)} or more"
 
 
 def seeds_text(count: int, which: str = "") -> str:

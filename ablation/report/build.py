@@ -11,9 +11,9 @@ from optuna.storages import RDBStorage
 from ablation.errors import UserError
 from ablation.folders import study_folder
 from ablation.report import mark
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import effects
 from ablation.report.looks import note_looks
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.write import Report, write_report
@@ -55,10 +55,8 @@ def is_current(storage: RDBStorage, study: str, results: Path) -> bool:
 
 def table_to_paste(storage: RDBStorage, study: str, kind: str, say: Say) -> str:
     """The table of arms: ``md`` as Markdown, ``tex`` as LaTeX; of a search its confirmation's."""
-    found = load_with_looks(storage, study, say)
-    table = found.confirmation or found
     form = as_markdown if kind == "md" else as_latex
-    return form(table, effects(table.trials, table.arms, table.margin))
+    return form(Analysis(load_with_looks(storage, study, say)).main)
 
 
 def load_with_looks(storage: RDBStorage, study: str, say: Say) -> StudyTable:

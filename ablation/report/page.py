@@ -10,18 +10,20 @@ from importlib import resources
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from ablation.program import command
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials, provenance
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.progress import counts
 from ablation.report.rendering.templating import environment
 from ablation.report.sections.figure import Picture
 from ablation.report.text import contrast_tables, study_tables, tables
-from ablation.report.text.answer import findings, first_said, incomplete
+from ablation.report.text.answer import findings, incomplete
+from ablation.report.text.cautions import cautions
 from ablation.report.text.caveats import DESIGNS, caveats
+from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
@@ -29,38 +31,33 @@ if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has no
 
 
 def content(
-    table: StudyTable,
-    effects: pd.DataFrame,
-    contrasts: pd.DataFrame,
+    whole: Analysis,
     pictures: Sequence[Picture],
     parts: Sequence[Part] = (),
     confirmed: Sequence[Part] = (),
-    chosen: Sequence[str] = (),
-    search: StudyTable | None = None,
 ) -> dict[str, Any]:
     """Everything that the templates show: plain text, unescaped, and tables of it.
 
     Args:
-        table: the study; of a search that is confirmed, its confirmation.
-        effects: its effects.
-        contrasts: its contrasts.
+        whole: the study; of a search with what confirms it.
         pictures: all figures.
         parts: what it shows of a search.
         confirmed: what it shows of its confirmation.
-        chosen: sentences of that, which the findings begin with.
-        search: the search that `table` confirms, where it does.
     """
-    whole = replace(search, confirmation=table) if search else table
+    study, search = whole.main.told, whole.table if whole.confirmation else None
+    table, effects = study.table, study.effects
     stages = _stages(table, search)
-    every = replace(table, trials=all_trials(whole), epochs=all_epochs(whole))
-    arms = tables.arms_table(table, effects)
+    every = replace(table, trials=all_trials(whole.table), epochs=all_epochs(whole.table))
+    arms = tables.arms_table(study)
     is_cut = len(arms.rows) < len(effects) and table.design != "search"
+    every_stage = [*([whole] if search else []), *study.stages]
+    first = list(dict.fromkeys(line for stage in every_stage for line in cautions(stage)))
     return {
-        "table": table,
+        "table": replace(table, name=whole.table.name),
         "design": DESIGNS[table.design],
         "incomplete": incomplete(table),
-        "headline": headline(table, effects, contrasts),
-        "findings": [*first_said(whole), *chosen, *findings(table, effects, contrasts)],
+        "headline": headline(study),
+        "findings": [*first, *sentences(whole), *findings(study)],
         "summary": study_tables.summary_line(
             table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
         ),
@@ -75,21 +72,21 @@ def content(
         "confirmed": _drawn(confirmed, pictures),
         "arms": arms,
         "all_arms": len(effects),
-        "every_arm": tables.arms_table(table, effects, effects) if is_cut else None,
-        "named": tables.what_arms_are(table, effects),
-        "details": tables.details_table(table, effects),
-        "reported": tables.reported_table(table, effects),
-        "contrasts": contrast_tables.contrasts_table(contrasts),
-        "every_contrast": contrast_tables.contrasts_table(contrasts, len(contrasts)),
-        "about_contrasts": contrast_tables.about_contrasts(contrasts),
+        "every_arm": tables.arms_table(study, effects) if is_cut else None,
+        "named": tables.what_arms_are(study),
+        "details": tables.details_table(study),
+        "reported": tables.reported_table(study),
+        "contrasts": contrast_tables.contrasts_table(study),
+        "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),
+        "about_contrasts": contrast_tables.about_contrasts(study.contrasts),
         "failures": study_tables.failures_table(every),
         "factors": study_tables.factors_table(table),
         "caveats": caveats(table),
-        "confounds": study_tables.confounds_table(table, effects),
+        "confounds": study_tables.confounds_table(study),
         "also_changed": also_changed(table.arms),
-        "about_reported": tables.about_reported(table, effects),
-        "provenance": study_tables.provenance_table(provenance(search or table)),
-        "commands": commands(table, search),
+        "about_reported": tables.about_reported(effects),
+        "provenance": study_tables.provenance_table(provenance(whole.table)),
+        "commands": commands(whole.table),
     }
 
 
@@ -119,14 +116,15 @@ def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Par
     return [(part, [p for p in pictures if p.section == part.name]) for part in parts]
 
 
-def commands(table: StudyTable, search: StudyTable | None) -> list[tuple[str, str]]:
+def commands(table: StudyTable) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
     elsewhere = "trains what is missing, and nothing twice; elsewhere all of it"
-    runs = [(command(table.command), f"{elsewhere}, under the same conditions")]
-    if search and search.command != table.command:  # each under conditions of its own
+    last = table.confirmation or table
+    runs = [(command(last.command), f"{elsewhere}, under the same conditions")]
+    if last.command != table.command:  # each under conditions of its own
         runs = [
-            (command(search.command, "--no-confirm"), f"the search: {elsewhere}"),
-            (command(table.command), "then what confirms it, likewise"),
+            (command(table.command, "--no-confirm"), f"the search: {elsewhere}"),
+            (command(last.command), "then what confirms it, likewise"),
         ]
     return [
         *runs,

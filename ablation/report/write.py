@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from ablation.files import write_atomic
+from ablation.metric import Metric
 from ablation.report import page
+from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import csv_text
 from ablation.report.data.study_table import StudyTable, all_epochs, all_trials, provenance
-from ablation.report.effects.arm_names import with_short_names
+from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
-from ablation.report.effects.contrasts import contrasts as contrasts_of
-from ablation.report.effects.effects import effects as effects_of
 from ablation.report.figures import style
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.sections.arms import gallery, searched
@@ -74,64 +72,52 @@ def write_report(
     """
     tell = say or (lambda text: None)
     tell("computing")
-    main = table
-    if table.confirmation:  # what the verdicts rest on
-        notes = list(dict.fromkeys([*table.confirmation.notes, *table.notes]))
-        main = replace(table.confirmation, notes=notes)
-    effects = effects_of(main.trials, main.arms, main.margin)
-    contrasts = contrasts_of(main.trials, main.arms, main.design, list(main.factors))
-    told, rows = with_short_names(main, effects)
+    study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    confirmed, found = confirmed_parts(table, effects), parts(table)
+    confirmed, found = confirmed_parts(study), parts(study)
     every = [*confirmed, *found]
-    texts = [*_texts(table, main, effects, contrasts), *_part_texts(every)]
+    texts = [*_texts(study), *_part_texts(every, study.metric)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    plots = _plots(table, told, rows, every) if figures else iter(())
-    for picture in _pictures(plots, tell):
+    for picture in _pictures(_plots(study, every) if figures else iter(()), tell):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
-    said = sentences(table, effects)
-    shown = replace(told, name=table.name)
-    search = table if table.confirmation else None
-    content = page.content(shown, rows, contrasts, pictures, found, confirmed, said, search)
+    content = page.content(study, pictures, found, confirmed)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    words = answer(told, rows, contrasts, said)
-    return Report(folder, content["headline"], words, brief_table(told, rows), files)
+    told = study.main.told
+    words = answer(told, sentences(study))
+    return Report(folder, content["headline"], words, brief_table(told), files)
 
 
-def _texts(
-    table: StudyTable, main: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame
-) -> Iterator[tuple[str, str]]:
-    yield "trials.csv", csv_text(all_trials(table))
-    yield "epochs.csv", csv_text(all_epochs(table))
-    yield "effects.csv", csv_text(effects)
-    if len(contrasts):
-        yield "contrasts.csv", csv_text(contrasts)
-    yield "effects.tex", as_latex(main, effects)
-    if len(main.confusion):
-        yield "confusion.csv", csv_text(confusion_by_arm(main.confusion))
+def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
+    table, main, metric = study.table, study.main, study.metric
+    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric))
+    yield "epochs.csv", csv_text(as_in_files(all_epochs(table), metric))
+    yield "effects.csv", csv_text(main.effects)
+    if len(main.contrasts):
+        yield "contrasts.csv", csv_text(main.contrasts)
+    yield "effects.tex", as_latex(main)
+    if len(main.table.confusion):
+        yield "confusion.csv", csv_text(confusion_by_arm(main.table.confusion))
     yield "space.toml", table.space_text
     environment = json.dumps(provenance(table), indent=2, ensure_ascii=False, default=str)
     yield "environment.json", environment + "\n"
 
 
-def _part_texts(found: Sequence[Part]) -> Iterator[tuple[str, str]]:
+def _part_texts(found: Sequence[Part], metric: Metric) -> Iterator[tuple[str, str]]:
     for part in found:
         for name, rows in part.files.items():
-            yield name, csv_text(rows)
+            yield name, csv_text(as_in_files(rows, metric))
 
 
-def _plots(
-    table: StudyTable, main: StudyTable, effects: pd.DataFrame, every: Sequence[Part]
-) -> Iterator[Plot]:
-    yield from gallery(main, effects)
-    if table.confirmation:
-        yield from searched(table, effects_of(table.trials, table.arms, table.margin))
+def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:
+    yield from gallery(study.main.told)
+    if study.confirmation:
+        yield from searched(study)
     for part in every:
         yield from part.plots()
 

@@ -15,7 +15,8 @@ from ablation.scheduling.source import Task
 from ablation.storage import report_steps, reported_steps
 
 if TYPE_CHECKING:
-    from ablation.objective import Epoch, Metric
+    from ablation.metric import Metric
+    from ablation.objective import Epoch
 
 
 class Recorder:

@@ -10,7 +10,7 @@ def is_collapsed(value: float, others: Sequence[float], chance: float | None) ->
     """Whether a training is below the median of its arm's others, and nearer to chance than to it.
 
     Args:
-        value: of the training.
+        value: of the training, where more is better.
         others: of the arm's other seeds; without one it is not known.
         chance: the value of guessing; where that is not known, nothing has collapsed.
     """

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from ablation.metric import Direction, sign_of
 from ablation.statistics.power import ALPHA
 
 EXACT = 16  # pairs up to which all 2^n signs are gone through
@@ -86,11 +87,11 @@ def without_verdict(test: PairedTest, reason: str) -> PairedTest:
     return PairedTest(test.n, test.mean, test.sd, why_not=why, reason=why)
 
 
-def sign(test: PairedTest) -> str:
+def sign(test: PairedTest, direction: Direction = "maximize") -> str:
     """``better`` or ``worse`` where a test that is alone in its family shows that; else empty."""
-    if test.why_not or test.reason:
+    if test.why_not or test.reason or test.low <= 0 <= test.high:
         return ""
-    return "better" if test.low > 0 else "worse" if test.high < 0 else ""
+    return "better" if sign_of(direction) * test.mean > 0 else "worse"
 
 
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -112,7 +113,9 @@ def effect_size(test: PairedTest) -> float:
     return math.exp(log_j) * test.mean / test.sd
 
 
-def verdict(test: PairedTest, p_holm: float, margin: float) -> str:
+def verdict(
+    test: PairedTest, p_holm: float, margin: float, direction: Direction = "maximize"
+) -> str:
     """``better``, ``worse``, ``equivalent`` or ``inconclusive``; empty where there is no test.
 
     The first that holds: significant after Holm; the 90 % interval within ±margin (two one-sided
@@ -123,7 +126,7 @@ def verdict(test: PairedTest, p_holm: float, margin: float) -> str:
     if test.reason:
         return "inconclusive"
     if p_holm < ALPHA:
-        return "better" if test.mean > 0 else "worse"
+        return "better" if sign_of(direction) * test.mean > 0 else "worse"
     return "equivalent" if within(test, margin) else "inconclusive"
 
 

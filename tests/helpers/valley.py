@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ablation.errors import DivergedError
-from ablation.objective import Epoch, Listener, Metric, Objective, Pack, Result
+from ablation.metric import Metric
+from ablation.objective import Epoch, Listener, Objective, Pack, Result
 from ablation.objective import Setting as AnySetting
 from ablation.settings import Value
 
@@ -57,7 +58,7 @@ class Valley(Objective):
 
     name = "tests.helpers.valley:objective"
     fields = Settings.model_fields
-    metric = Metric("height", "height", unit="m", scale=1.0, direction="minimize")
+    metric = Metric("height", unit="m", direction="minimize")
     length = "steps"
     training = ("steps",)
     options: Mapping[str, str] = {}

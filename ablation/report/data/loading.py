@@ -10,7 +10,6 @@ from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Plan, full_length, make_arm
 from ablation.design.origin import Drawn
-from ablation.errors import UserError
 from ablation.files import from_home
 from ablation.folders import search_of
 from ablation.objective import load_objective
@@ -18,9 +17,9 @@ from ablation.report.data.arm_frames import arm_frame, factor_form, reported_cur
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable, all_trials
 from ablation.report.data.trial_frames import (
+    as_in_files,
     confusion_frame,
-    epoch_columns,
-    epoch_rows,
+    epoch_frame,
     place_of,
     text_columns,
     trial_frame,
@@ -31,8 +30,6 @@ from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_
 from ablation.storage.attributes import checked_trials, is_ours
 from ablation.storage.record import Record, load_record
 from ablation.storage.studies import confirmation_of, confirmed_by, latest_study
-
-REPORTED = "val_accuracy"  # the only metric that the report's words and figures are made for
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
@@ -50,7 +47,8 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
     if given.endswith(".csv"):
         return read_csv(Path(given), text_columns(load_objective()))
     with opened_storage(storage_url(given, Path())) as opened:
-        return all_trials(load_study(opened, study or latest_study(opened)))
+        table = load_study(opened, study or latest_study(opened))
+    return as_in_files(all_trials(table), table.metric)
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
@@ -58,10 +56,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
 
     Raises:
         StorageError: there is no such study.
-        UserError: reports cannot tell of its metric yet.
     """
     record = load_record(storage, study)
-    _check_metric(study, record)
     if (search := confirmed_by(storage, study)) != study:
         record = with_origins(storage, search, record)
     rows = _rows(storage, study, record)
@@ -71,7 +67,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
             return table
         confirmation = load_study(storage, confirms)
         if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
-            return replace(table, confirmation=confirmation)
+            notes = list(dict.fromkeys([*confirmation.notes, *table.notes]))
+            return replace(table, confirmation=replace(confirmation, notes=notes))
         begun = (
             f"What it found is being confirmed: 0 of {confirmation.wanted} trainings have ended."
         )
@@ -86,19 +83,10 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     return replace(first, path=later[0] if later else None)
 
 
-def _check_metric(study: str, record: Record) -> None:
-    metric = record.plan.space.objective.metric
-    if metric.name != REPORTED:
-        raise UserError(
-            f"study {study}: reports tell of {REPORTED} alone so far, and its metric is "
-            f"{metric.name}; `status` has its trials, and so has optuna-dashboard"
-        )
-
-
 def _without_test(table: StudyTable) -> StudyTable:
     """A confirmation before its choice: the test figures stay in the storage until then."""
-    nothing = {"test_accuracy": float("nan"), "test_loss": float("nan")}
-    return replace(table, trials=table.trials.assign(**nothing), confusion=table.confusion[:0])
+    hidden = dict.fromkeys(["test_value", *table.scores], float("nan"))
+    return replace(table, trials=table.trials.assign(**hidden), confusion=table.confusion[:0])
 
 
 def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
@@ -137,9 +125,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         fixed={**space.held_fixed(), "precision": record.precision},
         arms=arm_frame(plan, arms),
         trials=trial_frame(record, rows),
-        epochs=pd.DataFrame(
-            [e for row in rows for e in epoch_rows(row)], columns=epoch_columns(objective)
-        ),
+        epochs=epoch_frame(objective, rows),
         confusion=confusion_frame(objective.classes, rows, places),
         reported_curves=reported_curve_frame(plan),
         environment=_environment(record),
@@ -148,7 +134,11 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         looks=record.looks,
         reuses=bool(space.search and space.search.duplicates == "reuse"),
         chosen=record.chosen,
-        chance=objective.metric.chance,
+        metric=objective.metric,
+        figures=tuple(objective.figures),
+        texts=objective.texts,
+        scores=tuple(name for name in objective.scores if name != objective.metric.test),
+        length=objective.length,
         sampler=space.search.sampler.name if space.search else "",
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+
+from ablation.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class StudyTable:
         name: the study's name.
         question: the space's question, plain text.
         design: ``one-factor``, ``factorial``, ``search`` or ``confirmation``.
-        margin: the smallest difference of validation accuracy that matters, a fraction.
+        metric: what decides.
+        margin: the smallest difference of the metric that matters.
         notes: sentences of the space's author that the report repeats (may be empty).
         seeds: the seeds that the study wants, in order.
         looks: the numbers of finished trials at which verdicts were produced, in order.
@@ -41,12 +45,17 @@ class StudyTable:
             ``reported_test_accuracy``, ``reported_test_loss`` (NaN where none),
             ``sequence_length``, ``parameters``, ``macs``, and one text column a factor (empty
             where it has no effect, or its condition is not met so that it is not drawn).
-        trials: one row a trial, the columns of ``trials.csv``.
-        epochs: one row an epoch of a trial, the columns of ``epochs.csv``.
+        trials: one row a trial, the columns of ``trials.csv``, but the metric is ``value``, and on
+            test data ``test_value`` (see `ablation.report.data.trial_frames.within_reports`).
+        epochs: one row an epoch of a trial, the columns of ``epochs.csv``, likewise.
         confusion: one row a pair of classes of a finished trial: ``arm``, ``seed``, ``true``,
             ``predicted``, ``count`` of test images; arm by arm in the order of the design.
         reported_curves: one row an epoch that somebody else logged of an arm: ``arm``, ``epoch``,
             ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
+        figures: what an epoch has figures of, by their own names.
+        texts: what figures are called in words, as in `ablation.objective.Objective.texts`.
+        scores: what a finished training is scored by beside the metric, columns of ``trials``.
+        length: the setting that is a training's length.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -54,7 +63,6 @@ class StudyTable:
         chosen: of a confirmation, the arm that was best in it; empty before that is known.
         confirmation: of a search, the study that confirms what it found; None before the first of
             its trainings has ended.
-        chance: the value of guessing; None where there is none.
         path: of a confirmation, the way from the baseline to the chosen arm: each arm is compared
             with the step before it, or, taken back from the chosen one, with that; None before it
             is known, or where there is none.
@@ -63,6 +71,7 @@ class StudyTable:
     name: str
     question: str
     design: str
+    metric: Metric
     margin: float
     notes: list[str]
     seeds: list[int]
@@ -83,7 +92,10 @@ class StudyTable:
     confirmation: StudyTable | None = None
     path: StudyTable | None = None
     sampler: str = ""
-    chance: float | None = None
+    figures: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    scores: tuple[str, ...] = ()
+    length: str = "epochs"
 
 
 def all_trials(table: StudyTable) -> pd.DataFrame:

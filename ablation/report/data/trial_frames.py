@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.design.arms import arm_name, full_length
+from ablation.metric import Metric
 from ablation.objective import Objective
 from ablation.settings import text_of
 from ablation.storage import TrialRow
@@ -61,10 +62,42 @@ def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int
 
 
 def trial_frame(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
-    """One row a trial: `trial_columns`."""
-    columns = trial_columns(record.plan.space.objective)
+    """One row a trial: `trial_columns`, as `within_reports` has them."""
+    objective = record.plan.space.objective
+    columns = trial_columns(objective)
     frame = pd.DataFrame([_trial(record, row, columns) for row in rows], columns=columns)
-    return frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
+    frame = frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
+    return within_reports(frame, objective.metric)
+
+
+def epoch_frame(objective: Objective, rows: list[TrialRow]) -> pd.DataFrame:
+    """One row an epoch of a trial: `epoch_columns`, as `within_reports` has them."""
+    cells = [epoch for row in rows for epoch in epoch_rows(row)]
+    frame = pd.DataFrame(cells, columns=epoch_columns(objective))
+    return within_reports(frame, objective.metric)
+
+
+def within_reports(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Rows with the metric called ``value``, as Optuna calls it, whatever its own name is.
+
+    Its best is ``best_value``, and its score on test data ``test_value`` (NaN where it has none).
+    """
+    renamed = rows.rename(columns={own: name for name, own in _own_names(metric).items()})
+    if "number" in renamed and "state" in renamed and "test_value" not in renamed:
+        return renamed.assign(test_value=float("nan"))
+    return renamed
+
+
+def as_in_files(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Rows of a report with the metric under its own name, as files and the Python API have it."""
+    if not metric.test:
+        rows = rows.drop(columns="test_value", errors="ignore")
+    return rows.rename(columns=_own_names(metric))
+
+
+def _own_names(metric: Metric) -> dict[str, str]:
+    kinds = {f"{kind}_value": f"{kind}_{metric.name}" for kind in ("best", "mean", "expected")}
+    return {"value": metric.name, **kinds, **({"test_value": metric.test} if metric.test else {})}
 
 
 def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
@@ -100,7 +133,7 @@ def _final(objective: Objective, history: list[dict[str, Any]]) -> dict[str, Any
     if not history:
         return {}
     metric = objective.metric
-    pick = max if metric.direction == "maximize" else min
+    pick = max if metric.sign > 0 else min
     best = pick(history, key=lambda epoch: epoch[metric.name])
     return {
         **{name: history[-1][name] for name in objective.figures},

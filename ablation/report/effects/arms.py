@@ -26,8 +26,8 @@ def is_first(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 def costs(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     """One row an arm: ``arm``, ``parameters``, ``macs``, mean ``seconds`` and ``val_mean``."""
-    by_arm = replicates(trials).groupby("arm")[["seconds", "val_accuracy"]].mean()
-    by_arm = by_arm.rename(columns={"val_accuracy": "val_mean"})
+    by_arm = replicates(trials).groupby("arm")[["seconds", "value"]].mean()
+    by_arm = by_arm.rename(columns={"value": "val_mean"})
     return arms[["arm", "parameters", "macs"]].merge(by_arm, on="arm", how="left")
 
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from ablation.design.arms import change_text
+from ablation.metric import Direction
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounded, is_first
 from ablation.report.effects.effects import COLUMNS, effects, paired_tests
 from ablation.report.effects.gains import slight
 from ablation.report.effects.health import diverged_arms, of_arms, untrained_arms
-from ablation.report.effects.progress import progress_text
-from ablation.report.effects.replicates import paired, replicates
+from ablation.report.effects.replicates import best_first, paired, replicates
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.settings import Value
 from ablation.statistics.inference import PairedTest, holm, paired_test, unsound, without_verdict
@@ -33,31 +34,34 @@ NAMED = "named"  # what tables call the arms that the space's author has named
 SCIENTIFIC, NUISANCE = "scientific", "nuisance"
 
 
-def found_against_confirmed(search: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
+def found_against_confirmed(
+    search: pd.DataFrame, confirmed: pd.DataFrame, direction: Direction = "maximize"
+) -> pd.DataFrame:
     """Each confirmed arm as the search found it and as it was confirmed, best in the search first.
 
     Args:
         search: the search's trials, the columns of ``trials.csv``.
         confirmed: of `ablation.report.effects.effects.effects` over the confirmation.
+        direction: of the metric.
 
     Returns:
-        ``arm``, ``trial`` and ``rank`` in the search, ``found`` (its accuracy there),
+        ``arm``, ``trial`` and ``rank`` in the search, ``found`` (its value there),
         ``found_effect`` (less the baseline's there), ``n``, ``confirmed`` (the mean),
         ``confirmed_effect`` and ``optimism``: the found effect less the confirmed one. Effects are
-        compared rather than accuracies, since the search may train shorter. Fractions; empty where
-        one of the two has not finished.
+        compared rather than values, since the search may train shorter. Empty where one of the
+        two has not finished.
     """
-    done = replicates(search).sort_values(["val_accuracy", "number"], ascending=[False, True])
+    done = best_first(replicates(search).sort_values("number"), direction)
     done = done.assign(rank=range(1, len(done) + 1))
     rows = confirmed[["arm", "n", "val_mean", "delta"]].merge(
-        done[["arm", "number", "rank", "val_accuracy"]], on="arm", how="left"
+        done[["arm", "number", "rank", "value"]], on="arm", how="left"
     )
-    base = rows["val_accuracy"].iloc[0]
-    rows["found_effect"] = (rows["val_accuracy"] - base).where(rows.index > 0)
+    base = rows["value"].iloc[0]
+    rows["found_effect"] = (rows["value"] - base).where(rows.index > 0)
     rows["optimism"] = rows["found_effect"] - rows["delta"]
     names = {
         "number": "trial",
-        "val_accuracy": "found",
+        "value": "found",
         "val_mean": "confirmed",
         "delta": "confirmed_effect",
     }
@@ -90,7 +94,11 @@ def search_length(search: pd.DataFrame, confirmed: pd.DataFrame) -> str:
 
 
 def path_effects(
-    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, nuisances: Collection[str] = ()
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    margin: float,
+    nuisances: Collection[str] = (),
+    direction: Direction = "maximize",
 ) -> pd.DataFrame:
     """The steps of a path, each against the one before; then each change taken back alone.
 
@@ -102,8 +110,9 @@ def path_effects(
         trials: the path's trials, the columns of ``trials.csv``.
         arms: the path's arms as in ``StudyTable.arms``: the baseline, the steps in their order,
             and the last step with changes taken back alone, which are compared with it.
-        margin: within which differences are too small to matter, a fraction.
+        margin: within which differences are too small to matter.
         nuisances: settings that are tuned.
+        direction: of the metric.
 
     Returns:
         ``step`` (0 for the baseline, after the steps ``leave-one-out`` and ``named``), ``change``
@@ -111,7 +120,7 @@ def path_effects(
         (``scientific``, or ``nuisance`` for what is not tested), then as ``effects.csv``, and
         whether the LSTM's steps or the network's size change by more than 10 % as well
         (``confounded``), and of steps the columns of `interactions`. Of what is taken back,
-        ``delta`` is the arm without it less the last step: below 0 where the change is worth
+        ``delta`` is the arm without it less the last step: worse where the change is worth
         something.
     """
     steps = _steps(arms)
@@ -121,12 +130,12 @@ def path_effects(
         names=pd.Series([frozenset(change) for change in changes], dtype=object),
     )
     numbers = [str(place) for place in range(len(steps))]
-    first = _compared(trials, made, margin, nuisances).assign(step=numbers)
-    back = _compared(trials, _taken_back(arms, steps), margin, nuisances).iloc[1:]
+    first = _compared(trials, made, margin, nuisances, direction).assign(step=numbers)
+    back = _compared(trials, _taken_back(arms, steps), margin, nuisances, direction).iloc[1:]
     named = arms[arms["named"] & ~is_first(arms)].assign(against=str(arms["arm"].iloc[0]))
     own = pd.concat([steps.head(1), named], ignore_index=True)
     own = own.assign(change="", names=pd.Series([frozenset()] * len(own), dtype=object))
-    own = _compared(trials, own, margin, nuisances).iloc[1:]
+    own = _compared(trials, own, margin, nuisances, direction).iloc[1:]
     found = first.join(interactions(trials, arms, first["role"].tolist()))
     parts = [found, back.assign(step=TAKEN_BACK), own.assign(step=NAMED)]
     rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -135,11 +144,13 @@ def path_effects(
     return rows[PATH_COLUMNS]
 
 
-def whole_path(trials: pd.DataFrame, arms: pd.DataFrame) -> PairedTest:
+def whole_path(
+    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+) -> PairedTest:
     """All of a path's changes together: its last step against the baseline, paired by seed."""
     base, last = str(arms["arm"].iloc[0]), last_step(arms)
     ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
-    return paired_tests(trials, ends)[last]
+    return paired_tests(trials, ends, direction=direction)[last]
 
 
 def last_step(arms: pd.DataFrame) -> str:
@@ -249,13 +260,18 @@ def never_taken_back(arms: pd.DataFrame) -> list[str]:
 
 
 def _compared(
-    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, nuisances: Collection[str]
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    margin: float,
+    nuisances: Collection[str],
+    direction: Direction,
 ) -> pd.DataFrame:
     """The effects of arms, tested as one family but for those that change nuisances alone."""
     tuned = [bool(names) and names <= set(nuisances) for names in arms["names"]]
     arms = arms.assign(role=[NUISANCE if yes else SCIENTIFIC for yes in tuned])
-    every = effects(trials, arms, margin).set_index("arm")
-    tested = effects(trials, arms[arms["role"] == SCIENTIFIC], margin).set_index("arm")
+    every = effects(trials, arms, margin, direction).set_index("arm")
+    scientific = arms[arms["role"] == SCIENTIFIC]
+    tested = effects(trials, scientific, margin, direction).set_index("arm")
     judged = COLUMNS[COLUMNS.index("effect_size") :]
     every[judged] = tested[judged].reindex(every.index)
     also = confounded(arms)
@@ -297,24 +313,24 @@ def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
     return found.assign(against=against)
 
 
-def path_rows(path: StudyTable) -> pd.DataFrame:
-    """A path's effects; before its last training has ended those of whole seeds, untested.
+def tested_path(path: StudyTable) -> pd.DataFrame:
+    """A path's effects with their verdicts, of the trials that it has."""
+    nuisances = [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]
+    rows = path_effects(path.trials, path.arms, path.margin, nuisances, path.metric.direction)
+    return rows.assign(slight=slight(rows, path.margin))
+
+
+def preliminary_path(path: StudyTable) -> pd.DataFrame:
+    """A path's effects before its last training has ended: those of whole seeds, untested.
 
     Verdicts on a path that grows would be looks that nobody counts, and means over different seeds
     are no steps.
     """
-    if not progress_text(path):
-        rows = path_effects(path.trials, path.arms, path.margin, _nuisances(path))
-        return rows.assign(slight=slight(rows, path.margin))
     done = replicates(path.trials)
     arms = done.groupby("seed")["arm"].nunique()
     whole = path.trials["seed"].isin(arms.index[arms == len(path.arms)])
-    rows = path_effects(path.trials[whole], path.arms, path.margin, _nuisances(path))
+    rows = tested_path(replace(path, trials=path.trials[whole]))
     hidden = COLUMNS[COLUMNS.index("ci_low") : COLUMNS.index("verdict")]
     untested: dict[str, Any] = dict.fromkeys([*hidden, *INTERACTIONS], float("nan"))
     nothing = {"depends_on_order": False, "other_where": "", "verdict": "", "reason": ""}
     return rows.assign(**untested | nothing, slight=False)
-
-
-def _nuisances(path: StudyTable) -> list[str]:
-    return [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]

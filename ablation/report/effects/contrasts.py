@@ -6,7 +6,7 @@ would give all of them that of the noisiest cell. In a whole grid these weights 
 sum-coded least squares with main effects, two-way interactions and seeds as blocks: the estimates
 are the same where no training lacks.
 
-Pure functions of DataFrames. Accuracies and differences are fractions.
+Pure functions of DataFrames.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ablation.metric import Direction
 from ablation.report.effects.arms import by_size, grid_arms
 from ablation.report.effects.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
 from ablation.report.effects.replicates import paired, replicates
@@ -30,7 +31,11 @@ Vector = npt.NDArray[np.float64]
 
 
 def contrasts(
-    trials: pd.DataFrame, arms: pd.DataFrame, design: str, factors: Sequence[str]
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    design: str,
+    factors: Sequence[str],
+    direction: Direction = "maximize",
 ) -> pd.DataFrame:
     """The contrasts of a study; the columns ``COLUMNS``, empty where there are none.
 
@@ -39,6 +44,7 @@ def contrasts(
         arms: one row an arm, as in ``StudyTable.arms``.
         design: of the study.
         factors: the factors' names, columns of ``arms``.
+        direction: of the metric, by which arms are known that have learned nothing.
 
     Returns:
         ``kind`` is ``main``, ``interaction`` or ``additivity``, each a Holm family of its own: all
@@ -49,9 +55,9 @@ def contrasts(
     """
     rows: list[dict[str, object]] = []
     if design == "factorial":
-        rows += _factorial(trials, arms, factors)
+        rows += _factorial(trials, arms, factors, direction)
     if design != "search":
-        rows += _additivity(trials, arms)
+        rows += _additivity(trials, arms, direction)
     found = pd.DataFrame(rows, columns=COLUMNS)
     adjusted = found.groupby("kind", sort=False)["p_value"].transform(lambda p: holm(list(p)))
     found["p_holm"] = adjusted.where(found["p_value"].notna())
@@ -88,14 +94,14 @@ def idle_arms(arms: pd.DataFrame, factors: Sequence[str]) -> dict[str, list[str]
 
 
 def _factorial(
-    trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str]
+    trials: pd.DataFrame, arms: pd.DataFrame, factors: Sequence[str], direction: Direction
 ) -> list[dict[str, object]]:
     """Main effects and interactions, each over the seeds that have every cell it weighs."""
     grid = grid_arms(arms)
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
     by_seed = _by_seed(trials, list(grid["arm"]))
-    names, faults = list(grid["arm"]), _faults(trials)
+    names, faults = list(grid["arm"]), _faults(trials, direction)
     return [
         _row(
             kind,
@@ -108,9 +114,9 @@ def _factorial(
 
 
 def _by_seed(trials: pd.DataFrame, arms: list[str]) -> Vector:
-    """Validation accuracies, seeds by arms; NaN where a training lacks."""
+    """Values, seeds by arms; NaN where a training lacks."""
     done = replicates(trials)
-    values = done.pivot(index="seed", columns="arm", values="val_accuracy")
+    values = done.pivot(index="seed", columns="arm", values="value")
     return values.reindex(columns=arms).sort_index().to_numpy(float)
 
 
@@ -120,9 +126,9 @@ def _by_weights(by_seed: Vector, weights: Vector) -> Vector:
     return values[np.isfinite(values)]
 
 
-def _faults(trials: pd.DataFrame) -> dict[str, str]:
+def _faults(trials: pd.DataFrame, direction: Direction) -> dict[str, str]:
     """Why contrasts of an arm are no findings."""
-    return diverged_arms(trials) | untrained_arms(trials)
+    return diverged_arms(trials) | untrained_arms(trials, direction)
 
 
 def _row(kind: str, term: str, values: npt.ArrayLike, reason: str) -> dict[str, object]:
@@ -213,9 +219,11 @@ class _Cells:
         return chosen
 
 
-def _additivity(trials: pd.DataFrame, arms: pd.DataFrame) -> list[dict[str, object]]:
+def _additivity(
+    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction
+) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
-    base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials)
+    base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials, direction)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)

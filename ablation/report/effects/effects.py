@@ -1,7 +1,7 @@
 """From trials to effects: pure functions of DataFrames, which never change what they are given.
 
-An effect is an arm minus what it is compared with, on validation accuracy after the last epoch,
-paired by seed; `ablation.statistics.inference` has the formulas. The test set is averaged beside it
+An effect is an arm minus what it is compared with, on the metric after the last epoch, paired by
+seed; `ablation.statistics.inference` has the formulas. The test set is averaged beside it
 and decides nothing.
 """
 
@@ -11,6 +11,7 @@ import math
 
 import pandas as pd
 
+from ablation.metric import Direction
 from ablation.report.effects.health import divergence, ended_seeds, withheld
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.statistics.inference import (
@@ -51,19 +52,25 @@ COLUMNS = [
     "verdict",
     "reason",
 ]
+SCORES = ["value", "test_value", "test_loss"]
 
 
 def paired_tests(
-    trials: pd.DataFrame, arms: pd.DataFrame, of: pd.DataFrame | None = None
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    of: pd.DataFrame | None = None,
+    *,
+    direction: Direction = "maximize",
 ) -> dict[str, PairedTest]:
     """By arm, the baseline aside: what its pairs say, and why that may be no finding.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: one row an arm (``arm``, ``against``).
-        of: all trials with their validation accuracies, where `trials` has other figures in their
-            place, or only some of them: on these it rests whether an arm diverged, and whether it
-            has learned anything.
+        of: all trials with their own values, where `trials` has other figures in their place, or
+            only some of them: on these it rests whether an arm diverged, and whether it has learned
+            anything.
+        direction: of the metric.
     """
     by_arm = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
     none = pd.Series(dtype=float)
@@ -71,19 +78,22 @@ def paired_tests(
     whole = trials if of is None else of
     for arm, reason in divergence(whole, arms).items():
         tests[arm] = unsound(tests[arm], reason)
-    for arm, reason in withheld(whole, arms).items():
+    for arm, reason in withheld(whole, arms, direction).items():
         tests[arm] = without_verdict(tests[arm], reason)
     return tests
 
 
-def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
+def effects(
+    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, direction: Direction = "maximize"
+) -> pd.DataFrame:
     """One row an arm, in the order of ``arms``: means, spreads, the effect and its verdict.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: one row an arm, as in ``StudyTable.arms``. All but the baseline are one family: one
             that failed counts in it with a p of 1.
-        margin: the smallest difference that matters, a fraction.
+        margin: the smallest difference that matters.
+        direction: of the metric: whether more of it is better.
 
     Returns:
         The columns ``COLUMNS``. ``n`` is the number of finished replicates, and ``pairs`` of
@@ -91,29 +101,29 @@ def effects(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataF
         deviations have ddof 1 and are empty below two; ``diverged`` counts the arm's seeds that
         diverged: then it has no finding, and ``reason`` says so, as it does where what it is
         compared with diverged; ``delta`` is the mean over the pairs, empty
-        where there is none; what follows it is empty where there is no test. Accuracies and
-        differences are fractions.
+        where there is none; what follows it is empty where there is no test.
     """
     by_arm = replicates(trials).groupby("arm", sort=False)
     diverged, _ = ended_seeds(trials)
-    means = by_arm[["val_accuracy", "test_accuracy", "test_loss"]].mean()
-    spreads = by_arm[["val_accuracy", "test_accuracy"]].std(ddof=1)
+    scores = [name for name in SCORES if name in trials]
+    means = by_arm[scores].mean().reindex(columns=SCORES)
+    spreads = by_arm[scores].std(ddof=1).reindex(columns=SCORES)
     names = arms["arm"]
     out = arms.reset_index(drop=True).assign(
         n=names.map(by_arm.size()).fillna(0).astype(int).to_numpy(),
-        val_mean=names.map(means["val_accuracy"]).to_numpy(float),
-        val_sd=names.map(spreads["val_accuracy"]).to_numpy(float),
-        test_mean=names.map(means["test_accuracy"]).to_numpy(float),
-        test_sd=names.map(spreads["test_accuracy"]).to_numpy(float),
+        val_mean=names.map(means["value"]).to_numpy(float),
+        val_sd=names.map(spreads["value"]).to_numpy(float),
+        test_mean=names.map(means["test_value"]).to_numpy(float),
+        test_sd=names.map(spreads["test_value"]).to_numpy(float),
         test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
         diverged=[diverged.get(str(arm), 0) for arm in names],
     )
-    rows = _tested(paired_tests(trials, arms), margin)
+    rows = _tested(paired_tests(trials, arms, direction=direction), margin, direction)
     merged = out.merge(rows, on="arm", how="left").astype({"pairs": "Int64"})
     return merged.fillna({"verdict": "", "reason": ""})[COLUMNS]
 
 
-def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
+def _tested(tests: dict[str, PairedTest], margin: float, direction: Direction) -> pd.DataFrame:
     """One row a comparison: the columns from ``pairs`` on."""
     family = len(tests)
     adjusted = holm([test.p for test in tests.values()])
@@ -134,7 +144,7 @@ def _tested(tests: dict[str, PairedTest], margin: float) -> pd.DataFrame:
                 "minimum_detectable": minimum_detectable(sd, test.n, family),
                 "seeds_to_settle_low": low,
                 "seeds_to_settle_high": high,
-                "verdict": verdict(test, float(p_holm), margin),
+                "verdict": verdict(test, float(p_holm), margin, direction),
                 "reason": test.reason,
             }
         )

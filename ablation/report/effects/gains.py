@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ablation.metric import Direction, sign_of
 from ablation.report.effects.effects import paired_tests
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.statistics.inference import PairedTest, holm, narrowed
@@ -15,18 +16,21 @@ from ablation.statistics.inference import PairedTest, holm, narrowed
 ENDED = ("COMPLETE", "FAIL")
 
 
-def gains(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.Series[float]:
-    """By arm, its mean difference from the baseline over the seeds that both have finished.
+def gains(
+    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+) -> pd.Series[float]:
+    """By arm, by how much it is better than the baseline: the mean over the seeds of both.
 
     This is the order of arms wherever there is one. Where the baseline has no result, the seeds'
     means stand in for it: each training less the mean of all arms with its seed.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: one row an arm, as in ``StudyTable.arms``, the baseline first.
 
     Returns:
-        A fraction for each arm, 0 for the baseline; NaN where there is no pair.
+        A gain for each arm, 0 for the baseline and below it for what is worse, whatever the
+        direction of the metric; NaN where there is no pair.
     """
     names, done = arms["arm"], replicates(trials)
     base = str(names.iloc[0])
@@ -35,9 +39,9 @@ def gains(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.Series[float]:
         means = pairs.groupby("arm")["difference"].mean()
         means[base] = 0.0
     else:
-        own = done["val_accuracy"] - done.groupby("seed")["val_accuracy"].transform("mean")
+        own = done["value"] - done.groupby("seed")["value"].transform("mean")
         means = own.astype(float).groupby(done["arm"]).mean()
-    return means.reindex(names)
+    return sign_of(direction) * means.reindex(names)
 
 
 def by_gain(rows: pd.DataFrame, gain: pd.Series[float]) -> pd.DataFrame:
@@ -46,38 +50,43 @@ def by_gain(rows: pd.DataFrame, gain: pd.Series[float]) -> pd.DataFrame:
     return rows.loc[order.index]
 
 
-def may_be_better(trials: pd.DataFrame, arms: pd.DataFrame, margin: float) -> pd.DataFrame:
+def may_be_better(
+    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, direction: Direction = "maximize"
+) -> pd.DataFrame:
     """The arms that may be better than the baseline by the margin or more, the largest gain first.
 
-    An arm is ruled out where the 90 % interval of its difference from the baseline ends below the
-    margin, whatever it is compared with otherwise. To keep the baseline is to rule out all of them:
-    an intersection of one-sided tests at 5 %, which needs no correction for their number. An arm
-    without a test is not ruled out, nor one that diverged with some seeds, or the baseline did; one
-    that diverged with every seed is.
+    An arm is ruled out where the 90 % interval of its difference from the baseline does not reach
+    the margin, whatever it is compared with otherwise. To keep the baseline is to rule out all of
+    them: an intersection of one-sided tests at 5 %, which needs no correction for their number. An
+    arm without a test is not ruled out, nor one that diverged with some seeds, or the baseline did;
+    one that diverged with every seed is.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: one row an arm, as in ``StudyTable.arms``, the baseline first.
-        margin: the smallest difference that matters, a fraction.
+        margin: the smallest difference that matters.
+        direction: of the metric.
 
     Returns:
-        ``arm``, ``n`` pairs, ``delta``, ``high``, the upper end of the 90 % interval (NaN where
-        there is no test), and ``reason``, why the pairs are no finding.
+        ``arm``, ``n`` pairs, ``delta``, ``best``, the end of the 90 % interval where the arm is
+        best (NaN where there is no test), and ``reason``, why the pairs are no finding.
     """
-    tests = paired_tests(trials, _against(arms, str(arms["arm"].iloc[0])))
+    against = _against(arms, str(arms["arm"].iloc[0]))
+    tests, sign = paired_tests(trials, against, direction=direction), sign_of(direction)
     gone = always_diverged(trials)
-    rows = [
-        (arm, test.n, test.mean, test.inner_high, test.reason)
-        for arm, test in tests.items()
-        if arm not in gone and (test.reason or not test.inner_high < margin)
-    ]
-    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "high", "reason"])
-    return found.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
+    rows = []
+    for arm, test in tests.items():
+        best = test.inner_high if sign > 0 else test.inner_low
+        if arm not in gone and (test.reason or not sign * best < margin):
+            rows.append((arm, test.n, test.mean, best, test.reason))
+    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "best", "reason"])
+    ascending = direction == "minimize"
+    return found.sort_values("delta", ascending=ascending, kind="stable", ignore_index=True)
 
 
 def is_tested(left: pd.DataFrame) -> pd.Series[bool]:
     """Which rows of `may_be_better` rest on a test."""
-    return left["high"].notna() & (left["reason"] == "")
+    return left["best"].notna() & (left["reason"] == "")
 
 
 def always_diverged(trials: pd.DataFrame) -> set[str]:
@@ -91,7 +100,9 @@ def always_diverged(trials: pd.DataFrame) -> set[str]:
     return set(found.index[found.to_numpy(bool)])
 
 
-def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
+def gaps_on_test(
+    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+) -> pd.DataFrame:
     """Where an effect is not the same on the test images as on the validation images.
 
     The difference (effect on validation − effect on test) is paired by seed and tested, all arms
@@ -99,7 +110,7 @@ def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     speaks of these images and of no others.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: one row an arm, as in ``StudyTable.arms``.
 
     Returns:
@@ -107,13 +118,10 @@ def gaps_on_test(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
         effects over these pairs), ``gap`` (their difference), ``ci_low``, ``ci_high``, ``p_value``,
         ``p_holm`` (NaN where there is no test).
     """
-    scored = trials[trials["test_accuracy"].notna()]
-    gaps = paired_tests(
-        scored.assign(val_accuracy=scored["val_accuracy"] - scored["test_accuracy"]),
-        arms,
-        trials,
-    )
-    validation = paired_tests(scored, arms, trials)
+    scored = trials[trials["test_value"].notna()]
+    apart = scored.assign(value=scored["value"] - scored["test_value"])
+    gaps = paired_tests(apart, arms, trials, direction=direction)
+    validation = paired_tests(scored, arms, trials, direction=direction)
     adjusted = holm([test.p for test in gaps.values()])
     rows = [
         _gap(arm, test, validation[arm].mean, float(p_holm))

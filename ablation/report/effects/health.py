@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from ablation.metric import Direction, sign_of
 from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.statistics.collapse import is_collapsed
 
@@ -73,32 +74,34 @@ def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
 UNTRAINED = "untrained: at chance level"
 
 
-def untrained_arms(trials: pd.DataFrame) -> dict[str, str]:
-    """By arm that has learned nothing: its median validation accuracy is within chance of guessing.
+def untrained_arms(trials: pd.DataFrame, direction: Direction = "maximize") -> dict[str, str]:
+    """By arm that has learned nothing: its median value is within chance of guessing.
 
-    That is, below its ``chance_limit``.
+    That is, no better than its ``chance_limit``.
 
     Args:
         trials: one row a trial, the columns of ``trials.csv``.
+        direction: of the metric.
     """
     if "chance_limit" not in trials:
         return {}
-    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
-    margins = _above_chance(done).groupby(done["arm"]).median()
+    done = trials[(ends(trials) == "COMPLETE") & trials["value"].notna()]
+    margins = _above_chance(done, direction).groupby(done["arm"]).median()
     return dict.fromkeys(map(str, margins.index[margins < 0]), UNTRAINED)
 
 
-def is_at_chance(done: pd.DataFrame) -> pd.Series[bool]:
-    """By finished training, whether its validation accuracy is within chance of guessing."""
-    return _above_chance(done) < 0
+def is_at_chance(done: pd.DataFrame, direction: Direction = "maximize") -> pd.Series[bool]:
+    """By finished training, whether its value is within chance of guessing."""
+    return _above_chance(done, direction) < 0
 
 
-def _above_chance(done: pd.DataFrame) -> pd.Series[float]:
-    """Validation accuracies less the highest that guessing would give by chance."""
-    return done["val_accuracy"].astype(float) - done["chance_limit"].astype(float)
+def _above_chance(done: pd.DataFrame, direction: Direction) -> pd.Series[float]:
+    """By how much values are better than the best that guessing would give by chance."""
+    above = done["value"].astype(float) - done["chance_limit"].astype(float)
+    return sign_of(direction) * above
 
 
-def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
+def unlearned(trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize") -> str:
     """Why no arm can be compared with the baseline: which arms have learned nothing.
 
     Args:
@@ -109,8 +112,8 @@ def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
         Of the arms that have a finished training ``all``, only the ``baseline`` or all ``others``;
         else empty.
     """
-    none, base = set(untrained_arms(trials)), str(arms["arm"].iloc[0])
-    done = set(trials.loc[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna(), "arm"])
+    none, base = set(untrained_arms(trials, direction)), str(arms["arm"].iloc[0])
+    done = set(trials.loc[(ends(trials) == "COMPLETE") & trials["value"].notna(), "arm"])
     if none and done <= none:
         return "all"
     if base in none:
@@ -118,32 +121,32 @@ def unlearned(trials: pd.DataFrame, arms: pd.DataFrame) -> str:
     return "others" if none and done - {base} <= none else ""
 
 
-def withheld(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
+def withheld(
+    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+) -> dict[str, str]:
     """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
-    found = _of_pairs(arms, untrained_arms(trials))
+    found = _of_pairs(arms, untrained_arms(trials, direction))
     return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in found.items()}
 
 
-def collapsed(trials: pd.DataFrame) -> pd.DataFrame:
+def collapsed(trials: pd.DataFrame, direction: Direction = "maximize") -> pd.DataFrame:
     """The complete trainings that ended nearer to chance than to their arm's other seeds.
 
     An arm that is untrained as a whole has none.
     """
-    none = untrained_arms(trials)
-    done = trials[(ends(trials) == "COMPLETE") & trials["val_accuracy"].notna()]
+    none = untrained_arms(trials, direction)
+    done = trials[(ends(trials) == "COMPLETE") & trials["value"].notna()]
     done = done[~done["arm"].isin(list(none))]
     if "chance" not in trials:
         return done[:0]
-    found = []
+    found, sign = [], sign_of(direction)
     for _, rows in done.groupby("arm", sort=False):
-        values = [float(x) for x in rows["val_accuracy"]]
-        found += [
-            at
-            for place, at in enumerate(rows.index)
-            if is_collapsed(
-                values[place], values[:place] + values[place + 1 :], rows["chance"].iloc[0]
-            )
-        ]
+        values = [sign * float(x) for x in rows["value"]]
+        chance = rows["chance"].iloc[0]
+        guessing = None if pd.isna(chance) else sign * float(chance)
+        for place, at in enumerate(rows.index):
+            if is_collapsed(values[place], values[:place] + values[place + 1 :], guessing):
+                found.append(at)
     return done.loc[found]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.metric import Direction
+
 DIVERGED = "DIVERGED"
 
 
@@ -28,7 +30,7 @@ LAST = 5  # epochs, whose mean shows whether an effect hangs on the last one alo
 
 
 def replicates(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials that count: finished, with a finite validation accuracy, one an arm and seed.
+    """The trials that count: finished, with a finite value, one an arm and seed.
 
     A search may draw a setting twice, also under another name where they come to the same network;
     the same setting with the same seed is no new evidence. A draw that diverged has a value for the
@@ -37,16 +39,16 @@ def replicates(trials: pd.DataFrame) -> pd.DataFrame:
     for column in ("duplicate_of", "diverged"):
         if column in trials:
             trials = trials[trials[column].isna()]
-    finite = np.isfinite(pd.to_numeric(trials["val_accuracy"]).to_numpy(float))
+    finite = np.isfinite(pd.to_numeric(trials["value"]).to_numpy(float))
     done: pd.DataFrame = trials[(trials["state"] == "COMPLETE").to_numpy(bool) & finite]
     return done.drop_duplicates(["arm", "seed"])
 
 
 def paired(trials: pd.DataFrame, arm: str, against: str) -> pd.Series[float]:
-    """Validation accuracy of ``arm`` minus that of ``against``, by the seeds that both finished."""
+    """Values of ``arm`` minus those of ``against``, by the seeds that both finished."""
     done = replicates(trials)
-    left = done[done["arm"] == arm].set_index("seed")["val_accuracy"]
-    right = done[done["arm"] == against].set_index("seed")["val_accuracy"]
+    left = done[done["arm"] == arm].set_index("seed")["value"]
+    right = done[done["arm"] == against].set_index("seed")["value"]
     return (left - right).dropna().sort_index().astype(float)
 
 
@@ -54,16 +56,16 @@ def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     """Every pair's difference: columns ``arm``, ``seed``, ``difference``.
 
     Args:
-        trials: one row a trial (``arm``, ``seed``, ``state``, ``val_accuracy``).
+        trials: one row a trial (``arm``, ``seed``, ``state``, ``value``).
         arms: one row an arm (``arm``, ``against``, empty for the baseline).
 
     Returns:
-        Rows in the order of the arms, then of the seeds; fractions. An arm without a pair has none.
+        Rows in the order of the arms, then of the seeds. An arm without a pair has none.
     """
-    done = replicates(trials)[["arm", "seed", "val_accuracy"]]
-    other = done.rename(columns={"arm": "against", "val_accuracy": "val_accuracy_against"})
+    done = replicates(trials)[["arm", "seed", "value"]]
+    other = done.rename(columns={"arm": "against", "value": "value_against"})
     pairs = arms[["arm", "against"]].merge(done, on="arm").merge(other, on=["against", "seed"])
-    pairs["difference"] = (pairs["val_accuracy"] - pairs["val_accuracy_against"]).astype(float)
+    pairs["difference"] = (pairs["value"] - pairs["value_against"]).astype(float)
     order = pairs["arm"].map({arm: place for place, arm in enumerate(arms["arm"])})
     pairs = pairs.assign(order=order).sort_values(["order", "seed"], kind="stable")
     return pairs[["arm", "seed", "difference"]].reset_index(drop=True)
@@ -94,32 +96,39 @@ def trained(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[bool]:
 
 
 def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = LAST) -> pd.DataFrame:
-    """The trials with the mean validation accuracy of their last ``count`` epochs in its place.
+    """The trials with the mean value of their last ``count`` epochs in place of the last one's.
 
     A line of sensitivity: whether an effect hangs on the last epoch alone.
     """
     keys = ["stage", "number"]
     latest = epochs.sort_values("epoch").groupby(keys).tail(count)
-    means = latest.groupby(keys)["val_accuracy"].mean()
+    means = latest.groupby(keys)["value"].mean()
     own = pd.MultiIndex.from_frame(trials[keys])
-    return trials.assign(val_accuracy=means.reindex(own).to_numpy(float))
+    return trials.assign(value=means.reindex(own).to_numpy(float))
 
 
 def on_test(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials with test accuracy in place of validation accuracy: shown, never decided on."""
-    return trials.assign(val_accuracy=trials["test_accuracy"])
+    """The trials with their scores on test data for values: shown, never decided on."""
+    return trials.assign(value=trials["test_value"])
 
 
-def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
-    """Finished trials by number: ``number``, ``val_accuracy`` and the running ``best``."""
-    done = replicates(trials).sort_values("number")[["number", "val_accuracy"]]
-    return done.assign(best=done["val_accuracy"].cummax()).reset_index(drop=True)
+def best_first(done: pd.DataFrame, direction: Direction) -> pd.DataFrame:
+    """Finished trials, the best value first; of equals as they stand."""
+    return done.sort_values("value", ascending=direction == "minimize", kind="stable")
+
+
+def best_so_far(trials: pd.DataFrame, direction: Direction = "maximize") -> pd.DataFrame:
+    """Finished trials by number: ``number``, ``value`` and the running ``best``."""
+    done = replicates(trials).sort_values("number")[["number", "value"]]
+    values = done["value"]
+    best = values.cummax() if direction == "maximize" else values.cummin()
+    return done.assign(best=best).reset_index(drop=True)
 
 
 def mean_curves(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Validation accuracy over the seeds: ``arm``, ``epoch``, ``val_accuracy``.
+    """Mean values over the seeds: ``arm``, ``epoch``, ``value``.
 
     Args:
-        epochs: the columns of ``epochs.csv``.
+        epochs: as in ``StudyTable.epochs``.
     """
-    return epochs.groupby(["arm", "epoch"], sort=False)[["val_accuracy"]].mean().reset_index()
+    return epochs.groupby(["arm", "epoch"], sort=False)[["value"]].mean().reset_index()

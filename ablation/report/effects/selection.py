@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from ablation.metric import Metric
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import by_size, grid_arms, is_first
-from ablation.report.effects.gains import by_gain, gains
+from ablation.report.effects.gains import by_gain
 from ablation.report.effects.replicates import DIVERGED, ends, replicates
 
 ROOM = 40  # arms that a figure or a table shows of a design
@@ -16,10 +17,15 @@ PANELS = 25  # arms of a design whose learning curves are shown
 GROUPS = 8  # lines that a figure of a factor holds without a tangle
 DRAWN = 12  # of a search beside those with names of their own, whose best are much alike
 SIGNIFICANT = ("better", "worse")
+LEAST_SPAN = 0.002  # of an axis: a fraction, or a part of the values
 
 
 def leading(
-    table: StudyTable, effects: pd.DataFrame, room: int | None = None, settled: bool = True
+    table: StudyTable,
+    effects: pd.DataFrame,
+    gain: pd.Series[float],
+    room: int | None = None,
+    settled: bool = True,
 ) -> pd.DataFrame:
     """The arms that there is room for: their effects.
 
@@ -31,10 +37,11 @@ def leading(
     Args:
         table: the study.
         effects: of all arms.
+        gain: of all arms, by `ablation.report.effects.gains.gains`.
         room: how many; ``ROOM`` where it is not given.
         settled: whether verdicts may choose; not before the last trial, as a choice tells them.
     """
-    first, gain = is_first(effects), gains(table.trials, table.arms)
+    first = is_first(effects)
     names = table.arms.loc[table.arms["kind"] == "named", "arm"]
     if table.design == "search":
         own = first | effects["arm"].isin(names).to_numpy(bool)
@@ -80,32 +87,40 @@ def shown_of(
     return f"{line}: {which}. Not shown: {counts}."
 
 
-def best_challenger(table: StudyTable, effects: pd.DataFrame) -> str | None:
-    """Of the arms scored on the test set, that with the largest gain in validation accuracy."""
+def best_challenger(table: StudyTable, effects: pd.DataFrame, gain: pd.Series[float]) -> str | None:
+    """Of the arms scored on the test set, that with the largest gain over the baseline."""
     scored = effects["arm"].isin(table.confusion["arm"]) & ~is_first(effects)
-    best = by_gain(effects[scored], gains(table.trials, table.arms))["arm"]
+    best = by_gain(effects[scored], gain)["arm"]
     return None if best.empty else str(best.iloc[0])
 
 
-def left_out(trials: pd.DataFrame, arms: Iterable[str]) -> str:
-    """What a figure of these arms does not show for want of a result; empty if nothing."""
+def left_out(trials: pd.DataFrame, arms: Iterable[str], noun: str) -> str:
+    """What a figure of these arms does not show for want of a result; empty if nothing.
+
+    Args:
+        trials: as in ``StudyTable.trials``.
+        arms: those that the figure is of.
+        noun: what a training comes to: of the metric.
+    """
     rows = trials[trials["arm"].isin(list(arms)) & (trials["state"] != "PRUNED")]
     kept = replicates(rows)
     again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
-    absent = ends(rows)[~again].replace("COMPLETE", "without a finite accuracy")
+    absent = ends(rows)[~again].replace("COMPLETE", f"without a finite {noun}")
     told = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
     words = absent.replace(told)
     kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
     return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
 
 
-def floor(accuracies: pd.Series[float]) -> float:
-    """Where an axis of accuracies may start: six quartile ranges below the lower quartile.
+def worst_end(values: pd.Series[float], metric: Metric) -> float:
+    """Where an axis of values may end on its worse side: six quartile ranges beyond the quartile.
 
     One collapsed training at 10 % would else press all the others into one spot.
     """
-    low, high = float(accuracies.quantile(0.25)), float(accuracies.quantile(0.75))
-    return low - 6 * max(high - low, 0.002)
+    low, high = float(values.quantile(0.25)), float(values.quantile(0.75))
+    least = LEAST_SPAN if metric.is_fraction else LEAST_SPAN * max(abs(low), abs(high))
+    beyond = 6 * max(high - low, least)
+    return low - beyond if metric.sign > 0 else high + beyond
 
 
 def span(differences: pd.Series[float], margin: float) -> tuple[float, float]:
@@ -150,12 +165,12 @@ def over_others(
         Both as they are given, with a level in place of an arm and no ``group``. A seed counts at a
         level where all of the level's arms have finished with it.
     """
-    rows = chosen[["arm", "level"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
-    found = rows.groupby(["level", "seed"], sort=False)["val_accuracy"].agg(["mean", "size"])
+    rows = chosen[["arm", "level"]].merge(replicates[["arm", "seed", "value"]], on="arm")
+    found = rows.groupby(["level", "seed"], sort=False)["value"].agg(["mean", "size"])
     whole = found.join(chosen.groupby("level").size().rename("arms"), on="level")
-    points = found.loc[whole["size"] == whole["arms"], "mean"].rename("val_accuracy").reset_index()
+    points = found.loc[whole["size"] == whole["arms"], "mean"].rename("value").reset_index()
     levels = chosen[["level"]].drop_duplicates()
-    means = levels["level"].map(points.groupby("level")["val_accuracy"].mean())
+    means = levels["level"].map(points.groupby("level")["value"].mean())
     return (
         levels.assign(arm=levels["level"], group="", val_mean=means),
         points.assign(arm=points["level"]).drop(columns="level"),
@@ -163,8 +178,8 @@ def over_others(
 
 
 def drawn(name: str, table: StudyTable) -> pd.DataFrame:
-    """A search's finished trials by a factor: ``arm``, ``number``, ``level``, ``val_accuracy``."""
-    done = replicates(table.trials)[["arm", "number", "val_accuracy"]]
+    """A search's finished trials by a factor: ``arm``, ``number``, ``level``, ``value``."""
+    done = replicates(table.trials)[["arm", "number", "value"]]
     levels = table.arms[["arm", name]].rename(columns={name: "level"})
     rows = done.merge(levels, on="arm")
     return rows[rows["level"] != ""]

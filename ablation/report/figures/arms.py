@@ -1,7 +1,6 @@
 """Figures of arms, factors and a search's history: they draw, and compute no statistics.
 
-Means, spreads and differences come from ``effects``. Accuracies are fractions in the tables and
-percent on the axes.
+Means, spreads and differences come from ``effects``. Fractions are percent on the axes.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import (
     BLACK,
@@ -28,7 +28,8 @@ from ablation.report.figures.style import (
     styled,
     write_beside,
 )
-from ablation.report.rendering.formatting import percent
+
+LEAST_GAP = 0.001  # between trainings and the arrows beside them: a fraction, or a part of them
 
 
 @styled
@@ -36,8 +37,9 @@ def draw_arms(
     replicates: pd.DataFrame,
     effects: pd.DataFrame,
     labels: Mapping[str, str],
+    metric: Metric,
     note: str = "",
-    floor: float = 0.0,
+    end: float | None = None,
 ) -> Figure:
     """Arms compared: every replicate a point, the mean a bar, the baseline's mean a line.
 
@@ -46,15 +48,16 @@ def draw_arms(
         effects: the rows to show of ``ablation.report.effects.effects.effects``, the baseline
             first.
         labels: by arm, what it is called where that is not its name.
+        metric: what decides.
         note: what is said below the figure.
-        floor: the axis starts no lower; trainings below it are arrows at its edge.
+        end: of the axis on its worse side; trainings beyond it are arrows at its edge.
     """
     figure, axes = new_rows([labels.get(arm, arm) for arm in effects["arm"]], 1.2, 0.27)
-    _points(axes, replicates, list(effects["arm"]), floor)
-    _means(axes, effects)
+    _points(axes, replicates, list(effects["arm"]), metric, end)
+    _means(axes, effects, metric)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.set(xlabel="validation accuracy after the last epoch")
-    style.percent_axis(axes, "x")
+    axes.set(xlabel=f"{metric.text} after the last epoch")
+    style.metric_axis(axes, metric, "x")
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [legend_mark("o", BLUE), legend_mark("|", BLACK, size=10), dashed]
     style.key(figure, marks, ["one training", "mean", "mean of the baseline"])
@@ -62,7 +65,7 @@ def draw_arms(
     return figure
 
 
-def _means(axes: Axes, effects: pd.DataFrame) -> None:
+def _means(axes: Axes, effects: pd.DataFrame, metric: Metric) -> None:
     """A bar at each mean, its number and n in the margin, and the baseline's line."""
     baseline = effects["val_mean"].iloc[0]
     if np.isfinite(baseline):
@@ -71,23 +74,30 @@ def _means(axes: Axes, effects: pd.DataFrame) -> None:
     several = effects["val_mean"].where(effects["n"] > 1)  # the mean of one is that one
     axes.scatter(several, range(len(effects)), **bar)
     for place, (mean, count) in enumerate(zip(effects["val_mean"], effects["n"], strict=True)):
-        write_beside(axes, place, f"{percent(mean)}  n={count}" if count else "no result", GREY)
+        write_beside(
+            axes, place, f"{metric.value(mean)}  n={count}" if count else "no result", GREY
+        )
 
 
-def _points(axes: Axes, replicates: pd.DataFrame, order: Sequence[str], floor: float) -> None:
+def _points(
+    axes: Axes, replicates: pd.DataFrame, order: Sequence[str], metric: Metric, end: float | None
+) -> None:
     """A point a replicate; seeds have a height of their own in the row, so none hides another."""
     done = replicates[replicates["arm"].isin(order)]
     rank = done["seed"].rank(method="dense")
     offset = 0.5 * ((rank - 0.5) / rank.max() - 0.5)
     y = done["arm"].map({arm: place for place, arm in enumerate(order)}) + offset
-    seen = done["val_accuracy"] >= floor
+    values, sign = done["value"], metric.sign
+    seen = pd.Series(True, values.index) if end is None else sign * values >= sign * end
     area = style.dot(20, done["seed"].nunique(), 40)
     look: Any = {"color": BLUE, "s": area, "alpha": 0.75, "zorder": 3, "ax": axes}
     if area < 20:  # a white edge would hide them
         look["linewidth"] = 0
-    sns.scatterplot(x=done["val_accuracy"][seen], y=y[seen], **look)
+    sns.scatterplot(x=values[seen], y=y[seen], **look)
     if not seen.all():
-        left = done["val_accuracy"][seen].min() - 0.002
-        axes.scatter([left] * int((~seen).sum()), y[~seen], marker="<", s=22, color=ORANGE)
-        axes.set_xlim(left=left - 0.001)
+        worst = values[seen].min() if sign > 0 else values[seen].max()
+        gap = LEAST_GAP if metric.is_fraction else LEAST_GAP * abs(worst)
+        spot, marker = worst - 2 * sign * gap, "<" if sign > 0 else ">"
+        axes.scatter([spot] * int((~seen).sum()), y[~seen], marker=marker, s=22, color=ORANGE)
+        axes.set_xlim(**{"left" if sign > 0 else "right": spot - sign * gap})
     axes.set(ylabel="")

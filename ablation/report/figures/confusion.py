@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import BLACK, BLUE, GREY, PALE, styled
-from ablation.report.rendering.formatting import interval, signed
+
+SHARE = Metric("share", unit="fraction")
 
 
 @styled
@@ -41,15 +43,17 @@ def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
     spot: Any = axes.get_yaxis_transform()
     for place, row in enumerate(rows.to_dict("records")):
         sure = (
-            f"  ({interval(row['ci_low'], row['ci_high'])})" if np.isfinite(row["ci_low"]) else ""
+            f"  ({SHARE.interval(row['ci_low'], row['ci_high'])})"
+            if np.isfinite(row["ci_low"])
+            else ""
         )
-        text = f"{signed(row['delta'])}{sure}"
+        text = f"{SHARE.signed(row['delta'])}{sure}"
         axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=BLACK)
     axes.set(xlabel="test images of the class that were recognised, percent")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     marks = [Line2D([], [], linestyle="", markersize=5, **look) for look in looks]
     style.key(figure, marks, [style.label(against), style.label(arm)])
-    ends = ", with its 95 % interval" * bool(np.isfinite(rows["ci_low"]).any())
+    ends = ", with its 95 % interval" if np.isfinite(rows["ci_low"]).any() else ""
     style.footnote(figure, f"Over the seeds of both. Right: the difference in points{ends}.")
     return figure
 

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs; arms have numbers, and none hides another."""
+"""The metric against what it costs; arms have numbers, and none hides another."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.point_labels import Marked, mark
 from ablation.report.figures.style import BLACK, BLUE, styled
@@ -22,13 +23,16 @@ BASELINE: dict[str, Any] = {"s": 40, "color": BLACK, "marker": "D"}
 
 
 @styled
-def draw_cost(costs: pd.DataFrame, tags: Mapping[str, str], drawn: Collection[str] = ()) -> Figure:
-    """Mean validation accuracy against parameters, MACs and seconds of training.
+def draw_cost(
+    costs: pd.DataFrame, tags: Mapping[str, str], metric: Metric, drawn: Collection[str] = ()
+) -> Figure:
+    """Means of the metric against parameters, MACs and seconds of training, where known.
 
     Args:
-        costs: of ``ablation.report.effects.arms.costs``, the baseline first; rows without an
-            accuracy are left out, and the figure says so.
+        costs: of ``ablation.report.effects.arms.costs``, the baseline first; rows without a
+            mean are left out, and the figure says so.
         tags: by arm, what is written at its points; else it is the arm's place.
+        metric: what decides.
         drawn: the arms of a search that are known by their numbers alone, their names being too
             long for the figure.
     """
@@ -38,12 +42,13 @@ def draw_cost(costs: pd.DataFrame, tags: Mapping[str, str], drawn: Collection[st
     texts = style.labels([arm for _, arm in named], 36, 1)
     names = [f"{m}  {text}" for (m, _), text in zip(named, texts, strict=True)]
     height = 2.9 + style.key_height(style.PAGE, names) + 0.05 * len(rows)
-    figure, panels = style.new_figure(style.PAGE, height, 1, 3, sharey=True)
-    for axes, (column, text) in zip(panels, COSTS.items(), strict=True):
+    known = {column: text for column, text in COSTS.items() if rows[column].notna().any()}
+    figure, panels = style.new_figure(style.PAGE, height, 1, len(known), sharey=True)
+    for axes, (column, text) in zip(panels, known.items(), strict=True):
         _panel(axes, rows, column, str(costs["arm"].iloc[0]))
         axes.set(xlabel=text)
-    panels[0].set(ylabel="mean validation accuracy")
-    style.percent_axis(panels[0])
+    panels[0].set(ylabel=f"mean {metric.text}")
+    style.metric_axis(panels[0], metric)
     if names:
         style.key(figure, [Line2D([], [], linestyle="") for _ in names], names)
     absent = len(costs) - len(rows)
@@ -51,7 +56,7 @@ def draw_cost(costs: pd.DataFrame, tags: Mapping[str, str], drawn: Collection[st
     if len(named) < len(rows):
         notes.append("The table of arms says what the other numbers are.")
     style.footnote(figure, " ".join(notes))
-    data = [rows[[column, "val_mean"]].to_numpy(float) for column in COSTS]
+    data = [rows[[column, "val_mean"]].to_numpy(float) for column in known]
     mark(figure, [Marked(axes, p, marks) for axes, p in zip(panels, data, strict=True)])
     return figure
 

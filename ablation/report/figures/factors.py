@@ -12,13 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import BLACK, BLUE, PALE, legend_mark, styled
 
 
 @styled
 def draw_factor(
-    name: str, replicates: pd.DataFrame, chosen: pd.DataFrame, baseline: str, note: str = ""
+    name: str,
+    replicates: pd.DataFrame,
+    chosen: pd.DataFrame,
+    baseline: str,
+    metric: Metric,
+    note: str = "",
 ) -> Figure:
     """One factor of a designed study: replicates and means by level, the baseline's level marked.
 
@@ -27,6 +33,7 @@ def draw_factor(
         replicates: of ``ablation.report.effects.replicates.replicates``.
         chosen: of ``ablation.report.effects.selection.of_factor``: a line a ``group``.
         baseline: the baseline's level.
+        metric: what decides.
         note: what is said below the figure.
     """
     levels = sorted_levels(chosen["level"])
@@ -43,8 +50,8 @@ def draw_factor(
         shift = 0.5 * step * ((place + 0.5) / len(groups) - 0.5)
         x = rows["level"].map({level: x + shift for level, x in places.items()})
         _line(axes, rows.assign(x=x).sort_values("x"), replicates, look, len(groups) == 1)
-    axes.set(xlabel=name, ylabel="validation accuracy")
-    style.percent_axis(axes)
+    axes.set(xlabel=name, ylabel=metric.text)
+    style.metric_axis(axes, metric)
     if len(groups) > 1:
         style.key(figure, [Line2D([], [], **look) for look in looks], keys)
     style.footnote(figure, note)
@@ -62,17 +69,15 @@ def _line(
     axes: Axes, rows: pd.DataFrame, replicates: pd.DataFrame, look: dict[str, Any], seeds: bool
 ) -> None:
     """A line of means with its replicates; with ``seeds``, a faint line for each seed too."""
-    points = rows[["arm", "x"]].merge(replicates[["arm", "seed", "val_accuracy"]], on="arm")
+    points = rows[["arm", "x"]].merge(replicates[["arm", "seed", "value"]], on="arm")
     count = points["seed"].nunique()
     if seeds and len(points):
         thin = 0.7 * min(1.0, 40 / count)
         faint: Any = {"color": PALE, "linewidth": max(thin, 0.1), "zorder": 1}
-        sns.lineplot(
-            points, x="x", y="val_accuracy", units="seed", estimator=None, ax=axes, **faint
-        )
+        sns.lineplot(points, x="x", y="value", units="seed", estimator=None, ax=axes, **faint)
     area = style.dot(16, count, 40)
     small: Any = {"s": area, "alpha": 0.55, "linewidth": 0, "zorder": 2, **look}
-    axes.scatter(points["x"], points["val_accuracy"], **small)
+    axes.scatter(points["x"], points["value"], **small)
     axes.plot(rows["x"], rows["val_mean"], markersize=7, markeredgecolor="white", zorder=3, **look)
 
 
@@ -122,7 +127,8 @@ def _level_axis(
 def _level_names(levels: Sequence[str], baseline: str) -> list[str]:
     names = style.labels(levels, 14)
     return [
-        name + "\nbaseline" * (level == baseline) for name, level in zip(names, levels, strict=True)
+        name + ("\nbaseline" if level == baseline else "")
+        for name, level in zip(names, levels, strict=True)
     ]
 
 
@@ -143,7 +149,12 @@ def sorted_levels(levels: pd.Series[str]) -> list[str]:
 
 @styled
 def draw_scatter(
-    name: str, drawn: pd.DataFrame, baseline: str, note: str = "", log: bool = False
+    name: str,
+    drawn: pd.DataFrame,
+    baseline: str,
+    metric: Metric,
+    note: str = "",
+    log: bool = False,
 ) -> Figure:
     """One factor of a search: every finished trial by its level, the baseline's circled.
 
@@ -154,17 +165,18 @@ def draw_scatter(
         name: the factor.
         drawn: of ``ablation.report.effects.selection.drawn``.
         baseline: the name of the baseline's arm.
+        metric: what decides.
         note: what is said below the figure.
         log: whether it is drawn from a range by its logarithm.
     """
     figure, (axes,) = style.new_figure(4.8, 3.2)
     x = _positions(axes, drawn["level"], drawn["number"], log)
     area = style.dot(18, len(drawn))
-    axes.scatter(x, drawn["val_accuracy"], s=area, color=BLUE, alpha=0.6, linewidth=0)
+    axes.scatter(x, drawn["value"], s=area, color=BLUE, alpha=0.6, linewidth=0)
     base = (drawn["arm"] == baseline).to_numpy(bool)
-    axes.scatter(x[base], drawn["val_accuracy"][base], s=70, facecolor="none", edgecolor=BLACK)
-    axes.set(xlabel=name, ylabel="validation accuracy")
-    style.percent_axis(axes)
+    axes.scatter(x[base], drawn["value"][base], s=70, facecolor="none", edgecolor=BLACK)
+    axes.set(xlabel=name, ylabel=metric.text)
+    style.metric_axis(axes, metric)
     ring = Line2D([], [], marker="o", linestyle="", color=BLACK, markersize=8, fillstyle="none")
     style.key(figure, [legend_mark("o", BLUE), ring], ["one training", "baseline"])
     style.footnote(figure, note)

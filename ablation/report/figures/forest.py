@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import (
     BLACK,
@@ -23,7 +24,7 @@ from ablation.report.figures.style import (
     styled,
     write_beside,
 )
-from ablation.report.rendering.formatting import marked, signed
+from ablation.report.rendering.formatting import marked
 
 VERDICTS: dict[str, dict[str, Any]] = {
     kind: {"color": color, "marker": marker}
@@ -37,6 +38,7 @@ def draw_forest(
     effects: pd.DataFrame,
     pairs: pd.DataFrame,
     margin: float,
+    metric: Metric,
     names: Sequence[str],
     confounded: Collection[str] = (),
     note: str = "",
@@ -48,39 +50,43 @@ def draw_forest(
         effects: the rows to show of ``ablation.report.effects.effects.effects``, without the
             baseline.
         pairs: of ``ablation.report.effects.replicates.pair_differences``.
-        margin: within which differences are too small to matter, a fraction.
+        margin: within which differences are too small to matter.
+        metric: what the effects are on.
         names: what each row is called.
         confounded: arms whose effect is not the changed setting's alone; they get a mark.
         note: what is said below the figure.
-        span: fractions between which the axis runs; what lies beyond is an arrow at its edge.
+        span: the differences between which the axis runs; what lies beyond is an arrow at its edge.
     """
     figure, axes = new_rows(names, 1.35, 0.34)
-    axes.axvspan(-100 * margin, 100 * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
+    scale = metric.scale
+    axes.axvspan(-scale * margin, scale * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
     axes.axvline(0, color=BLACK, linewidth=1, zorder=1)
     places = {arm: place for place, arm in enumerate(effects["arm"])}
     shown = pairs[pairs["arm"].isin(places)]
     rank = shown["seed"].rank(method="dense")
     y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
-    left, right = (100 * end for end in span)
-    x = 100 * shown["difference"]
+    left, right = (scale * end for end in span)
+    x = scale * shown["difference"]
     small: Any = {"s": style.dot(9, shown["seed"].nunique(), 40), "alpha": 0.7, "linewidth": 0}
     axes.scatter(x.where(x.between(left, right)), y, color=GREY, zorder=2, **small)
     for place, row in enumerate(effects.to_dict("records")):
         look = VERDICTS[row["verdict"]]
         if np.isfinite(row["ci_low"]):
-            ends = np.clip([100 * row["ci_low"], 100 * row["ci_high"]], left, right)
+            ends = np.clip([scale * row["ci_low"], scale * row["ci_high"]], left, right)
             axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
         untested = "not tested" if np.isfinite(row["delta"]) else "no pair"
         kind = row["verdict"] or row["reason"] or untested
         if np.isfinite(row["delta"]):
             why = row["reason"] if row["verdict"] else ""
-            if left <= 100 * row["delta"] <= right:
-                axes.plot(100 * row["delta"], place, markersize=7, zorder=4, **look)
+            if left <= scale * row["delta"] <= right:
+                axes.plot(scale * row["delta"], place, markersize=7, zorder=4, **look)
             kind = marked(kind, row["arm"] in confounded, reason=why)
-            kind = f"{signed(row['delta'])}  {kind}"
+            kind = f"{metric.signed(row['delta'])}  {kind}"
         write_beside(axes, place, kind, BLACK)
-    _arrows(axes, effects, (left, right))
-    axes.set(xlabel="effect on validation accuracy, points")
+    _arrows(
+        axes, scale * effects[["delta", "ci_low", "ci_high"]], effects["verdict"], (left, right)
+    )
+    axes.set(xlabel=effect_label(metric))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
     marks: list[Any] = [Line2D([], [], linewidth=2, **VERDICTS[kind]) for kind in kinds]
@@ -91,13 +97,22 @@ def draw_forest(
     return figure
 
 
-def _arrows(axes: Axes, effects: pd.DataFrame, span: tuple[float, float]) -> None:
+def effect_label(metric: Metric) -> str:
+    """What an axis of effects is called, with its unit and, where less is better, with that."""
+    unit = "points" if metric.is_fraction else metric.unit
+    less = "" if metric.sign > 0 else " (less is better)"
+    return f"effect on {metric.text}{f', {unit}' if unit else ''}{less}"
+
+
+def _arrows(
+    axes: Axes, rows: pd.DataFrame, verdicts: pd.Series[str], span: tuple[float, float]
+) -> None:
     """An arrow at the edge of each row whose effect or interval goes on beyond the axis."""
-    ends = 100 * effects[["delta", "ci_low", "ci_high"]].to_numpy(float)
-    colors = [VERDICTS[kind]["color"] for kind in effects["verdict"]]
+    ends = rows.to_numpy(float)
+    colors = [VERDICTS[kind]["color"] for kind in verdicts]
     beyond = (ends < span[0]).any(axis=1), (ends > span[1]).any(axis=1)
     spot: Any = axes.get_yaxis_transform()
-    for rows, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
-        for place in np.flatnonzero(rows):
+    for is_beyond, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
+        for place in np.flatnonzero(is_beyond):
             look: Any = {"marker": marker, "color": colors[place], "transform": spot}
             axes.plot(edge, place, markersize=6, zorder=5, **look)

@@ -5,7 +5,9 @@ The spread over seeds (from the lowest to the highest) is seaborn's own estimato
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,22 +17,63 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablation.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, PLUM, styled
 
 FEW = 4  # arms that one panel holds without a tangle
-MEASURES = {"accuracy": "accuracy", "loss": "cross-entropy loss"}
+PANELS = 2  # measures that are shown: the metric's and the next
 RANGE = ("pi", 100)  # the band of seaborn from the lowest to the highest seed
 NOTE = "Lines: mean over the seeds. Bands: lowest to highest seed (validation)."
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What is measured in each epoch, in validation and in training.
+
+    Attributes:
+        name: what figures of it have in common, as in ``loss``.
+        text: in words.
+        validation: the column that is drawn solid.
+        training: the column that is drawn dashed; empty where there is none.
+        is_fraction: whether it is shown in percent.
+    """
+
+    name: str
+    text: str
+    validation: str
+    training: str
+    is_fraction: bool
+
+
+def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -> list[Measure]:
+    """What is shown of an epoch's figures, the metric's measure first.
+
+    Args:
+        figures: their names, as in ``val_loss``, ``train_loss``.
+        metric: what decides.
+        texts: what measures are called where that is not their name.
+    """
+    own = metric.name.removeprefix("val_")
+    names = dict.fromkeys([own, *(re.sub("^(val|train)_", "", name) for name in figures)])
+    found = []
+    for name in list(names)[:PANELS]:
+        columns = [each for each in (f"val_{name}", name, f"train_{name}") if each in figures]
+        training = columns[-1] if len(columns) > 1 else ""
+        text = metric.noun if name == own else texts.get(name, name)
+        is_fraction = metric.is_fraction and name == own
+        found.append(Measure(name, text, columns[0], training, is_fraction))
+    return found
+
+
 def learning_curves(
-    epochs: pd.DataFrame, arms: Sequence[str], labels: Mapping[str, str]
+    epochs: pd.DataFrame, shown: Sequence[Measure], arms: Sequence[str], labels: Mapping[str, str]
 ) -> Iterator[tuple[str, Figure]]:
-    """Training and validation accuracy and loss over the epochs, as (name, figure).
+    """What was measured over the epochs, in training and validation, as (name, figure).
 
     Args:
         epochs: the columns of ``epochs.csv``.
+        shown: of `measures`.
         arms: the arms to show, the baseline first.
         labels: by arm, what it is called where that is not its name.
 
@@ -42,37 +85,43 @@ def learning_curves(
     if rows.empty:
         return
     if rows["epoch"].nunique() == 1:
-        yield "learning_curves", draw_one_epoch(rows, names)
+        yield "learning_curves", draw_one_epoch(rows, shown, names)
     elif len(names) <= FEW:
-        yield "learning_curves", draw_together(rows, names, arms[0])
+        yield "learning_curves", draw_together(rows, shown, names, arms[0])
     else:
-        for measure in MEASURES:
-            yield f"learning_curves_{measure}", draw_small_multiples(rows, names, arms[0], measure)
+        for measure in shown:
+            figure = draw_small_multiples(rows, measure, names, arms[0])
+            yield f"learning_curves_{measure.name}", figure
 
 
 @styled
-def draw_together(epochs: pd.DataFrame, names: Mapping[str, str], baseline: str) -> Figure:
-    """Up to four arms: a panel for accuracy and one for loss, a colour an arm."""
-    figure, panels = style.new_figure(style.PAGE, 3.6, 1, 2)
+def draw_together(
+    epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str], baseline: str
+) -> Figure:
+    """Up to four arms: a panel for each measure, a colour an arm."""
+    figure, panels = style.new_figure(style.PAGE, 3.6, 1, len(shown))
     others = [arm for arm in names if arm != baseline]
     colors = {baseline: GREY, **dict(zip(others, (BLUE, ORANGE, PLUM, BLACK), strict=False))}
     marks = dict(zip(names, style.MARKERS, strict=False))
     looks: dict[str, Any] = {arm: {"color": colors[arm], "marker": marks[arm]} for arm in names}
-    for axes, measure in zip(panels, MEASURES, strict=True):
+    for axes, measure in zip(panels, shown, strict=True):
         for arm, look in looks.items():
             _curves(axes, epochs[epochs["arm"] == arm], measure, look)
         _finish(axes, measure)
     lines = [Line2D([], [], markersize=5, **look) for look in looks.values()]
     dashes = [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
     labels = style.labels(list(names.values()))
-    style.key(figure, [*lines, *dashes], [*labels, "validation", "training"])
-    style.footnote(figure, _note(epochs))
+    if any(measure.training for measure in shown):
+        style.key(figure, [*lines, *dashes], [*labels, "validation", "training"])
+    else:
+        style.key(figure, lines, labels)
+    style.footnote(figure, _note(epochs, shown))
     return figure
 
 
 @styled
 def draw_small_multiples(
-    epochs: pd.DataFrame, names: Mapping[str, str], baseline: str, measure: str
+    epochs: pd.DataFrame, measure: Measure, names: Mapping[str, str], baseline: str
 ) -> Figure:
     """A panel for each arm but the baseline, whose validation mean is in every one, in grey."""
     arms = [arm for arm in names if arm != baseline]
@@ -83,7 +132,7 @@ def draw_small_multiples(
     base = epochs[epochs["arm"] == baseline]
     titles = style.labels([names[arm] for arm in arms], 24 if columns == 4 else 32, 3)
     for axes, arm, title in zip(panels, arms, titles, strict=False):
-        _line(axes, base, f"val_{measure}", {"color": GREY, "errorbar": None, "linewidth": 2.2})
+        _line(axes, base, measure.validation, {"color": GREY, "errorbar": None, "linewidth": 2.2})
         _curves(axes, epochs[epochs["arm"] == arm], measure, {"color": BLUE})
         _finish(axes, measure)
         axes.set_title(title, fontsize=7, weight="normal")
@@ -91,51 +140,62 @@ def draw_small_multiples(
         axes.tick_params(labelbottom=True)  # in every row, as the last one may have gaps
     for axes in panels[len(arms) :]:
         axes.set_axis_off()
-    figure.supylabel(f"{MEASURES[measure]} by epoch", fontsize=9)
-    marks = [Line2D([], [], color=BLUE), Line2D([], [], color=BLUE, linestyle="--")]
-    marks.append(Line2D([], [], color=GREY, linewidth=2.2))
-    style.key(figure, marks, ["validation", "training", f"validation of {baseline}"])
-    style.footnote(figure, _note(epochs))
+    figure.supylabel(f"{measure.text} by epoch", fontsize=9)
+    marks = {
+        "validation": Line2D([], [], color=BLUE),
+        "training": Line2D([], [], color=BLUE, linestyle="--"),
+        f"validation of {baseline}": Line2D([], [], color=GREY, linewidth=2.2),
+    }
+    if not measure.training:
+        del marks["training"]
+    style.key(figure, list(marks.values()), list(marks))
+    style.footnote(figure, _note(epochs, [measure]))
     return figure
 
 
 @styled
 def draw_beside_reported(
-    epochs: pd.DataFrame, reported: pd.DataFrame, arms: Sequence[str]
+    epochs: pd.DataFrame,
+    reported: pd.DataFrame,
+    shown: Sequence[Measure],
+    arms: Sequence[str],
 ) -> Figure:
     """What somebody else logged of an arm, under our own curves: a row an arm.
 
     Args:
         epochs: the columns of ``epochs.csv``.
         reported: as in ``StudyTable.reported_curves``.
+        shown: of `measures`.
         arms: the arms to show, which both have.
     """
     size = style.PAGE, 0.9 + 2.7 * len(arms)
-    figure, panels = style.new_figure(*size, len(arms), 2, sharex=True)
+    figure, panels = style.new_figure(*size, len(arms), len(shown), sharex=True)
     for place, arm in enumerate(arms):
-        for axes, measure in zip(panels[2 * place :], MEASURES, strict=False):
+        for axes, measure in zip(panels[len(shown) * place :], shown, strict=False):
             theirs = reported[reported["arm"] == arm]
-            for part, kind in (("val", "-"), ("train", "--")):
+            for column, kind in ((measure.validation, "-"), (measure.training, "--")):
                 look: Any = {"color": ORANGE, "linestyle": kind, "linewidth": 3, "alpha": 0.7}
-                axes.plot(theirs["epoch"], theirs[f"{part}_{measure}"], zorder=1, **look)
+                if column in theirs:
+                    axes.plot(theirs["epoch"], theirs[column], zorder=1, **look)
             _curves(axes, epochs[epochs["arm"] == arm], measure, {"color": BLUE})
             _finish(axes, measure)
-            axes.set_title(f"{style.label(arm)}: {MEASURES[measure]}")
+            axes.set_title(f"{style.label(arm)}: {measure.text}")
     marks = [Line2D([], [], color=BLUE), Line2D([], [], color=ORANGE, linewidth=3, alpha=0.7)]
     marks += [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
     style.key(figure, marks, ["ours", "reported, one run", "validation", "training"])
-    style.footnote(figure, _note(epochs))
+    style.footnote(figure, _note(epochs, shown))
     return figure
 
 
-def _curves(axes: Axes, rows: pd.DataFrame, measure: str, look: dict[str, Any]) -> None:
+def _curves(axes: Axes, rows: pd.DataFrame, measure: Measure, look: dict[str, Any]) -> None:
     """An arm's validation (solid, with its band) and training (dashed)."""
     few = rows["epoch"].nunique() <= 8
     marks = {"marker": look.get("marker", "o") if few else "", "markersize": 4}
     plain = {"color": look["color"], "markeredgewidth": 0}
-    _line(axes, rows, f"val_{measure}", {"errorbar": RANGE, **plain, **marks})
+    _line(axes, rows, measure.validation, {"errorbar": RANGE, **plain, **marks})
     dashed = {"errorbar": None, "linestyle": "--", "linewidth": 1, **plain}
-    _line(axes, rows, f"train_{measure}", dashed)
+    if measure.training:
+        _line(axes, rows, measure.training, dashed)
 
 
 def _line(axes: Axes, rows: pd.DataFrame, column: str, options: dict[str, Any]) -> None:
@@ -143,27 +203,32 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, options: dict[str, Any]) 
     sns.lineplot(rows, x="epoch", y=column, ax=axes, legend=False, **options)
 
 
-def _finish(axes: Axes, measure: str) -> None:
+def _finish(axes: Axes, measure: Measure) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.set(xlabel="epoch", ylabel="", title=MEASURES[measure])
-    if measure == "accuracy":
+    axes.set(xlabel="epoch", ylabel="", title=measure.text)
+    if measure.is_fraction:
         style.percent_axis(axes)
 
 
 @styled
-def draw_one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+def draw_one_epoch(
+    epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str]
+) -> Figure:
     """Where there is no curve to draw: a row an arm, a point a seed, training and validation."""
-    figure, panels = style.new_figure(style.PAGE, 1.4 + 0.34 * len(names), 1, 2, sharey=True)
-    for axes, measure in zip(panels, MEASURES, strict=True):
-        long = epochs.melt(["arm"], [f"val_{measure}", f"train_{measure}"], "part", "value")
+    height = 1.4 + 0.34 * len(names)
+    figure, panels = style.new_figure(style.PAGE, height, 1, len(shown), sharey=True)
+    for axes, measure in zip(panels, shown, strict=True):
+        columns = [column for column in (measure.validation, measure.training) if column]
+        long = epochs.melt(["arm"], columns, "part", "figure")
+        colours = [BLUE, ORANGE][: len(columns)]
         sns.stripplot(
-            long, x="value", y="arm", hue="part", order=list(names), dodge=True, jitter=False,
-            palette=[BLUE, ORANGE], alpha=0.8, size=4.5, legend=False, ax=axes,
+            long, x="figure", y="arm", hue="part", order=list(names), dodge=True, jitter=False,
+            palette=colours, alpha=0.8, size=4.5, legend=False, ax=axes,
         )  # fmt: skip
-        axes.set(xlabel="", ylabel="", title=MEASURES[measure])
+        axes.set(xlabel="", ylabel="", title=measure.text)
         axes.grid(visible=True, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
-        if measure == "accuracy":
+        if measure.is_fraction:
             style.percent_axis(axes, "x")
     panels[0].set_yticks(range(len(names)), style.labels(list(names.values())))
     marks = [Line2D([], [], color=c, marker="o", linestyle="") for c in (BLUE, ORANGE)]
@@ -172,8 +237,8 @@ def draw_one_epoch(epochs: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _note(epochs: pd.DataFrame) -> str:
-    measured = epochs[["train_loss", "train_accuracy", "val_loss", "val_accuracy"]]
-    bad = int((~(measured.abs() < float("inf"))).any(axis=1).sum())
-    parts = [NOTE] * bool(epochs["seed"].nunique() > 1)
+def _note(epochs: pd.DataFrame, shown: Sequence[Measure]) -> str:
+    columns = [name for each in shown for name in (each.validation, each.training) if name]
+    bad = int((~(epochs[columns].abs() < float("inf"))).any(axis=1).sum())
+    parts = [NOTE] if epochs["seed"].nunique() > 1 else []
     return " ".join([*parts, *([f"Not finite, so left out: {bad} epochs."] if bad else [])])

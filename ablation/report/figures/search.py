@@ -1,7 +1,4 @@
-"""Figures of what a search found: they draw, and compute no statistics.
-
-Accuracies are fractions in the tables and percent in the figures.
-"""
+"""Figures of what a search found: they draw, and compute no statistics."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
+from ablation.metric import Metric
 from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.report.figures import style
 from ablation.report.figures.cost import COSTS, scale
@@ -29,7 +27,7 @@ WITHOUT_RESULT = (
     (DIVERGED, "1", "diverged"),
     ("PRUNED", "|", "stopped or infeasible"),
 )
-"""How a trial ended that has no accuracy, its mark, and what it is called."""
+"""How a trial ended that has no value, its mark, and what it is called."""
 
 FEW_COLOURS: dict[str, Any] = {"cmap": "viridis", "alpha": 0.9}
 PARETO = ("macs", "seconds")
@@ -75,16 +73,18 @@ def draw_isolation(
     best: pd.DataFrame,
     numbers: Collection[str],
     baseline: float,
-    floor: float,
+    metric: Metric,
+    end: float,
 ) -> Figure:
     """The best of each level of each factor over everything else drawn, above all its trials.
 
     Args:
-        points: by factor, ``level`` (ordered categories), ``number`` and ``val_accuracy``.
+        points: by factor, ``level`` (ordered categories), ``number`` and ``value``.
         best: of ``ablation.report.search.interactions.isolation``.
         numbers: the factors whose levels are numbers, and so have an order.
-        baseline: the baseline's accuracy, a fraction; NaN where it has none.
-        floor: the axis starts no lower.
+        baseline: the baseline's value; NaN where it has none.
+        metric: what decides.
+        end: of the axis on its worse side.
     """
     rows = -(-len(points) // 2)
     figure, panels = style.new_figure(style.PAGE, 0.5 + 2.5 * rows, rows, 2, sharey=True)
@@ -96,8 +96,8 @@ def draw_isolation(
         spread = (drawn["number"].to_numpy(float) * 0.618034 % 1 - 0.5) * 0.5
         x = place.to_numpy(float) + spread
         area = style.dot(9, len(drawn))
-        axes.scatter(x, drawn["val_accuracy"], s=area, color=GREY, alpha=0.5, linewidth=0)
-        heights = of_factor["best_val_accuracy"].to_numpy(float)
+        axes.scatter(x, drawn["value"], s=area, color=GREY, alpha=0.5, linewidth=0)
+        heights = of_factor["best_value"].to_numpy(float)
         line = "-" if name in numbers else ""
         look: dict[str, Any] = {"color": BLUE, "marker": "D", "markersize": 5, "linestyle": line}
         axes.plot(range(len(heights)), heights, **look)
@@ -105,13 +105,13 @@ def draw_isolation(
             axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1)
         axes.set(title=style.label(name, 30, 1))
         axes.grid(visible=False, axis="x")
-        style.percent_axis(axes)
+        style.metric_axis(axes, metric)
     for axes in panels[len(points) :]:
         axes.set_axis_off()
-    if floor > panels[0].get_ylim()[0]:
-        panels[0].set_ylim(bottom=floor)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim((max(low, end), high) if metric.sign > 0 else (low, min(high, end)))
     for axes in panels[::2]:
-        axes.set(ylabel="validation accuracy")
+        axes.set(ylabel=metric.text)
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [Line2D([], [], color=BLUE, marker="D", markersize=5), _dot(GREY), dashed]
     texts = ["the best of a level", "one training", "baseline"]
@@ -137,8 +137,8 @@ def _dot(color: str) -> Line2D:
 
 
 @styled
-def draw_interactions(cells: pd.DataFrame) -> Figure:
-    """Two factors crossed: the mean accuracy of each combination, and of how many trials.
+def draw_interactions(cells: pd.DataFrame, metric: Metric) -> Figure:
+    """Two factors crossed: the mean value of each combination, and of how many trials.
 
     Args:
         cells: of ``ablation.report.search.interactions.together``, a row at least.
@@ -147,44 +147,54 @@ def draw_interactions(cells: pd.DataFrame) -> Figure:
     figure, (axes,) = style.new_figure(4.8, 1.5 + 0.36 * len(rows))
     grid = np.full((len(rows), len(columns)), np.nan)
     places = (cells["level_1"].cat.codes, cells["level_2"].cat.codes)
-    grid[places] = cells["mean_val_accuracy"]
+    grid[places] = cells["mean_value"]
     mesh = axes.pcolormesh(grid, edgecolors="white", linewidth=0.5, **FEW_COLOURS)
     middle = np.nanmean([np.nanmin(grid), np.nanmax(grid)])
-    for y, x, mean, count in zip(*places, cells["mean_val_accuracy"], cells["trials"], strict=True):
+    for y, x, mean, count in zip(*places, cells["mean_value"], cells["trials"], strict=True):
         color = "white" if mean < middle else BLACK
-        axes.text(x + 0.5, y + 0.5, f"{100 * mean:.1f}\nn={count}", ha="center", va="center",
+        axes.text(x + 0.5, y + 0.5, f"{_short(metric, mean)}\nn={count}", ha="center", va="center",
                   fontsize=SMALL - 1, color=color)  # fmt: skip
     axes.set_yticks(np.arange(len(rows)) + 0.5, [style.label(x, 18, 1) for x in rows])
     axes.set_xticks(np.arange(len(columns)) + 0.5, map(_tick, columns), fontsize=SMALL)
     axes.set(xlabel=cells["parameter_2"].iloc[0], ylabel=cells["parameter_1"].iloc[0])
     axes.set_facecolor("#f2f2f2")
     axes.grid(visible=False)
-    _colour_bar(figure, axes, mesh)
+    _colour_bar(figure, axes, mesh, metric)
     return figure
 
 
-def _colour_bar(figure: Figure, axes: Axes, shown: Any) -> None:
-    bar = figure.colorbar(shown, ax=axes, format=FuncFormatter(lambda x, _: f"{100 * x:.1f} %"))
-    bar.set_label("mean validation accuracy", fontsize=8)
+def _short(metric: Metric, value: float) -> str:
+    """A value with a digit less than elsewhere."""
+    return f"{100 * value:.1f}" if metric.is_fraction else f"{value:.3g}"
+
+
+def _colour_bar(figure: Figure, axes: Axes, shown: Any, metric: Metric) -> None:
+    percent = " %" if metric.is_fraction else ""
+    written = FuncFormatter(lambda x, _: f"{_short(metric, x)}{percent}")
+    bar = figure.colorbar(shown, ax=axes, format=written)
+    bar.set_label(f"mean {metric.text}", fontsize=8)
     bar.locator = MaxNLocator(nbins=5)
     bar.update_ticks()
 
 
 @styled
-def draw_contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool]) -> Figure:
-    """Accuracy over two numeric factors, joined between the points that were drawn, and those.
+def draw_contour(
+    points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool, bool], metric: Metric
+) -> Figure:
+    """The metric over two numeric factors, joined between the points that were drawn, and those.
 
     Args:
         points: of ``ablation.report.search.interactions.surface``: not all on one line.
         names: the factors, across and up.
         logs: whether each was drawn on a logarithmic scale.
+        metric: what decides.
     """
     figure, (axes,) = style.new_figure(4.8, 3.6)
     columns = (points["x"].to_numpy(float), points["y"].to_numpy(float))
     spread = [_unit(np.log(c) if log else c) for c, log in zip(columns, logs, strict=True)]
     triangles = Triangulation(*spread).triangles  # as the eye sees them, whatever the units
     mesh = Triangulation(*columns, triangles)
-    heights = points["mean_val_accuracy"].to_numpy(float)
+    heights = points["mean_value"].to_numpy(float)
     shown = axes.tricontourf(mesh, heights, levels=10, **FEW_COLOURS)
     axes.use_sticky_edges = False  # a point at the edge is seen whole
     axes.margins(0.04)
@@ -196,7 +206,7 @@ def draw_contour(points: pd.DataFrame, names: tuple[str, str], logs: tuple[bool,
         if log:
             style.log_axis(axes, which, (1, 2, 5))
     axes.set(xlabel=names[0], ylabel=names[1])
-    _colour_bar(figure, axes, shown)
+    _colour_bar(figure, axes, shown, metric)
     return figure
 
 
@@ -205,76 +215,80 @@ def _unit(values: Array) -> Array:
 
 
 @styled
-def draw_front(rows: pd.DataFrame, front: pd.DataFrame) -> Figure:
+def draw_front(rows: pd.DataFrame, front: pd.DataFrame, metric: Metric) -> Figure:
     """Every trial by its cost, and the front of those that nothing beats in both.
 
     Args:
         rows: of ``ablation.report.search.trials.finished``.
         front: of ``ablation.report.search.pareto.pareto``.
+        metric: what decides.
     """
-    figure, panels = style.new_figure(style.PAGE, 3.2, 1, len(PARETO), sharey=True)
-    for axes, column in zip(panels, PARETO, strict=True):
+    known = [column for column in PARETO if rows[column].notna().any()]
+    figure, panels = style.new_figure(style.PAGE, 3.2, 1, len(known), sharey=True)
+    for axes, column in zip(panels, known, strict=True):
         members = front[front["cost"] == column]
         area = style.dot(14, len(rows))
-        axes.scatter(
-            rows[column], rows["val_accuracy"], s=area, color=BLUE, alpha=0.45, linewidth=0
-        )
+        axes.scatter(rows[column], rows["value"], s=area, color=BLUE, alpha=0.45, linewidth=0)
         look: Any = {"color": ORANGE, "linewidth": 1.4, "markersize": 5, "marker": "o"}
-        axes.step(members[column], members["val_accuracy"], where="post", **look)
+        axes.step(members[column], members["value"], where="post", **look)
         scale(axes, rows[column])
         axes.set(xlabel=COSTS[column])
-    panels[0].set(ylabel="validation accuracy")
-    style.percent_axis(panels[0])
+    panels[0].set(ylabel=metric.text)
+    style.metric_axis(panels[0], metric)
     front_mark = Line2D([], [], color=ORANGE, marker="o", markersize=5)
     style.key(figure, [_dot(BLUE), front_mark], ["one training", "the front, with trial numbers"])
-    mark(figure, [_front(*each, rows, front) for each in zip(panels, PARETO, strict=True)])
+    mark(figure, [_front(*each, rows, front) for each in zip(panels, known, strict=True)])
     return figure
 
 
 def _front(axes: Axes, column: str, rows: pd.DataFrame, front: pd.DataFrame) -> Marked:
     """The front's members with their numbers, which keep off its line and the other trials."""
-    members = front[front["cost"] == column][[column, "val_accuracy", "number"]]
-    points = members[[column, "val_accuracy"]].to_numpy(float)
+    members = front[front["cost"] == column][[column, "value", "number"]]
+    points = members[[column, "value"]].to_numpy(float)
     corners = np.column_stack([np.repeat(points[:, 0], 2)[1:], np.repeat(points[:, 1], 2)[:-1]])
     line = [np.linspace(one, other, 20) for one, other in pairwise(corners)]
-    others = rows[[column, "val_accuracy"]].dropna().to_numpy(float)
+    others = rows[[column, "value"]].dropna().to_numpy(float)
     marks = [f"#{number}" for number in members["number"]]
     return Marked(axes, points, marks, np.vstack([others, *line]))
 
 
 @styled
-def draw_expected_best(curve: pd.DataFrame, baseline: float) -> Figure:
-    """The expected best accuracy by how many trials are drawn.
+def draw_expected_best(curve: pd.DataFrame, baseline: float, metric: Metric) -> Figure:
+    """The expected best value by how many trials are drawn.
 
     Args:
         curve: of ``ablation.report.search.expected_best.expected_performance``.
-        baseline: the baseline's accuracy, a fraction; NaN where it has none.
+        baseline: the baseline's value; NaN where it has none.
+        metric: what decides.
     """
     figure, (axes,) = style.new_figure(4.8, 3.2)
-    axes.plot(curve["trials"], curve["expected_val_accuracy"], color=BLUE)
+    axes.plot(curve["trials"], curve["expected_value"], color=BLUE)
     marks, names = [Line2D([], [], color=BLUE)], ["expected best"]
     if np.isfinite(baseline):
         marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
         names.append("baseline")
-    axes.set(xlabel="trials drawn at random", ylabel="validation accuracy")
+    axes.set(xlabel="trials drawn at random", ylabel=metric.text)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.percent_axis(axes)
+    style.metric_axis(axes, metric)
     style.key(figure, marks, names)
     return figure
 
 
 @styled
-def draw_history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> Figure:
-    """A search by trial number: accuracies, the best so far, what failed or was stopped.
+def draw_history(
+    best: pd.DataFrame, trials: pd.DataFrame, baseline: float, metric: Metric
+) -> Figure:
+    """A search by trial number: values, the best so far, what failed or was stopped.
 
     Args:
         best: of ``ablation.report.effects.replicates.best_so_far``.
-        trials: the columns of ``trials.csv``.
-        baseline: the baseline's accuracy, a fraction; NaN where it has none.
+        trials: as in ``StudyTable.trials``.
+        baseline: the baseline's value; NaN where it has none.
+        metric: what decides.
     """
     figure, (axes,) = style.new_figure(style.PAGE, 3.4)
     area = style.dot(16, len(best))
-    axes.scatter(best["number"], best["val_accuracy"], s=area, color=BLUE, alpha=0.7, linewidth=0)
+    axes.scatter(best["number"], best["value"], s=area, color=BLUE, alpha=0.7, linewidth=0)
     axes.step(best["number"], best["best"], where="post", color=ORANGE, linewidth=1.8)
     marks = [legend_mark("o", BLUE), Line2D([], [], color=ORANGE)]
     names = ["a finished trial", "best so far"]
@@ -290,8 +304,8 @@ def draw_history(best: pd.DataFrame, trials: pd.DataFrame, baseline: float) -> F
             axes.scatter(numbers, place, marker=marker, s=24, color=GREY, transform=spot)
             marks.append(Line2D([], [], color=GREY, marker=marker, linestyle=""))
             names.append(text)
-    axes.set(xlabel="trial", ylabel="validation accuracy")
+    axes.set(xlabel="trial", ylabel=metric.text)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.percent_axis(axes)
+    style.metric_axis(axes, metric)
     style.key(figure, marks, names)
     return figure

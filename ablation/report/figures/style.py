@@ -19,6 +19,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
+from ablation.metric import Metric
+
 DPI = 150
 PAGE = 7.2  # inches: the text width of a printed page
 # After Okabe and Ito's palette: apart for every kind of colour vision, and in grey.
@@ -108,6 +110,12 @@ def shades(count: int) -> list[Any]:
         list(mpl.colormaps["viridis"](np.linspace(0.05, 0.82, count)))
     )
     return colours
+
+
+def metric_axis(axes: Axes, metric: Metric, which: str = "y") -> None:
+    """Label an axis of a metric's values; one of fractions in percent."""
+    if metric.is_fraction:
+        percent_axis(axes, which)
 
 
 def percent_axis(axes: Axes, which: str = "y") -> None:

@@ -1,4 +1,4 @@
-"""Numbers and lists as a reader sees them: percent, points, thousands, counts."""
+"""Numbers and lists as a reader sees them: p values, thousands, counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-MISSING = "–"
+from ablation.metric import MISSING
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -17,27 +17,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return frame.to_dict("records")  # type: ignore[return-value]
 
 
-def percent(fraction: float) -> str:
-    """``0.9123`` as ``91.23 %``; a dash where there is no number."""
-    return f"{100 * fraction:.2f} %" if math.isfinite(fraction) else MISSING
-
-
-def signed(fraction: float) -> str:
-    """A difference of fractions in points, always signed: ``0.0084`` as ``+0.84``."""
-    if not math.isfinite(fraction):
-        return MISSING
-    text = f"{100 * fraction:+.2f}".replace("-", "−")
-    return "0.00" if text in ("+0.00", "−0.00") else text
-
-
-def points(fraction: float) -> str:
-    """A difference of fractions: ``0.0084`` as ``+0.84 points``."""
-    return f"{signed(fraction)} points"
-
-
-def interval(low: float, high: float) -> str:
-    """The ends of an interval of fractions, in points: ``+0.72 to +1.34``."""
-    return f"{signed(low)} to {signed(high)}"
+def capitalized(text: str) -> str:
+    """A text with its first letter as a capital: the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def chance(p: float) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaln
 
+from ablation.metric import Direction, sign_of
 from ablation.report.effects.replicates import DIVERGED, ends
 
 LEAST = 2  # draws
@@ -39,27 +40,30 @@ def _log_choose(n: npt.NDArray[np.int_], k: int) -> npt.NDArray[np.float64]:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
-def expected_performance(accuracies: pd.Series[float]) -> pd.DataFrame:
-    """The expected best validation accuracy by the number of trials.
+def expected_performance(
+    values: pd.Series[float], direction: Direction = "maximize"
+) -> pd.DataFrame:
+    """The expected best value by the number of trials.
 
     Args:
-        accuracies: one a draw of a random search, all finished.
+        values: one a draw of a random search, all finished.
+        direction: of the metric.
 
     Returns:
-        ``trials`` (from 1 to n, ``POINTS`` of them at most) and ``expected_val_accuracy``.
+        ``trials`` (from 1 to n, ``POINTS`` of them at most) and ``expected_value``.
     """
-    size = len(accuracies)
+    size, sign = len(values), sign_of(direction)
     counts = np.arange(1, size + 1)
     if size > POINTS:
         counts = np.unique(np.geomspace(1, size, POINTS).round().astype(int))
-    best = [expected_maximum(accuracies, int(count)) for count in counts]
-    return pd.DataFrame({"trials": counts, "expected_val_accuracy": best})
+    best = [sign * expected_maximum(sign * values, int(count)) for count in counts]
+    return pd.DataFrame({"trials": counts, "expected_value": best})
 
 
 def random_draws(
-    trials: pd.DataFrame, sampler: str, stopped: int, fixed: Collection[str]
+    trials: pd.DataFrame, sampler: str, stopped: int, fixed: Collection[str], noun: str = "value"
 ) -> tuple[pd.Series[float], str]:
-    """The accuracies of a search's random draws; or, where the estimate does not hold, why.
+    """The values of a search's random draws; or, where the estimate does not hold, why.
 
     A setting that was drawn twice counts twice, since a random search may draw it twice. A draw
     that failed or diverged gave nothing but was a draw all the same: it counts as one that guesses.
@@ -70,20 +74,23 @@ def random_draws(
         stopped: how many were stopped before their last epoch.
         fixed: the baseline and the arms with names of their own, which are tried first, once,
             without a draw.
+        noun: what a training comes to: of the metric.
     """
     none = pd.Series(dtype=float)
     if sampler != "random":
         return none, f"it holds for trials drawn at random, and the sampler is {sampler}."
     if stopped:
-        return none, f"of {stopped} trials that were stopped early the last accuracy is unknown."
+        return none, f"of {stopped} trials that were stopped early the last {noun} is unknown."
     ordered = trials.sort_values("number")
     # The arms that are tried first have no draw.
     first = ordered["arm"].isin(fixed) & ~ordered["arm"].duplicated()
-    accuracies = pd.to_numeric(ordered["val_accuracy"]).astype(float)
+    values = pd.to_numeric(ordered["value"]).astype(float)
     ended = ends(ordered).isin(["COMPLETE", "FAIL", DIVERGED]) & ~first
-    gave = (ends(ordered) == "COMPLETE") & np.isfinite(accuracies)
+    gave = (ends(ordered) == "COMPLETE") & np.isfinite(values)
     if (done := int((ended & gave).sum())) < LEAST:
         return none, f"it takes {LEAST} finished draws, and there are {done}."
     guessing = ordered["chance"].astype(float)
-    told = pd.Series(np.where(gave, accuracies, guessing), index=ordered.index)
+    if (lost := int((ended & ~gave).sum())) and guessing[ended].isna().any():
+        return none, f"{lost} draws failed or diverged, and what guessing gives is not known."
+    told = pd.Series(np.where(gave, values, guessing), index=ordered.index)
     return told[ended], ""

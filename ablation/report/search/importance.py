@@ -34,6 +34,7 @@ from optuna.importance import (
 )
 from optuna.study import Study
 
+from ablation.metric import Direction, Metric
 from ablation.report.search.trials import Factors, numeric
 
 COLUMNS = [
@@ -49,12 +50,15 @@ RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
 STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
 
 
-def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list[str]]:
+def importance(
+    rows: pd.DataFrame, factors: Factors, metric: Metric
+) -> tuple[pd.DataFrame, list[str]]:
     """The importance of each hyperparameter, and what is left out and why.
 
     Args:
         rows: of ``ablation.report.search.trials.finished``.
         factors: as in ``StudyTable.factors``.
+        metric: what decides.
 
     Returns:
         Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
@@ -67,8 +71,8 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
     none = pd.DataFrame(columns=COLUMNS)
     if len(rows) < LEAST:
         return none, [f"Not shown: it takes {LEAST} complete settings, and there are {len(rows)}."]
-    if rows["val_accuracy"].nunique() == 1:
-        return none, ["Not shown: all complete settings have the same accuracy."]
+    if rows["value"].nunique() == 1:
+        return none, [f"Not shown: all complete settings have the same {metric.noun}."]
     varied = [name for name in factors if rows[name].nunique() > 1]
     notes = [
         f"{name}: left out, because fewer than two values of it were drawn."
@@ -84,12 +88,12 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
         for name in varied
         if name not in always
     ]
-    study = _study(rows, {name: factors[name] for name in varied})
+    study = _study(rows, {name: factors[name] for name in varied}, metric.direction)
     found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
     errors, forests = dict[str, float](), 0
     if always:
         found[FANOVA], errors, forests = _forests(study, always)
-    ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied})}
+    ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied}, metric)}
     unknown = (float("nan"), float("nan"))
     cells = [
         (
@@ -138,14 +142,16 @@ def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
     return means.sort_values(ascending=False, kind="stable")
 
 
-def _resampled(rows: pd.DataFrame, factors: Factors) -> dict[str, tuple[float, float]]:
+def _resampled(
+    rows: pd.DataFrame, factors: Factors, metric: Metric
+) -> dict[str, tuple[float, float]]:
     """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
     draw, found = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
         picked = rows.iloc[draw.integers(len(rows), size=len(rows))]
         varied = {name: f for name, f in factors.items() if picked[name].nunique() > 1}
-        if varied and picked["val_accuracy"].nunique() > 1:
-            study = _study(picked, varied)
+        if varied and picked["value"].nunique() > 1:
+            study = _study(picked, varied, metric.direction)
             found.append(_importances(study, PedAnovaImportanceEvaluator(), list(varied)))
     grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
     ends = grid.quantile([0.025, 0.975])
@@ -160,9 +166,9 @@ def _importances(
         return get_param_importances(study, evaluator=evaluator, params=names)
 
 
-def _study(rows: pd.DataFrame, factors: Factors) -> Study:
+def _study(rows: pd.DataFrame, factors: Factors, direction: Direction) -> Study:
     """The trials in a study in memory, as if they had been drawn there."""
-    study = optuna.create_study(direction="maximize")
+    study = optuna.create_study(direction=direction)
     distributions = {name: _distribution(factor) for name, factor in factors.items()}
     for row in rows.to_dict("records"):
         drawn = [name for name in factors if not pd.isna(row[name])]
@@ -170,7 +176,7 @@ def _study(rows: pd.DataFrame, factors: Factors) -> Study:
             optuna.trial.create_trial(
                 params={name: _value(row[name], factors[name]) for name in drawn},
                 distributions={name: distributions[name] for name in drawn},
-                value=row["val_accuracy"],
+                value=row["value"],
             )
         )
     return study

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ablation.metric import Direction
+from ablation.report.effects.replicates import best_first
 from ablation.report.search.trials import Factors, numeric
 
 NEAR = 0.05  # of a range: so close to its end a trial lies at the edge
@@ -34,7 +36,7 @@ class Edge(NamedTuple):
     high: float
 
 
-def edges(rows: pd.DataFrame, factors: Factors) -> list[Edge]:
+def edges(rows: pd.DataFrame, factors: Factors, direction: Direction = "maximize") -> list[Edge]:
     """Where the best trial lies at an end of a range or list of numbers, of three at least.
 
     A continuous range's end is hardly ever drawn, so within ``NEAR`` of it counts. An end beyond
@@ -42,7 +44,7 @@ def edges(rows: pd.DataFrame, factors: Factors) -> list[Edge]:
     """
     if rows.empty:
         return []
-    best = rows.sort_values("val_accuracy", ascending=False, kind="stable").iloc[0]
+    best = best_first(rows, direction).iloc[0]
     found = (_edge(name, factor, best[name]) for name, factor in factors.items())
     return [edge for edge in found if edge]
 

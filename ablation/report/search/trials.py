@@ -1,10 +1,10 @@
 """The trials of a search that count, by the values of its factors and by levels of them.
 
-A trial counts once it has finished with a finite accuracy, and a setting that was drawn twice
+A trial counts once it has finished with a finite value, and a setting that was drawn twice
 counts once (`ablation.report.effects.replicates.replicates`). Trials that a pruner stopped do not
 count: they were stopped because they were bad, at an earlier epoch than the others ended. Draws
 that diverged do not
-count: the value that the sampler was told of them is no accuracy. A confirmation's trials do not
+count: the value that the sampler was told of them is none of theirs. A confirmation's trials do not
 count either: they were trained longer, and chosen.
 """
 
@@ -21,7 +21,7 @@ import pandas as pd
 from ablation.report.effects.replicates import DIVERGED, ends, replicates
 
 Factors = Mapping[str, Mapping[str, Any]]
-FIGURES = ["number", "arm", "val_accuracy", "parameters", "macs", "seconds"]
+FIGURES = ["number", "arm", "value", "parameters", "macs", "seconds"]
 MOST_LEVELS = 10  # a range of which more values were drawn is cut into
 BINS = 6  # parts of equal width
 
@@ -30,7 +30,7 @@ def finished(trials: pd.DataFrame, arms: pd.DataFrame, factors: Factors) -> pd.D
     """The trials of a search that count, in the order of their numbers.
 
     Args:
-        trials: one row a trial, the columns of ``trials.csv``.
+        trials: one row a trial, as in ``StudyTable.trials``.
         arms: as in ``StudyTable.arms``.
         factors: as in ``StudyTable.factors``.
 

@@ -10,10 +10,11 @@ from itertools import combinations
 
 import pandas as pd
 
-from ablation.report.data.study_table import StudyTable
+from ablation.metric import MISSING
+from ablation.report.analysis import Analysis
 from ablation.report.effects.progress import counts
 from ablation.report.effects.replicates import DIVERGED, ends, trained
-from ablation.report.effects.selection import floor
+from ablation.report.effects.selection import LEAST_SPAN, worst_end
 from ablation.report.figures.search import (
     draw_contour,
     draw_expected_best,
@@ -23,10 +24,9 @@ from ablation.report.figures.search import (
     draw_isolation,
 )
 from ablation.report.rendering.formatting import (
-    MISSING,
+    capitalized,
     counted,
     listed,
-    percent,
     records,
     tenths,
     whole,
@@ -43,7 +43,7 @@ from ablation.report.search.importance import (
 )
 from ablation.report.search.interactions import isolation, spans_a_plane, surface, together
 from ablation.report.search.pareto import pareto
-from ablation.report.search.trials import finished, levels, numeric, scientific, unfinished_levels
+from ablation.report.search.trials import Factors, levels, numeric, scientific, unfinished_levels
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
 
@@ -56,32 +56,28 @@ FILES = (
 """Every file that a part may have, for the removal of those that went."""
 
 
-def parts(table: StudyTable) -> list[Part]:
+def parts(search: Analysis) -> list[Part]:
     """What a search's finished trials show; nothing of another design, or before the first."""
-    if table.design != "search":
+    if search.table.design != "search" or search.finished.empty:
         return []
-    rows = finished(table.trials, table.arms, table.factors)
-    if rows.empty:
-        return []
-    found, notes = importance(rows, table.factors)
+    found, notes = importance(search.finished, search.table.factors, search.metric)
     return [
-        _importance(table, rows, found, notes),
-        _isolation(table, rows),
-        _together(table, rows, found),
-        _pareto(rows),
-        _expected(table),
+        _importance(search, found, notes),
+        _isolation(search),
+        _together(search, found),
+        *_pareto(search),
+        _expected(search),
     ]
 
 
-def _importance(
-    table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame, notes: list[str]
-) -> Part:
-    lines = [_counted(table, rows)]
+def _importance(search: Analysis, found: pd.DataFrame, notes: list[str]) -> Part:
+    table, rows, noun = search.table, search.finished, search.metric.noun
+    lines = [_counted(search)]
     if found.empty:
         return Part("importance", "Which hyperparameters mattered", [*lines, *notes])
     lines.append(
         f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
-        "of the best tenth differ from those of all. fANOVA: the share of the variance in accuracy "
+        f"of the best tenth differ from those of all. fANOVA: the share of the variance in {noun} "
         "that a random forest lays on each alone. Neither says which value is better. In brackets "
         f"the spread of PED-ANOVA's estimate: between what 95 % of {RESAMPLES} resamples of the "
         "trials give. It is not an interval that covers the truth."
@@ -102,7 +98,7 @@ def _importance(
         figure = draw_importance(found, order)
         yield Plot("importance", "importance", "Importance", caption, figure)
 
-    cells = _importance_table(table, found, order)
+    cells = _importance_table(table.factors, found, order)
     files = {"importance.csv": found}
     title = "Which hyperparameters mattered"
     return Part("importance", title, [*lines, *notes], cells, files, plots)
@@ -132,8 +128,9 @@ def _about_order(found: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
     )
 
 
-def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
+def _counted(search: Analysis) -> str:
     """What all parts rest on, and what they leave out."""
+    table, rows, noun = search.table, search.finished, search.metric.noun
     trials = table.trials[table.trials["stage"] == "search"]
     own = trials[trials["duplicate_of"].isna() & trained(trials, table.epochs)]
     stopped = int((own["state"] == "PRUNED").sum())
@@ -142,14 +139,14 @@ def _counted(table: StudyTable, rows: pd.DataFrame) -> str:
     again = int((ended == "COMPLETE").sum()) - len(rows)
     text = f"What follows rests on {counted(len(rows), 'complete setting')}."
     if again:
-        text += f" A setting drawn before, or without a finite accuracy, does not count: {again}."
+        text += f" A setting drawn before, or without a finite {noun}, does not count: {again}."
     if stopped:
         text += (
             f" Excludes {counted(stopped, 'pruned trial')}; since pruning removes poor settings, "
             "they are under-represented."
         )
     if diverged:
-        text += f" Draws that diverged do not count: {diverged}; they have no accuracy."
+        text += f" Draws that diverged do not count: {diverged}; they have no {noun}."
     if absent := unfinished_levels(table.trials, table.arms, table.factors):
         lost = unfinished_levels(table.trials, table.arms, table.factors, DIVERGED)
         levels_of = [f"{name} ({_ends(stopped, lost[name])})" for name, stopped in absent.items()]
@@ -162,14 +159,14 @@ def _ends(stopped: int, diverged: int) -> str:
     return f"{stopped} stopped" + (f", {diverged} diverged" if diverged else "")
 
 
-def _importance_table(table: StudyTable, found: pd.DataFrame, order: list[str]) -> TextTable:
+def _importance_table(factors: Factors, found: pd.DataFrame, order: list[str]) -> TextTable:
     methods = list(dict.fromkeys(found["method"]))
     every = pd.MultiIndex.from_product([order, methods])
     rows = found.set_index(["parameter", "method"]).reindex(every)
     trials = found.groupby("parameter")["trials"].max()
     cells = [
         [
-            *(name, str(table.factors[name]["role"])),
+            *(name, str(factors[name]["role"])),
             *(_share(rows.loc[(name, method)]) for method in methods),
             str(trials[name]),
         ]
@@ -188,41 +185,48 @@ def _share(row: pd.Series[float]) -> str:
     return f"{100 * row['importance']:.0f} % ({low} to {high})"
 
 
-def _isolation(table: StudyTable, rows: pd.DataFrame) -> Part:
-    title, best = "The best of each level", isolation(rows, table.factors)
+def _isolation(search: Analysis) -> Part:
+    table, rows, metric = search.table, search.finished, search.metric
+    title, best = "The best of each level", isolation(rows, table.factors, search.direction)
     names = [name for name in scientific(table.factors) if (best["parameter"] == name).sum() > 1]
     if not names:
         line = "Not shown: of no scientific factor have two levels been drawn."
         return Part("isolation", title, [line])
     line = (
-        "For each level of a scientific factor the best accuracy over everything else that was "
-        "drawn with it. A level drawn more often (n) has had more chances of a high one."
+        f"For each level of a scientific factor the best {metric.noun} over everything else that "
+        "was drawn with it. A level drawn more often (n) has had more chances of a "
+        f"{'high' if metric.sign > 0 else 'low'} one."
     )
     seen = {name: levels(rows[name], table.factors[name]) for name in names}
     points = {
-        name: rows[["number", "val_accuracy"]].assign(level=level).dropna()
-        for name, level in seen.items()
+        name: rows[["number", "value"]].assign(level=level).dropna() for name, level in seen.items()
     }
     caption = "Every complete setting by its level, and the best of each level; of numbers joined."
 
     def plots() -> Iterator[Plot]:
-        lowest = min(floor(rows["val_accuracy"]), best["best_val_accuracy"].min() - 0.002)
+        end, bests = worst_end(rows["value"], metric), best["best_value"]
+        gap = LEAST_SPAN if metric.is_fraction else LEAST_SPAN * bests.abs().max()
+        end = min(end, bests.min() - gap) if metric.sign > 0 else max(end, bests.max() + gap)
         ordered = {name for name in names if numeric(table.factors[name])}
-        figure = draw_isolation(points, best, ordered, _baseline(table, rows), lowest)
+        figure = draw_isolation(points, best, ordered, _baseline(search), metric, end)
         yield Plot("isolation", "isolation", title, caption, figure)
 
     return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
 
 
-def _baseline(table: StudyTable, rows: pd.DataFrame) -> float:
-    """The baseline's accuracy in the search; NaN where it has none."""
-    found = rows.loc[rows["arm"] == table.arms["arm"].iloc[0], "val_accuracy"]
-    return float(found.iloc[0]) if len(found) else float("nan")
+def _baseline(search: Analysis) -> float:
+    """The baseline's value in the search; NaN where it has none."""
+    own = search.finished.loc[search.finished["arm"] == search.baseline, "value"]
+    return float(own.iloc[0]) if len(own) else float("nan")
 
 
-def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Part:
+def _together(search: Analysis, found: pd.DataFrame) -> Part:
+    table, rows, metric = search.table, search.finished, search.metric
     names = [name for name in scientific(table.factors) if rows[name].nunique() > 1]
-    cells = {pair: together(rows, table.factors, *pair) for pair in combinations(names, 2)}
+    cells = {
+        pair: together(rows, table.factors, *pair, search.direction)
+        for pair in combinations(names, 2)
+    }
     cells = {pair: frame for pair, frame in cells.items() if len(frame)}
     title = "Two factors together"
     if not cells:
@@ -244,23 +248,25 @@ def _together(table: StudyTable, rows: pd.DataFrame, found: pd.DataFrame) -> Par
         if shown
         else "No pair is drawn without an importance to choose it by; all are in interactions.csv."
     ]
-    contoured, why = _surface(table, rows, order)
+    contoured, why = _surface(search, order)
 
     def plots() -> Iterator[Plot]:
         for (one, other), frame in shown.items():
             name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
-            caption = f"{heading}: the mean accuracy of each combination, and of how many trials."
-            yield Plot(name, "together", heading, caption, draw_interactions(frame))
+            caption = f"{heading}: the mean {metric.noun} of each combination, and of how many "
+            caption += "trials."
+            yield Plot(name, "together", heading, caption, draw_interactions(frame, metric))
         if contoured:
-            yield _contour(table, *contoured, is_ranked=is_ranked)
+            yield _contour(search, *contoured, is_ranked=is_ranked)
 
     return Part("together", title, [*lines, *why], None, {"interactions.csv": everything}, plots)
 
 
 def _surface(
-    table: StudyTable, rows: pd.DataFrame, order: list[str]
+    search: Analysis, order: list[str]
 ) -> tuple[tuple[str, str, pd.DataFrame] | None, list[str]]:
     """The first two hyperparameters that are numbers, and their points; or why not."""
+    table, rows = search.table, search.finished
     able = [name for name in order if numeric(table.factors[name]) and rows[name].nunique() > 3]
     points = surface(rows, *able[:2]) if len(rows) >= CONTOURED and len(able) > 1 else None
     if points is None or not spans_a_plane(points):
@@ -272,11 +278,12 @@ def _surface(
 
 
 def _contour(
-    table: StudyTable, one: str, other: str, points: pd.DataFrame, *, is_ranked: bool
+    search: Analysis, one: str, other: str, points: pd.DataFrame, *, is_ranked: bool
 ) -> Plot:
+    table = search.table
     across, up = table.factors[one]["range"], table.factors[other]["range"]
     logs = bool(across and across["log"]), bool(up and up["log"])
-    figure = draw_contour(points, (one, other), logs)
+    figure = draw_contour(points, (one, other), logs, search.metric)
     caption = (
         f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
         "hyperparameters of which four numbers or more were drawn. Colours are "
@@ -286,56 +293,62 @@ def _contour(
     return Plot("contour", "together", f"Contour of {one} and {other}", caption, figure)
 
 
-def _pareto(rows: pd.DataFrame) -> Part:
-    title, front = "Accuracy against cost: the front", pareto(rows)
+def _pareto(search: Analysis) -> Iterator[Part]:
+    rows, metric, front = search.finished, search.metric, pareto(search.finished, search.direction)
+    title = f"{capitalized(metric.noun)} against cost: the front"
     if len(rows) < 2:
-        return Part("pareto", title, ["Not shown: it takes two complete settings."])
+        yield Part("pareto", title, ["Not shown: it takes two complete settings."])
+        return
     cells = [
         [
             *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),
-            *(percent(row["val_accuracy"]), tenths(row["macs"] / 1e6)),
+            *(metric.value(row["value"]), tenths(row["macs"] / 1e6)),
             *(tenths(row["seconds"]), whole(row["parameters"])),
         ]
         for row in records(front)
     ]
-    titles = ["front", "trial", "arm", "validation accuracy", "MACs (millions)"]
+    titles = ["front", "trial", "arm", metric.text, "MACs (millions)"]
     titles += ["seconds", "parameters"]
     line = (
-        "On the front are the settings that no other beats in accuracy at the same cost or less. "
+        f"On the front are the settings that no other beats in {metric.noun} at the same cost or "
+        "less. "
         "One training each: a step of less than the margin may be chance. Seconds also depend on "
         "what else the machine did."
     )
 
     def plots() -> Iterator[Plot]:
-        figure = draw_front(rows, front)
-        caption = "Accuracy against multiply-accumulates (MACs) an image and against time."
-        yield Plot("pareto", "pareto", "The front of accuracy against cost", caption, figure)
+        figure = draw_front(rows, front, metric)
+        caption = f"{capitalized(metric.noun)} against multiply-accumulates (MACs) an image and "
+        caption += "against time."
+        title = f"The front of {metric.noun} against cost"
+        yield Plot("pareto", "pareto", title, caption, figure)
 
     text = TextTable(titles, cells, words=3)
-    return Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
+    yield Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
 
 
-def _expected(table: StudyTable) -> Part:
+def _expected(search: Analysis) -> Part:
+    table, metric = search.table, search.metric
     title = "What so many trials may be expected to find"
     trials = table.trials[table.trials["stage"] == "search"]
     fixed = table.arms.loc[table.arms["kind"] != "drawn", "arm"]
     stopped = counts(table).get("stopped early", 0)
-    draws, why = random_draws(trials, table.sampler, stopped, set(fixed))
+    draws, why = random_draws(trials, table.sampler, stopped, set(fixed), metric.noun)
     if why:
         return Part("expected", title, [f"Not shown: {why}"])
-    curve = expected_performance(draws)
-    guessing = percent(table.chance or 0.0)
+    curve = expected_performance(draws, search.direction)
     line = (
         f"The mean of the best of k trials over all ways to take k of the {len(draws)} drawn, "
-        "without replacement (Tang et al. 2020), which is unbiased. A draw that failed or diverged "
-        f"counts as one that guesses ({guessing} right). The baseline and named arms, which "
-        "were not drawn, are left out. The right end is the one best trial."
+        "without replacement (Tang et al. 2020), which is unbiased. The baseline and named arms, "
+        "which were not drawn, are left out. The right end is the one best trial."
     )
-    rows = finished(table.trials, table.arms, table.factors)
+    if metric.chance is not None:
+        guessing = metric.value(metric.chance)
+        line += f" A draw that failed or diverged counts as one that guesses ({guessing})."
 
     def plots() -> Iterator[Plot]:
-        figure = draw_expected_best(curve, _baseline(table, rows))
-        caption = "The expected best validation accuracy by the number of trials."
+        figure = draw_expected_best(curve, _baseline(search), metric)
+        caption = f"The expected best {metric.text} by the number of trials."
         yield Plot("expected_performance", "expected", "Expected best", caption, figure)
 
     return Part("expected", title, [line], None, {"expected_performance.csv": curve}, plots)

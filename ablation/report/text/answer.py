@@ -12,27 +12,23 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.metric import Metric
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import comparison_labels
-from ablation.report.effects.arms import also_changed, by_size, confounded
+from ablation.report.effects.arms import also_changed, by_size
 from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
-from ablation.report.effects.effects import paired_tests
-from ablation.report.effects.health import unlearned
 from ablation.report.effects.progress import counts
-from ablation.report.effects.replicates import replicates
+from ablation.report.effects.replicates import best_first
 from ablation.report.rendering.formatting import (
     CONFOUNDED,
     SLIGHT,
     counted,
-    interval,
     listed,
-    percent,
-    points,
     ranked,
     records,
 )
 from ablation.report.search.range_edges import edges
-from ablation.report.search.trials import finished
 from ablation.report.text.cautions import cautions
 from ablation.report.text.recommendation import (
     CHOSE,
@@ -42,14 +38,14 @@ from ablation.report.text.recommendation import (
     recommended,
     settling,
 )
-from ablation.statistics.inference import PairedTest, within
+from ablation.statistics.inference import within
 from ablation.statistics.power import ALPHA
 
 # In the order in which they are said.
 VERDICTS = {
     "better": "Better than {base}",
     "worse": "Worse than {base}",
-    "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin} points",
+    "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin}",
     "inconclusive": "Inconclusive",
 }
 
@@ -57,49 +53,46 @@ VERDICTS = {
 SUMS = 6  # of effects that are told, each a sentence
 
 
-def answer(
-    table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame, chosen: Sequence[str] = ()
-) -> list[str]:
+def answer(study: Analysis, chosen: Sequence[str] = ()) -> list[str]:
     """The findings and the space's own notes: one plain sentence or two an item.
 
     Args:
-        table: the study.
-        effects: its effects, of ``ablation.report.effects.effects.effects``.
-        contrasts: its contrasts, of ``ablation.report.effects.contrasts.contrasts``.
+        study: the study.
         chosen: what comes first: of a search, which setting has been chosen by confirmation.
     """
-    found = findings(table, effects, contrasts)
-    return [*incomplete(table), *first_said(table), *chosen, *found, *table.notes]
+    before = [*incomplete(study.table), *first_said(study), *chosen]
+    return [*before, *findings(study), *study.table.notes]
 
 
-def first_said(table: StudyTable) -> list[str]:
+def first_said(study: Analysis) -> list[str]:
     """What is wrong with the trainings of any stage, which comes before what they show."""
-    return list(dict.fromkeys(line for stage in stages(table) for line in cautions(stage)))
+    return list(dict.fromkeys(line for stage in study.stages for line in cautions(stage)))
 
 
-def findings(table: StudyTable, effects: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+def findings(study: Analysis) -> list[str]:
     """The answer without the notes of the space's author and without what is missing."""
+    table, effects = study.table, study.effects
     if not effects["n"].any() and effects["diverged"].any():
         return ["Every training that has ended diverged, so there is no answer."]
     if not effects["n"].any():
         return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
     if table.design == "search":
-        return list(_search(table, effects))
+        return list(_search(study))
     base = effects.iloc[0]
     if len(effects) == 1:
-        over = f"{percent(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
+        over = f"{study.metric.value(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
         return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
-    tests, names = paired_tests(table.trials, table.arms), comparison_labels(effects, effects)
+    names = comparison_labels(effects, effects)
     return [
-        *_verdicts(table, effects, tests),
+        *_verdicts(study),
         *_unadjusted(effects, names),
-        *_untested(tests, names),
-        *_averages(table, contrasts),
-        *_additivity(contrasts),
-        *_confounded(table, effects),
-        *recommended(table, effects),
+        *_untested(study, names),
+        *_averages(study),
+        *_additivity(study),
+        *_confounded(study),
+        *recommended(study),
         *own_seeds(effects),
-        *on_test(table, names),
+        *on_test(study, names),
     ]
 
 
@@ -136,8 +129,9 @@ def _looks(looks: Sequence[int], where: str) -> str:
     )
 
 
-def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
+def _averages(study: Analysis) -> Iterable[str]:
     """A factorial's main effects and interactions, a sentence each."""
+    table, contrasts, metric = study.table, study.contrasts, study.metric
     if table.design != "factorial":
         return
     kinds = {
@@ -147,8 +141,8 @@ def _averages(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
     for kind, words in kinds.items():
         found = _tested(contrasts[contrasts["kind"] == kind])
         items = [
-            f"{row['term']} {points(row['delta'])} (95 % interval "
-            f"{interval(row['ci_low'], row['ci_high'])}, "
+            f"{row['term']} {metric.difference(row['delta'])} (95 % interval "
+            f"{metric.interval(row['ci_low'], row['ci_high'])}, "
             f"{significance(row)})"
             for row in records(found)
         ]
@@ -185,19 +179,20 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
+def _additivity(study: Analysis) -> Iterable[str]:
     """What several changes give together, beyond the sum of what each gives alone."""
+    contrasts, metric = study.contrasts, study.metric
     found = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
     telling = _tested(found)
     rows = records(pd.concat([telling, found[found["p_holm"].isna()]]))
     for row in rows[:SUMS]:
         sure = ""
         if pd.notna(row["p_holm"]):
-            ends = interval(row["ci_low"], row["ci_high"])
+            ends = metric.interval(row["ci_low"], row["ci_high"])
             sure = f", 95 % interval {ends}, {significance(row)}"
         yield (
             f"Together, beyond the sum of the single effects: {row['term']}, "
-            f"{points(row['delta'])} "
+            f"{metric.difference(row['delta'])} "
             f"({counted(int(row['n']), 'seed')}{sure})."
         )
     if kinds := Counter(significance(row) for row in rows[SUMS:]):
@@ -205,12 +200,10 @@ def _additivity(contrasts: pd.DataFrame) -> Iterable[str]:
         yield f"And {len(rows) - SUMS:,} more such sums: {others}."
 
 
-def _verdicts(
-    table: StudyTable, effects: pd.DataFrame, tests: dict[str, PairedTest]
-) -> Iterable[str]:
+def _verdicts(study: Analysis) -> Iterable[str]:
     """A sentence for each verdict that occurs, the largest effects first."""
-    base, margin = effects["arm"].iloc[0], f"{100 * table.margin:.2f}"
-    rows = by_size(effects)
+    base, margin = study.baseline, study.metric.size(study.table.margin)
+    rows = by_size(study.effects)
     for kind, words in VERDICTS.items():
         chosen = rows[rows["verdict"] == kind]
         # What is better, worse or equivalent is so than something, which the sentence names once.
@@ -219,27 +212,28 @@ def _verdicts(
         if kind == "inconclusive":
             groups = [(base, chosen)]
         for other, group in groups:
-            items = [_effect(row, other, tests[row["arm"]], table) for row in records(group)]
+            items = [_effect(study, row, other) for row in records(group)]
             if items:
                 told = ranked(items, [kind] * len(items))
                 yield f"{words.format(base=other, margin=margin)}: {told}."
         open_still = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
         if kind == "inconclusive" and len(open_still):
-            yield from settling(open_still, tests, table.margin)
+            yield from settling(study, open_still)
 
 
-def _effect(row: dict[str, Any], base: str, test: PairedTest, table: StudyTable) -> str:
+def _effect(study: Analysis, row: dict[str, Any], base: str) -> str:
     """``dropout=0.1 +1.03 points (95 % interval +0.72 to +1.34, 10 seeds)``."""
+    table, metric, test = study.table, study.metric, study.tests[row["arm"]]
     other = "" if row["against"] == base else f" against {row['against']}"
     little = within(test, table.margin) and row["verdict"] in ("better", "worse")
     less = f", {SLIGHT}" if little else ""
-    bounds = f"95 % interval {interval(test.low, test.high)}"
+    bounds = f"95 % interval {metric.interval(test.low, test.high)}"
     if row["verdict"] == "equivalent":  # which rests on the other one
-        bounds = f"90 % interval {interval(test.inner_low, test.inner_high)}"
+        bounds = f"90 % interval {metric.interval(test.inner_low, test.inner_high)}"
     sure = f"{bounds}, {counted(test.n, 'seed')}"
     why = f"; {test.reason}" if test.reason else ""
     why += f"; {CHOSE}" if row["arm"] == optimistic(table) else ""
-    return f"{row['arm']}{other} {points(test.mean)} ({sure}{less}{why})"
+    return f"{row['arm']}{other} {metric.difference(test.mean)} ({sure}{less}{why})"
 
 
 def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
@@ -256,21 +250,21 @@ def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str
         )
 
 
-def _untested(tests: dict[str, PairedTest], names: Mapping[str, str]) -> Iterable[str]:
+def _untested(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     """Comparisons without a test, by the reason."""
     reasons: dict[str, list[str]] = {}
-    for arm, test in tests.items():
+    for arm, test in study.tests.items():
         if test.why_not:
-            difference = f" {points(test.mean)}" if test.n else ""
+            difference = f" {study.metric.difference(test.mean)}" if test.n else ""
             reasons.setdefault(test.why_not, []).append(f"{names[arm]}{difference}")
     for reason, items in reasons.items():
         yield f"Not tested, because {reason}: {listed(items)}."
 
 
-def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+def _confounded(study: Analysis) -> Iterable[str]:
     """Effects that are not the changed setting's alone."""
-    also = confounded(table.arms)
-    rows = by_size(effects)
+    table, also = study.table, study.confounded
+    rows = by_size(study.effects)
     found = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
     found.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
     arms = [row["arm"] for row in found]
@@ -283,30 +277,30 @@ def _confounded(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+def _search(study: Analysis) -> Iterable[str]:
     """The best trial against the baseline: one training each, chosen because it was the best."""
-    which = unlearned(table.trials, table.arms)
-    if which == "all":
+    metric = study.metric
+    if study.unlearned == "all":
         return
-    done = replicates(table.trials).sort_values("val_accuracy", ascending=False, kind="stable")
-    best, base = done.iloc[0], done[done["arm"] == effects["arm"].iloc[0]]
-    found = f"trial {best['number']} ({best['arm']}), {percent(best['val_accuracy'])}"
+    done = best_first(study.replicates, study.direction)
+    best, base = done.iloc[0], done[done["arm"] == study.baseline]
+    found = f"trial {best['number']} ({best['arm']}), {metric.value(best['value'])}"
     if base.empty:
         yield f"Best found: {found}; the baseline has no finished trial to compare it with."
     elif best["arm"] == base.iloc[0]["arm"]:
-        yield f"No trial was above the baseline's {percent(best['val_accuracy'])}."
+        yield none_better(metric, best["value"])
         return
-    elif which:
+    elif study.unlearned:
         yield f"Best found: {found}."
     else:
-        difference = best["val_accuracy"] - base.iloc[0]["val_accuracy"]
+        difference = metric.difference(best["value"] - base.iloc[0]["value"])
         yield (
             f"Best found: {found}; the baseline, trained once as well: "
-            f"{percent(base.iloc[0]['val_accuracy'])}. That is {points(difference)}."
+            f"{metric.value(base.iloc[0]['value'])}. That is {difference}."
         )
-    yield from at_the_edge(table)
-    main = table.confirmation
-    if main is not None and best["arm"] in set(replicates(main.trials)["arm"]):
+    yield from at_the_edge(study)
+    main = study.confirmation
+    if main is not None and best["arm"] in set(main.replicates["arm"]):
         return  # it has been repeated
     yield (
         f"It is one training, and the best of {counted(len(done), 'complete setting')}: not "
@@ -315,20 +309,26 @@ def _search(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
     )
 
 
-def at_the_edge(table: StudyTable, chosen: str = "") -> Iterable[str]:
+def none_better(metric: Metric, baseline: float) -> str:
+    """That no trial of a search was better than the baseline's value."""
+    beyond = "above" if metric.sign > 0 else "below"
+    return f"No trial was {beyond} the baseline's {metric.value(baseline)}."
+
+
+def at_the_edge(study: Analysis, chosen: str = "") -> Iterable[str]:
     """Where a setting lies at an end of what could be drawn, so that better may lie beyond.
 
     Args:
-        table: the search.
+        study: the search.
         chosen: the arm that its confirmation has chosen; empty for the search's best trial.
     """
-    rows = finished(table.trials, table.arms, table.factors)
+    rows = study.finished
     if chosen:
         rows = rows[rows["arm"] == chosen]
-        if chosen == table.arms["arm"].iloc[0]:  # which nobody drew
+        if chosen == study.baseline:  # which nobody drew
             return
     which = "chosen setting" if chosen else "best trial"
-    for edge in edges(rows, table.factors):
+    for edge in edges(rows, study.table.factors, study.direction):
         kind = "upper" if edge.is_upper else "lower"
         where = "at" if edge.value == edge.end else "close to"
         yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
+from ablation.report.rendering.formatting import capitalized
 
 DESIGNS = {
     "one-factor": "one factor at a time: the baseline, every level of every factor alone, "
@@ -27,15 +28,15 @@ def caveats(table: StudyTable) -> list[str]:
     lines = [
         "Everything here is conditional on what was held fixed (listed below): with other fixed "
         "settings the differences can be others.",
-        "Validation accuracy after the last epoch decides.",
+        f"{capitalized(table.metric.text)} after the last epoch decides.",
     ]
     if len(table.arms) > 1:
         lines[-1] += (
-            " The highest of several means is partly luck, so the best arm's own figure is "
-            "optimistic."
+            f" The {'highest' if table.metric.sign > 0 else 'lowest'} of several means is partly "
+            "luck, so the best arm's own figure is optimistic."
         )
     lines += _geometry(table)
-    is_scored = bool(table.trials["test_accuracy"].notna().any())
+    is_scored = bool(table.trials["test_value"].notna().any())
     if table.design == "search":
         lines.append(
             "Every setting was trained once, with one seed: differences between trials include "

@@ -7,31 +7,24 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import short_names
+from ablation.metric import Metric
+from ablation.report.analysis import Analysis
 from ablation.report.effects.confirmation import (
     NAMED,
     NUISANCE,
-    found_against_confirmed,
     is_step,
     last_step,
-    path_rows,
     search_length,
 )
-from ablation.report.effects.gains import gains
-from ablation.report.effects.progress import failed, progress_text
+from ablation.report.effects.progress import failed
 from ablation.report.effects.replicates import paired
 from ablation.report.rendering.formatting import (
     chance,
     counted,
-    interval,
     listed,
     marked,
     ordinal,
-    percent,
-    points,
     records,
-    signed,
 )
 from ablation.report.text.answer import at_the_edge
 from ablation.report.text.recommendation import path_lead
@@ -43,59 +36,62 @@ LENGTHS = {"shorter": "shorter", "longer": "longer", "of another length": "other
 """Of the search's trainings, by `search_length`."""
 
 
-def sentences(table: StudyTable, effects: pd.DataFrame) -> list[str]:
-    """What the confirmation and the path say, for the answer."""
-    if table.confirmation is None or not effects["n"].any():
+def sentences(search: Analysis) -> list[str]:
+    """What a search's confirmation and its path say, for the answer."""
+    main = search.confirmation
+    if main is None or not main.effects["n"].any():
         return []
-    found = found_against_confirmed(table.trials, effects)
-    chosen = _chosen(table.confirmation, effects, found)
-    luck = _optimism(table, table.confirmation, found) if table.confirmation.chosen else []
-    edge = at_the_edge(table, table.confirmation.chosen)
-    return [*lead(table.confirmation), *chosen, *luck, *path_sentences(table.confirmation), *edge]
+    found = search.found_against_confirmed
+    chosen = _chosen(main, found)
+    luck = _optimism(search, main, found) if main.table.chosen else []
+    edge = at_the_edge(search, main.table.chosen)
+    return [*lead(main), *chosen, *luck, *path_sentences(main), *edge]
 
 
-def lead(table: StudyTable) -> Iterable[str]:
+def lead(study: Analysis) -> Iterable[str]:
     """What the chosen setting is worth on seeds that did not choose it, once the path has ended.
 
     The seeds that chose it are the only ones where there is no path: their figure is optimistic.
     """
-    base, names = str(table.arms["arm"].iloc[0]), short_names(table)
-    test = path_lead(table)
-    if table.path is None or test is None or not test.n:
+    table, metric, base, names = study.table, study.metric, study.baseline, study.short_names
+    test = path_lead(study)
+    if study.path is None or test is None or not test.n:
         return
     name = names.get(table.chosen, table.chosen)
     seeds, sure = counted(test.n, "fresh seed"), ""
     if not test.why_not:
-        sure = f" ({interval(test.low, test.high)})"
+        sure = f" ({metric.interval(test.low, test.high)})"
+    by = f"{metric.difference(test.mean)}{sure}"
     if test.reason:
-        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: {test.reason}."
-    elif sign(test) == "better":
-        by = f"{points(test.mean)}{sure}".replace("+", "")
+        text = f"On {seeds} {name} is {by} from the {base}: {test.reason}."
+    elif sign(test, study.direction) == "better":
+        by = by.replace("+" if metric.sign > 0 else "−", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
-    elif sign(test) == "worse":
-        text = f"On {seeds} {name} is worse than the {base}: {points(test.mean)}{sure}."
+    elif sign(test, study.direction) == "worse":
+        text = f"On {seeds} {name} is worse than the {base}: {by}."
     else:
-        text = f"On {seeds} {name} is {points(test.mean)}{sure} from the {base}: not shown better."
+        text = f"On {seeds} {name} is {by} from the {base}: not shown better."
     own = paired(table.trials, table.chosen, base)
     if len(own):
-        lead = f"{100 * own.mean():.2f}".replace("-", "−")
+        lead = metric.number(metric.sign * own.mean())
         text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
     yield text
-    yield from _named_arms(table, table.path, last_step(table.path.arms))
+    yield from _named_arms(study, study.path, last_step(study.path.table.arms))
 
 
-def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[str]:
+def _named_arms(study: Analysis, path: Analysis, chosen: str) -> Iterable[str]:
     """The arms that the author has named, on the path's seeds too where they were trained there."""
-    rows = path_rows(path)
+    arms, rows, metric = study.table.arms, path.path_rows, study.metric
     rows = rows[(rows["step"] == NAMED) & (rows["arm"] != chosen)]
     items = [
-        f"{row['arm']} {points(row['delta'])} ({interval(row['ci_low'], row['ci_high'])}"
+        f"{row['arm']} {metric.difference(row['delta'])} "
+        f"({metric.interval(row['ci_low'], row['ci_high'])}"
         + (f"; {row['reason']})" if row["reason"] else ")")
         for row in records(rows[rows["ci_low"].notna()])
     ]
     if items:
-        yield f"On the same fresh seeds, against {table.arms['arm'].iloc[0]}: {listed(items)}."
-    alone = table.arms.loc[table.arms["named"] & ~table.arms["arm"].isin(path.arms["arm"]), "arm"]
+        yield f"On the same fresh seeds, against {study.baseline}: {listed(items)}."
+    alone = arms.loc[arms["named"] & ~arms["arm"].isin(path.table.arms["arm"]), "arm"]
     if len(alone):
         yield (
             f"Not trained on these seeds: {listed(list(alone))}. "
@@ -104,8 +100,9 @@ def _named_arms(table: StudyTable, path: StudyTable, chosen: str) -> Iterable[st
         )
 
 
-def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> Iterable[str]:
-    first, names = str(found["arm"].iloc[0]), short_names(table)
+def _chosen(study: Analysis, found: pd.DataFrame) -> Iterable[str]:
+    table, effects, metric = study.table, study.effects, study.metric
+    first, names = str(found["arm"].iloc[0]), study.short_names
     if not table.chosen:
         yield f"Not chosen yet: the search's best of those confirmed is {_full_name(first, names)}."
         return
@@ -113,17 +110,16 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
     rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
     how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
     verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
-    against = f" ({points(row['delta'])}, {verdict})" if row["verdict"] else ""
+    against = f" ({metric.difference(row['delta'])}, {verdict})" if row["verdict"] else ""
     whole = effects[effects["n"] == effects["n"].max()]
     why = "as the best of the confirmation"
     if len(whole) < len(effects):
         why += ", among the arms with all of their seeds"
-    gain = gains(table.trials, table.arms)
-    if gain[table.chosen] < gain[whole["arm"]].max():
+    if study.gains[table.chosen] < study.gains[whole["arm"]].max():
         why = "when the path began (another arm's effect is larger by now)"
     text = (
         f"Chosen, {why}: {_full_name(table.chosen, names)}, "
-        f"{percent(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
+        f"{metric.value(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
         f"{against}; {how} the search"
     )
     other = f"; of the arms confirmed, {names.get(first, first)} ranked first there"
@@ -133,19 +129,20 @@ def _chosen(table: StudyTable, effects: pd.DataFrame, found: pd.DataFrame) -> It
         yield f"{name} has not been shown to be better than {row['against']}."
 
 
-def _optimism(table: StudyTable, main: StudyTable, found: pd.DataFrame) -> Iterable[str]:
+def _optimism(search: Analysis, main: Analysis, found: pd.DataFrame) -> Iterable[str]:
     """How much better than confirmed the arms looked that the search had selected."""
-    drawn = main.arms.loc[main.arms["kind"] == "drawn", "arm"]
+    arms, metric = main.table.arms, main.metric
+    drawn = arms.loc[arms["kind"] == "drawn", "arm"]
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if shift.empty:
         return
-    one, mean = len(shift) == 1, float(shift.mean())
+    one, mean = len(shift) == 1, metric.sign * float(shift.mean())
     which = "training the arm" if one else f"trainings the {len(shift)} arms"
-    looked = f"{points(abs(mean)).lstrip('+')} {'better' if mean > 0 else 'worse'}", "than"
-    if signed(mean) == "0.00":
+    looked = f"{metric.size(mean)} {'better' if mean > 0 else 'worse'}", "than"
+    if metric.signed(mean) in ("0.00", "0"):
         looked = "as good", "as"
     average = "" if one else ", on average,"
-    length = search_length(table.trials, main.trials)
+    length = search_length(search.table.trials, main.table.trials)
     full = " at full length" if length == "shorter" else ""
     causes = ["selection"] if mean > 0 and looked[1] == "than" else []
     causes += [f"the {LENGTHS[length]} length"] if length and looked[1] == "than" else []
@@ -162,25 +159,26 @@ def _full_name(arm: str, names: Mapping[str, str]) -> str:
     return f"{names[arm]} ({arm})" if arm in names else arm
 
 
-def path_sentences(table: StudyTable) -> Iterable[str]:
+def path_sentences(study: Analysis) -> Iterable[str]:
     """What the steps of a confirmation's path were worth; with verdicts once all have ended."""
-    if table.path is None:
+    if (path := study.path) is None:
         return
-    rows, more = path_rows(table.path), progress_text(table.path)
+    rows, more, metric = path.path_rows, path.progress, study.metric
     made = rows[is_step(rows)].iloc[1:]
     if made["delta"].notna().any():
         items = [
-            f"{row['change']} {points(row['delta'])}" + ("" if more else f" ({step_verdict(row)})")
+            f"{row['change']} {metric.difference(row['delta'])}"
+            + ("" if more else f" ({step_verdict(row, metric)})")
             for row in records(made)
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."
     if not more:
-        yield from _order(made)
+        yield from _order(made, metric)
     if more:
         yield f"The path is preliminary: {more}."
-    if count := failed(table.path):
+    if count := failed(path.table):
         yield (
-            f"{count} of the path's {counted(table.path.wanted, 'training')} failed; "
+            f"{count} of the path's {counted(path.table.wanted, 'training')} failed; "
             "--retry-failed trains failures once more."
         )
 
@@ -199,7 +197,7 @@ def briefly_judged(row: Mapping[str, Any]) -> str:
     return f"{said} {ORDER}" if row["depends_on_order"] else said
 
 
-def step_verdict(row: Mapping[str, Any]) -> str:
+def step_verdict(row: Mapping[str, Any], metric: Metric) -> str:
     """The verdict on a step with its mark, where it stood; or why there is none.
 
     Of a step that depends on the order also what it gives in another one, where that was trained.
@@ -215,18 +213,18 @@ def step_verdict(row: Mapping[str, Any]) -> str:
     if row["depends_on_order"]:
         said += ", depends on order"
         if pd.notna(row["other_order"]):
-            said += f": {points(row['other_order'])} {row['other_where']}"
+            said += f": {metric.difference(row['other_order'])} {row['other_where']}"
     return said
 
 
-def _order(steps: pd.DataFrame) -> Iterable[str]:
+def _order(steps: pd.DataFrame, metric: Metric) -> Iterable[str]:
     """Whether the steps depend on the order in which they were made, as far as that is known."""
     tested = steps[steps["interaction_p_holm"].notna()]
     for row in records(tested[tested["interaction_p_holm"] < ALPHA]):
-        ends = interval(row["interaction_ci_low"], row["interaction_ci_high"])
-        than = "more" if row["interaction"] > 0 else "less"
+        ends = metric.interval(row["interaction_ci_low"], row["interaction_ci_high"])
+        than = "more" if metric.sign * row["interaction"] > 0 else "less"
         yield (
-            f"{row['change']} gave {points(abs(row['interaction'])).lstrip('+')} {than} where it "
+            f"{row['change']} gave {metric.size(row['interaction'])} {than} where it "
             f"stood than once all others were made (95 % interval {ends}, p "
             f"{chance(row['interaction_p_holm'])}): it and every later step depend on the order."
         )

@@ -6,30 +6,32 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.report.analysis import Analysis
 from ablation.report.effects.contrasts import most_telling
 from ablation.report.effects.selection import ROOM
-from ablation.report.rendering.formatting import chance, records, signed
+from ablation.report.rendering.formatting import chance, records
 from ablation.report.rendering.text_table import TextTable
-from ablation.report.text.tables import _interval
+from ablation.report.text.tables import interval
 
 
-def contrasts_table(contrasts: pd.DataFrame, room: int = ROOM) -> TextTable | None:
+def contrasts_table(study: Analysis, room: int = ROOM) -> TextTable | None:
     """Main effects, interactions and sums of effects; None where there are none.
 
     Where there is no room for all of them, the significant ones by size, then the largest.
     """
+    contrasts, metric = study.contrasts, study.metric
     if contrasts.empty:
         return None
     count = len(contrasts)
     contrasts = most_telling(contrasts).head(room).sort_index()
     cells = [
         [
-            *(row["kind"], row["term"], str(row["n"]), signed(row["delta"])),
-            *(_interval(row["ci_low"], row["ci_high"]), _chance(row)),
+            *(row["kind"], row["term"], str(row["n"]), metric.signed(row["delta"])),
+            *(interval(metric, row["ci_low"], row["ci_high"]), _chance(row)),
         ]
         for row in records(contrasts)
     ]
-    titles = ["kind", "what", "seeds", "effect (points)", "95 % interval", "p (Holm)"]
+    titles = ["kind", "what", "seeds", f"effect{metric.heading}", "95 % interval", "p (Holm)"]
     note = f"{len(cells)} of {count:,} combinations: the significant and the largest ones."
     return TextTable(titles, cells, words=2, note=note if len(cells) < count else "")
 

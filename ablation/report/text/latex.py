@@ -7,12 +7,11 @@ from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 
-import pandas as pd
-
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.replicates import replicates
-from ablation.report.rendering.formatting import CONFOUNDED, counted
+from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counted
 from ablation.report.rendering.templating import escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import incomplete
@@ -36,21 +35,21 @@ LINE = 24  # characters of an arm's name that a column has room for
 TITLE = 7  # characters of a line of a column's title
 
 
-def as_markdown(table: StudyTable, effects: pd.DataFrame) -> str:
+def as_markdown(study: Analysis) -> str:
     """The table of arms in Markdown, its caption below."""
-    rows = None if table.design == "search" else effects
-    text = replace(arms_table(table, effects, rows), strong=set())
-    below = escape_markdown(caption(table, text, len(effects)))
+    rows = None if study.table.design == "search" else study.effects
+    text = replace(arms_table(study, rows), strong=set())
+    below = escape_markdown(caption(study.table, text, len(study.effects)))
     return f"{markdown_table(text)}\n{below}\n"
 
 
-def as_latex(table: StudyTable, effects: pd.DataFrame) -> str:
+def as_latex(study: Analysis) -> str:
     """The table of arms as a LaTeX table; needs the package booktabs.
 
     It fits the text of a one-column article: arms with long names get lines to break.
     """
-    text = _percent_in_titles(paper_table(table, effects))
-    above = escape_latex(caption(table, text, len(effects)))
+    text = _percent_in_titles(paper_table(study))
+    above = escape_latex(caption(study.table, text, len(study.effects)))
     lines = [OTHER, r"\begin{table}", r"\centering", rf"\caption{{{above}}}"]
     lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}"]
     lines += [rf"\begin{{tabular}}{{{_columns(text)}}}", r"\toprule", _titles(text)]
@@ -73,8 +72,8 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
-        f"{question} Accuracy after the last epoch, {_seeds(table)} an arm; "
-        f"effects paired by seed, margin {100 * table.margin:.2f} points, Holm-adjusted.",
+        f"{question} {capitalized(table.metric.noun)} after the last epoch, {_seeds(table)} an "
+        f"arm; effects paired by seed, margin {table.metric.size(table.margin)}, Holm-adjusted.",
         *incomplete(table),
         about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",

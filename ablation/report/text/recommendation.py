@@ -7,22 +7,13 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from ablation.metric import Metric
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
-from ablation.report.effects.confirmation import whole_path
-from ablation.report.effects.gains import by_gain, gains, gaps_on_test, is_tested, may_be_better
-from ablation.report.effects.health import unlearned
-from ablation.report.effects.progress import progress_text
+from ablation.report.effects.gains import by_gain, is_tested
 from ablation.report.effects.replicates import paired
-from ablation.report.rendering.formatting import (
-    counted,
-    interval,
-    listed,
-    percent,
-    points,
-    ranked,
-    records,
-)
+from ablation.report.rendering.formatting import counted, listed, ranked, records
 from ablation.statistics.inference import PairedTest, paired_test, sign
 from ablation.statistics.power import (
     ALPHA,
@@ -35,7 +26,7 @@ from ablation.statistics.power import (
 )
 
 
-def settling(chosen: pd.DataFrame, tests: Mapping[str, PairedTest], margin: float) -> Iterable[str]:
+def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
     """What it would take to settle what is inconclusive.
 
     From the upper 80 % bound of the spread between pairs: a few pairs may hardly show it. Where
@@ -43,11 +34,10 @@ def settling(chosen: pd.DataFrame, tests: Mapping[str, PairedTest], margin: floa
     point what five and ten seeds find than how many would settle whatever there may be.
 
     Args:
-        chosen: the inconclusive rows of ``ablation.report.effects.effects.effects``.
-        tests: by arm, all comparisons of the family.
-        margin: the smallest difference that matters, a fraction.
+        study: the study, all of whose comparisons are one family.
+        chosen: its inconclusive effects.
     """
-    family = len(tests)
+    tests, metric, family = study.tests, study.metric, len(study.tests)
     found = [tests[arm] for arm in chosen["arm"]]
     spreads = [upper_spread(test.sd, test.n) for test in found]
     are = "is" if len(found) == 1 else "are"
@@ -55,9 +45,9 @@ def settling(chosen: pd.DataFrame, tests: Mapping[str, PairedTest], margin: floa
     fewest = min(test.n for test in found)
     large = any(abs(test.mean) > minimum_detectable(test.sd, MORE_SEEDS, family) for test in found)
     if fewest < FEW_SEEDS:
-        said.append(_too_few(fewest, family, max(spreads)))
+        said.append(_too_few(metric, fewest, family, max(spreads)))
     elif large:
-        said.append(f"Four times in five, {_found_by_more(family, max(spreads))}.")
+        said.append(f"Four times in five, {_found_by_more(metric, family, max(spreads))}.")
     most = chosen["seeds_to_settle_high"].max()
     if math.isfinite(most):
         said.append(
@@ -67,46 +57,46 @@ def settling(chosen: pd.DataFrame, tests: Mapping[str, PairedTest], margin: floa
     elif fewest >= FEW_SEEDS and not large:
         said.append(
             f"Not even {MOST_SEEDS:,} seeds are sure to settle a difference near the margin of "
-            f"±{100 * margin:.2f} points."
+            f"±{metric.size(study.table.margin)}."
         )
     yield " ".join(said)
 
 
-def _too_few(seeds: int, family: int, spread: float) -> str:
+def _too_few(metric: Metric, seeds: int, family: int, spread: float) -> str:
     """That so few seeds cannot carry so many comparisons, and what five and ten find."""
     what = f"{seeds} seeds cannot carry {counted(family, 'comparison')}"
     if family == 1:
         what = f"{seeds} seeds hardly show the spread"
-    return f"{what}: four times in five, {_found_by_more(family, spread)}."
+    return f"{what}: four times in five, {_found_by_more(metric, family, spread)}."
 
 
-def _found_by_more(family: int, spread: float) -> str:
+def _found_by_more(metric: Metric, family: int, spread: float) -> str:
     """What five and ten seeds find."""
-    five, ten = (_findable(count, family, spread) for count in (FEW_SEEDS, MORE_SEEDS))
+    five, ten = (_findable(metric, count, family, spread) for count in (FEW_SEEDS, MORE_SEEDS))
     bound = "at the upper 80 % bound of the spread between pairs"
     return f"{FEW_SEEDS} seeds find {five}, and {MORE_SEEDS} seeds {ten} ({bound})"
 
 
-def _findable(seeds: int, family: int, spread: float) -> str:
+def _findable(metric: Metric, seeds: int, family: int, spread: float) -> str:
     """The smallest difference that so many seeds find."""
     least = minimum_detectable(spread, seeds, family)
-    if not least <= 1:
+    if not least <= metric.largest:
         return "no difference that can exist"
-    return f"a difference of {100 * least:.2f} points or more"
+    return f"a difference of {metric.size(least)} or more"
 
 
 CHOSE = "optimistic: these seeds chose it"
 
 
-def path_lead(table: StudyTable) -> PairedTest | None:
+def path_lead(study: Analysis) -> PairedTest | None:
     """The chosen setting against the baseline on the path's own seeds, which chose nothing.
 
     None where the baseline was chosen, and as long as there is no path that has ended.
     """
-    base = str(table.arms["arm"].iloc[0])
-    if table.path is None or progress_text(table.path) or table.chosen in ("", base):
+    path = study.path
+    if path is None or path.progress or study.table.chosen in ("", study.baseline):
         return None
-    return whole_path(table.path.trials, table.path.arms)
+    return path.whole_path
 
 
 def optimistic(table: StudyTable) -> str:
@@ -126,42 +116,50 @@ def about_choice(table: StudyTable) -> str:
     )
 
 
-def recommended(table: StudyTable, effects: pd.DataFrame) -> Iterable[str]:
+def shown_better(study: Analysis) -> pd.DataFrame:
+    """The effects that are shown to be better than the baseline, the largest first."""
+    effects = study.effects
+    shown = effects[(effects["verdict"] == "better") & (effects["against"] == study.baseline)]
+    return shown.sort_values("delta", ascending=study.metric.sign < 0, kind="stable")
+
+
+def recommended(study: Analysis) -> Iterable[str]:
     """The setting to take, and what that rests on; or which may be better than the baseline."""
-    base = effects.iloc[0]
+    table, metric, base = study.table, study.metric, study.effects.iloc[0]
     if not base["n"] or (table.design == "confirmation" and not table.chosen):
         return
-    lead = path_lead(table)
+    lead = path_lead(study)
     if lead and lead.n:
-        yield from _on_fresh_seeds(table, effects, lead)
+        yield from _on_fresh_seeds(study, lead)
         return
-    shown = effects[(effects["verdict"] == "better") & (effects["against"] == base["arm"])]
-    if shown.empty and unlearned(table.trials, table.arms):
+    shown = shown_better(study)
+    if shown.empty and study.unlearned:
         return  # nothing is compared with the baseline, which the answer begins with
     if shown.empty:
-        yield _kept(table, str(base["arm"]))
+        yield _kept(study)
         return
-    best = shown.sort_values("delta", ascending=False, kind="stable").iloc[0]
+    best = shown.iloc[0]
+    means = f"{metric.value(best['val_mean'])} and {metric.value(base['val_mean'])}"
     yield (
-        f"Recommended: {best['arm']}, {points(best['delta'])} against {base['arm']} over "
-        f"{counted(int(best['pairs']), 'seed')}, the largest effect of what has been "
-        f"shown to be better (means: {percent(best['val_mean'])} and {percent(base['val_mean'])})"
+        f"Recommended: {best['arm']}, {metric.difference(best['delta'])} against {base['arm']} "
+        f"over {counted(int(best['pairs']), 'seed')}, the largest effect of what has been "
+        f"shown to be better (means: {means})"
         + (f"; {CHOSE}." if best["arm"] == optimistic(table) else ".")
     )
-    yield from _runner_up(table, effects, str(best["arm"]))
+    yield from _runner_up(study, str(best["arm"]))
 
 
-def _on_fresh_seeds(table: StudyTable, effects: pd.DataFrame, lead: PairedTest) -> Iterable[str]:
+def _on_fresh_seeds(study: Analysis, lead: PairedTest) -> Iterable[str]:
     """Whether to take the chosen setting, by the seeds that chose nothing."""
-    base, name = str(effects["arm"].iloc[0]), table.chosen
-    sure = "" if lead.why_not else f", 95 % interval {interval(lead.low, lead.high)}"
-    where = f"on {counted(lead.n, 'fresh seed')} ({points(lead.mean)}{sure})"
+    base, name, metric = study.baseline, study.table.chosen, study.metric
+    sure = "" if lead.why_not else f", 95 % interval {metric.interval(lead.low, lead.high)}"
+    where = f"on {counted(lead.n, 'fresh seed')} ({metric.difference(lead.mean)}{sure})"
     if lead.reason:
         yield f"Not recommended: {name}. On the path, {lead.reason}."
-    elif sign(lead) == "better":
+    elif sign(lead, study.direction) == "better":
         yield f"Recommended: {name}, better than {base} {where}, which chose nothing."
-        yield from _runner_up(table, effects, name)
-    elif sign(lead) == "worse":
+        yield from _runner_up(study, name)
+    elif sign(lead, study.direction) == "worse":
         yield f"Not recommended: {name}, worse than {base} {where}, which chose nothing."
     else:
         yield (
@@ -170,43 +168,46 @@ def _on_fresh_seeds(table: StudyTable, effects: pd.DataFrame, lead: PairedTest) 
         )
 
 
-def _runner_up(table: StudyTable, effects: pd.DataFrame, best: str) -> Iterable[str]:
+def _runner_up(study: Analysis, best: str) -> Iterable[str]:
     """How the recommended arm and the next in the order of effects differ."""
-    base, gain = str(effects["arm"].iloc[0]), gains(table.trials, table.arms).drop(best)
-    others = by_gain(effects[effects["reason"] == ""], gain)
+    table, effects, metric, base = study.table, study.effects, study.metric, study.baseline
+    others = by_gain(effects[effects["reason"] == ""], study.gains.drop(best))
     if others.empty or others["arm"].iloc[0] == base:
         return
     second = str(others["arm"].iloc[0])
     lead = paired_test(paired(table.trials, best, second))
     if lead.why_not:
         return
-    if lead.mean >= 0:
-        ends = f"95 % interval {interval(lead.low, lead.high)}, for this pair alone"
+    if metric.sign * lead.mean >= 0:
+        ends = f"95 % interval {metric.interval(lead.low, lead.high)}, for this pair alone"
         ends += f"; {CHOSE}" if best == optimistic(table) else ""
-        yield f"Its lead over {second} is {points(lead.mean)} ({ends})."
+        yield f"Its lead over {second} is {metric.difference(lead.mean)} ({ends})."
         return
     is_shown = (others["verdict"].iloc[0], others["against"].iloc[0]) == ("better", base)
     which = "" if is_shown else f", not shown to be better than {base},"
-    ends = f"95 % interval {interval(-lead.high, -lead.low)}, for this pair alone"
-    apart = "" if lead.high < 0 else "; the data cannot tell the two apart"
+    ends = f"95 % interval {metric.interval(-lead.high, -lead.low)}, for this pair alone"
+    apart = "" if sign(lead, study.direction) == "worse" else "; the data cannot tell the two apart"
     yield (
-        f"{second}{which} has a mean {100 * -lead.mean:.2f} points higher over the "
+        f"{second}{which} has a mean {metric.size(lead.mean)} "
+        f"{'higher' if metric.sign > 0 else 'lower'} over the "
         f"{counted(lead.n, 'seed')} that both have ({ends}){apart}."
     )
 
 
-def _kept(table: StudyTable, base: str) -> str:
+def _kept(study: Analysis) -> str:
     """Whether to keep the baseline: only if no arm may be better by the margin."""
-    left = may_be_better(table.trials, table.arms, table.margin)
-    margin = f"{100 * table.margin:.2f} points"
+    base, left, metric = study.baseline, study.may_be_better, study.metric
+    margin = metric.size(study.table.margin)
+    short, to = ("ends below", "up to") if metric.sign > 0 else ("stays above", "down to")
     if left.empty:
         return (
             f"Recommended: keep {base}; no arm is better by {margin} or more: each 90 % interval "
-            f"against {base} ends below that."
+            f"against {base} {short} {'that' if metric.sign > 0 else f'−{margin}'}."
         )
     tested = is_tested(left)
     open_still = [
-        f"{row['arm']} ({points(row['delta'])}, 90 % interval up to {points(row['high'])})"
+        f"{row['arm']} ({metric.difference(row['delta'])}, 90 % interval {to} "
+        f"{metric.difference(row['best'])})"
         for row in records(left[tested])
     ]
     others = [
@@ -228,13 +229,14 @@ def own_seeds(effects: pd.DataFrame) -> Iterable[str]:
         yield "Means are over each arm's own seeds; effects only over seeds that both have."
 
 
-def on_test(table: StudyTable, names: Mapping[str, str]) -> Iterable[str]:
+def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     """Effects that differ on the test images, which decide nothing."""
-    gaps = gaps_on_test(table.trials, table.arms)
+    gaps, metric = study.gaps_on_test, study.metric
     found = gaps[gaps["p_holm"] < ALPHA].sort_values("gap", key=abs, ascending=False, kind="stable")
     items = [
-        f"{names[row['arm']]} {points(row['test'])} instead of {points(row['validation'])} (95 % "
-        f"interval of the difference {interval(-row['ci_high'], -row['ci_low'])})"
+        f"{names[row['arm']]} {metric.difference(row['test'])} instead of "
+        f"{metric.difference(row['validation'])} (95 % interval of the difference "
+        f"{metric.interval(-row['ci_high'], -row['ci_low'])})"
         for row in records(found)
     ]
     if items:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import comparison_labels
-from ablation.report.effects.confirmation import NUISANCE, path_effects, whole_path
-from ablation.report.effects.contrasts import contrasts, significance
-from ablation.report.effects.effects import effects
-from ablation.report.effects.gains import by_gain, gains
+from ablation.report.effects.confirmation import NUISANCE
+from ablation.report.effects.contrasts import significance
 from ablation.report.effects.progress import all_ended
-from ablation.report.rendering.formatting import counted, listed, points, records
+from ablation.report.rendering.formatting import counted, listed, records
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import sign
 from ablation.statistics.power import ALPHA
@@ -25,21 +25,22 @@ Verdicts = Mapping[str, tuple[float, str]]
 """By what is compared, its effect and its verdict."""
 
 
-def without(table: StudyTable, lost: pd.DataFrame) -> Iterable[str]:
+def without(stage: Analysis, lost: pd.DataFrame) -> Iterable[str]:
     """What changes without some trainings, everything computed anew: sentences.
 
     Args:
-        table: one stage of a study that is no search.
+        stage: one stage of a study that is no search.
         lost: the rows of its trials to leave out.
     """
-    if is_path(table) and not all_ended(table):
+    if is_path(stage.table) and not all_ended(stage.table):
         return  # it has no verdicts before its last training has ended
-    kept = table.trials.drop(lost.index)
-    (now, now_too), (then, then_too) = (_families(table, each) for each in (table.trials, kept))
+    kept = Analysis(replace(stage.table, trials=stage.table.trials.drop(lost.index)))
+    (now, now_too), (then, then_too) = (_families(each) for each in (stage, kept))
+    difference = stage.metric.difference
     found = [
-        *_changes(now, then, others=True),
-        *_changes(now_too, then_too, others=False),
-        *_choice(table, kept),
+        *_changes(now, then, difference, others=True),
+        *_changes(now_too, then_too, difference, others=False),
+        *_choice(stage, kept),
     ]
     it = "it" if len(lost) == 1 else "them"
     for text in found:
@@ -53,28 +54,26 @@ def is_path(table: StudyTable) -> bool:
     return "step" in table.arms and bool(table.arms["step"].notna().any())
 
 
-def _families(table: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdicts]:
-    """The verdicts of a stage with these trials: on its arms, and on what combines them."""
-    if is_path(table):
-        return _of_path(table, trials)
-    rows = effects(trials, table.arms, table.margin)
+def _families(stage: Analysis) -> tuple[Verdicts, Verdicts]:
+    """The verdicts of a stage: on its arms, and on what combines them."""
+    if is_path(stage.table):
+        return _of_path(stage)
+    rows = stage.effects
     names = comparison_labels(rows, rows)
     arms = {
         names[row["arm"]]: (row["delta"], row["verdict"] or NOT_TESTED)
         for row in records(rows.iloc[1:])
     }
-    more = contrasts(trials, table.arms, table.design, list(table.factors))
-    return arms, {row["term"]: (row["delta"], significance(row)) for row in records(more)}
+    more = records(stage.contrasts)
+    return arms, {row["term"]: (row["delta"], significance(row)) for row in more}
 
 
-def _of_path(path: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdicts]:
+def _of_path(path: Analysis) -> tuple[Verdicts, Verdicts]:
     """The verdicts on a path's steps, and on whether these depend on the order."""
-    base = f"against {path.arms['arm'].iloc[0]}"
-    nuisances = [name for name, factor in path.factors.items() if factor["role"] == NUISANCE]
-    rows = path_effects(trials, path.arms, path.margin, nuisances)
+    rows, whole = path.tested_path_rows, path.whole_path
     rows = rows[(rows["step"] != "0") & (rows["role"] != NUISANCE)]
-    whole = whole_path(trials, path.arms)
-    steps = {f"the whole path {base}": (whole.mean, sign(whole) or "not shown to differ")}
+    said = sign(whole, path.direction) or "not shown to differ"
+    steps = {f"the whole path against {path.baseline}": (whole.mean, said)}
     orders: dict[str, tuple[float, str]] = {}
     for row in records(rows):
         name = f"taking back {row['change']}" if row["step"] == TAKEN_BACK else row["change"]
@@ -85,32 +84,32 @@ def _of_path(path: StudyTable, trials: pd.DataFrame) -> tuple[Verdicts, Verdicts
     return steps, orders
 
 
-def _changes(now: Verdicts, then: Verdicts, *, others: bool) -> Iterable[str]:
+def _changes(
+    now: Verdicts, then: Verdicts, difference: Callable[[float], str], *, others: bool
+) -> Iterable[str]:
     """The verdicts that change, and what becomes of the others if asked; one text or none."""
     changed = {name: x for name, x in then.items() if x[1] != now[name][1]}
     if not changed:
         return
     items = [
-        f"{name} {points(delta)}, {verdict} instead of {now[name][1]}"
+        f"{name} {difference(delta)}, {verdict} instead of {now[name][1]}"
         for name, (delta, verdict) in changed.items()
     ]
     told = [listed(items, FEW)]
     same = [name for name in then if name not in changed]
     if others and len(then) <= FEW:
         tested = [name for name in same if then[name][1] != NOT_TESTED]
-        told += [f"{name} {points(then[name][0])}, {then[name][1]}" for name in tested]
+        told += [f"{name} {difference(then[name][0])}, {then[name][1]}" for name in tested]
     elif others and same:
         told.append(f"the same for {counted(len(same), 'other comparison')}")
     yield "; ".join(told)
 
 
-def _choice(table: StudyTable, kept: pd.DataFrame) -> Iterable[str]:
+def _choice(stage: Analysis, kept: Analysis) -> Iterable[str]:
     """Of a confirmation: that another arm would be the best of it."""
-    if not table.chosen or is_path(table):
+    chosen = stage.table.chosen
+    if not chosen or is_path(stage.table):
         return
-    best = [
-        str(by_gain(table.arms, gains(trials, table.arms))["arm"].iloc[0])
-        for trials in (table.trials, kept)
-    ]
-    if best[0] == table.chosen != best[1]:
-        yield f"{best[1]} would be the best of the confirmation instead of {best[0]}"
+    now, then = stage.by_gain[0], kept.by_gain[0]
+    if now == chosen != then:
+        yield f"{then} would be the best of the confirmation instead of {now}"

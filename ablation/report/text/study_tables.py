@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.metric import MISSING
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.effects.replicates import DIVERGED, ends, trained
-from ablation.report.effects.selection import leading
-from ablation.report.rendering.formatting import MISSING, counted, listed, points, whole
+from ablation.report.rendering.formatting import counted, listed, whole
 from ablation.report.rendering.text_table import TextTable
 
 REASON = 300  # characters of a failure's first line that are shown
@@ -108,12 +109,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
     return rows
 
 
-def confounds_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+def confounds_table(study: Analysis) -> TextTable:
     """The shown arms that also change sequence length or size by more than 10 %."""
-    found = confounds(table.arms)
-    found = found[found["arm"].isin(leading(table, effects)["arm"])]
+    found = confounds(study.table.arms)
+    found = found[found["arm"].isin(study.leading()["arm"])]
     titles = {"sequence_length": "LSTM steps", "parameters": "parameters"}
-    if not table.arms["sequence_length"].any():
+    if not study.table.arms["sequence_length"].fillna(0).any():
         del titles["sequence_length"]
     rows = [
         [str(arm), str(against), *(_change(changes, what) for what in titles)]
@@ -143,14 +144,14 @@ def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[st
         *(_stage(*stage) for stage in progress.items()),
         counted(len(table.arms), "arm"),
         counted(len(table.seeds), "seed"),
-        f"margin ±{points(table.margin).lstrip('+')}",
+        f"margin ±{table.metric.size(table.margin)}",
     ]
     return " · ".join(parts)
 
 
 def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
     wanted, kinds = progress
-    return f"{name}: " * bool(name) + progress_line(wanted, kinds)
+    return (f"{name}: " if name else "") + progress_line(wanted, kinds)
 
 
 def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
@@ -162,7 +163,7 @@ def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
             (`ablation.report.text.answer.counts`).
     """
     stopped = kinds.get("stopped early", 0)
-    apart = f" ({stopped:,} of them stopped early)" * bool(stopped)
+    apart = f" ({stopped:,} of them stopped early)" if stopped else ""
     done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished{apart}"
     others = [kind for kind in kinds if kind not in ("finished", "stopped early")]
     return ", ".join([done, *(f"{kinds[kind]:,} {kind}" for kind in others)])

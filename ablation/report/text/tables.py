@@ -7,29 +7,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import comparison_labels, short_names
-from ablation.report.effects.arms import confounded
-from ablation.report.effects.effects import paired_tests
-from ablation.report.effects.gains import by_gain, gains, inner_intervals, slight
-from ablation.report.effects.replicates import (
-    LAST,
-    last_epochs,
-    on_test,
-    pair_differences,
-    replicates,
-)
-from ablation.report.effects.selection import leading, shown_of
-from ablation.report.rendering.formatting import (
-    MISSING,
-    chance,
-    interval,
-    marked,
-    percent,
-    records,
-    signed,
-    whole,
-)
+from ablation.metric import MISSING, Metric
+from ablation.report.analysis import Analysis
+from ablation.report.effects.arm_names import comparison_labels
+from ablation.report.effects.gains import inner_intervals, slight
+from ablation.report.effects.replicates import LAST, last_epochs, on_test
+from ablation.report.rendering.formatting import chance, marked, records, tenths, whole
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.recommendation import about_choice
 from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
@@ -39,34 +22,30 @@ CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 
 
-def arms_table(
-    table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame | None = None
-) -> TextTable:
+def arms_table(study: Analysis, rows: pd.DataFrame | None = None) -> TextTable:
     """Arms with n, means, spreads, effect and verdict, and what they cost.
 
     Args:
-        table: the study.
-        effects: of all arms.
+        study: the study.
         rows: the effects to show; those that there is room for where none are given.
     """
-    rows = leading(table, effects) if rows is None else rows
-    names = _names(table, effects, rows)
-    sizes = rows[["arm"]].merge(table.arms, on="arm")
-    columns = names | _measured(table, rows) | _tested(table, rows) | _sizes(sizes)
-    gain = gains(table.trials, table.arms)
-    best = by_gain(effects, gain)["arm"].head(1 if effects["n"].iloc[0] else 0)
-    strong = {place for place, arm in enumerate(rows["arm"]) if arm in set(best)}
-    notes = filter(None, [shown_of(table, effects, rows), about_choice(table)])
+    rows = study.leading() if rows is None else rows
+    names = _names(study, rows)
+    sizes = rows[["arm"]].merge(study.table.arms, on="arm")
+    columns = names | _measured(study, rows) | _tested(study, rows) | _sizes(sizes)
+    best = study.by_gain[: 1 if study.effects["n"].iloc[0] else 0]
+    strong = {place for place, arm in enumerate(rows["arm"]) if arm in best}
+    notes = filter(None, [study.shown_of(rows), about_choice(study.table)])
     return TextTable(list(columns), _by_row(columns), len(names), strong, " ".join(notes))
 
 
-def paper_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+def paper_table(study: Analysis) -> TextTable:
     """Of the table of arms what fits a page of a paper; the rest is in the files."""
-    rows = leading(table, effects, PAPER_ROOM)
-    names = _names(table, effects, rows)
-    columns = names | _measured(table, rows)
+    rows = study.leading(PAPER_ROOM)
+    names = _names(study, rows)
+    columns = names | _measured(study, rows)
     if rows["test_mean"].notna().any():
-        columns["test"] = [percent(x) for x in rows["test_mean"]]
+        columns["test"] = [study.metric.value(x) for x in rows["test_mean"]]
     return TextTable(list(columns), _by_row(columns), len(names))
 
 
@@ -74,30 +53,30 @@ def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
     return [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def _names(table: StudyTable, effects: pd.DataFrame, rows: pd.DataFrame) -> dict[str, list[str]]:
+def _names(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     """What an arm is called, and compared with where that is not always the baseline."""
     columns: dict[str, list[str]] = {"arm": [str(arm) for arm in rows["arm"]]}
-    numbers = short_names(table)
+    numbers = study.short_names
     if any(arm != tag for arm, tag in numbers.items()):
         columns = {"trial": [numbers.get(arm, MISSING) for arm in rows["arm"]]} | columns
-    baseline = effects["arm"].iloc[0]
-    if not rows["against"].isin(["", baseline]).all():
+    if not rows["against"].isin(["", study.baseline]).all():
         columns["against"] = [str(against) or MISSING for against in rows["against"]]
     return columns
 
 
-def _measured(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
+def _measured(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     """What was measured, column by column; the empty kinds are left out."""
-    replicated = table.design != "search"
+    metric, replicated = study.metric, study.table.design != "search"
     columns = {"n": [str(n) for n in rows["n"]]} if replicated else {}
-    columns["validation accuracy ± sd"] = _spread(rows["val_mean"], rows["val_sd"])
+    means = zip(rows["val_mean"], rows["val_sd"], strict=True)
+    columns[f"{metric.text} ± sd"] = [metric.spread(*pair) for pair in means]
     columns |= _pairs(rows) if replicated else {}
-    columns["effect (points)"] = [signed(x) for x in rows["delta"]]
+    columns[f"effect{metric.heading}"] = [metric.signed(x) for x in rows["delta"]]
     if replicated:
         ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
-        columns["95 % interval"] = [_interval(*pair) for pair in ends]
+        columns["95 % interval"] = [interval(metric, *pair) for pair in ends]
         columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
-        columns["verdict"] = _verdicts(table, rows)
+        columns["verdict"] = _verdicts(study, rows)
     return columns
 
 
@@ -109,137 +88,143 @@ def _pairs(rows: pd.DataFrame) -> dict[str, list[str]]:
     return {"pairs": [MISSING if pd.isna(x) else str(x) for x in rows["pairs"]]}
 
 
-def _tested(table: StudyTable, rows: pd.DataFrame) -> dict[str, list[str]]:
-    """The mean test accuracy with its interval; nothing where the test set was not scored."""
+def _tested(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """The mean on test data with its interval; nothing where that was not scored."""
     if rows["test_mean"].isna().all():
         return {}
-    of_arm = dict(tuple(replicates(table.trials).groupby("arm")["test_accuracy"]))
+    of_arm = dict(tuple(study.replicates.groupby("arm")["test_value"]))
     none = pd.Series(dtype=float)
     tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
-    return {"test accuracy (95 % interval)": [_mean(accuracies) for accuracies in tested]}
+    title = f"test {study.metric.noun} (95 % interval)"
+    return {title: [_mean(study.metric, values) for values in tested]}
 
 
-def _verdicts(table: StudyTable, rows: pd.DataFrame) -> list[str]:
-    also, small = confounded(table.arms), slight(rows, table.margin)
+def _verdicts(study: Analysis, rows: pd.DataFrame) -> list[str]:
+    also, small = study.confounded, slight(rows, study.table.margin)
     return [
         marked(row["verdict"], row["arm"] in also, is_slight, row["reason"])
         for row, is_slight in zip(records(rows), small, strict=True)
     ]
 
 
-def _mean(accuracies: pd.Series[float]) -> str:
+def _mean(metric: Metric, values: pd.Series[float]) -> str:
     """``89.91 % (89.70 to 90.12)``; without the interval where one training has none."""
-    low, high = mean_interval(accuracies)
-    ends = f" ({100 * low:.2f} to {100 * high:.2f})" if math.isfinite(low) else ""
-    return f"{percent(accuracies.mean())}{ends}".replace("-", "−")
+    low, high = mean_interval(values)
+    ends = f" ({metric.number(low)} to {metric.number(high)})" if math.isfinite(low) else ""
+    return f"{metric.value(values.mean())}{ends}"
 
 
 def _sizes(rows: pd.DataFrame) -> dict[str, list[str]]:
-    steps = [whole(x) for x in rows["sequence_length"]]
+    """What the networks' sizes are, as far as they are known of any."""
+    columns = {
+        "LSTM steps": [whole(x) for x in rows["sequence_length"].astype(float)],
+        "parameters": [whole(x) for x in rows["parameters"].astype(float)],
+        "MACs (millions)": [tenths(x / 1e6) for x in rows["macs"].astype(float)],
+    }
+    known = [rows[name].fillna(0).any() for name in ("sequence_length", "parameters", "macs")]
     return {
-        **({"LSTM steps": steps} if rows["sequence_length"].any() else {}),
-        "parameters": [whole(x) for x in rows["parameters"]],
-        "MACs (millions)": [f"{x / 1e6:,.1f}" for x in rows["macs"]],
+        title: columns[title] for title, is_known in zip(columns, known, strict=True) if is_known
     }
 
 
-def _spread(means: pd.Series[float], spreads: pd.Series[float]) -> list[str]:
-    """``90.12 ± 0.31 %``; without the spread where one training has none."""
-    return [
-        percent(mean) if math.isnan(sd) else f"{100 * mean:.2f} ± {100 * sd:.2f} %"
-        for mean, sd in zip(means, spreads, strict=True)
-    ]
+def interval(metric: Metric, low: float, high: float) -> str:
+    """The ends of an interval; a dash where there is none."""
+    return metric.interval(low, high) if math.isfinite(low) else MISSING
 
 
-def _interval(low: float, high: float) -> str:
-    return interval(low, high) if math.isfinite(low) else MISSING
-
-
-def brief_table(table: StudyTable, effects: pd.DataFrame) -> TextTable:
+def brief_table(study: Analysis) -> TextTable:
     """What fits a console: each arm's mean, effect, interval and verdict.
 
     Of a search, where none but the best are shown, what an arm costs instead of the last two.
     """
+    table, metric = study.table, study.metric
     if table.design == "search":
-        return _brief_search(table, effects)
-    rows = leading(table, effects)
+        return _brief_search(study)
+    rows = study.leading()
     ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
     columns = {
-        "arm": list(comparison_labels(effects, rows).values()),
+        "arm": list(comparison_labels(study.effects, rows).values()),
         "n": [str(n) for n in rows["n"]],
-        "validation": [percent(x) for x in rows["val_mean"]],
+        brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
         **_pairs(rows),
-        "effect": [signed(x) for x in rows["delta"]],
-        "95 % interval": [_interval(*pair) for pair in ends],
-        "verdict": _verdicts(table, rows),
+        "effect": [metric.signed(x) for x in rows["delta"]],
+        "95 % interval": [interval(metric, *pair) for pair in ends],
+        "verdict": _verdicts(study, rows),
     }
     arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
-    numbers = set(short_names(table).values())
+    numbers = set(study.short_names.values())
     drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
-    cut = shown_of(table, effects, rows)
+    cut = study.shown_of(rows)
     notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
     return TextTable(list(columns), _by_row(columns), note="\n".join(filter(None, notes)))
 
 
-def _brief_search(table: StudyTable, effects: pd.DataFrame) -> TextTable:
-    rows = leading(table, effects, CONSOLE_ROOM)
-    names = _names(table, effects, rows)
-    sizes = rows[["arm"]].merge(table.arms, on="arm")
+def brief_title(metric: Metric) -> str:
+    """What a narrow column of the metric's means is called."""
+    return metric.text.removesuffix(metric.noun).strip() or metric.text
+
+
+def _brief_search(study: Analysis) -> TextTable:
+    rows, count, metric = study.leading(CONSOLE_ROOM), len(study.effects), study.metric
+    names = _names(study, rows)
+    sizes = _sizes(rows[["arm"]].merge(study.table.arms, on="arm"))
     columns = names | {
-        "validation": [percent(x) for x in rows["val_mean"]],
-        "effect": [signed(x) for x in rows["delta"]],
-        "MMACs": _sizes(sizes)["MACs (millions)"],
+        brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
+        "effect": [metric.signed(x) for x in rows["delta"]],
+        **({"MMACs": sizes["MACs (millions)"]} if "MACs (millions)" in sizes else {}),
     }
-    note = f"{len(rows)} of {len(effects)} arms, the best that have finished; all in effects.csv."
+    note = f"{len(rows)} of {count} arms, the best that have finished; all in effects.csv."
     return TextTable(
-        list(columns), _by_row(columns), len(names), note=note * (len(rows) < len(effects))
+        list(columns), _by_row(columns), len(names), note=note if len(rows) < count else ""
     )
 
 
-def details_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+def details_table(study: Analysis) -> TextTable | None:
     """What stands behind each verdict that is shown; None where nothing was tested."""
-    rows = leading(table, effects)
+    table, metric, rows = study.table, study.metric, study.leading()
     rows = rows[rows["verdict"] != ""]
     if rows.empty:
         return None
-    pairs = dict(tuple(pair_differences(table.trials, table.arms).groupby("arm")["difference"]))
+    pairs = dict(tuple(study.pairs.groupby("arm")["difference"]))
     late = {}
     if table.epochs["epoch"].max() > LAST:  # else they would be all
-        late = paired_tests(last_epochs(table.trials, table.epochs), table.arms, table.trials)
-    test = paired_tests(on_test(table.trials), table.arms, table.trials)
+        late = study.tests_of(last_epochs(table.trials, table.epochs))
+    test = study.tests_of(on_test(table.trials))
+    is_scored = bool(table.trials["test_value"].notna().any())
     inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
     cells = []
     for row in records(rows):
         arm = row["arm"]
         d = pairs[arm]
-        size, ends = row["effect_size"], _interval(test[arm].low, test[arm].high)
+        size, ends = row["effect_size"], interval(metric, test[arm].low, test[arm].high)
+        scored = f"{metric.signed(test[arm].mean)} ({ends})"
         cells.append(
             {
                 "arm": arm,
                 "against": str(row["against"]),
                 "pairs": str(len(d)),
-                "lowest to highest": f"{signed(d.min())} to {signed(d.max())}",
-                "sd of pairs": signed(d.std(ddof=1)).lstrip("+"),
+                "lowest to highest": metric.interval(d.min(), d.max()),
+                "sd of pairs": metric.signed(d.std(ddof=1)).lstrip("+"),
                 "effect size g": f"{size:+.2f}".replace("-", "−")
                 if math.isfinite(size)
                 else MISSING,
-                "90 % interval": _interval(*inner[arm]),
+                "90 % interval": interval(metric, *inner[arm]),
                 "p": chance(row["p_value"]),
                 "p of sign flips": MISSING if row["reason"] else chance(sign_flip(d)),
-                "minimum detectable": _detectable(row["minimum_detectable"]),
+                "minimum detectable": _detectable(metric, row["minimum_detectable"]),
                 "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
-                **({f"effect, last {LAST} epochs": signed(late[arm].mean)} if late else {}),
-                "effect on these test images (95 % interval)": f"{signed(test[arm].mean)} ({ends})",
+                **({f"effect, last {LAST} epochs": metric.signed(late[arm].mean)} if late else {}),
+                **({"effect on these test images (95 % interval)": scored} if is_scored else {}),
             }
         )
-    tested = int((effects["verdict"] != "").sum())
+    tested = int((study.effects["verdict"] != "").sum())
     note = f"{len(cells)} of {tested:,} comparisons, as above." if len(cells) < tested else ""
     return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2, note=note)
 
 
-def _detectable(least: float) -> str:
-    """In points; no difference of accuracies is more than 100."""
-    return "more than 100" if least > 1 else signed(least).lstrip("+")
+def _detectable(metric: Metric, least: float) -> str:
+    """Without its unit; no difference of fractions is more than 100 points."""
+    return "more than 100" if least > metric.largest else metric.signed(least).lstrip("+")
 
 
 def _seeds(high: float) -> str:
@@ -247,28 +232,28 @@ def _seeds(high: float) -> str:
     return f"more than {MOST_SEEDS:,}" if math.isinf(high) else whole(high)
 
 
-def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None:
+def reported_table(study: Analysis) -> TextTable | None:
     """Reported figures beside ours; None where there are none."""
+    effects, metric, done = study.effects, study.metric, study.replicates
     rows = effects[effects["reported_test_accuracy"].notna()]
     if rows.empty:
         return None
-    done = replicates(table.trials)
     cells = []
     for row in records(rows):
-        ours = done.loc[done["arm"] == row["arm"], "test_accuracy"].dropna()
+        ours = done.loc[done["arm"] == row["arm"], "test_value"].dropna()
         low, high = prediction_interval(ours)
         reported = row["reported_test_accuracy"]
         if math.isfinite(low):
             where = "inside" if low <= reported <= high else "outside"
-            span = f"{100 * low:.2f} to {100 * high:.2f} %"
+            span = f"{metric.number(low)} to {metric.value(high)}"
         else:
             where, span = MISSING, MISSING
         loss = f"{_loss(row['reported_test_loss'])} / {_loss(row['test_loss_mean'])}"
         cells.append(
             [
                 str(row["arm"]),
-                percent(reported),
-                *_spread(pd.Series([row["test_mean"]]), pd.Series([row["test_sd"]])),
+                metric.value(reported),
+                metric.spread(row["test_mean"], row["test_sd"]),
                 str(row["n"]),
                 span,
                 where,
@@ -282,7 +267,7 @@ def reported_table(table: StudyTable, effects: pd.DataFrame) -> TextTable | None
     return TextTable(titles, cells)
 
 
-def about_reported(table: StudyTable, effects: pd.DataFrame) -> str:
+def about_reported(effects: pd.DataFrame) -> str:
     """How to read the table of reported figures."""
     line = "Inside: a reported figure is what one new run of ours could well have given."
     rows = effects[effects["reported_test_accuracy"].notna() & (effects["n"] > 1)]
@@ -298,9 +283,10 @@ def _loss(x: float) -> str:
     return MISSING if math.isnan(x) else f"{x:.4f}"
 
 
-def what_arms_are(table: StudyTable, effects: pd.DataFrame) -> list[str]:
+def what_arms_are(study: Analysis) -> list[str]:
     """What the names of the shown arms do not say: their settings, and the author's notes."""
-    shown = table.arms[table.arms["arm"].isin(leading(table, effects)["arm"])].iloc[1:]
+    arms = study.table.arms
+    shown = arms[arms["arm"].isin(study.leading()["arm"])].iloc[1:]
     lines = []
     for row in records(shown):
         named = "" if row["changes"] == row["arm"] else f": {row['changes']}"

@@ -1,0 +1,130 @@
+"""What a study decides by: the metric, and how its values and their differences are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["maximize", "minimize"]
+MISSING = "–"
+FRACTION = "fraction"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What decides.
+
+    Attributes:
+        name: of the figure among an epoch's.
+        text: in words, as in ``validation accuracy``; the name unless given.
+        noun: one of its values, as in ``accuracy``; the text unless given.
+        plural: several of them.
+        unit: of its values; ``fraction`` for what is shown in percent, and its differences in
+            points; empty for plain numbers.
+        direction: whether more or less of it is better.
+        chance: the value of guessing; None where there is none.
+        test: the name of the score that is the same on test data; empty where there is none.
+    """
+
+    name: str
+    text: str = ""
+    noun: str = ""
+    plural: str = ""
+    unit: str = ""
+    direction: Direction = "maximize"
+    chance: float | None = None
+    test: str = ""
+
+    def __post_init__(self) -> None:
+        text = self.text or self.name
+        noun = self.noun or text
+        words = {"text": text, "noun": noun, "plural": self.plural or f"{noun} values"}
+        for name, value in words.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether it is shown in percent."""
+        return self.unit == FRACTION
+
+    @property
+    def scale(self) -> float:
+        """What its values are multiplied by where they are shown."""
+        return 100.0 if self.is_fraction else 1.0
+
+    @property
+    def sign(self) -> int:
+        """1 where more of it is better, else -1."""
+        return sign_of(self.direction)
+
+    @property
+    def largest(self) -> float:
+        """The largest difference that there can be."""
+        return 1.0 if self.is_fraction else math.inf
+
+    @property
+    def improving(self) -> str:
+        """What it does as long as a training gets better."""
+        return "rising" if self.sign > 0 else "falling"
+
+    @property
+    def heading(self) -> str:
+        """The unit of differences in brackets, for a title: `` (points)``; empty where none."""
+        unit = "points" if self.is_fraction else self.unit
+        return f" ({unit})" if unit else ""
+
+    def number(self, value: float) -> str:
+        """A value without its unit: ``0.9123`` as ``91.23``; a dash where there is no number."""
+        if not math.isfinite(value):
+            return MISSING
+        return _minus(f"{100 * value:.2f}" if self.is_fraction else f"{value:.4g}")
+
+    def value(self, value: float) -> str:
+        """``0.9123`` as ``91.23 %``; a dash where there is no number."""
+        return f"{self.number(value)}{self._after}" if math.isfinite(value) else MISSING
+
+    def spread(self, mean: float, sd: float) -> str:
+        """``90.12 ± 0.31 %``; without the spread where one training has none."""
+        if math.isnan(sd):
+            return self.value(mean)
+        return f"{self.number(mean)} ± {self.number(sd)}{self._after}"
+
+    def signed(self, difference: float) -> str:
+        """A difference, always signed, without its unit: ``0.0084`` as ``+0.84``."""
+        if not math.isfinite(difference):
+            return MISSING
+        if not self.is_fraction:
+            return _minus(f"{difference:+.3g}") if difference else "0"
+        text = _minus(f"{100 * difference:+.2f}")
+        return "0.00" if text in ("+0.00", "−0.00") else text
+
+    def difference(self, difference: float) -> str:
+        """A difference with its unit: ``0.0084`` as ``+0.84 points``."""
+        return f"{self.signed(difference)}{self._apart}"
+
+    def size(self, difference: float) -> str:
+        """How large a difference is: ``-0.0084`` as ``0.84 points``."""
+        return self.difference(abs(difference)).lstrip("+")
+
+    def interval(self, low: float, high: float) -> str:
+        """The ends of an interval of differences, without unit: ``+0.72 to +1.34``."""
+        return f"{self.signed(low)} to {self.signed(high)}"
+
+    @property
+    def _after(self) -> str:
+        unit = "%" if self.is_fraction else self.unit
+        return f" {unit}" if unit else ""
+
+    @property
+    def _apart(self) -> str:
+        return " points" if self.is_fraction else self._after
+
+
+def sign_of(direction: Direction) -> int:
+    """1 where more is better, else -1."""
+    return 1 if direction == "maximize" else -1
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

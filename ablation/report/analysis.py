@@ -1,0 +1,221 @@
+"""What is computed of a study, each thing once: its effects, contrasts, order, names and path.
+
+The words, tables and figures of a report and of optuna-dashboard are made from this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+
+from ablation.metric import Direction, Metric
+from ablation.report.data.study_table import StudyTable
+from ablation.report.effects import arm_names, gains, health, selection
+from ablation.report.effects.arms import confounded
+from ablation.report.effects.confirmation import (
+    found_against_confirmed,
+    preliminary_path,
+    tested_path,
+    whole_path,
+)
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import effects, paired_tests
+from ablation.report.effects.progress import progress_text
+from ablation.report.effects.replicates import pair_differences, replicates
+from ablation.report.search.trials import finished
+from ablation.statistics.inference import PairedTest
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """One stage of a study, and what follows from its trials.
+
+    Attributes:
+        table: the stage; of a search with what confirms it, of a confirmation with its path.
+    """
+
+    table: StudyTable
+
+    @property
+    def metric(self) -> Metric:
+        """What decides."""
+        return self.table.metric
+
+    @property
+    def direction(self) -> Direction:
+        """Whether more of it is better."""
+        return self.table.metric.direction
+
+    @property
+    def baseline(self) -> str:
+        """The arm that the others are compared with, unless they say another."""
+        return str(self.table.arms["arm"].iloc[0])
+
+    @cached_property
+    def confirmation(self) -> Analysis | None:
+        """Of a search, what confirms what it found."""
+        table = self.table.confirmation
+        return None if table is None else Analysis(table)
+
+    @cached_property
+    def path(self) -> Analysis | None:
+        """Of a confirmation, the way from the baseline to the chosen arm."""
+        return None if self.table.path is None else Analysis(self.table.path)
+
+    @cached_property
+    def main(self) -> Analysis:
+        """The stage that the verdicts rest on: of a search that is confirmed, its confirmation."""
+        return self.confirmation or self
+
+    @cached_property
+    def stages(self) -> list[Analysis]:
+        """This stage and those after it."""
+        later = [stage for part in (self.confirmation, self.path) if part for stage in part.stages]
+        return [self, *later]
+
+    @cached_property
+    def replicates(self) -> pd.DataFrame:
+        """The trials that count (`ablation.report.effects.replicates.replicates`)."""
+        return replicates(self.table.trials)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """Every pair's difference (`ablation.report.effects.replicates.pair_differences`)."""
+        return pair_differences(self.table.trials, self.table.arms)
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """One row an arm (`ablation.report.effects.effects.effects`)."""
+        table = self.table
+        return effects(table.trials, table.arms, table.margin, self.direction)
+
+    @cached_property
+    def tests(self) -> dict[str, PairedTest]:
+        """By arm, what its pairs say (`ablation.report.effects.effects.paired_tests`)."""
+        return paired_tests(self.table.trials, self.table.arms, direction=self.direction)
+
+    def tests_of(self, trials: pd.DataFrame) -> dict[str, PairedTest]:
+        """The same of other figures: what is unsound of the trials' own is of them, too."""
+        table = self.table
+        return paired_tests(trials, table.arms, table.trials, direction=self.direction)
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """Combinations of arms (`ablation.report.effects.contrasts.contrasts`)."""
+        table = self.table
+        return contrasts(
+            table.trials, table.arms, table.design, list(table.factors), self.direction
+        )
+
+    @cached_property
+    def gains(self) -> pd.Series[float]:
+        """By arm, by how much it is better than the baseline: the order of arms."""
+        return gains.gains(self.table.trials, self.table.arms, self.direction)
+
+    @cached_property
+    def by_gain(self) -> list[str]:
+        """The arms that have a gain, the largest first."""
+        return list(gains.by_gain(self.table.arms, self.gains)["arm"])
+
+    @cached_property
+    def may_be_better(self) -> pd.DataFrame:
+        """The arms that may be better than the baseline by the margin."""
+        table = self.table
+        return gains.may_be_better(table.trials, table.arms, table.margin, self.direction)
+
+    @cached_property
+    def gaps_on_test(self) -> pd.DataFrame:
+        """Where an effect is not the same on test data."""
+        return gains.gaps_on_test(self.table.trials, self.table.arms, self.direction)
+
+    @cached_property
+    def untrained(self) -> dict[str, str]:
+        """The arms that have learned nothing."""
+        return health.untrained_arms(self.table.trials, self.direction)
+
+    @cached_property
+    def unlearned(self) -> str:
+        """Which arms have learned nothing, where none can be compared with the baseline."""
+        return health.unlearned(self.table.trials, self.table.arms, self.direction)
+
+    @cached_property
+    def collapsed(self) -> pd.DataFrame:
+        """The trainings that fell back to guessing."""
+        return health.collapsed(self.table.trials, self.direction)
+
+    @cached_property
+    def confounded(self) -> set[str]:
+        """The arms that change the network's size or its steps as well."""
+        return confounded(self.table.arms)
+
+    @cached_property
+    def progress(self) -> str:
+        """How far the stage is if its trainings have not all ended; else empty."""
+        return progress_text(self.table)
+
+    @cached_property
+    def found_against_confirmed(self) -> pd.DataFrame:
+        """Of a search with a confirmation, each confirmed arm as it was found and as confirmed."""
+        return found_against_confirmed(self.table.trials, self.main.effects, self.direction)
+
+    @cached_property
+    def path_rows(self) -> pd.DataFrame:
+        """Of a path, the effects of its steps; with verdicts once all of it has ended."""
+        return preliminary_path(self.table) if self.progress else self.tested_path_rows
+
+    @cached_property
+    def tested_path_rows(self) -> pd.DataFrame:
+        """The same with verdicts, whatever has ended."""
+        return tested_path(self.table)
+
+    @cached_property
+    def whole_path(self) -> PairedTest:
+        """Of a path, all of its changes together."""
+        return whole_path(self.table.trials, self.table.arms, self.direction)
+
+    @cached_property
+    def short_names(self) -> dict[str, str]:
+        """By arm of a search, the number of its first trial."""
+        return arm_names.short_names(self.table)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """By arm of a search or its confirmation, what a figure calls it."""
+        return arm_names.labels(self.table)
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """Of a search, the trials that count, with their factors' values."""
+        return finished(self.table.trials, self.table.arms, self.table.factors)
+
+    @cached_property
+    def told(self) -> Analysis:
+        """The same as people are told of it: what the search drew by its number there."""
+        if self.table.design != "confirmation":
+            return self
+        table, rows = arm_names.with_short_names(self.table, self.effects)
+        told = Analysis(table)
+        # Not to be computed again: the names do not matter to these.
+        told.__dict__.update(effects=rows, contrasts=self.contrasts, path=self.path)
+        return told
+
+    def leading(self, room: int | None = None, *, settled: bool = True) -> pd.DataFrame:
+        """The effects of the arms that there is room for."""
+        return selection.leading(self.table, self.effects, self.gains, room, settled)
+
+    def shown_of(self, rows: pd.DataFrame, *, settled: bool = True) -> str:
+        """How many arms are shown, and of what kind the others are; empty where all are."""
+        return selection.shown_of(self.table, self.effects, rows, settled)
+
+    @cached_property
+    def best_challenger(self) -> str | None:
+        """The best other arm of those scored on test data."""
+        return selection.best_challenger(self.table, self.effects, self.gains)
+
+    def is_at_chance(self, done: pd.DataFrame) -> npt.NDArray[Any]:
+        """By finished training, whether its value is within chance of guessing."""
+        return health.is_at_chance(done, self.direction).to_numpy(bool)
