@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.metric import Metric
 from ablation.report.data.study_table import StudyTable
 
 BASELINE = {
@@ -42,9 +43,14 @@ LIMITS = {
 }  # fmt: skip
 REPORTED = {"baseline": 0.8967, "pooling_count=2": 0.8873, "filter_sizes=2,2,2": 0.8610}
 NASTY = '<script>alert(1)</script> <img src=x onerror="alert(2)"> | `x` *b*\n# title'
+METRIC = Metric(
+    "val_accuracy", text="validation accuracy", noun="accuracy", plural="accuracies",
+    unit="fraction", chance=0.1, test="test_accuracy",
+)  # fmt: skip
+FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
-    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
+    "train_loss", "train_accuracy", "val_loss", "value", "seconds",
 ]  # fmt: skip
 CLASSES = [
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -90,6 +96,10 @@ def study(
         "name": f"made-{design}",
         "question": "Which single change to the write-up's CRNN moves its accuracy?",
         "design": design,
+        "metric": METRIC,
+        "figures": FIGURES,
+        "texts": {"loss": "cross-entropy loss"},
+        "scores": ("test_loss",),
         "margin": 0.005,
         "notes": [],
         "seeds": list(range(seeds)),
@@ -272,7 +282,7 @@ def _trials(
                 history += [
                     key | {"arm": name, "seed": seed, "epoch": epoch + 1}
                     | {"train_loss": 3.3 * (1 - x), "train_accuracy": x - 0.01 + 0.001 * epoch}
-                    | {"val_loss": 3 * (1 - x), "val_accuracy": x, "seconds": seconds / epochs}
+                    | {"val_loss": 3 * (1 - x), "value": x, "seconds": seconds / epochs}
                     for epoch, x in enumerate(curve.tolist())
                 ]  # fmt: skip
     return pd.DataFrame(rows).assign(chance=0.1), pd.DataFrame(history, columns=EPOCH_COLUMNS)
@@ -302,13 +312,13 @@ def _trial(
         "replicate": seed,
         "seed": seed,
         **{name: arm[name] or "3" for name in SEARCHED if name in arm},
-        "val_accuracy": last,
+        "value": last,
         "val_loss": 3 * (1 - last),
-        "test_accuracy": tested,
+        "test_value": tested,
         "test_loss": 3.1 * (1 - tested),
         "train_accuracy": last + 0.01,
         "train_loss": 3 * (1 - last),
-        "best_val_accuracy": np.nan if dead else float(curve.max()),
+        "best_value": np.nan if dead else float(curve.max()),
         "best_epoch": np.nan if dead else float(curve.argmax() + 1),
         "epochs": epochs,
         "train_size": 12_000,

@@ -62,7 +62,7 @@ def test_curves_are_means_over_the_seeds_in_the_order_given() -> None:
     assert [line["name"] for line in found] == ["#7", "baseline"]
     rows = table.epochs[(table.epochs["arm"] == "baseline") & (table.epochs["epoch"] == 5)]
     assert found[1]["x"] == [1, 2, 3, 4, 5]
-    np.testing.assert_allclose(found[1]["y"][-1], rows["val_accuracy"].mean(), atol=1e-5)
+    np.testing.assert_allclose(found[1]["y"][-1], rows["value"].mean(), atol=1e-5)
 
 
 def test_no_markup_of_a_user_counts() -> None:

@@ -57,7 +57,7 @@ def many(count: int = 60, seeds: int = 4) -> StudyTable:
         shift = -0.03 - 0.001 * place if place in WORSE else 0.00001 * place
         values = [0.9 + 0.001 * k + w + shift for k, w in enumerate(wiggle)]
         rows = one.assign(arm=name, number=range(place * seeds, (place + 1) * seeds),
-                          val_accuracy=values)  # fmt: skip
+                          value=values)  # fmt: skip
         trials.append(rows)
         history.append(
             pd.DataFrame(
@@ -70,7 +70,7 @@ def many(count: int = 60, seeds: int = 4) -> StudyTable:
                     "train_loss": 0.4,
                     "train_accuracy": 0.8,
                     "val_loss": 0.4,
-                    "val_accuracy": values,
+                    "value": values,
                     "seconds": 1.0,
                 }
             )
@@ -230,7 +230,7 @@ def test_above_eight_settings_a_factor_shows_means_over_the_others() -> None:
         assert own["seed"].tolist() == seeds
         at = done[(done["hidden_size"] == level) & done["seed"].isin(seeds)]
         (mean,) = means.loc[means["level"] == level, "val_mean"]
-        assert mean == pytest.approx(at["val_accuracy"].mean())
+        assert mean == pytest.approx(at["value"].mean())
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_levels_below_an_axis_do_not_cover_each_other(name: str, levels: list[st
 def test_one_collapsed_arm_does_not_press_the_others_together() -> None:
     table = many(12)
     lost = table.trials["arm"] == "x=5"
-    trials = table.trials.assign(val_accuracy=table.trials["val_accuracy"].mask(lost, 0.1))
+    trials = table.trials.assign(value=table.trials["value"].mask(lost, 0.1))
     plot = figures_of(replace(table, trials=trials))["effects"]
     (axes,) = plot.figure.axes
     low, high = axes.get_xlim()
@@ -281,7 +281,7 @@ def test_marks_shrink_with_their_number_and_have_a_cap() -> None:
         {
             "x": draw.uniform(1, 9, 800),
             "y": draw.uniform(1, 9, 800),
-            "mean_val_accuracy": draw.uniform(0.8, 0.9, 800),
+            "mean_value": draw.uniform(0.8, 0.9, 800),
             "trials": [5000, *[1] * 799],
         }
     )

@@ -225,7 +225,7 @@ def test_a_study_without_a_result_has_a_report(tmp_path: Path) -> None:
 def test_a_retried_failure_is_told_as_made_good(tmp_path: Path) -> None:
     table = small()
     again = table.trials[table.trials["state"] == "FAIL"].assign(
-        number=99, state="COMPLETE", failure="", val_accuracy=0.9
+        number=99, state="COMPLETE", failure="", value=0.9
     )
     more = replace(table, trials=pd.concat([table.trials, again], ignore_index=True))
     text = (write_report(more, tmp_path).folder / "report.md").read_text()

@@ -166,11 +166,11 @@ def test_a_diverged_draw_is_in_no_figure_of_a_report(storage: RDBStorage) -> Non
     table = load_study(storage, STUDY)
     bad = table.trials["diverged"].notna()
     assert bad.sum() == source.progress.diverged
-    assert table.trials.loc[bad, "val_accuracy"].isna().all()
+    assert table.trials.loc[bad, "value"].isna().all()
     rows = counted(table.trials, table.arms, table.factors)
-    assert (rows["val_accuracy"] > CHANCE).all()
+    assert (rows["value"] > CHANCE).all()
     assert (rows["learning_rate"] == 0.001).all()
-    assert (best_so_far(table.trials)["val_accuracy"] > CHANCE).all()
+    assert (best_so_far(table.trials)["value"] > CHANCE).all()
     absent = unfinished_levels(table.trials, table.arms, table.factors)
     own = int((bad & table.trials["duplicate_of"].isna()).sum())
     assert absent["learning_rate=0.1"] == 0
@@ -211,7 +211,7 @@ def test_failed_and_diverged_draws_count_in_the_expected_best() -> None:
             "arm": ["baseline", *(f"dropout={x}" for x in range(5))],
             "is_baseline": [True, *[False] * 5],
             "state": ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "PRUNED", "COMPLETE"],
-            "val_accuracy": [0.8, 0.6, None, None, None, 0.9],
+            "value": [0.8, 0.6, None, None, None, 0.9],
             "diverged": pd.array([None, None, None, 2, None, None], dtype="Int64"),
             "chance": CHANCE,
         }

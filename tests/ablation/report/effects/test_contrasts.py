@@ -36,12 +36,12 @@ def grid(seeds: int = 4, interaction: float = 0.0) -> tuple[pd.DataFrame, pd.Dat
     arms["against"] = ["", *["baseline"] * 5]
     arms = arms.assign(changed=pd.Series([{"a": a, "b": b} for a, b in names]))
     arms["kind"] = ["baseline", *["level"] * 5]
-    trials = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    trials = pd.DataFrame(rows, columns=["arm", "seed", "value"])
     return trials.assign(state="COMPLETE", number=range(len(rows))), arms
 
 
 def cell_means(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[tuple[str, str], float]:
-    means = trials.groupby("arm")["val_accuracy"].mean()
+    means = trials.groupby("arm")["value"].mean()
     return {(a, b): means[arm] for arm, a, b in zip(arms["arm"], arms["a"], arms["b"], strict=True)}
 
 
@@ -64,7 +64,7 @@ def test_main_effects_and_interactions_are_differences_of_cell_means() -> None:
 
 
 def by_seed_of(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    return trials.pivot(index="seed", columns="arm", values="value")
 
 
 def test_a_contrast_is_tested_by_seed_over_its_own_cells() -> None:
@@ -90,7 +90,7 @@ def test_complete_blocks_have_the_estimates_of_sum_coded_least_squares() -> None
     trials, arms = grid(seeds=5, interaction=0.01)
     rows = contrasts(trials, arms, "factorial", ["a", "b"]).set_index("term")
     data = trials.merge(arms[["arm", "a", "b"]], on="arm")
-    fit = smf.ols("val_accuracy ~ C(seed, Sum) + C(a, Sum) * C(b, Sum)", data).fit()
+    fit = smf.ols("value ~ C(seed, Sum) + C(a, Sum) * C(b, Sum)", data).fit()
     at = arms[["a", "b"]].assign(seed=0)
     mean = {a + b: x for a, b, x in zip(at["a"], at["b"], fit.predict(at), strict=True)}
     main = np.mean([mean["2" + b] - mean["1" + b] for b in "xyz"])
@@ -108,11 +108,11 @@ def test_three_factors_have_the_estimates_of_the_model_of_two_way_interactions()
     arms = arms.assign(arm=names, changed=changed, against=["", *["baseline"] * 11])
     arms["kind"] = ["baseline", *["level"] * 11]
     trials = pd.DataFrame([(n, s) for n in names for s in range(4)], columns=["arm", "seed"])
-    trials = trials.assign(val_accuracy=draw.normal(0.9, 0.01, 48), state="COMPLETE")
+    trials = trials.assign(value=draw.normal(0.9, 0.01, 48), state="COMPLETE")
     rows = contrasts(trials, arms, "factorial", ["a", "b", "c"]).set_index("term")
     data = trials.merge(arms[["arm", "a", "b", "c"]], on="arm")
     model = "(C(a, Sum) + C(b, Sum) + C(c, Sum)) ** 2"  # what goes beyond is residual
-    fit = smf.ols(f"val_accuracy ~ C(seed, Sum) + {model}", data).fit()
+    fit = smf.ols(f"value ~ C(seed, Sum) + {model}", data).fit()
     at = arms[["a", "b", "c"]].assign(seed=0)
     at["mean"] = fit.predict(at)
     of_b = at.groupby("b")["mean"].mean()
@@ -127,7 +127,7 @@ def test_an_interaction_of_two_levels_is_that_of_an_anova_with_repeated_measures
     two = arms[arms["b"] != "z"]
     rows = contrasts(trials, two, "factorial", ["a", "b"]).set_index("term")
     data = trials.merge(two[["arm", "a", "b"]], on="arm")
-    found = pingouin.rm_anova(data, dv="val_accuracy", within=["a", "b"], subject="seed")
+    found = pingouin.rm_anova(data, dv="value", within=["a", "b"], subject="seed")
     p = dict(zip(found["Source"], found.filter(regex="^p.unc").iloc[:, 0], strict=True))
     assert rows.loc["a 2 instead of 1", "p_value"] == pytest.approx(p["a"])
     assert rows.loc["b y instead of x", "p_value"] == pytest.approx(p["b"])
@@ -138,9 +138,9 @@ def test_a_noisy_cell_widens_no_contrast_but_its_own() -> None:
     trials, arms = grid(seeds=6)
     noise = np.random.default_rng(5).normal(0, 0.05, 6)
     noisy = trials["arm"].isin(["b=z", "a=2+b=z"])
-    shaken = trials["val_accuracy"] + noise[trials["seed"]] * noisy
+    shaken = trials["value"] + noise[trials["seed"]] * noisy
     before = contrasts(trials, arms, "factorial", ["a", "b"]).set_index("term")
-    after = contrasts(trials.assign(val_accuracy=shaken), arms, "factorial", ["a", "b"])
+    after = contrasts(trials.assign(value=shaken), arms, "factorial", ["a", "b"])
     after = after.set_index("term")
     own = ["b y instead of x", "a 2 with b y"]
     numbers = ["delta", "ci_low", "ci_high", "p_value"]
@@ -186,8 +186,8 @@ def test_a_training_that_diverged_leaves_its_seed_out_of_its_contrasts() -> None
 
 def test_seeds_that_do_not_differ_are_no_test() -> None:
     trials, arms = grid()
-    means = trials.groupby("arm")["val_accuracy"].transform("mean")
-    flat = trials.assign(val_accuracy=means + 0.001 * trials["seed"])
+    means = trials.groupby("arm")["value"].transform("mean")
+    flat = trials.assign(value=means + 0.001 * trials["seed"])
     rows = contrasts(flat, arms, "factorial", ["a", "b"])
     assert rows["n"].tolist() == [4] * 5
     assert rows["p_value"].isna().all()
@@ -207,14 +207,14 @@ def conditional(seeds: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
         for place, arm in enumerate(names)
         for seed in range(seeds)
     ]
-    trials = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    trials = pd.DataFrame(rows, columns=["arm", "seed", "value"])
     return trials.assign(state="COMPLETE", number=range(len(rows))), arms
 
 
 def test_an_arm_in_which_a_factor_has_no_effect_is_left_out_of_that_factors_means_alone() -> None:
     trials, arms = conditional()
     rows = contrasts(trials, arms, "factorial", ["a", "b", "c"]).set_index("term")
-    y = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    y = trials.pivot(index="seed", columns="arm", values="value")
     cells = zip(arms["a"], arms["b"], arms["c"], arms["arm"], strict=True)
     names = {(a, b, c): arm for a, b, c, arm in cells}
     m = {cell: float(y[arm].mean()) for cell, arm in names.items()}
@@ -276,7 +276,7 @@ def test_additivity_is_together_less_the_sum_of_the_single_effects() -> None:
     rows = contrasts(table.trials, table.arms, table.design, list(table.factors))
     assert rows["kind"].tolist() == ["additivity"]
     assert rows["term"].tolist() == ["concluded less hidden_size=256 and dropout=0.1"]
-    by_seed = table.trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    by_seed = table.trials.pivot(index="seed", columns="arm", values="value")
     alone = by_seed["hidden_size=256"] + by_seed["dropout=0.1"] - by_seed["baseline"]
     test = paired_test(by_seed["concluded"] - alone)
     assert rows["delta"].iloc[0] == pytest.approx(test.mean)

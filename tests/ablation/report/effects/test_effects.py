@@ -56,12 +56,12 @@ def arms_frame(*names: str, against: dict[str, str] | None = None) -> pd.DataFra
 
 
 def trials_frame(*rows: tuple[str, int, float], state: str = "COMPLETE") -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "value"])
     return frame.assign(
         number=range(len(frame)),
         state=state,
-        test_accuracy=frame["val_accuracy"] - 0.01,
-        test_loss=1 - frame["val_accuracy"],
+        test_value=frame["value"] - 0.01,
+        test_loss=1 - frame["value"],
     )
 
 
@@ -186,11 +186,11 @@ def test_the_last_epochs_and_the_test_set_stand_in_for_the_last_epoch() -> None:
     epochs = pd.DataFrame(
         [("ablation", n, e, 0.1 * n + 0.01 * e) for n in (0, 1) for e in (7, 3, 1, 2, 6, 4, 5)]
         + [("search", 0, e, 0.9) for e in range(8, 13)],  # another stage's trial of that number
-        columns=["stage", "number", "epoch", "val_accuracy"],
+        columns=["stage", "number", "epoch", "value"],
     )
     trials = trials.assign(stage="ablation")
-    assert last_epochs(trials, epochs)["val_accuracy"].tolist() == pytest.approx([0.05, 0.15])
-    assert on_test(trials)["val_accuracy"].tolist() == pytest.approx([0.89, 0.79])
+    assert last_epochs(trials, epochs)["value"].tolist() == pytest.approx([0.05, 0.15])
+    assert on_test(trials)["value"].tolist() == pytest.approx([0.89, 0.79])
 
 
 def test_a_failed_arm_counts_in_the_family() -> None:
@@ -232,8 +232,8 @@ def test_the_console_shows_the_best_of_a_search() -> None:
 def test_no_difference_beyond_100_points_is_promised() -> None:
     table = study(arms=3, seeds=2)
     fine = (table.trials["seed"] == 0) | (table.trials["arm"] == "baseline")
-    spread = table.trials["val_accuracy"].where(fine, 0.1)
-    wild = replace(table, trials=table.trials.assign(val_accuracy=spread))
+    spread = table.trials["value"].where(fine, 0.1)
+    wild = replace(table, trials=table.trials.assign(value=spread))
     details = details_table(wild, effects(wild.trials, wild.arms, MARGIN))
     assert details
     place = details.titles.index("minimum detectable")
@@ -281,7 +281,7 @@ def with_accuracies(values: dict[str, list[float]]) -> StudyTable:
     trials = table.trials.assign(arm=table.trials["arm"].map(names))
     accuracy = [values[a][s] for a, s in zip(trials["arm"], trials["seed"], strict=True)]
     arms = table.arms.assign(arm=list(values))
-    return replace(table, arms=arms, trials=trials.assign(val_accuracy=accuracy))
+    return replace(table, arms=arms, trials=trials.assign(value=accuracy))
 
 
 NOISE = [0.0, 0.001, -0.001, 0.0005]
@@ -341,7 +341,7 @@ def test_an_untested_arm_keeps_the_question_open_and_one_that_always_diverged_do
     gone = table.trials["arm"] == "x=2"
     failed = table.trials.assign(
         state=table.trials["state"].mask(gone, "FAIL"),
-        val_accuracy=table.trials["val_accuracy"].mask(gone),
+        value=table.trials["value"].mask(gone),
     )
     text = said(replace(table, trials=failed))
     assert "Not compared with it, so not ruled out: x=2 (too few pairs)." in text
@@ -506,7 +506,7 @@ def test_what_changes_more_than_it_says_is_marked() -> None:
 
 def test_an_effect_that_differs_on_the_test_images_is_said_where_it_is_significant() -> None:
     table = with_accuracies({"baseline": [0.90] * 4, "x=1": around(0.02), "x=2": around(0.01)})
-    same = replace(table, trials=table.trials.assign(test_accuracy=table.trials["val_accuracy"]))
+    same = replace(table, trials=table.trials.assign(test_value=table.trials["value"]))
     assert "test images" not in said(same)
     shift = {
         "baseline": [0.0] * 4,
@@ -514,7 +514,7 @@ def test_an_effect_that_differs_on_the_test_images_is_said_where_it_is_significa
         "x=2": [0.0, 0.02, -0.02, 0],
     }
     gap = [shift[a][s] for a, s in zip(table.trials["arm"], table.trials["seed"], strict=True)]
-    moved = table.trials.assign(test_accuracy=table.trials["val_accuracy"] - gap)
+    moved = table.trials.assign(test_value=table.trials["value"] - gap)
     found = gaps_on_test(moved, table.arms).set_index("arm")
     theirs = stats.ttest_1samp(shift["x=1"], 0)
     assert found.loc["x=1", "gap"] == pytest.approx(0.012125)
@@ -536,7 +536,7 @@ def test_verdicts_that_differ_by_chance_alone_are_not_said() -> None:
     noisy = [0.0, 0.045, 0.01, 0.05]
     tested = [0.9 + noisy[s] * (a == "x=1") for a, s in
               zip(table.trials["arm"], table.trials["seed"], strict=True)]  # fmt: skip
-    table = replace(table, trials=table.trials.assign(test_accuracy=tested))
+    table = replace(table, trials=table.trials.assign(test_value=tested))
     assert effects(on_test(table.trials), table.arms, MARGIN)["verdict"].iloc[1] == "inconclusive"
     assert "test images" not in said(table)
 
@@ -554,7 +554,7 @@ def test_what_is_cut_is_counted_by_kind_and_the_significant_come_first() -> None
         + draw.normal(0, 0.004)
         for arm in table.trials["arm"]
     ]
-    text = sentences(replace(table, trials=table.trials.assign(val_accuracy=accuracy)))
+    text = sentences(replace(table, trials=table.trials.assign(value=accuracy)))
     (main,) = [line for line in text if line.startswith("Averaged over the levels")]
     first = main.split("factors: ")[1]
     assert first.startswith(f"dropout {last['dropout']} instead of 0.25 −")
@@ -607,7 +607,7 @@ def test_a_search_makes_no_good_for_a_draw_that_failed() -> None:
     last = table.trials["number"] == table.trials["number"].max()
     trials = table.trials.assign(
         state=table.trials["state"].mask(last, "FAIL"),
-        val_accuracy=table.trials["val_accuracy"].mask(last),
+        value=table.trials["value"].mask(last),
     )
     ended = replace(table, trials=trials, wanted=len(trials))
     assert not any("Preliminary" in line for line in sentences(ended))

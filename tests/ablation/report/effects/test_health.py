@@ -40,7 +40,7 @@ def diverging(*seeds: int, arm: str = ARM, design: str = "one-factor", n: int = 
     trials = table.trials
     gone = trials["state"] == "FAIL"
     trials["diverged"] = pd.Series(pd.NA, trials.index, "Int64").mask(gone, 3)
-    trials.loc[(trials["arm"] == ARM) & ~gone, "val_accuracy"] += 0.05
+    trials.loc[(trials["arm"] == ARM) & ~gone, "value"] += 0.05
     return table
 
 
@@ -117,7 +117,7 @@ def with_sizes(table: StudyTable, **accuracies: float) -> StudyTable:
     """The study with settings of 180 validation images, and some arms at these accuracies."""
     trials = table.trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     for arm, accuracy in accuracies.items():
-        trials.loc[trials["arm"] == arm, "val_accuracy"] = accuracy
+        trials.loc[trials["arm"] == arm, "value"] = accuracy
     return replace(table, trials=trials)
 
 
@@ -153,7 +153,7 @@ def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
     table = study(arms=3, seeds=4, epochs=2)
     epochs = table.epochs
     noise = 0.0005 * (epochs["seed"] - 1.5)
-    epochs["val_accuracy"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
+    epochs["value"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
     lines = list(cautions(table))
     assert any("still rising after the last epoch" in line for line in lines) is said
 
@@ -164,7 +164,7 @@ def stepping(steps: npt.NDArray[np.float64]) -> StudyTable:
     place = {arm: at for at, arm in enumerate(table.arms["arm"])}
     epochs = table.epochs
     rows = zip(epochs["arm"], epochs["seed"], epochs["epoch"], strict=True)
-    epochs["val_accuracy"] = [0.8 + (n == 2) * steps[place[arm], seed] for arm, seed, n in rows]
+    epochs["value"] = [0.8 + (n == 2) * steps[place[arm], seed] for arm, seed, n in rows]
     return table
 
 
@@ -212,7 +212,7 @@ def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> Non
     table = study(arms=5, seeds=10)
     sound = judged(table)["verdict"]
     hit = (table.trials["arm"] == "baseline") & (table.trials["seed"] == 3)
-    table.trials.loc[hit, "val_accuracy"] = 0.1
+    table.trials.loc[hit, "value"] = 0.1
     assert list(collapsed(table.trials).index) == list(table.trials.index[hit])
     found = judged(table)
     assert set(found["verdict"].iloc[1:]) == {"inconclusive"} != set(sound.iloc[1:])

@@ -95,7 +95,7 @@ def test_every_replicate_is_a_point() -> None:
     axes = arm_figures.draw_arms(replicates(table.trials), rows, {}).axes[0]
     points = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
     shown = set(np.round(points[:, 0].astype(float), 9))
-    assert set(replicates(table.trials)["val_accuracy"].round(9)) <= shown
+    assert set(replicates(table.trials)["value"].round(9)) <= shown
     assert len(replicates(table.trials)) == 39
 
 
@@ -160,7 +160,7 @@ def test_a_missing_result_is_said_in_the_figure() -> None:
 def test_a_collapsed_training_does_not_press_the_others_together() -> None:
     table = study(arms=6, seeds=5)
     trials = table.trials.copy()
-    trials.loc[3, "val_accuracy"] = 0.10
+    trials.loc[3, "value"] = 0.10
     figure = drawn(replace(table, trials=trials))["arms"].figure
     low, high = figure.axes[0].get_xlim()
     assert low > 0.8
@@ -172,7 +172,7 @@ def test_values_that_are_not_finite_draw_without_a_warning() -> None:
     table = study(arms=6, seeds=2, epochs=4)
     epochs, trials = table.epochs.copy(), table.trials.copy()
     epochs.loc[[0, 1, 9], ["train_loss", "val_loss"]] = [np.nan, np.inf]
-    trials.loc[2, ["val_accuracy", "seconds"]] = np.nan
+    trials.loc[2, ["value", "seconds"]] = np.nan
     figures = drawn(replace(table, epochs=epochs, trials=trials))
     notes = [text.get_text() for text in texts(figures["learning_curves_loss"].figure)]
     assert any("Not finite, so left out: 3 epochs." in note for note in notes)
@@ -214,8 +214,8 @@ def test_the_baseline_is_in_sight_beside_the_best_of_a_search() -> None:
     rows = leading(table, effects(table.trials, table.arms, table.margin))
     best = rows["arm"].iloc[2:]
     is_best = table.trials["arm"].isin(best)
-    close = 0.9 + 0.001 * table.trials["val_accuracy"]
-    trials = table.trials.assign(val_accuracy=table.trials["val_accuracy"].mask(is_best, close))
+    close = 0.9 + 0.001 * table.trials["value"]
+    trials = table.trials.assign(value=table.trials["value"].mask(is_best, close))
     figure = drawn(replace(table, trials=trials))["arms"].figure
     assert not any("Left of the axis" in text.get_text() for text in texts(figure))
 
@@ -285,7 +285,7 @@ def test_levels_are_in_the_order_of_their_numbers(levels: list[str], order: list
 )
 def test_a_wide_range_has_a_logarithmic_axis(rates: list[float], scale: str) -> None:
     rows = pd.DataFrame(
-        {"arm": "a", "number": range(4), "level": [str(x) for x in rates], "val_accuracy": 0.9}
+        {"arm": "a", "number": range(4), "level": [str(x) for x in rates], "value": 0.9}
     )
     assert factors.draw_scatter("x", rows, "baseline").axes[0].get_xscale() == scale
 
@@ -309,7 +309,7 @@ def test_labels_keep_apart_even_where_points_coincide() -> None:
 
 def test_a_floor_is_below_all_ordinary_results() -> None:
     table = STUDIES["30 arms"]
-    assert floor(table.trials["val_accuracy"]) < table.trials["val_accuracy"].min()
+    assert floor(table.trials["value"]) < table.trials["value"].min()
 
 
 def test_nothing_finished_draws_nothing() -> None:

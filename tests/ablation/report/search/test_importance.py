@@ -142,7 +142,7 @@ def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
     found, notes = importance(ROWS.head(9), MADE.factors)
     assert found.empty
     assert notes == ["Not shown: it takes 10 complete settings, and there are 9."]
-    found, notes = importance(ROWS.assign(val_accuracy=0.9), MADE.factors)
+    found, notes = importance(ROWS.assign(value=0.9), MADE.factors)
     assert found.empty
     assert notes == ["Not shown: all complete settings have the same accuracy."]
 

@@ -46,13 +46,13 @@ def test_the_front_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
 
 def test_fronts_begin_with_the_cheapest_and_end_with_the_best() -> None:
     rows = finished(STUDY.trials, STUDY.arms, STUDY.factors)
-    rows.loc[rows["val_accuracy"].idxmax(), "seconds"] = np.nan
+    rows.loc[rows["value"].idxmax(), "seconds"] = np.nan
     found = pareto(rows)
     for cost, front in found.groupby("cost"):
         assert front[str(cost)].is_monotonic_increasing
-        assert front["val_accuracy"].is_monotonic_increasing
+        assert front["value"].is_monotonic_increasing
         known = rows[rows[str(cost)].notna()]
-        assert front["val_accuracy"].iloc[-1] == known["val_accuracy"].max()
+        assert front["value"].iloc[-1] == known["value"].max()
     assert set(found["cost"]) == {"macs", "seconds"}
 
 
@@ -70,7 +70,7 @@ def test_the_expected_maximum_is_the_mean_over_all_subsets(
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
 def test_it_grows_from_the_mean_to_the_best(values: list[float]) -> None:
-    curve = expected_performance(pd.Series(values))["expected_val_accuracy"].to_numpy()
+    curve = expected_performance(pd.Series(values))["expected_value"].to_numpy()
     assert curve[0] == pytest.approx(np.mean(values))
     assert curve[-1] == pytest.approx(max(values))
     assert (np.diff(curve) >= -1e-9).all()
@@ -81,18 +81,18 @@ def test_a_long_search_has_a_curve_of_few_points() -> None:
     curve = expected_performance(values)
     assert len(curve) <= POINTS
     assert curve["trials"].iloc[[0, -1]].tolist() == [1, 5000]
-    assert curve["expected_val_accuracy"].is_monotonic_increasing
+    assert curve["expected_value"].is_monotonic_increasing
 
 
 def test_what_was_not_drawn_is_left_out() -> None:
     trials = STUDY.trials.copy()
     again = trials[trials["arm"] == "source-best"].assign(number=99)  # drawn as well, later
     trials.loc[3, "state"] = "FAIL"
-    trials.loc[3, "val_accuracy"] = np.nan
+    trials.loc[3, "value"] = np.nan
     draws, why = random_draws(pd.concat([again, trials]), "random", 0, FIRST)
     assert why == ""
-    trials.loc[3, "val_accuracy"] = CHANCE  # it was a draw, and gave nothing
-    kept = [trials["val_accuracy"].drop([0, 1]), again["val_accuracy"]]
+    trials.loc[3, "value"] = CHANCE  # it was a draw, and gave nothing
+    kept = [trials["value"].drop([0, 1]), again["value"]]
     assert draws.tolist() == pd.concat(kept).tolist()
 
 

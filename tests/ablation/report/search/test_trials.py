@@ -44,7 +44,7 @@ def listed(*texts: str) -> dict[str, Any]:
 def test_only_finished_trials_of_the_search_count_each_setting_once() -> None:
     trials = STUDY.trials.head(8).copy()
     trials.loc[2, "state"] = "PRUNED"
-    trials.loc[3, "val_accuracy"] = np.nan
+    trials.loc[3, "value"] = np.nan
     trials.loc[4, "stage"] = "confirm"
     trials["arm"] = trials["arm"].where(trials["number"] != 6, trials["arm"][5])
     found = finished(trials.iloc[::-1], STUDY.arms, STUDY.factors)
@@ -98,7 +98,7 @@ def test_the_best_of_each_level_by_hand() -> None:
     for row in found[found["parameter"] == "hidden_size"].to_dict("records"):
         same = ROWS[ROWS["hidden_size"] == float(row["level"])]
         assert row["trials"] == len(same)
-        assert row["best_val_accuracy"] == same["val_accuracy"].max()
+        assert row["best_value"] == same["value"].max()
         assert row["arm"] == same.loc[same["number"] == row["number"], "arm"].item()
     sizes = found[found["parameter"] == "hidden_size"]["level"].astype(int)
     assert sizes.is_monotonic_increasing
@@ -116,13 +116,13 @@ def test_two_factors_together_by_hand(pair: tuple[str, str]) -> None:
     for row in found.to_dict("records"):
         texts = [ROWS[name].map(lambda x: f"{x:g}" if x == x and not isinstance(x, str) else x)
                  for name in pair]  # fmt: skip
-        same = ROWS[(texts[0] == row["level_1"]) & (texts[1] == row["level_2"])]["val_accuracy"]
-        figures = [row["trials"], row["mean_val_accuracy"], row["best_val_accuracy"]]
+        same = ROWS[(texts[0] == row["level_1"]) & (texts[1] == row["level_2"])]["value"]
+        figures = [row["trials"], row["mean_value"], row["best_value"]]
         assert figures == pytest.approx([len(same), same.mean(), same.max()])
 
 
 def test_points_drawn_twice_are_averaged() -> None:
-    rows = pd.DataFrame({"a": [1.0, 1.0, 2.0], "b": [3.0, 3.0, np.nan], "val_accuracy": [1, 2, 3]})
+    rows = pd.DataFrame({"a": [1.0, 1.0, 2.0], "b": [3.0, 3.0, np.nan], "value": [1, 2, 3]})
     found = surface(rows, "a", "b")
     assert found.to_numpy().tolist() == [[1.0, 3.0, 2, 1.5]]
 
@@ -138,7 +138,7 @@ def test_points_drawn_twice_are_averaged() -> None:
     ],
 )
 def test_a_contour_takes_points_off_one_line(points: list[Any], plane: bool) -> None:
-    frame = pd.DataFrame(points, columns=["x", "y", "mean_val_accuracy"])
+    frame = pd.DataFrame(points, columns=["x", "y", "mean_value"])
     assert spans_a_plane(frame) is plane
 
 
@@ -165,7 +165,7 @@ def test_a_contour_takes_points_off_one_line(points: list[Any], plane: bool) -> 
     ],
 )
 def test_the_best_at_an_end(form: dict[str, Any], value: Any, end: float | None) -> None:
-    rows = pd.DataFrame({"val_accuracy": [0.5, 0.9, 0.7], "x": [1, value, 2]})
+    rows = pd.DataFrame({"value": [0.5, 0.9, 0.7], "x": [1, value, 2]})
     found = edges(rows, {"x": form})
     assert [edge.end for edge in found] == ([] if end is None else [end])
     if found:
@@ -185,10 +185,10 @@ def test_the_answer_warns_of_an_end() -> None:
     wide = (STUDY.arms["hidden_size"] == "384").to_numpy(bool)
     best = STUDY.trials.index[STUDY.trials["arm"] == STUDY.arms.loc[wide, "arm"].iloc[0]][0]
     trials = STUDY.trials.copy()
-    trials.loc[best, "val_accuracy"] = 0.99
+    trials.loc[best, "value"] = 0.99
     text = answers(replace(STUDY, trials=trials))
     assert (
         "hidden_size=384 of the best trial lies at the upper end of what was tried, 64 to 384."
     ) in text
-    trials.loc[0, "val_accuracy"] = 0.999  # the baseline's
+    trials.loc[0, "value"] = 0.999  # the baseline's
     assert "end of what was tried" not in answers(replace(STUDY, trials=trials))

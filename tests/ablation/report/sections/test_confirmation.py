@@ -87,14 +87,14 @@ def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
         "confirm": 12,
         "path": 3 * arms,
     }
-    assert trials.loc[trials["stage"] == "search", "test_accuracy"].isna().all()
-    assert trials.loc[trials["stage"] != "search", "test_accuracy"].notna().all()
+    assert trials.loc[trials["stage"] == "search", "test_value"].isna().all()
+    assert trials.loc[trials["stage"] != "search", "test_value"].notna().all()
     by_stage = {stage: set(rows["seed"]) for stage, rows in trials.groupby("stage")}
     assert by_stage == {"search": {0}, "confirm": {1, 2, 3}, "path": {4, 5, 6}}
     write_report(table, tmp_path)
     pd.testing.assert_frame_equal(
         load_trials(tmp_path / "trials.csv")[["stage", "number", "arm", "val_accuracy"]],
-        trials[["stage", "number", "arm", "val_accuracy"]],
+        trials[["stage", "number", "arm", "value"]],
     )
     assert len(load_trials(url_of(storage), STUDY)) == len(trials)
 
@@ -103,8 +103,8 @@ def test_found_and_confirmed_effects_are_those_against_the_baseline(storage: RDB
     confirmed(storage)
     table, main, rows = study(storage)
     found = found_against_confirmed(table.trials, rows)
-    searched = table.trials.set_index("arm")["val_accuracy"]
-    means = main.trials.groupby("arm")["val_accuracy"].mean()
+    searched = table.trials.set_index("arm")["value"]
+    means = main.trials.groupby("arm")["value"].mean()
     assert set(found["arm"]) == set(main.arms["arm"])
     assert list(found["rank"]) == sorted(found["rank"])
     ranks = searched.rank(ascending=False)
@@ -171,8 +171,8 @@ def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
                 "arm": arm,
                 "seed": seed,
                 "state": "COMPLETE",
-                "val_accuracy": 0.8 + shift + noise[(seed * (place + 1)) % 5],
-                "test_accuracy": 0.8,
+                "value": 0.8 + shift + noise[(seed * (place + 1)) % 5],
+                "test_value": 0.8,
                 "test_loss": 0.5,
             }
             for seed in range(5)
@@ -189,7 +189,7 @@ def test_each_step_is_tested_against_the_one_before() -> None:
     assert list(rows["change"]) == ["", "x=1", "y=2+z=3", "x=1", "y=2+z=3"]
     assert list(rows["arm"]) == ["baseline", "x=1", "x=1+y=2+z=3", "y=2+z=3", "x=1"]
     assert list(rows["against"]) == ["", "baseline", "x=1", "x=1+y=2+z=3", "x=1+y=2+z=3"]
-    wide = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    wide = trials.pivot(index="seed", columns="arm", values="value")
     p_values = []
     for row in records(rows.iloc[1:]):
         expected = stats.ttest_rel(wide[row["arm"]], wide[row["against"]])
@@ -205,7 +205,7 @@ def test_each_step_is_tested_against_the_one_before() -> None:
 def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
     trials, arms = path_trials()
     rows = path_effects(trials, arms, 0.005)
-    y = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    y = trials.pivot(index="seed", columns="arm", values="value")
     gap = (y["x=1"] - y["baseline"]) - (y["x=1+y=2+z=3"] - y["y=2+z=3"])
     test = stats.ttest_1samp(gap, 0)
     ends = test.confidence_interval(0.95)
@@ -226,7 +226,7 @@ def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
     trials, arms = path_trials()
     trials = trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     back = trials["arm"] == "y=2+z=3"
-    trials["val_accuracy"] = trials["val_accuracy"].mask(back, 0.1 + trials["seed"] / 1000)
+    trials["value"] = trials["value"].mask(back, 0.1 + trials["seed"] / 1000)
     row = path_effects(trials, arms, 0.005).iloc[1]
     assert row["interaction"] < -0.5
     assert pd.isna([row["interaction_p"], row["interaction_p_holm"]]).all()
@@ -235,8 +235,8 @@ def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
 
 def test_that_no_step_is_shown_to_depend_on_the_order_shows_nothing() -> None:
     trials, arms = path_trials()
-    moved = trials["val_accuracy"] + 0.02 * (trials["arm"] == "y=2+z=3")
-    rows = path_effects(trials.assign(val_accuracy=moved), arms, 0.005)
+    moved = trials["value"] + 0.02 * (trials["arm"] == "y=2+z=3")
+    rows = path_effects(trials.assign(value=moved), arms, 0.005)
     assert rows["interaction_p_holm"].iloc[1] > 0.05
     assert not rows["depends_on_order"].any()
     said = [step_verdict(row) for row in records(rows)[1:3]]
@@ -294,7 +294,7 @@ def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> 
     path = replace(path_of(main), trials=trials, arms=arms, wanted=20, seeds=list(range(5)))
     named = {main.chosen: "x=1+y=2+z=3"}
     told = next(iter(lead(replace(main, path=path, chosen=named[main.chosen]))))
-    wide = trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    wide = trials.pivot(index="seed", columns="arm", values="value")
     test = stats.ttest_rel(wide["x=1+y=2+z=3"], wide["baseline"])
     ends = test.confidence_interval(0.95)
     mean = (wide["x=1+y=2+z=3"] - wide["baseline"]).mean()
@@ -340,7 +340,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     first = f"Chosen, as the best of the confirmation: {number} ({main.chosen}), "
     assert written.answer[1].startswith(first)
     assert any(line.startswith("On the path there, change by change: ") for line in written.answer)
-    trials = path_of(main).trials.pivot(index="seed", columns="arm", values="val_accuracy")
+    trials = path_of(main).trials.pivot(index="seed", columns="arm", values="value")
     gained = paired_test(trials[main.chosen] - trials["baseline"])
     assert gained.why_not  # the made-up trainings of an arm differ by the same amount
     whole = f"On 3 fresh seeds {number} is {points(gained.mean)} from the baseline: "
@@ -455,22 +455,22 @@ def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_p
     confirmed(storage, 1)
     table, main, _ = study(storage)
     assert not main.chosen
-    assert main.trials[["test_accuracy", "test_loss"]].isna().all(axis=None)
+    assert main.trials[["test_value", "test_loss"]].isna().all(axis=None)
     folder = write_report(table, tmp_path).folder
     told = "Test figures are not shown before a setting has been chosen."
     for name in ("report.md", "report.html"):
         text = (folder / name).read_text("utf-8")
         assert told in text
         assert "test accuracy" not in text
-    assert pd.read_csv(folder / "trials.csv")["test_accuracy"].isna().all()
+    assert pd.read_csv(folder / "trials.csv")["test_value"].isna().all()
     assert pd.read_csv(folder / "effects.csv")["test_mean"].isna().all()
     assert not (folder / "confusion.csv").exists()
-    assert all("test_accuracy" in row.attributes for row in read_trials(storage, NAME))  # kept
+    assert all("test_value" in row.attributes for row in read_trials(storage, NAME))  # kept
     begun = confirmation(storage, STUDY, load_record(storage, STUDY), load_record(storage, STUDY))
     assert begun is not None
     begin(storage, begun, NAME)
     table, main, _ = study(storage)
-    assert main.trials["test_accuracy"].notna().all()
+    assert main.trials["test_value"].notna().all()
     folder = write_report(table, tmp_path).folder
     text = (folder / "report.md").read_text("utf-8")
     assert told not in text
@@ -635,7 +635,7 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
 def test_arms_that_looked_as_they_are_were_neither_better_nor_worse(storage: RDBStorage) -> None:
     confirmed(storage)
     table, main, rows = study(storage)
-    alike = replace(table, trials=table.trials.assign(val_accuracy=0.5))
+    alike = replace(table, trials=table.trials.assign(value=0.5))
     flat = rows.assign(delta=0.0)
     (luck,) = (line for line in sentences(alike, flat) if line.startswith("In the search's single"))
     assert luck.endswith("2 arms that it selected looked as good, on average, as on fresh seeds at "

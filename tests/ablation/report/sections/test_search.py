@@ -134,7 +134,7 @@ def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
         figure.axes, best.groupby("parameter", sort=False), strict=False
     ):
         assert axes.get_title(loc="left") == name
-        assert np.asarray(axes.lines[0].get_ydata()).tolist() == group["best_val_accuracy"].tolist()
+        assert np.asarray(axes.lines[0].get_ydata()).tolist() == group["best_value"].tolist()
         points = np.asarray(axes.collections[0].get_offsets())
         assert len(points) == rows[str(name)].count()
 
@@ -153,7 +153,7 @@ def test_levels_of_which_nothing_finished_are_told() -> None:
     chosen = STUDY.trials["arm"].isin(big)
     table = replace(STUDY, trials=STUDY.trials.assign(
         state=STUDY.trials["state"].mask(chosen, "PRUNED"),
-        val_accuracy=STUDY.trials["val_accuracy"].mask(chosen),
+        value=STUDY.trials["value"].mask(chosen),
     ))  # fmt: skip
     told = f"No completed trial covers: filter_sizes=5,5,5 ({int(chosen.sum())} stopped)."
     assert told in lines(table, "importance")
@@ -175,7 +175,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
         {
             "parameter_1": "a", "level_1": pd.Series(["1", "2"], dtype=levels),
             "parameter_2": "b", "level_2": pd.Series(["1", "2"], dtype=levels),
-            "trials": [1, 3], "mean_val_accuracy": [0.8, 0.9], "best_val_accuracy": [0.8, 0.95],
+            "trials": [1, 3], "mean_value": [0.8, 0.9], "best_value": [0.8, 0.95],
         }
     )  # fmt: skip
     axes = search_plots.draw_interactions(cells).axes[0]
@@ -202,7 +202,7 @@ def test_so_few_trials_are_no_trouble(count: int) -> None:
 
 
 def test_one_accuracy_for_all_is_no_trouble() -> None:
-    alike = replace(STUDY, trials=STUDY.trials.assign(val_accuracy=0.9))
+    alike = replace(STUDY, trials=STUDY.trials.assign(value=0.9))
     names = [plot.name for part in parts(alike) for plot in part.plots()]
     assert names == ["isolation", "pareto", "expected_performance"]
     assert "all complete settings have the same accuracy" in lines(alike, "importance")

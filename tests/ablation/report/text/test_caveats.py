@@ -58,8 +58,8 @@ def test_a_network_without_an_lstm_has_no_steps() -> None:
 @pytest.mark.parametrize(("design", "words"), [("one-factor", "chose nothing"), ("search", "not")])
 def test_test_figures_are_told_of_where_there_are_some(design: str, words: str) -> None:
     table = study(design, arms=5, seeds=2, epochs=1)
-    scored = table.trials.assign(test_accuracy=0.8)
-    unscored = table.trials.assign(test_accuracy=float("nan"))
+    scored = table.trials.assign(test_value=0.8)
+    unscored = table.trials.assign(test_value=float("nan"))
     for trials, is_scored in ((scored, True), (unscored, False)):
         said = " ".join(caveats(replace(table, trials=trials)))
         assert ("Test figures are shown for the record and chose nothing." in said) is is_scored
@@ -102,7 +102,7 @@ def test_one_of_many_reported_figures_is_outside_by_chance() -> None:
 
 def test_a_best_trial_that_was_confirmed_is_not_called_unrepeated() -> None:
     table = study("search", arms=6, epochs=1)
-    done = table.trials.sort_values("val_accuracy", ascending=False)
+    done = table.trials.sort_values("value", ascending=False)
     confirmation = replace(table, design="confirmation", trials=done.head(1))
     none = pd.DataFrame(columns=COLUMNS)
     said = " ".join(findings(table, of(table), none))

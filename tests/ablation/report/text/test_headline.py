@@ -41,7 +41,7 @@ def made(accuracies: dict[str, list[float]], **changes: Any) -> StudyTable:
     values = [
         accuracies[arm][seed] for arm, seed in zip(trials["arm"], trials["seed"], strict=True)
     ]
-    trials = trials.assign(val_accuracy=values)
+    trials = trials.assign(value=values)
     return replace(table, arms=arms, trials=trials, **changes)
 
 
@@ -99,9 +99,9 @@ def test_a_factorial_begins_with_its_averages() -> None:
 def test_a_search_is_exploratory() -> None:
     table = study("search", arms=12, epochs=2)
     told = of(table)
-    best = table.trials.nlargest(1, "val_accuracy").iloc[0]
+    best = table.trials.nlargest(1, "value").iloc[0]
     assert told[0].startswith(
-        f"Best found: #{best['number']}, {100 * best['val_accuracy']:.2f} %, "
+        f"Best found: #{best['number']}, {100 * best['value']:.2f} %, "
     )
     assert told[1] == "It is one training, the best of 12 settings: exploratory."
 
@@ -193,7 +193,7 @@ def untrained(table: StudyTable, *arms: str) -> StudyTable:
     """The study with 180 validation images a training, and these arms near 10 % of them right."""
     trials = table.trials.assign(chance_limit=chance_limit(TrainConfig(train_size=600)))
     guessed = 0.1 + 0.001 * trials["seed"]
-    trials["val_accuracy"] = trials["val_accuracy"].mask(trials["arm"].isin(arms), guessed)
+    trials["value"] = trials["value"].mask(trials["arm"].isin(arms), guessed)
     return replace(table, trials=trials)
 
 
@@ -258,9 +258,9 @@ def test_a_search_that_learned_nothing() -> None:
     text = everything(every)
     assert "Best found" not in text
     assert "No trial was above" not in text
-    best = table.trials[table.trials["arm"] != base].nlargest(1, "val_accuracy").iloc[0]
+    best = table.trials[table.trials["arm"] != base].nlargest(1, "value").iloc[0]
     alone = untrained(table, base)
-    found = f"{100 * best['val_accuracy']:.2f} %."
+    found = f"{100 * best['value']:.2f} %."
     assert of(alone) == [BASELINE, ADVICE, f"Best found: #{best['number']}, {found}"]
     assert f"({best['arm']}), {found}" in everything(alone)
     assert of(untrained(table, *others))[:2] == [OTHERS.replace("arms", "trials"), ADVICE]

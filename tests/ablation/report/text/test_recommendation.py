@@ -57,10 +57,10 @@ def chosen_with(
     table, main, _ = stored_study(storage)
     assert main.chosen != main.arms["arm"].iloc[0]
     gain = 0.02 * (main.trials["arm"] == main.chosen)
-    trials = main.trials.assign(val_accuracy=0.8 + gain + noise(len(main.trials)))
+    trials = main.trials.assign(value=0.8 + gain + noise(len(main.trials)))
     path = path_of(main)
     gain = shift * (path.trials["arm"] == last_step(path.arms))
-    moved = path.trials.assign(val_accuracy=0.8 + gain + noise(len(path.trials), scatter))
+    moved = path.trials.assign(value=0.8 + gain + noise(len(path.trials), scatter))
     main = replace(main, trials=trials, path=replace(path, trials=moved))
     return replace(table, confirmation=main), main
 
@@ -97,7 +97,7 @@ def test_the_seeds_that_chose_nothing_decide(
     assert text.count("Recommended: ") == (shift == 0.01)
     test, path = path_lead(main), path_of(main)
     assert test is not None
-    wide = path.trials.pivot_table(index="seed", columns="arm", values="val_accuracy")
+    wide = path.trials.pivot_table(index="seed", columns="arm", values="value")
     found = stats.ttest_rel(wide[last_step(path.arms)], wide[path.arms["arm"].iloc[0]])
     ends = found.confidence_interval()
     assert (test.low, test.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
@@ -111,7 +111,7 @@ def test_one_that_diverged_on_the_path_is_not_recommended(storage: RDBStorage) -
     )
     trials = path.trials.assign(
         state=path.trials["state"].mask(lost, "FAIL"),
-        val_accuracy=path.trials["val_accuracy"].mask(lost),
+        value=path.trials["value"].mask(lost),
         diverged=path.trials["diverged"].mask(lost, 1),
     )
     main = replace(main, path=replace(path, trials=trials))
@@ -156,7 +156,7 @@ def test_a_baseline_that_was_chosen_is_kept_only_where_no_arm_may_be_better(
 
     def head(by: float, scatter: float, arms: int) -> str:
         values = 0.8 - by * others + noise(len(others), scatter)
-        trials = main.trials.assign(val_accuracy=values)
+        trials = main.trials.assign(value=values)
         kept = main.arms.iloc[:arms]
         trials = trials[trials["arm"].isin(kept["arm"])]
         found = replace(main, arms=kept, trials=trials, path=None, chosen=base)
@@ -214,8 +214,8 @@ def test_what_is_not_compared_is_not_said_to_be_better() -> None:
 def test_no_difference_on_the_test_images_is_found_of_an_arm_that_diverged() -> None:
     def adjusted(*lost: int) -> float:
         table = diverging(*lost, n=6)
-        moved = table.trials["val_accuracy"] - 0.02 * (table.trials["arm"] == ARM)
-        trials = table.trials.assign(test_accuracy=moved + noise(len(moved)))
+        moved = table.trials["value"] - 0.02 * (table.trials["arm"] == ARM)
+        trials = table.trials.assign(test_value=moved + noise(len(moved)))
         gaps = gaps_on_test(trials, table.arms)
         return float(gaps.loc[gaps["arm"] == ARM, "p_holm"].iloc[0])
 
@@ -255,9 +255,9 @@ def test_an_arm_that_still_rises_alone_is_named() -> None:
     table = made_study(arms=8, seeds=5, epochs=3)
     arm = table.arms["arm"].iloc[2]
     is_last = table.epochs["epoch"] == 3
-    flat = table.epochs.groupby(["stage", "number"])["val_accuracy"].transform("first")
+    flat = table.epochs.groupby(["stage", "number"])["value"].transform("first")
     step = is_last * (noise(len(flat), 0.0003) + 0.03 * (table.epochs["arm"] == arm))
-    table = replace(table, epochs=table.epochs.assign(val_accuracy=flat + step))
+    table = replace(table, epochs=table.epochs.assign(value=flat + step))
     assert list(rising_arms(table)) == [arm]
     (line,) = (line for line in cautions(table) if "rising" in line)
     rise = points(float(step[is_last & (table.epochs["arm"] == arm)].mean()))
@@ -286,7 +286,7 @@ def test_an_interaction_is_no_average() -> None:
     table = made_study("factorial", arms=4, seeds=5)
     values = dict(zip(table.arms["arm"], (0.9, 0.885, 0.885, 0.9), strict=True))
     moved = table.trials["arm"].map(values) + noise(len(table.trials), 0.003, seed=1)
-    first = of(replace(table, trials=table.trials.assign(val_accuracy=moved)))[0]
+    first = of(replace(table, trials=table.trials.assign(value=moved)))[0]
     assert first.startswith("Together, beyond the sum of both: ")
     assert "On average" not in first
 
@@ -316,7 +316,7 @@ def test_a_challenger_that_diverged_is_named_as_such(storage: RDBStorage) -> Non
     values = 0.8 + gain + noise(len(main.trials), 0.004) * (main.trials["arm"] != base)
     lost = (main.trials["arm"] == second) & (main.trials["seed"] == main.trials["seed"].min())
     trials = main.trials.assign(
-        val_accuracy=values.mask(lost),
+        value=values.mask(lost),
         state=main.trials["state"].mask(lost, "FAIL"),
         diverged=main.trials["diverged"].mask(lost, 1),
     )

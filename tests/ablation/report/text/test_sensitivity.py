@@ -28,7 +28,7 @@ def made(shifts: Mapping[str, float], grid: bool = False, **changes: Any) -> Stu
     names = dict(zip(table.arms["arm"], shifts, strict=True))
     places = {arm: place for place, arm in enumerate(shifts)}
     trials = table.trials.assign(arm=table.trials["arm"].map(names))
-    trials["val_accuracy"] = [
+    trials["value"] = [
         0.8 + shifts[arm] + NOISE[(seed * (places[arm] + 2)) % 7 % 6]
         for arm, seed in zip(trials["arm"], trials["seed"], strict=True)
     ]
@@ -39,7 +39,7 @@ def made(shifts: Mapping[str, float], grid: bool = False, **changes: Any) -> Stu
 def collapse(table: StudyTable, arm: str, seed: int = 2) -> tuple[StudyTable, pd.DataFrame]:
     """The study with one training at chance level, and its trials without that training."""
     hit = (table.trials["arm"] == arm) & (table.trials["seed"] == seed)
-    trials = table.trials.assign(val_accuracy=table.trials["val_accuracy"].mask(hit, 0.1))
+    trials = table.trials.assign(value=table.trials["value"].mask(hit, 0.1))
     return replace(table, trials=trials), trials[~hit]
 
 
@@ -72,10 +72,10 @@ def test_of_the_baseline_all_verdicts_change() -> None:
 
 def test_where_no_verdict_changes_that_is_all() -> None:
     table, _ = collapse(made({"baseline": 0.0, "a": 0.0, "b": 0.02}), "a")
-    noisy = table.trials["val_accuracy"].where(
+    noisy = table.trials["value"].where(
         ~((table.trials["arm"] == "a") & (table.trials["seed"] == 3)), 0.7
     )
-    table = replace(table, trials=table.trials.assign(val_accuracy=noisy))
+    table = replace(table, trials=table.trials.assign(value=noisy))
     assert said(table) == [f"{LEAD}every verdict is the same."]
 
 
@@ -104,7 +104,7 @@ def test_of_a_factorial_the_contrasts_that_change() -> None:
 
 def test_of_a_search_there_is_none() -> None:
     table = study("search", arms=8, epochs=2)
-    table.trials.loc[table.trials["arm"] == table.arms["arm"].iloc[-1], "val_accuracy"] = 0.1
+    table.trials.loc[table.trials["arm"] == table.arms["arm"].iloc[-1], "value"] = 0.1
     assert list(cautions(table)) == []
 
 
