@@ -78,7 +78,7 @@ class Metric:
         """A value without its unit: ``0.9123`` as ``91.23``; a dash where there is no number."""
         if not math.isfinite(value):
             return MISSING
-        return _minus(f"{100 * value:.2f}" if self.is_fraction else f"{value:.4g}")
+        return _minus(f"{100 * value:.2f}" if self.is_fraction else _plain(value, 4))
 
     def value(self, value: float) -> str:
         """``0.9123`` as ``91.23 %``; a dash where there is no number."""
@@ -95,7 +95,8 @@ class Metric:
         if not math.isfinite(difference):
             return MISSING
         if not self.is_fraction:
-            return _minus(f"{difference:+.3g}") if difference else "0"
+            sign = "+" if difference > 0 else ""
+            return _minus(f"{sign}{_plain(difference, 3)}") if difference else "0"
         text = _minus(f"{100 * difference:+.2f}")
         return "0.00" if text in ("+0.00", "−0.00") else text
 
@@ -124,6 +125,13 @@ class Metric:
 def sign_of(direction: Direction) -> int:
     """1 where more is better, else -1."""
     return 1 if direction == "maximize" else -1
+
+
+def _plain(number: float, digits: int) -> str:
+    """A number with so many digits; a large one whole."""
+    if abs(number) >= 10**digits:
+        return f"{number:,.0f}"
+    return f"{number:#.{digits}g}".rstrip(".")
 
 
 def _minus(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from ablation.errors import DivergedError, UserError
 from ablation.metric import Metric
 from ablation.settings import Value, bounds
+from ablation.words import Words
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -144,8 +145,7 @@ class Objective(ABC):
         figures: an epoch's figures by name, the metric among them, each with its lowest and highest
             value.
         scores: the scores of a finished training that are numbers, likewise.
-        texts: what a figure is called in words, by its name without ``val_`` or ``train_``, where
-            that says too little.
+        words: what reports call things of it.
         columns: the names of figures and scores in the order in which tables of trials have them.
         spaces: the folder of the spaces that come with it.
         reference: the storage of finished studies that comes with it.
@@ -165,7 +165,7 @@ class Objective(ABC):
     classes: tuple[str, ...] = ()
     figures: Mapping[str, tuple[float, float]]
     scores: Mapping[str, tuple[float, float]] = {}
-    texts: Mapping[str, str] = {}
+    words: Words = Words()
     columns: tuple[str, ...] = ()
     spaces: Path | None = None
     reference: Path | None = None

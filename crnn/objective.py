@@ -15,6 +15,7 @@ from ablation.errors import DivergedError
 from ablation.metric import Metric
 from ablation.objective import Listener, Pack, Result, Size
 from ablation.settings import Value
+from ablation.words import Words
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
     FIELDS,
@@ -67,7 +68,18 @@ class CRNNObjective(contract.Objective):
         "val_accuracy": (0, 1),
     }
     scores: Mapping[str, tuple[float, float]] = {"test_accuracy": (0, 1), "test_loss": (-inf, inf)}
-    texts: Mapping[str, str] = {"loss": "cross-entropy loss"}
+    words = Words(
+        example="image",
+        examples="images",
+        steps="LSTM steps",
+        resizing={
+            "filter_sizes": "filter sizes",
+            "strides": "strides",
+            "pooling_count": "pooling",
+            "conv_layers": "numbers of convolutions",
+        },
+        measures={"loss": "cross-entropy loss"},
+    )
     columns = (
         *("val_accuracy", "val_loss", "test_accuracy", "test_loss"),
         *("train_accuracy", "train_loss"),

@@ -210,7 +210,7 @@ def _drawn(factor: Factor) -> str:
 
 def _limits(space: Space) -> str:
     """What goes beyond is never trained."""
-    units = {"parameters": "parameters", "macs": "MACs an image"}
+    units = {"parameters": "parameters", "macs": f"MACs an {space.objective.words.example}"}
     limits = {units[key]: limit for key, limit in dict(space.limits).items() if limit is not None}
     said = " or ".join(f"{limit:,} {unit}" for unit, limit in limits.items())
     return f"Never trained: what goes beyond {said}." if said else "No limits on size and cost."

@@ -83,7 +83,7 @@ def content(
         "factors": study_tables.factors_table(table),
         "caveats": caveats(table),
         "confounds": study_tables.confounds_table(study),
-        "also_changed": also_changed(table.arms),
+        "also_changed": also_changed(table),
         "about_reported": tables.about_reported(effects),
         "provenance": study_tables.provenance_table(provenance(whole.table)),
         "commands": commands(whole.table),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ablation.metric import Metric
 from ablation.report.data.study_table import StudyTable
+from ablation.words import Words
 
 BASELINE = {
     "conv_layers": "3",
@@ -46,6 +47,11 @@ NASTY = '<script>alert(1)</script> <img src=x onerror="alert(2)"> | `x` *b*\n# t
 METRIC = Metric(
     "val_accuracy", text="validation accuracy", noun="accuracy", plural="accuracies",
     unit="fraction", chance=0.1, test="test_accuracy",
+)  # fmt: skip
+WORDS = Words(
+    example="image", examples="images", steps="LSTM steps",
+    resizing={"filter_sizes": "filter sizes", "pooling_count": "pooling"},
+    measures={"loss": "cross-entropy loss"},
 )  # fmt: skip
 FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 EPOCH_COLUMNS = [
@@ -98,8 +104,10 @@ def study(
         "design": design,
         "metric": METRIC,
         "figures": FIGURES,
-        "texts": {"loss": "cross-entropy loss"},
+        "words": WORDS,
         "scores": ("test_loss",),
+        "length": "epochs",
+        "amounts": ("epochs", "train_size"),
         "margin": 0.005,
         "notes": [],
         "seeds": list(range(seeds)),

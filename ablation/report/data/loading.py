@@ -136,9 +136,10 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         chosen=record.chosen,
         metric=objective.metric,
         figures=tuple(objective.figures),
-        texts=objective.texts,
+        words=objective.words,
         scores=tuple(name for name in objective.scores if name != objective.metric.test),
         length=objective.length,
+        amounts=(objective.length, *objective.data_size),
         sampler=space.search.sampler.name if space.search else "",
     )
 

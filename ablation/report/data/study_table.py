@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from ablation.metric import Metric
+from ablation.words import Words
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,14 @@ class StudyTable:
             test data ``test_value`` (see `ablation.report.data.trial_frames.within_reports`).
         epochs: one row an epoch of a trial, the columns of ``epochs.csv``, likewise.
         confusion: one row a pair of classes of a finished trial: ``arm``, ``seed``, ``true``,
-            ``predicted``, ``count`` of test images; arm by arm in the order of the design.
+            ``predicted``, ``count`` of test examples; arm by arm in the order of the design.
         reported_curves: one row an epoch that somebody else logged of an arm: ``arm``, ``epoch``,
             ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
         figures: what an epoch has figures of, by their own names.
-        texts: what figures are called in words, as in `ablation.objective.Objective.texts`.
+        words: what things of its objective are called.
         scores: what a finished training is scored by beside the metric, columns of ``trials``.
         length: the setting that is a training's length.
+        amounts: that and the settings that say how much data a training has.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -93,9 +94,10 @@ class StudyTable:
     path: StudyTable | None = None
     sampler: str = ""
     figures: tuple[str, ...] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
     scores: tuple[str, ...] = ()
-    length: str = "epochs"
+    length: str = ""
+    amounts: tuple[str, ...] = ()
 
 
 def all_trials(table: StudyTable) -> pd.DataFrame:

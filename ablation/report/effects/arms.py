@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.replicates import replicates
 
 
@@ -56,8 +57,11 @@ def confounded(arms: pd.DataFrame) -> set[str]:
     return set(confounds(arms)["arm"])
 
 
-def also_changed(arms: pd.DataFrame) -> str:
+def also_changed(table: StudyTable) -> str:
     """What arms change by more than 10 % beside their settings; empty where nothing."""
-    names = {"sequence_length": "the LSTM's steps", "parameters": "the number of parameters"}
-    found = set(confounds(arms)["what"])
+    names = {
+        "sequence_length": f"the number of {table.words.steps}",
+        "parameters": "the number of parameters",
+    }
+    found = set(confounds(table.arms)["what"])
     return " or ".join(name for what, name in names.items() if what in found)

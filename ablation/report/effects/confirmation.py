@@ -71,18 +71,20 @@ def found_against_confirmed(
     return rows.astype(whole).sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def search_length(search: pd.DataFrame, confirmed: pd.DataFrame) -> str:
+def search_length(search: StudyTable, confirmed: StudyTable) -> str:
     """How long the search trained what was confirmed, beside that: "", "shorter" or "longer".
 
     Args:
-        search: the search's trials, the columns of ``trials.csv``.
-        confirmed: those of the confirmation.
+        search: the search.
+        confirmed: its confirmation.
 
     Returns:
-        "of another length" where one of epochs and images was more and the other less.
+        "of another length" where one of the settings that say how much a training is was more and
+        another less.
     """
-    names = ["epochs", "train_size"]
-    own, other = (trials[["arm", *names]].drop_duplicates() for trials in (search, confirmed))
+    names = [name for name in search.amounts if name in search.trials]
+    both_trials = (search.trials, confirmed.trials)
+    own, other = (trials[["arm", *names]].drop_duplicates() for trials in both_trials)
     both = own.merge(other, on="arm", suffixes=("", "_confirmed"))
     more = [both[name].astype(float) - both[f"{name}_confirmed"].astype(float) for name in names]
     differences = pd.concat(more)
@@ -118,7 +120,7 @@ def path_effects(
         ``step`` (0 for the baseline, after the steps ``leave-one-out`` and ``named``), ``change``
         (the settings that the step gives new values, or that were taken back), ``role``
         (``scientific``, or ``nuisance`` for what is not tested), then as ``effects.csv``, and
-        whether the LSTM's steps or the network's size change by more than 10 % as well
+        whether the sequence's steps or the network's size change by more than 10 % as well
         (``confounded``), and of steps the columns of `interactions`. Of what is taken back,
         ``delta`` is the arm without it less the last step: worse where the change is worth
         something.

@@ -1,4 +1,4 @@
-"""Class by class: which images are recognised, which are confused, and what an arm changes there.
+"""Class by class: which examples are recognised, which are confused, and what an arm changes there.
 
 Draws what it is given; computes no statistics.
 """
@@ -24,13 +24,14 @@ SHARE = Metric("share", unit="fraction")
 
 
 @styled
-def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
+def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str, examples: str) -> Figure:
     """Accuracy by class of two arms: two marks a class, their difference beside them.
 
     Args:
         rows: of ``ablation.report.effects.confusion.class_differences``.
         arm: the one.
         against: the other.
+        examples: what they are of.
     """
     figure, (axes,) = style.new_figure(style.PAGE, 1.2 + 0.3 * len(rows))
     places = range(len(rows))
@@ -49,7 +50,7 @@ def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
         )
         text = f"{SHARE.signed(row['delta'])}{sure}"
         axes.text(1.01, place, text, transform=spot, va="center", fontsize=7.5, color=BLACK)
-    axes.set(xlabel="test images of the class that were recognised, percent")
+    axes.set(xlabel=f"test {examples} of the class that were recognised, percent")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     marks = [Line2D([], [], linestyle="", markersize=5, **look) for look in looks]
     style.key(figure, marks, [style.label(against), style.label(arm)])
@@ -59,12 +60,13 @@ def draw_class_accuracy(rows: pd.DataFrame, arm: str, against: str) -> Figure:
 
 
 @styled
-def draw_confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
+def draw_confusion(shares: pd.DataFrame, arms: Sequence[str], examples: str) -> Figure:
     """Which class was taken for which: a panel an arm, rows are true classes in percent.
 
     Args:
         shares: of ``ablation.report.effects.confusion.confusion_shares``.
         arms: the arms to show, two at most.
+        examples: what they are of.
     """
     figure, panels = style.new_figure(style.PAGE, 4.2, 1, len(arms))
     for axes, arm in zip(panels, arms, strict=True):
@@ -74,18 +76,19 @@ def draw_confusion(shares: pd.DataFrame, arms: Sequence[str]) -> Figure:
         axes.set(title=style.label(arm, 30))
     for axes in panels[1:]:
         axes.set(ylabel="", yticklabels=[])
-    style.footnote(figure, "Percent of the test images of each true class, over all seeds.")
+    style.footnote(figure, f"Percent of the test {examples} of each true class, over all seeds.")
     return figure
 
 
 @styled
-def draw_confusion_change(shares: pd.DataFrame, arm: str, against: str) -> Figure:
+def draw_confusion_change(shares: pd.DataFrame, arm: str, against: str, examples: str) -> Figure:
     """How the confusions of one arm differ from another's, in points of each true class.
 
     Args:
         shares: of ``ablation.report.effects.confusion.confusion_shares``.
         arm: the one.
         against: the other, which is taken off.
+        examples: what they are of.
     """
     grid = _grid(shares, arm) - _grid(shares, against)
     most = max(float(np.abs(grid.to_numpy(float)).max()), 0.1)
@@ -93,7 +96,7 @@ def draw_confusion_change(shares: pd.DataFrame, arm: str, against: str) -> Figur
     figure, (axes,) = style.new_figure(5.4, 4.4)
     _heatmap(axes, grid, text, {"cmap": "RdBu", "vmin": -most, "vmax": most})
     axes.set_title(f"{style.label(arm, 26)}\nless {style.label(against, 26)}")
-    style.footnote(figure, "Points of the test images of each true class. Blue: more often.")
+    style.footnote(figure, f"Points of the test {examples} of each true class. Blue: more often.")
     return figure
 
 

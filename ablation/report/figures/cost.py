@@ -17,14 +17,27 @@ from ablation.report.figures import style
 from ablation.report.figures.point_labels import Marked, mark
 from ablation.report.figures.style import BLACK, BLUE, styled
 
-COSTS = {"parameters": "parameters", "macs": "MACs an image", "seconds": "seconds a training"}
+
+def cost_names(example: str) -> dict[str, str]:
+    """What an axis of costs is called, by column."""
+    return {
+        "parameters": "parameters",
+        "macs": f"MACs an {example}",
+        "seconds": "seconds a training",
+    }
+
+
 OTHERS: dict[str, Any] = {"s": 22, "color": BLUE}
 BASELINE: dict[str, Any] = {"s": 40, "color": BLACK, "marker": "D"}
 
 
 @styled
 def draw_cost(
-    costs: pd.DataFrame, tags: Mapping[str, str], metric: Metric, drawn: Collection[str] = ()
+    costs: pd.DataFrame,
+    tags: Mapping[str, str],
+    metric: Metric,
+    example: str,
+    drawn: Collection[str] = (),
 ) -> Figure:
     """Means of the metric against parameters, MACs and seconds of training, where known.
 
@@ -33,6 +46,7 @@ def draw_cost(
             mean are left out, and the figure says so.
         tags: by arm, what is written at its points; else it is the arm's place.
         metric: what decides.
+        example: what MACs are counted for.
         drawn: the arms of a search that are known by their numbers alone, their names being too
             long for the figure.
     """
@@ -42,7 +56,9 @@ def draw_cost(
     texts = style.labels([arm for _, arm in named], 36, 1)
     names = [f"{m}  {text}" for (m, _), text in zip(named, texts, strict=True)]
     height = 2.9 + style.key_height(style.PAGE, names) + 0.05 * len(rows)
-    known = {column: text for column, text in COSTS.items() if rows[column].notna().any()}
+    known = {
+        column: text for column, text in cost_names(example).items() if rows[column].notna().any()
+    }
     figure, panels = style.new_figure(style.PAGE, height, 1, len(known), sharey=True)
     for axes, (column, text) in zip(panels, known.items(), strict=True):
         _panel(axes, rows, column, str(costs["arm"].iloc[0]))

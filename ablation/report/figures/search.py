@@ -18,7 +18,7 @@ from matplotlib.tri import Triangulation
 from ablation.metric import Metric
 from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.report.figures import style
-from ablation.report.figures.cost import COSTS, scale
+from ablation.report.figures.cost import cost_names, scale
 from ablation.report.figures.point_labels import Array, Marked, mark
 from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, legend_mark, styled
 
@@ -215,13 +215,14 @@ def _unit(values: Array) -> Array:
 
 
 @styled
-def draw_front(rows: pd.DataFrame, front: pd.DataFrame, metric: Metric) -> Figure:
+def draw_front(rows: pd.DataFrame, front: pd.DataFrame, metric: Metric, example: str) -> Figure:
     """Every trial by its cost, and the front of those that nothing beats in both.
 
     Args:
         rows: of ``ablation.report.search.trials.finished``.
         front: of ``ablation.report.search.pareto.pareto``.
         metric: what decides.
+        example: what MACs are counted for.
     """
     known = [column for column in PARETO if rows[column].notna().any()]
     figure, panels = style.new_figure(style.PAGE, 3.2, 1, len(known), sharey=True)
@@ -232,7 +233,7 @@ def draw_front(rows: pd.DataFrame, front: pd.DataFrame, metric: Metric) -> Figur
         look: Any = {"color": ORANGE, "linewidth": 1.4, "markersize": 5, "marker": "o"}
         axes.step(members[column], members["value"], where="post", **look)
         scale(axes, rows[column])
-        axes.set(xlabel=COSTS[column])
+        axes.set(xlabel=cost_names(example)[column])
     panels[0].set(ylabel=metric.text)
     style.metric_axis(panels[0], metric)
     front_mark = Line2D([], [], color=ORANGE, marker="o", markersize=5)

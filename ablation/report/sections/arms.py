@@ -84,7 +84,7 @@ def _forest(study: Analysis) -> Plot:
     note = f"Grey band: ±{band}, differences too small to matter here."
     pairs, also = study.pairs, study.confounded
     if not also.isdisjoint(rows["arm"]):
-        note += f"\n{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
+        note += f"\n{CONFOUNDED} also changes {also_changed(table)} by more than 10 %."
     note = "\n".join(filter(None, [study.shown_of(leaders), note, about_choice(table)]))
     comparisons = comparison_labels(study.effects, rows)
     names = [study.labels.get(arm, name) for arm, name in comparisons.items()]
@@ -124,7 +124,7 @@ def _history(study: Analysis) -> Plot:
         caption += f" A training is {epochs} epoch{'' if epochs == '1' else 's'}"
         if "train_size" in done:
             images = _range(done["train_size"])
-            caption += f" on {images} images, those to validate with among them"
+            caption += f" on {images} {table.words.examples}, those to validate with among them"
         caption += "."
     baseline = float(study.effects["val_mean"].iloc[0])
     figure = draw_history(best, table.trials, baseline, metric)
@@ -178,7 +178,7 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     table, metric = study.table, study.metric
     rows = study.leading(None if table.design == "search" else PANELS)
     epochs = as_in_files(table.epochs, metric)
-    shown = measures(table.figures, metric, table.texts)
+    shown = measures(table.figures, metric, table.words.measures)
     dropout = table.trials["dropout"] if "dropout" in table.trials else pd.Series(dtype=float)
     drops = bool((pd.to_numeric(dropout) > 0).any())
     caption = (
@@ -208,7 +208,8 @@ def _cost(study: Analysis) -> Plot:
     table, metric, leaders = study.table, study.metric, study.leading()
     rows = costs(table.trials, table.arms).set_index("arm").loc[leaders["arm"]].reset_index()
     caption = (
-        f"Mean {metric.text} against size, multiply-accumulates (MACs) an image, and the "
+        f"Mean {metric.text} against size, multiply-accumulates (MACs) an "
+        f"{table.words.example}, and the "
         "time of one training, which depends on what else the machine did."
     )
     if (table.trials["fused"] > 1).any():
@@ -218,7 +219,7 @@ def _cost(study: Analysis) -> Plot:
     else:
         caption = f"{caption} {study.shown_of(leaders)}".strip()
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
-    figure = draw_cost(rows, study.short_names, metric, drawn)
+    figure = draw_cost(rows, study.short_names, metric, table.words.example, drawn)
     return Plot("cost", "cost", f"{capitalized(metric.noun)} against cost", caption, figure)
 
 
@@ -226,17 +227,17 @@ def _confusion(study: Analysis) -> Iterator[Plot]:
     """The baseline's, the best other arm's, and how these differ, as far as they were scored."""
     base, best, counts = study.baseline, study.best_challenger, study.table.confusion
     arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
-    both = common_seeds(counts, arms)
+    both, examples = common_seeds(counts, arms), study.table.words.examples
     if best and len(arms) == 2 and len(both):
-        figure = draw_class_accuracy(class_differences(both, best, base), best, base)
+        figure = draw_class_accuracy(class_differences(both, best, base), best, base, examples)
         caption = (
             f"Which classes {best}, the best other arm by validation, recognises more or less "
             "often than the baseline. Ten intervals of one pair of arms: a description, no test."
         )
         yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, figure)
     if arms:
-        caption = "What the test images of each class were taken for, in percent of the class."
-        figure = draw_confusion(confusion_shares(confusion_by_arm(counts)), arms)
+        caption = f"What the test {examples} of each class were taken for, in percent of the class."
+        figure = draw_confusion(confusion_shares(confusion_by_arm(counts)), arms, examples)
         yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)
     if best and len(arms) == 2 and len(both):
         seeds = counted(both["seed"].nunique(), "seed")
@@ -244,5 +245,7 @@ def _confusion(study: Analysis) -> Iterator[Plot]:
             f"The matrix of {best} less that of the baseline, in points of each true class, over "
             f"the {seeds} that both have finished."
         )
-        figure = draw_confusion_change(confusion_shares(confusion_by_arm(both)), best, base)
+        figure = draw_confusion_change(
+            confusion_shares(confusion_by_arm(both)), best, base, examples
+        )
         yield Plot("confusion_change", "confusion", "What changes", caption, figure)

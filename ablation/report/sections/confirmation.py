@@ -40,7 +40,7 @@ def confirmed_parts(search: Analysis) -> list[Part]:
 
 def _found(search: Analysis, main: Analysis) -> Part:
     rows, metric, names = search.found_against_confirmed, search.metric, main.short_names
-    length = search_length(search.table.trials, main.table.trials)
+    length = search_length(search.table, main.table)
     how = f", {length} than confirmed" if length else ""
     lines = [
         f"Found: the search's one training{how}. Confirmed: the mean over fresh seeds. Their "
@@ -117,7 +117,7 @@ def _about_path(path: Analysis) -> list[str]:
     if lone := never_taken_back(arms):
         lines.append(f"Not taken back alone, as the space allows no such setting: {listed(lone)}.")
     if rows["confounded"].any():
-        lines.append(f"{CONFOUNDED}: it also changes {also_changed(arms)} by more than 10 %.")
+        lines.append(f"{CONFOUNDED}: it also changes {also_changed(path.table)} by more than 10 %.")
     if path.progress:
         lines.append(
             f"Preliminary: {path.progress}. Until the last there are means over whole seeds, and "

@@ -295,7 +295,10 @@ def _contour(
 
 def _pareto(search: Analysis) -> Iterator[Part]:
     rows, metric, front = search.finished, search.metric, pareto(search.finished, search.direction)
-    title = f"{capitalized(metric.noun)} against cost: the front"
+    title, example = (
+        f"{capitalized(metric.noun)} against cost: the front",
+        search.table.words.example,
+    )
     if len(rows) < 2:
         yield Part("pareto", title, ["Not shown: it takes two complete settings."])
         return
@@ -317,9 +320,9 @@ def _pareto(search: Analysis) -> Iterator[Part]:
     )
 
     def plots() -> Iterator[Plot]:
-        figure = draw_front(rows, front, metric)
-        caption = f"{capitalized(metric.noun)} against multiply-accumulates (MACs) an image and "
-        caption += "against time."
+        figure = draw_front(rows, front, metric, example)
+        caption = f"{capitalized(metric.noun)} against multiply-accumulates (MACs) an {example} "
+        caption += "and against time."
         title = f"The front of {metric.noun} against cost"
         yield Plot("pareto", "pareto", title, caption, figure)
 

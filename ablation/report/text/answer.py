@@ -272,7 +272,7 @@ def _confounded(study: Analysis) -> Iterable[str]:
         they = "It also changes" if len(arms) == 1 else "They also change"
         kinds = [row["verdict"] for row in found]
         yield (
-            f"Marked {CONFOUNDED}: {ranked(arms, kinds, 10)}. {they} {also_changed(table.arms)} by "
+            f"Marked {CONFOUNDED}: {ranked(arms, kinds, 10)}. {they} {also_changed(table)} by "
             "more than 10 %, so an effect may be due to that."
         )
 

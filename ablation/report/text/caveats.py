@@ -15,14 +15,6 @@ DESIGNS = {
 }
 
 
-GEOMETRY = {
-    "filter_sizes": "filter sizes",
-    "strides": "strides",
-    "pooling_count": "pooling",
-    "conv_layers": "numbers of convolutions",
-}
-
-
 def caveats(table: StudyTable) -> list[str]:
     """What a reader must not conclude from the study."""
     lines = [
@@ -35,7 +27,7 @@ def caveats(table: StudyTable) -> list[str]:
             f" The {'highest' if table.metric.sign > 0 else 'lowest'} of several means is partly "
             "luck, so the best arm's own figure is optimistic."
         )
-    lines += _geometry(table)
+    lines += _resizing(table)
     is_scored = bool(table.trials["test_value"].notna().any())
     if table.design == "search":
         lines.append(
@@ -47,7 +39,8 @@ def caveats(table: StudyTable) -> list[str]:
     elif len(table.arms) > 1:
         lines.append(
             "Pairs share a seed, and so the split, the initial values and the batch order. They "
-            "cover re-runs on these images; they say nothing about new images."
+            f"cover re-runs on these {table.words.examples}; they say nothing about new "
+            f"{table.words.examples}."
         )
     if table.design == "confirmation" and not table.chosen:
         lines.append("Test figures are not shown before a setting has been chosen.")
@@ -59,12 +52,12 @@ def caveats(table: StudyTable) -> list[str]:
     return lines
 
 
-def _geometry(table: StudyTable) -> list[str]:
-    """That settings of the convolutions change more than themselves, where they do."""
+def _resizing(table: StudyTable) -> list[str]:
+    """That settings which resize the network change more than themselves, where they do."""
     arms, base = table.arms, table.arms.iloc[0]
     found = confounds(arms)
     names, changed = [], set()
-    for name, title in GEOMETRY.items():
+    for name, title in table.words.resizing.items():
         if name in table.factors:
             moved = arms.loc[(arms[name] != base[name]) & (arms[name] != ""), "arm"]
             what = set(found.loc[found["arm"].isin(moved), "what"])
@@ -73,7 +66,7 @@ def _geometry(table: StudyTable) -> list[str]:
     if not names:
         return []
     also = {
-        "sequence_length": "how many steps the LSTM sees",
+        "sequence_length": f"the number of {table.words.steps}",
         "parameters": "how large the network is",
     }
     *others, last = names

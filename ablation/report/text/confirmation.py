@@ -142,7 +142,7 @@ def _optimism(search: Analysis, main: Analysis, found: pd.DataFrame) -> Iterable
     if metric.signed(mean) in ("0.00", "0"):
         looked = "as good", "as"
     average = "" if one else ", on average,"
-    length = search_length(search.table.trials, main.table.trials)
+    length = search_length(search.table, main.table)
     full = " at full length" if length == "shorter" else ""
     causes = ["selection"] if mean > 0 and looked[1] == "than" else []
     causes += [f"the {LENGTHS[length]} length"] if length and looked[1] == "than" else []

@@ -77,9 +77,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
         *incomplete(table),
         about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
-        f"{CONFOUNDED} also changes {also_changed(table.arms)} by more than 10 %."
-        if marked
-        else "",
+        f"{CONFOUNDED} also changes {also_changed(table)} by more than 10 %." if marked else "",
         f"{', '.join([*machine, *versions])}.",
     ]
     return " ".join(filter(None, sentences))

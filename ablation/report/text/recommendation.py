@@ -231,7 +231,7 @@ def own_seeds(effects: pd.DataFrame) -> Iterable[str]:
 
 def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     """Effects that differ on the test images, which decide nothing."""
-    gaps, metric = study.gaps_on_test, study.metric
+    gaps, metric, examples = study.gaps_on_test, study.metric, study.table.words.examples
     found = gaps[gaps["p_holm"] < ALPHA].sort_values("gap", key=abs, ascending=False, kind="stable")
     items = [
         f"{names[row['arm']]} {metric.difference(row['test'])} instead of "
@@ -242,6 +242,7 @@ def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     if items:
         what = "an effect differs from that" if len(items) == 1 else "effects differ from those"
         yield (
-            f"On these test images {what} on the validation images: {listed(items)}. "
-            "All seeds are scored on the same test images, so this says nothing of other images."
+            f"On these test {examples} {what} on the validation {examples}: {listed(items)}. All "
+            f"seeds are scored on the same test {examples}, so this says nothing of other "
+            f"{examples}."
         )

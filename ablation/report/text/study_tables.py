@@ -113,7 +113,7 @@ def confounds_table(study: Analysis) -> TextTable:
     """The shown arms that also change sequence length or size by more than 10 %."""
     found = confounds(study.table.arms)
     found = found[found["arm"].isin(study.leading()["arm"])]
-    titles = {"sequence_length": "LSTM steps", "parameters": "parameters"}
+    titles = {"sequence_length": study.table.words.steps, "parameters": "parameters"}
     if not study.table.arms["sequence_length"].fillna(0).any():
         del titles["sequence_length"]
     rows = [

@@ -17,6 +17,7 @@ from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.recommendation import about_choice
 from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
 from ablation.statistics.power import MOST_SEEDS
+from ablation.words import Words
 
 CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
@@ -32,7 +33,9 @@ def arms_table(study: Analysis, rows: pd.DataFrame | None = None) -> TextTable:
     rows = study.leading() if rows is None else rows
     names = _names(study, rows)
     sizes = rows[["arm"]].merge(study.table.arms, on="arm")
-    columns = names | _measured(study, rows) | _tested(study, rows) | _sizes(sizes)
+    columns = (
+        names | _measured(study, rows) | _tested(study, rows) | _sizes(sizes, study.table.words)
+    )
     best = study.by_gain[: 1 if study.effects["n"].iloc[0] else 0]
     strong = {place for place, arm in enumerate(rows["arm"]) if arm in best}
     notes = filter(None, [study.shown_of(rows), about_choice(study.table)])
@@ -114,10 +117,10 @@ def _mean(metric: Metric, values: pd.Series[float]) -> str:
     return f"{metric.value(values.mean())}{ends}"
 
 
-def _sizes(rows: pd.DataFrame) -> dict[str, list[str]]:
+def _sizes(rows: pd.DataFrame, words: Words) -> dict[str, list[str]]:
     """What the networks' sizes are, as far as they are known of any."""
     columns = {
-        "LSTM steps": [whole(x) for x in rows["sequence_length"].astype(float)],
+        words.steps: [whole(x) for x in rows["sequence_length"].astype(float)],
         "parameters": [whole(x) for x in rows["parameters"].astype(float)],
         "MACs (millions)": [tenths(x / 1e6) for x in rows["macs"].astype(float)],
     }
@@ -167,7 +170,7 @@ def brief_title(metric: Metric) -> str:
 def _brief_search(study: Analysis) -> TextTable:
     rows, count, metric = study.leading(CONSOLE_ROOM), len(study.effects), study.metric
     names = _names(study, rows)
-    sizes = _sizes(rows[["arm"]].merge(study.table.arms, on="arm"))
+    sizes = _sizes(rows[["arm"]].merge(study.table.arms, on="arm"), study.table.words)
     columns = names | {
         brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
         "effect": [metric.signed(x) for x in rows["delta"]],
@@ -190,6 +193,7 @@ def details_table(study: Analysis) -> TextTable | None:
     if table.epochs["epoch"].max() > LAST:  # else they would be all
         late = study.tests_of(last_epochs(table.trials, table.epochs))
     test = study.tests_of(on_test(table.trials))
+    on_test_title = f"effect on these test {table.words.examples} (95 % interval)"
     is_scored = bool(table.trials["test_value"].notna().any())
     inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
     cells = []
@@ -214,7 +218,11 @@ def details_table(study: Analysis) -> TextTable | None:
                 "minimum detectable": _detectable(metric, row["minimum_detectable"]),
                 "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
                 **({f"effect, last {LAST} epochs": metric.signed(late[arm].mean)} if late else {}),
-                **({"effect on these test images (95 % interval)": scored} if is_scored else {}),
+                **(
+                    {f"effect on these test {table.words.examples} (95 % interval)": scored}
+                    if is_scored
+                    else {}
+                ),
             }
         )
     tested = int((study.effects["verdict"] != "").sum())

@@ -1,0 +1,27 @@
+"""What reports call things of an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Words:
+    """What reports call things of an objective.
+
+    Attributes:
+        example: what the network is given, one of it.
+        examples: several.
+        steps: the steps of a network's sequence.
+        resizing: the settings that change a network's size or steps whatever else they change, by
+            name, in words.
+        measures: what a figure is called, by its name without ``val_`` or ``train_``, where that
+            says too little.
+    """
+
+    example: str = "example"
+    examples: str = "examples"
+    steps: str = "steps"
+    resizing: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, str] = field(default_factory=dict)
