@@ -218,11 +218,7 @@ def details_table(study: Analysis) -> TextTable | None:
                 "minimum detectable": _detectable(metric, row["minimum_detectable"]),
                 "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
                 **({f"effect, last {LAST} epochs": metric.signed(late[arm].mean)} if late else {}),
-                **(
-                    {f"effect on these test {table.words.examples} (95 % interval)": scored}
-                    if is_scored
-                    else {}
-                ),
+                **({on_test_title: scored} if is_scored else {}),
             }
         )
     tested = int((study.effects["verdict"] != "").sum())
