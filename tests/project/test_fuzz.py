@@ -20,8 +20,8 @@ from optuna.storages import RDBStorage
 
 from ablation.errors import MAX_LINE, UserError
 from ablation.planning.pace import measured_rate, measured_spreads
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
-from ablation.report.effects.effects import effects
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
@@ -417,9 +417,8 @@ def taken_up(storage: RDBStorage) -> Source:
 
 def reported(storage: RDBStorage) -> str:
     """A study's report as text."""
-    table = load_study(storage, STUDY)
-    found = effects(table.trials, table.arms, table.margin)
-    return as_markdown(table, found) + as_latex(table, found)
+    found = Analysis(load_study(storage, STUDY))
+    return as_markdown(found) + as_latex(found)
 
 
 READERS: list[Callable[[RDBStorage], object]] = [

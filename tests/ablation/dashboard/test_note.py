@@ -8,18 +8,14 @@ from dataclasses import replace
 import pytest
 
 from ablation.dashboard.note import OURS, fenced, note
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects
 from ablation.report.text.answer import VERDICTS
 from tests.helpers.report_studies import NASTY, nasty, study
 
 
 def written(table: StudyTable) -> str:
-    found = effects(table.trials, table.arms, table.margin)
-    return note(
-        table, found, contrasts(table.trials, table.arms, table.design, list(table.factors))
-    )
+    return note(Analysis(table))
 
 
 def test_before_the_last_trial_it_has_means_and_no_verdict() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ablation.dashboard.study_graphs import curves, forest, shown
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import effects
 from ablation.report.effects.replicates import mean_curves
-from tests.helpers.report_studies import NASTY, nasty, study
+from tests.helpers.report_studies import METRIC, NASTY, nasty, study
 
 
 def compared(table: StudyTable) -> pd.DataFrame:
-    return effects(table.trials, table.arms, table.margin).iloc[1:]
+    return Analysis(table).effects.iloc[1:]
 
 
 def stored(figure: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def stored(figure: Any) -> dict[str, Any]:
 def test_effects_are_in_points_with_their_intervals_below_each_other() -> None:
     rows = compared(study())
     rows = rows[rows["verdict"] == rows["verdict"].mode()[0]]
-    (trace,) = stored(forest(rows, 0.005, settled=True))["data"]
+    (trace,) = stored(forest(rows, 0.005, METRIC, settled=True))["data"]
     np.testing.assert_allclose(trace["x"], 100 * rows["delta"], atol=1e-5)
     ends = np.add(trace["x"], trace["error_x"]["array"])
     np.testing.assert_allclose(ends, 100 * rows["ci_high"], atol=1e-4)
@@ -39,7 +39,7 @@ def test_effects_are_in_points_with_their_intervals_below_each_other() -> None:
 
 def test_intervals_and_verdicts_show_only_when_they_are_settled() -> None:
     rows = compared(study())
-    before, after = (forest(rows, 0.005, settled=settled) for settled in (False, True))
+    before, after = (forest(rows, 0.005, METRIC, settled=settled) for settled in (False, True))
     assert "no intervals before the last trial" in stored(before)["layout"]["title"]["text"]
     assert "better" not in before.to_json()
     assert "error_x" not in before.to_json()
@@ -50,7 +50,7 @@ def test_intervals_and_verdicts_show_only_when_they_are_settled() -> None:
 
 def test_an_arm_without_a_pair_or_an_interval_is_left_open() -> None:
     rows = compared(study(arms=3, seeds=1, missing=(("conv_layers=2", 0),)))
-    (trace,) = stored(forest(rows, 0.005, settled=True))["data"]
+    (trace,) = stored(forest(rows, 0.005, METRIC, settled=True))["data"]
     assert trace["x"][0] is None
     assert trace["error_x"]["array"] == [None, None]
 
@@ -58,7 +58,7 @@ def test_an_arm_without_a_pair_or_an_interval_is_left_open() -> None:
 def test_curves_are_means_over_the_seeds_in_the_order_given() -> None:
     table = study(arms=4, seeds=3, epochs=5)
     names = {"conv_layers=2": "#7", "baseline": "baseline"}
-    found = stored(curves(mean_curves(table.epochs), names))["data"]
+    found = stored(curves(mean_curves(table.epochs), names, METRIC))["data"]
     assert [line["name"] for line in found] == ["#7", "baseline"]
     rows = table.epochs[(table.epochs["arm"] == "baseline") & (table.epochs["epoch"] == 5)]
     assert found[1]["x"] == [1, 2, 3, 4, 5]
@@ -68,8 +68,8 @@ def test_curves_are_means_over_the_seeds_in_the_order_given() -> None:
 def test_no_markup_of_a_user_counts() -> None:
     table = nasty(study(arms=4, seeds=3))
     graphs = [
-        forest(compared(table), 0.005, settled=True),
-        curves(mean_curves(table.epochs), {NASTY: NASTY}),
+        forest(compared(table), 0.005, METRIC, settled=True),
+        curves(mean_curves(table.epochs), {NASTY: NASTY}, METRIC),
     ]
     for graph in graphs:
         assert "<script" not in graph.to_json()
@@ -80,7 +80,7 @@ def test_no_markup_of_a_user_counts() -> None:
 def test_a_graph_is_small_enough_to_be_written_often() -> None:
     table = study(arms=30)
     graphs = [
-        forest(compared(table), 0.005, settled=True),
-        curves(mean_curves(table.epochs), {arm: arm for arm in table.arms["arm"][:9]}),
+        forest(compared(table), 0.005, METRIC, settled=True),
+        curves(mean_curves(table.epochs), {arm: arm for arm in table.arms["arm"][:9]}, METRIC),
     ]
     assert all(len(graph.to_json()) < 6_000 for graph in graphs)

@@ -23,6 +23,7 @@ from ablation.design.origin import (
     kind,
 )
 from ablation.folders import confirm_name
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import short_names
@@ -31,7 +32,6 @@ from ablation.report.effects.confirmation import found_against_confirmed
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.effects.replicates import replicates
-from ablation.report.effects.selection import leading
 from ablation.report.figures.cost import draw_cost
 from ablation.report.write import write_report
 from ablation.scheduling.confirmation import confirmation
@@ -42,6 +42,7 @@ from ablation.storage import UnreadableError, read_trials, save_study, study_att
 from ablation.storage.record import Record, find_record, load_record
 from ablation.storage.status import status
 from tests.helpers.prepared import prepared
+from tests.helpers.report_studies import METRIC
 from tests.helpers.report_studies import study as made_study
 from tests.helpers.studies import HEAD, ONE_FACTOR, SEARCH, STUDY, begin, record, run_all
 
@@ -231,11 +232,11 @@ def test_a_named_arm_is_one_whatever_it_is_called() -> None:
     named = grid.arms.assign(kind=["baseline", "named", *["level"] * (len(grid.arms) - 2)])
     assert list(grid_arms(named)["arm"]) == [*grid.arms["arm"][:1], *grid.arms["arm"][2:]]
     search = renamed(made_study("search", arms=40), {"source-best": "a+b=c"})
-    rows = effects(search.trials, search.arms, search.margin)
-    assert list(leading(search, rows)["arm"][:2]) == ["baseline", "a+b=c"]
-    costs = rows.assign(parameters=1, macs=1, seconds=1.0).head(3)
+    found = Analysis(search)
+    assert list(found.leading()["arm"][:2]) == ["baseline", "a+b=c"]
+    costs = found.effects.assign(parameters=1, macs=1, seconds=1.0).head(3)
     drawn = set(search.arms.loc[search.arms["kind"] == "drawn", "arm"])
-    figure = draw_cost(costs, short_names(search), drawn)
+    figure = draw_cost(costs, found.short_names, METRIC, "image", drawn)
     assert any("a+b=c" in text.get_text() for text in figure.legends[0].get_texts())
 
 

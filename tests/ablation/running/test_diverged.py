@@ -18,6 +18,7 @@ from ablation.errors import UserError
 from ablation.metric import Metric
 from ablation.planning import pace
 from ablation.report import mark
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.effects.replicates import best_so_far
 from ablation.report.figures.search import draw_history
@@ -176,12 +177,12 @@ def test_a_diverged_draw_is_in_no_figure_of_a_report(storage: RDBStorage) -> Non
     assert absent["learning_rate=0.1"] == 0
     lost = unfinished_levels(table.trials, table.arms, table.factors, "DIVERGED")
     assert own <= lost["learning_rate=0.1"] <= bad.sum()
-    text = parts(table)[0].lines[0]
+    text = parts(Analysis(table))[0].lines[0]
     assert f"Draws that diverged do not count: {bad.sum()}" in text
     assert "diverged)" in text
     cells = failures_table(table).rows
     assert [cells[0][0], cells[0][2], cells[0][3]] == ["DIVERGED", str(bad.sum()), "0"]
-    figure = draw_history(best_so_far(table.trials), table.trials, float("nan"))
+    figure = draw_history(best_so_far(table.trials), table.trials, float("nan"), table.metric)
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert "diverged" in legends
 

@@ -13,20 +13,18 @@ from optuna.storages import RDBStorage
 from scipy import stats
 
 from ablation.folders import confirm_name
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study, load_trials
 from ablation.report.data.study_table import StudyTable, all_trials, provenance
-from ablation.report.effects.arm_names import labels, short_names, with_short_names
+from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.confirmation import (
-    found_against_confirmed,
     is_step,
     never_taken_back,
     path_effects,
 )
-from ablation.report.effects.contrasts import COLUMNS
-from ablation.report.effects.effects import effects
-from ablation.report.rendering.formatting import interval, points, records
+from ablation.report.rendering.formatting import records
 from ablation.report.sections.confirmation import confirmed_parts
-from ablation.report.text.answer import at_the_edge
+from ablation.report.text.answer import answer, at_the_edge
 from ablation.report.text.confirmation import lead, sentences, step_verdict
 from ablation.report.write import write_report
 from ablation.scheduling.confirmation import confirmation, sentence
@@ -39,7 +37,7 @@ from ablation.storage.record import load_record
 from crnn.network.config import TrainConfig, chance_limit
 from tests.helpers import cli
 from tests.helpers.prepared import prepared
-from tests.helpers.report_studies import origin
+from tests.helpers.report_studies import METRIC, origin
 from tests.helpers.studies import SEARCH, STUDY, begin, end, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
@@ -63,12 +61,11 @@ def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str 
     prepared(storage, (str(parts), failing, text), fill)
 
 
-def study(storage: RDBStorage) -> tuple[StudyTable, StudyTable, pd.DataFrame]:
-    """The search, its confirmation, and the confirmation's effects."""
+def study(storage: RDBStorage) -> tuple[StudyTable, StudyTable]:
+    """The search and its confirmation."""
     table = load_study(storage, STUDY)
     assert table.confirmation is not None
-    main = table.confirmation
-    return table, main, effects(main.trials, main.arms, main.margin)
+    return table, table.confirmation
 
 
 def path_of(main: StudyTable) -> StudyTable:
@@ -79,7 +76,7 @@ def path_of(main: StudyTable) -> StudyTable:
 @pytest.mark.usefixtures("lean")
 def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
-    table, main, _ = study(storage)
+    table, main = study(storage)
     trials = all_trials(table)
     arms = len(path_of(main).arms)
     assert trials["stage"].value_counts().to_dict() == {
@@ -101,8 +98,8 @@ def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
 
 def test_found_and_confirmed_effects_are_those_against_the_baseline(storage: RDBStorage) -> None:
     confirmed(storage)
-    table, main, rows = study(storage)
-    found = found_against_confirmed(table.trials, rows)
+    table, main = study(storage)
+    found = Analysis(table).found_against_confirmed
     searched = table.trials.set_index("arm")["value"]
     means = main.trials.groupby("arm")["value"].mean()
     assert set(found["arm"]) == set(main.arms["arm"])
@@ -124,19 +121,12 @@ def test_found_and_confirmed_effects_are_those_against_the_baseline(storage: RDB
 
 def test_an_arm_that_failed_has_no_optimism(storage: RDBStorage) -> None:
     confirmed(storage, 1, failing="wide")
-    table, _, rows = study(storage)
-    row = found_against_confirmed(table.trials, rows).set_index("arm").loc["wide"]
+    whole = Analysis(study(storage)[0])
+    row = whole.found_against_confirmed.set_index("arm").loc["wide"]
     assert row["n"] == 0
     assert pd.isna(row["optimism"])
     assert pd.isna(row["confirmed"])
-    assert any("Not tested" in line for line in [*_answer(storage)])
-
-
-def _answer(storage: RDBStorage) -> list[str]:
-    from ablation.report.text.answer import answer
-
-    table, main, rows = study(storage)
-    return answer(main, rows, pd.DataFrame(columns=COLUMNS), sentences(table, rows))
+    assert any("Not tested" in line for line in answer(whole.main, sentences(whole)))
 
 
 def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -219,7 +209,9 @@ def test_a_step_that_is_worth_less_at_the_end_depends_on_the_order() -> None:
     assert step["other_where"] == "with y=2+z=3"
     assert rows["other_order"].iloc[2] == pytest.approx((y["y=2+z=3"] - y["baseline"]).mean())
     assert rows["other_where"].iloc[2] == "without x=1"
-    assert step_verdict(records(rows)[1]).endswith(f"{points(step['other_order'])} with y=2+z=3")
+    assert step_verdict(records(rows)[1], METRIC).endswith(
+        f"{METRIC.difference(step['other_order'])} with y=2+z=3"
+    )
 
 
 def test_an_untrained_arm_shows_no_dependence_on_the_order() -> None:
@@ -239,7 +231,7 @@ def test_that_no_step_is_shown_to_depend_on_the_order_shows_nothing() -> None:
     rows = path_effects(trials.assign(value=moved), arms, 0.005)
     assert rows["interaction_p_holm"].iloc[1] > 0.05
     assert not rows["depends_on_order"].any()
-    said = [step_verdict(row) for row in records(rows)[1:3]]
+    said = [step_verdict(row, METRIC) for row in records(rows)[1:3]]
     assert all("where it stood" in text and "order" not in text for text in said)
 
 
@@ -259,10 +251,10 @@ def test_the_dependence_in_the_reference_study(tmp_path: Path) -> None:
     assert round(pooling["interaction_p"], 3) == 0.008
     assert round(pooling["interaction_p_holm"], 3) == 0.016
     assert list(rows["depends_on_order"]) == [False] * 4 + [True] * 2
-    assert step_verdict(records(rows)[5]) == (
+    assert step_verdict(records(rows)[5], METRIC) == (
         "equivalent where it stood, depends on order: +0.82 points without pooling_count=1"
     )
-    said = next(iter(lead(with_short_names(table.confirmation, rows)[0])))
+    said = next(iter(lead(Analysis(table.confirmation).told)))
     assert said == (
         "On 5 fresh seeds #86 beats the baseline by 1.54 points (0.50 to 2.58). On the seeds that "
         "chose it the lead was 1.89, which is optimistic."
@@ -283,22 +275,24 @@ def test_nuisances_are_in_no_family() -> None:
     pd.testing.assert_frame_equal(rows[shown], every[shown])
     some = path_effects(trials, arms, 0.005, ["y"])  # a step of both kinds is concluded on
     pd.testing.assert_frame_equal(some, every)
-    assert step_verdict(records(rows)[2]).startswith("tuned, not tested, depends on order: ")
-    assert step_verdict(records(every)[2]).startswith("better where it stood *")
+    assert step_verdict(records(rows)[2], METRIC).startswith(
+        "tuned, not tested, depends on order: "
+    )
+    assert step_verdict(records(every)[2], METRIC).startswith("better where it stood *")
 
 
 def test_the_whole_way_is_told_over_the_paths_own_seeds(storage: RDBStorage) -> None:
     confirmed(storage)
-    _, main, _ = study(storage)
+    _, main = study(storage)
     trials, arms = path_trials()
     path = replace(path_of(main), trials=trials, arms=arms, wanted=20, seeds=list(range(5)))
     named = {main.chosen: "x=1+y=2+z=3"}
-    told = next(iter(lead(replace(main, path=path, chosen=named[main.chosen]))))
+    told = next(iter(lead(Analysis(replace(main, path=path, chosen=named[main.chosen])))))
     wide = trials.pivot(index="seed", columns="arm", values="value")
     test = stats.ttest_rel(wide["x=1+y=2+z=3"], wide["baseline"])
     ends = test.confidence_interval(0.95)
     mean = (wide["x=1+y=2+z=3"] - wide["baseline"]).mean()
-    sure = f"{points(mean)} ({interval(ends.low, ends.high)})".replace("+", "")
+    sure = f"{METRIC.difference(mean)} ({METRIC.interval(ends.low, ends.high)})".replace("+", "")
     assert told == f"On 5 fresh seeds x=1+y=2+z=3 beats the baseline by {sure}."
 
 
@@ -312,7 +306,7 @@ def test_a_change_that_could_not_be_taken_back_alone_is_named() -> None:
 
 def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> None:
     confirmed(storage)
-    _, main, _ = study(storage)
+    _, main = study(storage)
     path = path_of(main)
     rows = path_effects(path.trials, path.arms, path.margin)
     made = rows[is_step(rows)]
@@ -328,7 +322,7 @@ def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> No
 
 def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
-    table, main, rows = study(storage)
+    table, main = study(storage)
     written = write_report(table, tmp_path / "one")
     again = write_report(load_study(storage, STUDY), tmp_path / "two")
     for path, twin in zip(written.files, again.files, strict=True):
@@ -343,7 +337,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     trials = path_of(main).trials.pivot(index="seed", columns="arm", values="value")
     gained = paired_test(trials[main.chosen] - trials["baseline"])
     assert gained.why_not  # the made-up trainings of an arm differ by the same amount
-    whole = f"On 3 fresh seeds {number} is {points(gained.mean)} from the baseline: "
+    whole = f"On 3 fresh seeds {number} is {METRIC.difference(gained.mean)} from the baseline: "
     assert written.answer[0].startswith(whole)
     assert written.answer[0].endswith(", which is optimistic.")
     found = pd.read_csv(tmp_path / "one" / "effects.csv")
@@ -352,7 +346,6 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
     text = (tmp_path / "one" / "report.md").read_text(encoding="utf-8")
     for heading in ("## Found and confirmed", "## The path to the chosen", "## The search"):
         assert heading in text
-    assert len(rows) == len(main.arms)
     assert main.path
     for stage, part in (("search", table), ("confirmation", main), ("path", main.path)):
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
@@ -363,7 +356,7 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
     confirmed(storage)
-    table, main, rows = study(storage)
+    table, main = study(storage)
     numbers = short_names(main)
     drawn = main.arms[main.arms["arm"] == main.arms["changes"]]["arm"]
     assert set(numbers) == set(drawn)
@@ -377,12 +370,12 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
         assert f"\n- {number}: {arm} (trial {number[1:]} of" in _text(tmp_path / "report.md")
     told = [row[0] for row in written.arms.rows]
     assert told == [numbers.get(arm, arm) for arm in main.arms["arm"]]
-    (found, _) = confirmed_parts(table, rows)
+    (found, _) = confirmed_parts(Analysis(table))
     assert found.table
     assert {row[0] for row in found.table.rows} == set(told)
     for name in ("trials.csv", "epochs.csv", "effects.csv", "confirmed.csv"):
         assert set(drawn) <= set(pd.read_csv(tmp_path / name)["arm"]), name
-    assert labels(with_short_names(main, rows)[0]) == {
+    assert Analysis(main).told.labels == {
         number: f"{number} {arm}" for arm, number in numbers.items()
     }
 
@@ -396,10 +389,10 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
     confirmed(storage)
-    table, main, _ = study(storage)
+    table, main = study(storage)
     assert provenance(table) == table.environment == main.environment
     save_study(storage, NAME, {"device": "cuda", "environments": [{"gpu": "a GPU"}]})
-    table, main, _ = study(storage)
+    table, main = study(storage)
     write_report(table, tmp_path)
     ran = {"search": table.environment, "confirmation": main.environment}
     assert json.loads((tmp_path / "environment.json").read_text()) == ran
@@ -426,10 +419,11 @@ def test_lengths_are_said_to_differ_only_where_they_do(
     text: str, length: str, storage: RDBStorage
 ) -> None:
     confirmed(storage, text=text)
-    table, main, rows = study(storage)
-    (luck,) = (line for line in sentences(table, rows) if line.startswith("In the search's single"))
-    (found, _) = confirmed_parts(table, rows)
-    optimism = found_against_confirmed(table.trials, rows).set_index("arm")["optimism"]
+    table, main = study(storage)
+    whole = Analysis(table)
+    (luck,) = (line for line in sentences(whole) if line.startswith("In the search's single"))
+    (found, _) = confirmed_parts(whole)
+    optimism = whole.found_against_confirmed.set_index("arm")["optimism"]
     drawn = main.arms.loc[main.arms["arm"] == main.arms["changes"], "arm"]
     mean = float(optimism[drawn].mean())
     how = "better" if mean > 0 else "worse"
@@ -453,7 +447,7 @@ def test_lengths_are_said_to_differ_only_where_they_do(
 @pytest.mark.usefixtures("lean")
 def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
-    table, main, _ = study(storage)
+    table, main = study(storage)
     assert not main.chosen
     assert main.trials[["test_value", "test_loss"]].isna().all(axis=None)
     folder = write_report(table, tmp_path).folder
@@ -469,7 +463,7 @@ def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_p
     begun = confirmation(storage, STUDY, load_record(storage, STUDY), load_record(storage, STUDY))
     assert begun is not None
     begin(storage, begun, NAME)
-    table, main, _ = study(storage)
+    table, main = study(storage)
     assert main.trials["test_value"].notna().all()
     folder = write_report(table, tmp_path).folder
     text = (folder / "report.md").read_text("utf-8")
@@ -553,20 +547,20 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
     begin(storage, wanted, NAME)
     source = DesignedSource(storage, NAME, wanted, wanted.stages)
     run_all(source, 3)
-    table, main, rows = study(storage)
-    (_, path) = confirmed_parts(table, rows)
+    table, main = study(storage)
+    (_, path) = confirmed_parts(Analysis(table))
     assert any(f"Preliminary: 3 of {path_of(main).wanted}" in line for line in path.lines)
-    assert "On the path" not in " ".join(sentences(table, rows))  # no seed has all of its steps
+    assert "On the path" not in " ".join(sentences(Analysis(table)))  # no seed has all of its steps
     run_all(source, 2 * len(path_of(main).arms) - 2)  # two whole seeds, and one training more
-    table, main, rows = study(storage)
-    (told,) = (line for line in sentences(table, rows) if line.startswith("On the path"))
+    table, main = study(storage)
+    (told,) = (line for line in sentences(Analysis(table)) if line.startswith("On the path"))
     assert "(" not in told
     write_report(table, tmp_path)
     found = pd.read_csv(tmp_path / "path.csv")
     assert set(found["n"]) == {2}
     assert found["delta"].notna().sum() == len(found) - 1  # all but the baseline's
     assert found[["ci_low", "ci_high", "p_value", "p_holm", "verdict"]].isna().all(axis=None)
-    assert not any("optimistic" in line for line in sentences(table, rows)[:1])
+    assert not any("optimistic" in line for line in sentences(Analysis(table))[:1])
 
 
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:
@@ -578,8 +572,8 @@ def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage
     step = wanted.stages[1].arms[1].name
     while task := source.next():
         end(source, task, "FAIL" if task.arm == step else "COMPLETE")
-    table, main, rows = study(storage)
-    said = sentences(table, rows)
+    table, main = study(storage)
+    said = sentences(Analysis(table))
     assert any("(not tested)" in line for line in said)
     failures = f"3 of the path's {path_of(main).wanted} trainings failed; --retry-failed"
     assert any(line.startswith(failures) for line in said)
@@ -588,10 +582,14 @@ def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage
 
 def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
     confirmed(storage)
-    table, *_ = study(storage)
-    assert not list(at_the_edge(table, "baseline"))  # nobody drew it
+    table, _ = study(storage)
+    assert not list(at_the_edge(Analysis(table), "baseline"))  # nobody drew it
     for arm, hidden in (table.arms.set_index("arm")["hidden_size"].iloc[1:]).items():
-        said = [line for line in at_the_edge(table, str(arm)) if line.startswith("hidden_size")]
+        said = [
+            line
+            for line in at_the_edge(Analysis(table), str(arm))
+            if line.startswith("hidden_size")
+        ]
         assert all("end of what was tried, 64 to 384." in line for line in said)
         ends = {text_of(table.factors["hidden_size"]["range"][end]) for end in ("low", "high")}
         assert bool(said) == (str(hidden) in ends), arm
@@ -601,7 +599,7 @@ def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
 @pytest.mark.usefixtures("lean")
 def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
-    table, *_ = study(storage)
+    table, _ = study(storage)
     note = "The search ended after 6 of 40 trials."
     written = write_report(replace(table, notes=[note]), tmp_path)
     assert written.answer[-1] == note
@@ -609,9 +607,9 @@ def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage, tmp_path: P
 
 def test_a_path_left_out_says_so(storage: RDBStorage) -> None:
     confirmed(storage, text=f"{CONFIRM}path_seeds = 0\n")
-    table, main, rows = study(storage)
+    table, main = study(storage)
     assert main.path is None
-    (_, path) = confirmed_parts(table, rows)
+    (_, path) = confirmed_parts(Analysis(table))
     assert path.lines == ["Not shown: the space asks for none."]
 
 
@@ -620,7 +618,7 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
     storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confirmed(storage)
-    _, main, _ = study(storage)
+    _, main = study(storage)
     monkeypatch.chdir(tmp_path)
     words = ["report", NAME, "--table", "md", "--storage", url_of(storage)]
     answer = cli.call(*words)
@@ -634,10 +632,11 @@ def test_the_table_to_paste_is_that_of_the_confirmation(
 
 def test_arms_that_looked_as_they_are_were_neither_better_nor_worse(storage: RDBStorage) -> None:
     confirmed(storage)
-    table, main, rows = study(storage)
-    alike = replace(table, trials=table.trials.assign(value=0.5))
-    flat = rows.assign(delta=0.0)
-    (luck,) = (line for line in sentences(alike, flat) if line.startswith("In the search's single"))
+    table, main = study(storage)
+    flat = replace(main, trials=main.trials.assign(value=0.5))
+    alike = replace(table, trials=table.trials.assign(value=0.5), confirmation=flat)
+    said = sentences(Analysis(alike))
+    (luck,) = (line for line in said if line.startswith("In the search's single"))
     assert luck.endswith("2 arms that it selected looked as good, on average, as on fresh seeds at "
                          "full length.")  # fmt: skip
     assert main.chosen

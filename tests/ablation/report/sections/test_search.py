@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable
 from ablation.report.figures import search as search_plots
 from ablation.report.search.importance import importance, ordered_alike
 from ablation.report.search.interactions import isolation
-from ablation.report.search.trials import finished, scientific, unfinished_levels
+from ablation.report.search.trials import scientific, unfinished_levels
 from ablation.report.sections import search as search_parts
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.search import FILES, parts
@@ -23,7 +24,7 @@ from ablation.report.sections.section import Part
 from ablation.report.text.study_tables import failures_table
 from ablation.report.write import write_report
 from tests.helpers.figures import faults
-from tests.helpers.report_studies import study
+from tests.helpers.report_studies import METRIC, study
 
 STUDY = study("search", arms=120, epochs=1)
 SMALL = study("search", arms=10, epochs=1)
@@ -31,7 +32,7 @@ SMALL = study("search", arms=10, epochs=1)
 
 @cache
 def whole() -> tuple[dict[str, Part], dict[str, Plot]]:
-    found = parts(STUDY)
+    found = parts(Analysis(STUDY))
     return {part.name: part for part in found}, {p.name: p for part in found for p in part.plots()}
 
 
@@ -40,7 +41,7 @@ def few(count: int) -> StudyTable:
 
 
 def lines(table: StudyTable, name: str) -> str:
-    return " ".join(next(part for part in parts(table) if part.name == name).lines)
+    return " ".join(next(part for part in parts(Analysis(table)) if part.name == name).lines)
 
 
 # The whole of it
@@ -65,7 +66,7 @@ def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
 def test_a_method_that_cannot_judge_a_hyperparameter_has_a_dash() -> None:
     drawn = STUDY.trials["dropout"].where(STUDY.trials["number"] % 2 == 0)  # not in every trial
     sometimes = replace(STUDY, trials=STUDY.trials.assign(dropout=drawn))
-    table = next(part.table for part in parts(sometimes) if part.name == "importance")
+    table = next(part.table for part in parts(Analysis(sometimes)) if part.name == "importance")
     assert table is not None
     row = next(row for row in table.rows if row[0] == "dropout")
     assert row[table.titles.index("fANOVA")] == "–"
@@ -91,15 +92,15 @@ def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
 def test_nothing_is_ranked_where_the_methods_disagree(
     alike: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, notes = importance(finished(STUDY.trials, STUDY.arms, STUDY.factors), STUDY.factors)
+    found, notes = importance(Analysis(STUDY).finished, STUDY.factors, METRIC)
     found = found[found["parameter"] != "dropout_count"]  # which one of them cannot judge
     names = list(dict.fromkeys(found["parameter"]))
     places = {name: place for place, name in enumerate(names)}
     up = found["parameter"].map(places) + 1.0
     merit = up.where((found["method"] == "PED-ANOVA") | alike, 10 - up)
     shares = found.assign(importance=merit / merit.groupby(found["method"]).transform("sum"))
-    monkeypatch.setattr(search_parts, "importance", lambda rows, factors: (shares, notes))
-    made = {part.name: part for part in parts(STUDY)}
+    monkeypatch.setattr(search_parts, "importance", lambda rows, factors, metric: (shares, notes))
+    made = {part.name: part for part in parts(Analysis(STUDY))}
     table, words = made["importance"].table, " ".join(made["importance"].lines)
     assert table is not None
     plots = [plot for part in made.values() for plot in part.plots()]
@@ -127,9 +128,9 @@ def test_nothing_is_ranked_where_the_methods_disagree(
 
 
 def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
-    rows = finished(STUDY.trials, STUDY.arms, STUDY.factors)
+    rows = Analysis(STUDY).finished
     figure = whole()[1]["isolation"].figure
-    best = isolation(rows, STUDY.factors)
+    best = isolation(rows, STUDY.factors, "maximize")
     for axes, (name, group) in zip(
         figure.axes, best.groupby("parameter", sort=False), strict=False
     ):
@@ -178,7 +179,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
             "trials": [1, 3], "mean_value": [0.8, 0.9], "best_value": [0.8, 0.95],
         }
     )  # fmt: skip
-    axes = search_plots.draw_interactions(cells).axes[0]
+    axes = search_plots.draw_interactions(cells, METRIC).axes[0]
     shown = np.ma.getmaskarray(np.ma.asarray(axes.collections[0].get_array()))
     assert shown.tolist() == [[False, True], [True, False]]
     assert [text.get_text() for text in axes.texts] == ["80.0\nn=1", "90.0\nn=3"]
@@ -189,7 +190,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, 30])
 def test_so_few_trials_are_no_trouble(count: int) -> None:
-    found = parts(few(count))
+    found = parts(Analysis(few(count)))
     assert bool(found) == bool(count)
     for part in found:
         assert part.lines
@@ -203,7 +204,7 @@ def test_so_few_trials_are_no_trouble(count: int) -> None:
 
 def test_one_accuracy_for_all_is_no_trouble() -> None:
     alike = replace(STUDY, trials=STUDY.trials.assign(value=0.9))
-    names = [plot.name for part in parts(alike) for plot in part.plots()]
+    names = [plot.name for part in parts(Analysis(alike)) for plot in part.plots()]
     assert names == ["isolation", "pareto", "expected_performance"]
     assert "all complete settings have the same accuracy" in lines(alike, "importance")
     assert "No pair is drawn without an importance" in lines(alike, "together")
@@ -252,7 +253,7 @@ def test_another_sampler_has_no_expected_best() -> None:
 
 
 def test_other_designs_have_no_such_parts() -> None:
-    assert parts(study(arms=3, seeds=1, epochs=1)) == []
+    assert parts(Analysis(study(arms=3, seeds=1, epochs=1))) == []
 
 
 # In the folder
@@ -265,7 +266,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_report_has_the_parts(folder: Path) -> None:
     page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
-    for part in parts(SMALL):
+    for part in parts(Analysis(SMALL)):
         assert f"<h3>{part.title}</h3>" in page
         assert f"### {part.title}\n" in text
         for name, rows in part.files.items():

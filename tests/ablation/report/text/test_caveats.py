@@ -6,13 +6,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 import pytest
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import also_changed
-from ablation.report.effects.contrasts import COLUMNS
-from ablation.report.effects.effects import effects
 from ablation.report.page import content
 from ablation.report.sections.arms import _curves, _history
 from ablation.report.text.answer import findings
@@ -20,10 +18,6 @@ from ablation.report.text.caveats import caveats
 from ablation.report.text.study_tables import confounds_table
 from ablation.report.text.tables import about_reported, arms_table
 from tests.helpers.report_studies import study
-
-
-def of(table: StudyTable) -> pd.DataFrame:
-    return effects(table.trials, table.arms, table.margin)
 
 
 def without_lstm(table: StudyTable) -> StudyTable:
@@ -46,13 +40,13 @@ def test_geometry_is_warned_of_where_it_is_varied_and_changes_more() -> None:
 
 def test_a_network_without_an_lstm_has_no_steps() -> None:
     table = without_lstm(study(arms=10, seeds=2, epochs=1))
-    found = of(table)
+    whole = Analysis(table)
     assert also_changed(table.arms) == "the number of parameters"
-    told = [*caveats(table), *findings(table, found, pd.DataFrame(columns=COLUMNS))]
-    told += [*arms_table(table, found).titles, *confounds_table(table, found).titles]
+    told = [*caveats(table), *findings(whole)]
+    told += [*arms_table(whole).titles, *confounds_table(whole).titles]
     assert "Marked *" in " ".join(told)
     assert "LSTM" not in " ".join(told)
-    assert "LSTM" in " ".join(arms_table(study(arms=3, seeds=2, epochs=1), of(table)[:1]).titles)
+    assert "LSTM" in " ".join(arms_table(Analysis(study(arms=3, seeds=2, epochs=1))).titles)
 
 
 @pytest.mark.parametrize(("design", "words"), [("one-factor", "chose nothing"), ("search", "not")])
@@ -77,36 +71,34 @@ def test_one_arm_alone_has_neither_pairs_nor_a_highest_mean() -> None:
 
 def test_captions_look_at_what_was_trained() -> None:
     table = study("search", arms=8, epochs=2)
-    found = of(table)
     trials = table.trials.assign(epochs=[1, *[2] * (len(table.trials) - 1)])
-    assert "A training is 2 epochs on 12,000 images" in _history(table, found).caption
-    caption = _history(replace(table, trials=trials), found).caption
+    assert "A training is 2 epochs on 12,000 images" in _history(Analysis(table)).caption
+    caption = _history(Analysis(replace(table, trials=trials))).caption
     assert "A training is 1 to 2 epochs on 12,000 images" in caption
     assert "sampler drew" not in caption
-    assert "with dropout on" in next(_curves(table, found)).caption
+    assert "with dropout on" in next(_curves(Analysis(table))).caption
     dry = replace(table, trials=table.trials.assign(dropout="0"))
-    assert "dropout" not in next(_curves(dry, found)).caption
+    assert "dropout" not in next(_curves(Analysis(dry))).caption
 
 
 def test_one_of_many_reported_figures_is_outside_by_chance() -> None:
     table = study(arms=10, seeds=3, epochs=1)
     arms = table.arms.assign(reported_test_accuracy=[0.9] * 8 + [float("nan")] * 2)
-    eight = replace(table, arms=arms)
-    told = about_reported(eight, of(eight))
+    eight = Analysis(replace(table, arms=arms))
+    told = about_reported(eight.effects)
     assert "Of 8 figures, at least one lies outside by chance in about 34 % of studies." in told
-    page: dict[str, Any] = content(eight, of(eight), pd.DataFrame(columns=COLUMNS), [])
+    page: dict[str, Any] = content(eight, [])
     assert page["about_reported"] == told
     one = replace(table, arms=table.arms.assign(reported_test_accuracy=[0.9] + [float("nan")] * 9))
-    assert "by chance" not in about_reported(one, of(one))
+    assert "by chance" not in about_reported(Analysis(one).effects)
 
 
 def test_a_best_trial_that_was_confirmed_is_not_called_unrepeated() -> None:
     table = study("search", arms=6, epochs=1)
     done = table.trials.sort_values("value", ascending=False)
     confirmation = replace(table, design="confirmation", trials=done.head(1))
-    none = pd.DataFrame(columns=COLUMNS)
-    said = " ".join(findings(table, of(table), none))
+    said = " ".join(findings(Analysis(table)))
     assert "until it has been repeated on fresh seeds" in said
     assert "not tuned" not in said
-    said = " ".join(findings(replace(table, confirmation=confirmation), of(table), none))
+    said = " ".join(findings(Analysis(replace(table, confirmation=confirmation))))
     assert "repeated on fresh seeds" not in said

@@ -9,26 +9,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import with_short_names
-from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects
 from ablation.report.page import content, html
 from ablation.report.text.answer import answer
 from ablation.report.text.headline import _steps, headline
 from ablation.storage import opened_storage, storage_url
 from crnn.network.config import TrainConfig, chance_limit
-from tests.helpers.report_studies import study
+from tests.helpers.report_studies import METRIC, study
 
 REFERENCE = Path(__file__).parents[4] / "results" / "reference" / "studies.db"
 
 
 def of(table: StudyTable) -> list[str]:
-    rows = effects(table.trials, table.arms, table.margin)
-    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    told, rows = with_short_names(table, rows)
-    return headline(told, rows, more)
+    return headline(Analysis(table).told)
 
 
 def made(accuracies: dict[str, list[float]], **changes: Any) -> StudyTable:
@@ -90,7 +85,7 @@ def test_what_it_may_not_be_relied_on_for_comes_first() -> None:
 
 def test_a_factorial_begins_with_its_averages() -> None:
     table = study("factorial", arms=4, seeds=6, epochs=1)
-    found = contrasts(table.trials, table.arms, table.design, list(table.factors))
+    found = Analysis(table).contrasts
     shown = found[found["p_holm"] < 0.05]
     told = of(table)
     assert told[0].startswith("On average over the other factors: ") is bool(len(shown))
@@ -100,9 +95,7 @@ def test_a_search_is_exploratory() -> None:
     table = study("search", arms=12, epochs=2)
     told = of(table)
     best = table.trials.nlargest(1, "value").iloc[0]
-    assert told[0].startswith(
-        f"Best found: #{best['number']}, {100 * best['value']:.2f} %, "
-    )
+    assert told[0].startswith(f"Best found: #{best['number']}, {METRIC.value(best['value'])}, ")
     assert told[1] == "It is one training, the best of 12 settings: exploratory."
 
 
@@ -171,9 +164,7 @@ def test_it_is_short_and_the_page_folds_the_rest(design: str, seeds: int) -> Non
     told = of(table)
     assert 1 <= len(told) <= 3
     assert all(len(sentence) < 160 for sentence in told)
-    rows = effects(table.trials, table.arms, table.margin)
-    more = contrasts(table.trials, table.arms, design, list(table.factors))
-    page = html(content(table, rows, more, []))
+    page = html(content(Analysis(table), []))
     lead = page[page.index('class="answer"') : page.index("<details>")]
     assert lead.count('<p class="lead">') == len(told)
     assert "<li>" not in lead
@@ -198,9 +189,7 @@ def untrained(table: StudyTable, *arms: str) -> StudyTable:
 
 
 def everything(table: StudyTable) -> str:
-    rows = effects(table.trials, table.arms, table.margin)
-    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    return "\n".join(answer(table, rows, more))
+    return "\n".join(answer(Analysis(table)))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import effects
 from ablation.report.text.latex import as_latex, as_markdown, escape_latex
 from tests.helpers.report_studies import study
 
@@ -31,24 +31,23 @@ ARTICLE = r"""\documentclass{article}
 
 
 def latex_of(table: StudyTable) -> str:
-    return as_latex(table, effects(table.trials, table.arms, table.margin))
+    return as_latex(Analysis(table))
 
 
 def test_tables_to_paste_have_a_caption_that_stands_alone() -> None:
     table = study(arms=2, seeds=2, epochs=1, failed=(("conv_layers=2", 1),))
-    rows = effects(table.trials, table.arms, table.margin)
-    text = as_markdown(table, rows)
+    text = as_markdown(Analysis(table))
     assert "| baseline | 2 |" in text
     assert "2 seeds an arm" in text.splitlines()[-1]
     assert "Some CPU @ 2 GHz, fp32, torch 2.14.1, commit 0123abc." in text.splitlines()[-1]
-    latex = as_latex(table, rows)
+    latex = latex_of(table)
     assert r"conv\_layers=2 & 1 &" in latex
     assert r"\toprule" in latex
 
 
 def test_a_caption_has_the_seeds_that_there_are() -> None:
     table = study(arms=3, seeds=3, epochs=1, missing=(("conv_layers=2", 1),))
-    text = as_markdown(table, effects(table.trials, table.arms, table.margin)).splitlines()[-1]
+    text = as_markdown(Analysis(table)).splitlines()[-1]
     assert "last epoch, 2 to 3 of 3 seeds an arm" in text
     assert "Preliminary: 8 of 9 trials have finished" in text
 

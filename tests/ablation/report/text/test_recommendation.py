@@ -13,18 +13,15 @@ from optuna.storages import RDBStorage
 from scipy import stats
 
 from ablation.dashboard.study_page import drawn_graphs
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import with_short_names
 from ablation.report.effects.confirmation import last_step
-from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects
 from ablation.report.effects.gains import always_diverged, gaps_on_test, may_be_better
 from ablation.report.effects.selection import leading, shown_of
-from ablation.report.rendering.formatting import points
 from ablation.report.search.trials import levels
 from ablation.report.sections.arms import gallery
 from ablation.report.text.answer import answer
-from ablation.report.text.cautions import cautions, rising_arms
+from ablation.report.text.cautions import cautions, improving_arms
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
 from ablation.report.text.latex import as_latex, as_markdown
@@ -37,6 +34,7 @@ from tests.ablation.report.effects.test_health import ARM, diverging
 from tests.ablation.report.sections.test_confirmation import CONFIRM, confirmed, path_of
 from tests.ablation.report.sections.test_confirmation import study as stored_study
 from tests.ablation.report.text.test_headline import BASE, made, of, shifted
+from tests.helpers.report_studies import METRIC
 from tests.helpers.report_studies import study as made_study
 
 FIVE = f"{CONFIRM}path_seeds = 5\n"
@@ -54,7 +52,7 @@ def chosen_with(
     On the path's seeds it is so by `shift`.
     """
     confirmed(storage, text=FIVE)
-    table, main, _ = stored_study(storage)
+    table, main = stored_study(storage)
     assert main.chosen != main.arms["arm"].iloc[0]
     gain = 0.02 * (main.trials["arm"] == main.chosen)
     trials = main.trials.assign(value=0.8 + gain + noise(len(main.trials)))
@@ -71,11 +69,9 @@ def footnote(figure: Figure) -> str:
 
 def lines(table: StudyTable, main: StudyTable) -> tuple[str, str]:
     """The headline and the answer."""
-    rows = effects(main.trials, main.arms, main.margin)
-    more = contrasts(main.trials, main.arms, main.design, list(main.factors))
-    told, named = with_short_names(main, rows)
-    words = answer(told, named, more, sentences(table, rows))
-    return "\n".join(headline(told, named, more)), "\n".join(words)
+    whole = Analysis(replace(table, confirmation=main))
+    told = whole.main.told
+    return "\n".join(headline(told)), "\n".join(answer(told, sentences(whole)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +91,7 @@ def test_the_seeds_that_chose_nothing_decide(
     assert head.startswith(first)
     assert take.format(number) in text
     assert text.count("Recommended: ") == (shift == 0.01)
-    test, path = path_lead(main), path_of(main)
+    test, path = path_lead(Analysis(main)), path_of(main)
     assert test is not None
     wide = path.trials.pivot_table(index="seed", columns="arm", values="value")
     found = stats.ttest_rel(wide[last_step(path.arms)], wide[path.arms["arm"].iloc[0]])
@@ -128,14 +124,13 @@ def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage)
     assert "which is optimistic" in head
     (line,) = (line for line in text.splitlines() if line.startswith("Recommended: "))
     assert line.endswith("; optimistic: these seeds chose it.")
-    rows = effects(main.trials, main.arms, main.margin)
-    told, named = with_short_names(main, rows)
-    note = f"{told.chosen} was chosen by these seeds: its effect is optimistic."
-    assert note in brief_table(told, named).note
-    assert note in footnote(next(gallery(told, named)).figure)
-    assert note.partition(":")[0] in drawn_graphs(told, named)["effects"].layout.title.text
+    told = Analysis(main).told
+    note = f"{told.table.chosen} was chosen by these seeds: its effect is optimistic."
+    assert note in brief_table(told).note
+    assert note in footnote(next(gallery(told)).figure)
+    assert note.partition(":")[0] in drawn_graphs(told)["effects"].layout.title.text
     for paste in (as_markdown, as_latex):
-        assert note.removeprefix("#") in " ".join(paste(main, rows).split())
+        assert note.removeprefix("#") in " ".join(paste(Analysis(main)).split())
 
 
 def test_nothing_is_recommended_before_a_setting_is_chosen(storage: RDBStorage) -> None:
@@ -191,17 +186,17 @@ def sized(accuracies: dict[str, list[float]]) -> StudyTable:
 
 
 def test_seeds_of_an_untrained_arm_that_have_learned_are_counted() -> None:
-    said = " ".join(cautions(sized({"baseline": [0.1, 0.1, 0.9], "a": [0.9, 0.91, 0.9]})))
+    said = " ".join(cautions(Analysis(sized({"baseline": [0.1, 0.1, 0.9], "a": [0.9, 0.91, 0.9]}))))
     assert "with baseline: it is at chance level (1 of 3 seeds above it)." in said
     three = {"baseline": [0.9, 0.91, 0.9], "a": [0.1, 0.1, 0.9], "b": [0.91, 0.9, 0.9]}
-    said = " ".join(cautions(sized(three)))
+    said = " ".join(cautions(Analysis(sized(three))))
     assert "Untrained, at chance level: a (1 of 3 seeds above it). There" in said
 
 
 def test_what_is_not_compared_is_not_said_to_be_better() -> None:
     table = sized({"baseline": BASE, "a": [0.1] * 5, "b": shifted(-0.02)})
     assert of(table)[-1] == "Not settled: a is not compared."
-    (line,) = recommended(table, effects(table.trials, table.arms, table.margin))
+    (line,) = recommended(Analysis(table))
     assert line == (
         "Not settled whether to keep baseline. Not compared with it, so not ruled out: a "
         "(untrained: at chance level)."
@@ -228,8 +223,7 @@ def test_a_baseline_that_diverged_is_said_first(lost: tuple[int, ...]) -> None:
     table = diverging(*lost, n=3, arm="baseline")
     said = f"baseline diverged in {len(lost)} of 3 seeds: no comparison with it is a finding."
     assert of(table) == [said]
-    rows = effects(table.trials, table.arms, table.margin)
-    assert bool(arms_table(table, rows).strong) is (len(lost) < 3)
+    assert bool(arms_table(Analysis(table)).strong) is (len(lost) < 3)
 
 
 def test_that_all_diverged_is_said_first_and_counted_as_such() -> None:
@@ -258,9 +252,9 @@ def test_an_arm_that_still_rises_alone_is_named() -> None:
     flat = table.epochs.groupby(["stage", "number"])["value"].transform("first")
     step = is_last * (noise(len(flat), 0.0003) + 0.03 * (table.epochs["arm"] == arm))
     table = replace(table, epochs=table.epochs.assign(value=flat + step))
-    assert list(rising_arms(table)) == [arm]
-    (line,) = (line for line in cautions(table) if "rising" in line)
-    rise = points(float(step[is_last & (table.epochs["arm"] == arm)].mean()))
+    assert list(improving_arms(Analysis(table))) == [arm]
+    (line,) = (line for line in cautions(Analysis(table)) if "rising" in line)
+    rise = METRIC.difference(float(step[is_last & (table.epochs["arm"] == arm)].mean()))
     assert line.startswith(f"Still rising after the last epoch: {arm} ({rise} in the last one, ")
     assert f"Still rising after the last epoch: {arm}; the order may change." in of(table)
 
@@ -269,14 +263,14 @@ def test_one_epoch_of_some_arms_is_said_of_these() -> None:
     table = made_study(arms=3, seeds=3, epochs=2)
     arm = str(table.arms["arm"].iloc[1])
     epochs = table.epochs[(table.epochs["arm"] != arm) | (table.epochs["epoch"] == 1)]
-    text = " ".join(cautions(replace(table, epochs=epochs)))
+    text = " ".join(cautions(Analysis(replace(table, epochs=epochs))))
     assert f"With one epoch it is not known whether accuracies of {arm} were still rising." in text
 
 
 def test_two_epochs_of_which_none_ended_are_not_one() -> None:
     table = made_study(arms=3, seeds=2, epochs=2)
     nothing = replace(table, trials=table.trials.assign(state="RUNNING"))
-    assert "With one epoch" not in " ".join(cautions(nothing))
+    assert "With one epoch" not in " ".join(cautions(Analysis(nothing)))
 
 
 # Factorials, ranges, and what is cut
@@ -302,9 +296,9 @@ def test_parts_of_a_narrow_range_are_told_apart(low: float, high: float) -> None
 
 def test_more_significant_arms_than_there_is_room_for_are_said_to_be_cut() -> None:
     table = made_study(arms=31, seeds=3, epochs=1)
-    rows = effects(table.trials, table.arms, table.margin)
-    rows["verdict"] = ["", *["worse"] * 30]
-    said = shown_of(table, rows, leading(table, rows, 25))
+    whole = Analysis(table)
+    rows = whole.effects.assign(verdict=["", *["worse"] * 30])
+    said = shown_of(table, rows, leading(table, rows, whole.gains, 25))
     assert said == "25 of 31 arms: the largest significant effects. Not shown: 6 worse."
 
 

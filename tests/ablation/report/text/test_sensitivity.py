@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.confirmation import path_effects
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
-from ablation.report.rendering.formatting import points
 from ablation.report.text.answer import first_said
 from ablation.report.text.cautions import cautions
-from tests.helpers.report_studies import origin, study
+from tests.helpers.report_studies import METRIC, origin, study
 
 LEAD = "Sensitivity, not a verdict: without it, "
 NOISE = [0.0, 0.0011, -0.0017, 0.0009, -0.0004, 0.0013]
@@ -44,7 +44,7 @@ def collapse(table: StudyTable, arm: str, seed: int = 2) -> tuple[StudyTable, pd
 
 
 def said(table: StudyTable) -> list[str]:
-    return [line for line in cautions(table) if line.startswith("Sensitivity")]
+    return [line for line in cautions(Analysis(table)) if line.startswith("Sensitivity")]
 
 
 def grown(count: int) -> dict[str, float]:
@@ -56,9 +56,9 @@ def test_of_an_arm_its_changed_verdict_comes_first(arms: int) -> None:
     table, kept = collapse(made(grown(arms)), "a3")
     delta = effects(kept, table.arms, table.margin).set_index("arm")["delta"]
     (line,) = said(table)
-    changed = f"{LEAD}a3 {points(delta['a3'])}, better instead of inconclusive; "
+    changed = f"{LEAD}a3 {METRIC.difference(delta['a3'])}, better instead of inconclusive; "
     assert line.startswith(changed)
-    rest = f"a1 {points(delta['a1'])}, better; a2 +2.0"
+    rest = f"a1 {METRIC.difference(delta['a1'])}, better; a2 +2.0"
     assert line.removeprefix(changed).startswith(rest) is (arms == 4)
     assert line.endswith("; the same for 12 other comparisons.") is (arms == 14)
 
@@ -93,7 +93,9 @@ def test_of_a_factorial_the_contrasts_that_change() -> None:
     rows = contrasts(kept, table.arms, "factorial", list(table.factors))
     assert set(rows["kind"]) == {"main", "interaction"}
     for term, delta in zip(rows["term"], rows["delta"], strict=True):
-        assert f"{term} {points(delta)}, significant instead of not significant" in combined
+        assert (
+            f"{term} {METRIC.difference(delta)}, significant instead of not significant" in combined
+        )
     # One that no weight changes is not among them.
     level = made(dict(zip(names, (0.0, 0.02, 0.0, 0.02), strict=True)), grid=True)
     arms, combined = said(collapse(level, names[1])[0])
@@ -105,7 +107,7 @@ def test_of_a_factorial_the_contrasts_that_change() -> None:
 def test_of_a_search_there_is_none() -> None:
     table = study("search", arms=8, epochs=2)
     table.trials.loc[table.trials["arm"] == table.arms["arm"].iloc[-1], "value"] = 0.1
-    assert list(cautions(table)) == []
+    assert list(cautions(Analysis(table))) == []
 
 
 def test_of_a_confirmation_its_arms_and_what_would_be_the_best() -> None:
@@ -113,11 +115,13 @@ def test_of_a_confirmation_its_arms_and_what_would_be_the_best() -> None:
     table, kept = collapse(main, "deep")
     delta = effects(kept, table.arms, table.margin).set_index("arm")["delta"]
     search = study("search", arms=6, epochs=1)
-    lines = [line for line in first_said(replace(search, confirmation=table)) if LEAD in line]
+    lines = [
+        line for line in first_said(Analysis(replace(search, confirmation=table))) if LEAD in line
+    ]
     assert len(lines) == 2
     assert lines[0] == (
-        f"{LEAD}deep {points(delta['deep'])}, better instead of inconclusive; wide "
-        f"{points(delta['wide'])}, better."
+        f"{LEAD}deep {METRIC.difference(delta['deep'])}, better instead of inconclusive; wide "
+        f"{METRIC.difference(delta['wide'])}, better."
     )
     assert lines[1] == f"{LEAD}deep would be the best of the confirmation instead of wide."
 
@@ -144,14 +148,14 @@ def test_of_a_path_its_steps_and_whether_they_depend_on_the_order() -> None:
     table, kept = collapse(path([0.0, 0.02, 0.05, 0.01, 0.03]), "x=1")
     rows = path_effects(kept, table.arms, table.margin)
     main = replace(study(arms=3, epochs=1), path=table)
-    steps, orders = (line for line in first_said(main) if line.startswith(LEAD))
+    steps, orders = (line for line in first_said(Analysis(main)) if line.startswith(LEAD))
     first, second = rows["delta"].iloc[1:3]
-    assert f"x=1 {points(first)}, better instead of inconclusive" in steps
-    assert f"y=2 {points(second)}, better instead of inconclusive" in steps
+    assert f"x=1 {METRIC.difference(first)}, better instead of inconclusive" in steps
+    assert f"y=2 {METRIC.difference(second)}, better instead of inconclusive" in steps
     assert "taking back y=2" in steps
     assert "wide +3.0" in steps
     excess = rows["interaction"].iloc[1]
     assert orders == (
-        f"{LEAD}x=1 where it stood less at the end {points(excess)}, significant instead of not "
-        "significant."
+        f"{LEAD}x=1 where it stood less at the end {METRIC.difference(excess)}, significant "
+        "instead of not significant."
     )
