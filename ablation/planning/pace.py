@@ -111,12 +111,15 @@ def _learned(objective: Objective, by_seed: dict[int, TrialRow]) -> dict[int, fl
     values, chance = _values(by_seed), objective.metric.chance
     if len(limits) < len(values):
         return values
-    if median(value - limits[seed] for seed, value in values.items()) < 0:
+    sign = objective.metric.sign
+    if median(sign * (value - limits[seed]) for seed, value in values.items()) < 0:
         return {}
+    scores = {seed: sign * value for seed, value in values.items()}
+    guessing = None if chance is None else sign * chance
     return {
         seed: value
         for seed, value in values.items()
-        if not is_collapsed(value, [x for s, x in values.items() if s != seed], chance)
+        if not is_collapsed(scores[seed], [x for s, x in scores.items() if s != seed], guessing)
     }
 
 

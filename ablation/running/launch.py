@@ -139,7 +139,7 @@ def _train(
         record = _merged(storage, request, present, record)
         if present is None:
             record = replace(record, identity=uuid.uuid4().hex)
-        save_study(storage, request.study, record.attributes())
+        save_study(storage, request.study, record.attributes(), record.direction)
         training = _Training(request, storage, held.check, means)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
@@ -190,7 +190,7 @@ def _confirm(training: _Training, request: Request, conditions: Record) -> Progr
         if wanted is None or wanted == last:
             break
         training.say(confirm.sentence(wanted, search))
-        save_study(storage, confirming(storage, study), wanted.attributes())
+        save_study(storage, confirming(storage, study), wanted.attributes(), wanted.direction)
         progress, last = training.run(confirming(storage, study), wanted, retry), wanted
     if last and last.path is None and progress.all_ended and progress.failed:
         training.say(

@@ -33,11 +33,17 @@ OF_CONFIRMATION = ("digest", "seed", *IS_DIVERGED)
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A setting that the search has trained to its end, as an arm's, and what came of it."""
+    """A setting that the search has trained to its end, as an arm's, and what came of it.
+
+    Attributes:
+        number: of its first trial.
+        setting: at full length.
+        score: its value; with the sign turned where less is better.
+    """
 
     number: int
     setting: Setting
-    value: float
+    score: float
 
 
 def ranked_results(search: Record, rows: Sequence[TrialRow]) -> list[SearchResult]:
@@ -46,13 +52,14 @@ def ranked_results(search: Record, rows: Sequence[TrialRow]) -> list[SearchResul
     A draw that diverged is none: its value stands there for the sampler alone.
     """
     first: dict[str, SearchResult] = {}
+    sign = search.plan.space.objective.metric.sign
     for row in rows:
         if "arm" not in row.attributes or is_diverged(row.attributes):
             continue
         if row.state == "COMPLETE" and row.value is not None:
             setting = full_length(search.plan.space, row.attributes["setting"])
-            first.setdefault(setting.digest, SearchResult(row.number, setting, row.value))
-    return sorted(first.values(), key=lambda each: (-each.value, each.number))
+            first.setdefault(setting.digest, SearchResult(row.number, setting, sign * row.value))
+    return sorted(first.values(), key=lambda each: (-each.score, each.number))
 
 
 def candidates(
@@ -232,7 +239,7 @@ def _identity(row: TrialRow) -> tuple[str, int]:
 
 
 def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
-    """The arm with the largest effect against the baseline, over the seeds that both have.
+    """The arm with the largest gain over the baseline, over the seeds that both have.
 
     An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
     better than.
@@ -241,7 +248,7 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
     that it has. Where the baseline has no result, the mean of each seed stands in for it.
     """
     done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
-    ranked_results = {
+    values = {
         arm.name: {
             seed: value
             for seed in record.seeds
@@ -249,27 +256,28 @@ def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
         }
         for arm in record.plan.arms
     }
-    base, most = record.plan.arms[0], max(map(len, ranked_results.values()))
-    reference = ranked_results[base.name] or {
-        seed: fmean(values)
+    base, most = record.plan.arms[0], max(map(len, values.values()))
+    sign = record.plan.space.objective.metric.sign
+    reference = values[base.name] or {
+        seed: fmean(known)
         for seed in record.seeds
-        if (values := [by_seed[seed] for by_seed in ranked_results.values() if seed in by_seed])
+        if (known := [by_seed[seed] for by_seed in values.values() if seed in by_seed])
     }
 
-    def effect(arm: Arm) -> float:
-        by_seed = ranked_results[arm.name]
+    def gain(arm: Arm) -> float:
+        by_seed = values[arm.name]
         pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
-        return fmean(pairs) if pairs else -math.inf
+        return sign * fmean(pairs) if pairs else -math.inf
 
     diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
     steady = [
         arm
         for arm in record.plan.arms[1:]
-        if len(ranked_results[arm.name]) == most
+        if len(values[arm.name]) == most
         and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
     ]
-    whole = [base] if len(ranked_results[base.name]) == most or diverged else []
-    return max([*whole, *steady] or [base], key=effect)  # the first of equals
+    whole = [base] if len(values[base.name]) == most or diverged else []
+    return max([*whole, *steady] or [base], key=gain)  # the first of equals
 
 
 def _with_path(
@@ -281,9 +289,9 @@ def _with_path(
     best = next(arm for arm in arms if arm.name == record.chosen)
     if count and not path.arms and best.setting.digest != space.baseline.digest:
         tried = ranked_results(search, checked_trials(storage, study, OF_SEARCH))
-        values = [(each.setting, each.value) for each in tried]
-        if values:  # else nothing says in which order
-            predict = forest(space, values, space.search.seed)  # type: ignore[union-attr]
+        scores = [(each.setting, each.score) for each in tried]
+        if scores:  # else nothing says in which order
+            predict = forest(space, scores, space.search.seed)  # type: ignore[union-attr]
             path = path_stage(space, best, predict, arms, ())
     if path.arms:
         taken, wanted = len(record.seeds), max(count, len(path.seeds))

@@ -180,17 +180,17 @@ def with_path_origins(space: Space, stored: Sequence[Arm], chosen: str) -> tuple
 
 
 def forest(space: Space, tried: Sequence[tuple[Setting, float]], seed: int) -> Predict:
-    """A random forest of validation accuracy over the space's factors.
+    """A random forest of the search's results over the space's factors.
 
     Args:
         space: whose factors they are.
-        tried: settings with the accuracy that the search found; one at least.
+        tried: settings with what the search found of them, the more the better; one at least.
         seed: of the forest.
     """
     from sklearn.ensemble import RandomForestRegressor  # takes a second
 
     model = RandomForestRegressor(n_estimators=TREES, random_state=seed % 2**32)
-    model.fit([_row(space, setting) for setting, _ in tried], [value for _, value in tried])
+    model.fit([_row(space, setting) for setting, _ in tried], [score for _, score in tried])
 
     def predict(settings: Sequence[Setting]) -> list[float]:
         return [float(x) for x in model.predict([_row(space, setting) for setting in settings])]

@@ -13,6 +13,7 @@ from ablation.design.changes import changes
 from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
 from ablation.errors import did_you_mean, one_line
+from ablation.metric import Direction
 from ablation.objective import DEFAULT
 from ablation.space.errors import SpaceError
 from ablation.storage import (
@@ -89,6 +90,11 @@ class Record:
         plan = replace(self.plan, arms=stage.arms)
         looks = self.path_looks if stage.name == PATH else self.looks
         return replace(self, plan=plan, seeds=stage.seeds, path=None, looks=looks)
+
+    @property
+    def direction(self) -> Direction:
+        """Whether more or less of the metric is better."""
+        return self.plan.space.objective.metric.direction
 
     def attributes(self) -> dict[str, Any]:
         """As the study's user attributes."""

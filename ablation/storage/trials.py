@@ -20,6 +20,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import one_line
+from ablation.metric import Direction
 from ablation.storage.errors import UnreadableError
 from ablation.storage.journal import checkpoint
 
@@ -72,10 +73,22 @@ def _decoded(value: str, whose: str, key: str) -> Any:
         raise UnreadableError(whose, one_line(f"attribute {key}: no JSON")) from None
 
 
-def save_study(storage: RDBStorage, study: str, attributes: Mapping[str, Any]) -> None:
-    """Create the study where it does not exist, and set its user attributes (what differs)."""
+def save_study(
+    storage: RDBStorage,
+    study: str,
+    attributes: Mapping[str, Any],
+    direction: Direction = "maximize",
+) -> None:
+    """Create the study where it does not exist, and set its user attributes (what differs).
+
+    Args:
+        storage: where it is.
+        study: its name.
+        attributes: by name.
+        direction: of what decides, for a study that is created.
+    """
     if study not in study_names(storage):
-        _create_study(storage, study, dict(islice(attributes.items(), 1)))
+        _create_study(storage, study, dict(islice(attributes.items(), 1)), direction)
     study_id = storage.get_study_id_from_name(study)
     present = study_attributes(storage, study)
     for key, value in attributes.items():
@@ -84,14 +97,16 @@ def save_study(storage: RDBStorage, study: str, attributes: Mapping[str, Any]) -
     checkpoint(storage)
 
 
-def _create_study(storage: RDBStorage, study: str, first: dict[str, Any]) -> None:
+def _create_study(
+    storage: RDBStorage, study: str, first: dict[str, Any], direction: Direction
+) -> None:
     """Create it under a name that no study can have, until it has an attribute.
 
     A kill in between would leave a study without one, which may be anybody's.
     """
     part = f"{study} (being begun)"
     _remove(storage, part)
-    study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], part)
+    study_id = storage.create_new_study([optuna.study.StudyDirection[direction.upper()]], part)
     for key, value in first.items():
         storage.set_study_user_attr(study_id, key, value)
     _rename(storage, part, study)

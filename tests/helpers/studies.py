@@ -97,7 +97,7 @@ def record(text: str = ONE_FACTOR, **conditions: Any) -> Record:
 
 def begin(storage: RDBStorage, wanted: Record, study: str = STUDY) -> Record:
     """Begin a study, as a run does before its first training."""
-    save_study(storage, study, wanted.attributes())
+    save_study(storage, study, wanted.attributes(), wanted.direction)
     return wanted
 
 

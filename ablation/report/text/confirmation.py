@@ -65,7 +65,8 @@ def lead(study: Analysis) -> Iterable[str]:
     if test.reason:
         text = f"On {seeds} {name} is {by} from the {base}: {test.reason}."
     elif sign(test, study.direction) == "better":
-        by = by.replace("+" if metric.sign > 0 else "−", "")
+        gain = [metric.sign * end for end in (test.low, test.high)]
+        by = f"{metric.size(test.mean)} ({metric.interval(min(gain), max(gain))})".replace("+", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
     elif sign(test, study.direction) == "worse":
         text = f"On {seeds} {name} is worse than the {base}: {by}."

@@ -210,11 +210,12 @@ def _steps(steps: pd.DataFrame) -> Iterator[str]:
     helped = list(tested.loc[tested["verdict"] == "better", "change"])
     if tested.empty:
         return
-    shown = "none is shown to help"
+    shown, stood = "none is shown to help", "where it stood"
     if helped:
         only = "only " if len(helped) < len(tested) else ""
         shown = f"{only}{_some(helped)} {'is' if len(helped) == 1 else 'are'} shown to help"
-    yield f"Of the path's {counted(len(tested), 'tested step')} {shown}, where it stood."
+        stood = stood if len(helped) == 1 else "where they stood"
+    yield f"Of the path's {counted(len(tested), 'tested step')} {shown}, {stood}."
 
 
 def _challenger(study: Analysis, name: str) -> Iterator[str]:
