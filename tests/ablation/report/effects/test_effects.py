@@ -14,10 +14,10 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from ablation.dashboard.note import best_arms
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.effects.confusion import class_differences, confusion_shares
-from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import COLUMNS, effects, paired_tests
 from ablation.report.effects.gains import gains, gaps_on_test, may_be_better
 from ablation.report.effects.progress import counts
@@ -29,7 +29,6 @@ from ablation.report.effects.replicates import (
     paired,
     replicates,
 )
-from ablation.report.effects.selection import best_challenger, leading
 from ablation.report.text.answer import answer
 from ablation.report.text.tables import arms_table, brief_table, details_table
 from ablation.statistics.power import minimum_detectable, upper_spread
@@ -209,24 +208,23 @@ def test_an_effect_rests_on_pairs_not_on_replicates() -> None:
     rows = effects(table.trials, table.arms, MARGIN)
     assert rows["n"].tolist() == [2, 4, 4]
     assert rows["pairs"].tolist() == [pd.NA, 2, 2]
-    shown = arms_table(table, rows)
+    shown = arms_table(Analysis(table))
     assert [row[shown.titles.index("pairs")] for row in shown.rows] == ["–", "2", "2"]
-    assert "pairs" in brief_table(table, rows).titles
+    assert "pairs" in brief_table(Analysis(table)).titles
     whole = study(arms=3, seeds=4)
-    rows = effects(whole.trials, whole.arms, MARGIN)
-    assert "pairs" not in arms_table(whole, rows).titles  # where it says no more than n
+    assert "pairs" not in arms_table(Analysis(whole)).titles  # where it says no more than n
 
 
 def test_the_console_shows_the_best_of_a_search() -> None:
     table = study("search", arms=12)
     rows = effects(table.trials, table.arms, MARGIN)
-    shown = brief_table(table, rows)
+    shown = brief_table(Analysis(table))
     assert shown.titles == ["trial", "arm", "validation", "effect", "MMACs"]
     best = rows["val_mean"].iloc[2:].nlargest(5)
     assert [row[2] for row in shown.rows[2:]] == [f"{100 * x:.2f} %" for x in best]
     assert shown.note == "7 of 12 arms, the best that have finished; all in effects.csv."
     few = study("search", arms=7)
-    assert not brief_table(few, effects(few.trials, few.arms, MARGIN)).note
+    assert not brief_table(Analysis(few)).note
 
 
 def test_no_difference_beyond_100_points_is_promised() -> None:
@@ -234,7 +232,7 @@ def test_no_difference_beyond_100_points_is_promised() -> None:
     fine = (table.trials["seed"] == 0) | (table.trials["arm"] == "baseline")
     spread = table.trials["value"].where(fine, 0.1)
     wild = replace(table, trials=table.trials.assign(value=spread))
-    details = details_table(wild, effects(wild.trials, wild.arms, MARGIN))
+    details = details_table(Analysis(wild))
     assert details
     place = details.titles.index("minimum detectable")
     assert {row[place] for row in details.rows} == {"more than 100"}
@@ -266,8 +264,7 @@ def test_classes_are_compared_by_seed() -> None:
 
 
 def sentences(table: StudyTable) -> list[str]:
-    together = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    return answer(table, effects(table.trials, table.arms, MARGIN), together)
+    return answer(Analysis(table))
 
 
 def said(table: StudyTable) -> str:
@@ -386,16 +383,14 @@ def test_arms_with_other_seeds_are_ordered_by_pairs_and_never_by_means() -> None
     assert "Its lead over x=2 is +0.98 points" in text
     assert "Means are over each arm's own seeds; effects only over seeds that both have." in text
     assert "own seeds" not in said(with_accuracies({"baseline": [0.9] * 4, "x=1": around(0.02)}))
-    told = rows.reset_index()
     scored = pd.DataFrame({"arm": ["baseline", "x=1", "x=2"]})
-    assert best_challenger(replace(table, confusion=scored), told) == "x=1"
-    assert arms_table(table, told).strong == {1}
-    assert best_arms(table, told, 1)["arm"].tolist() == ["baseline", "x=1"]
-    many = told.assign(arm=["baseline", "#1", "#2"])
+    assert Analysis(replace(table, confusion=scored)).best_challenger == "x=1"
+    assert arms_table(Analysis(table)).strong == {1}
+    assert best_arms(Analysis(table), 1)["arm"].tolist() == ["baseline", "x=1"]
     renamed = table.trials["arm"].replace({"x=1": "#1", "x=2": "#2"})
     drawn = replace(table, trials=table.trials.assign(arm=renamed), design="search",
-                    arms=table.arms.assign(arm=many["arm"]))  # fmt: skip
-    assert leading(drawn, many, 1)["arm"].tolist() == ["baseline", "#1"]
+                    arms=table.arms.assign(arm=["baseline", "#1", "#2"]))  # fmt: skip
+    assert Analysis(drawn).leading(1)["arm"].tolist() == ["baseline", "#1"]
 
 
 def test_without_the_baseline_arms_are_ordered_within_their_seeds() -> None:

@@ -12,19 +12,19 @@ from scipy import stats
 
 from ablation.dashboard import study_graphs as graphs
 from ablation.dashboard.note import note
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.confirmation import path_effects
-from ablation.report.effects.contrasts import COLUMNS, contrasts
+from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.effects.health import collapsed, untrained_arms
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.rendering.formatting import points
 from ablation.report.text.answer import answer, incomplete
-from ablation.report.text.cautions import cautions, last_rise
+from ablation.report.text.cautions import cautions, last_gain
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.text.tables import arms_table, brief_table
 from crnn.network.config import TrainConfig, chance_limit
-from tests.helpers.report_studies import study
+from tests.helpers.report_studies import METRIC, study
 
 ARM = "hidden_size=256"
 
@@ -72,19 +72,19 @@ def test_a_seed_that_was_trained_to_its_end_since_did_not_diverge() -> None:
 
 def test_every_output_says_so() -> None:
     table = diverging(1, 4)
-    found = judged(table).reset_index()
+    shown = Analysis(table)
     said = "inconclusive: diverged in 2 of 10 seeds"
-    for text in (arms_table(table, found), brief_table(table, found)):
+    for text in (arms_table(shown), brief_table(shown)):
         assert any(cell.startswith(said) for row in text.rows for cell in row)
-    lines = answer(table, found, contrasts(table.trials, table.arms, "one-factor", []))
+    lines = answer(shown)
     assert not any(ARM in line for line in lines if line.startswith("Better than"))
     words = " ".join(lines)
     assert "diverged in 2 of 10 seeds" in words
     assert f"Recommended: {ARM}" not in words
-    for page in (as_markdown(table, found), as_latex(table, found)):
+    for page in (as_markdown(shown), as_latex(shown)):
         assert said in page
-    assert said in note(table, found, pd.DataFrame(columns=COLUMNS))
-    figure = graphs.forest(found.iloc[1:], table.margin, settled=True).to_json()
+    assert said in note(shown)
+    figure = graphs.forest(shown.effects.iloc[1:], table.margin, METRIC, settled=True).to_json()
     assert "diverged in 2 of 10 seeds" in figure
 
 
@@ -93,8 +93,7 @@ def test_a_divergence_is_an_end() -> None:
     assert counts(table) == {"finished": 12, "diverged": 3}
     assert all_ended(table)
     assert incomplete(table) == []
-    found = judged(table).reset_index()
-    words = answer(table, found, contrasts(table.trials, table.arms, "one-factor", []))
+    words = answer(Analysis(table))
     assert f"Not tested, because diverged in 3 of 3 seeds: {ARM}." in words
 
 
@@ -136,10 +135,10 @@ def test_an_untrained_arm_has_no_verdict() -> None:
     assert (row["verdict"], row["reason"]) == ("", "untrained: at chance level")
     assert pd.isna(row["p_holm"])
     assert set(found["verdict"].drop([ARM, "baseline"])) != {""}
-    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    lines = answer(Analysis(table))
     assert lines[0].startswith(f"Untrained, at chance level: {ARM}.")
     assert any("Not tested, because untrained: at chance level" in line for line in lines)
-    assert "untrained: at chance level" in as_latex(table, found.reset_index())
+    assert "untrained: at chance level" in as_latex(Analysis(table))
 
 
 def test_what_is_compared_with_an_untrained_arm_has_no_verdict() -> None:
@@ -154,7 +153,7 @@ def test_a_rise_in_the_last_epoch_is_said(rise: float, said: bool) -> None:
     epochs = table.epochs
     noise = 0.0005 * (epochs["seed"] - 1.5)
     epochs["value"] = 0.8 + (epochs["epoch"] == 2) * (rise + noise)
-    lines = list(cautions(table))
+    lines = list(cautions(Analysis(table)))
     assert any("still rising after the last epoch" in line for line in lines) is said
 
 
@@ -182,21 +181,21 @@ def test_steps_of_one_seed_are_one_value() -> None:
     assert (by_seed > 0).mean() == pytest.approx(0.025, abs=0.004)
     assert (low(steps.reshape(len(steps), -1)) > 0).mean() > 0.15
     for place in range(5):
-        test = last_rise(stepping(steps[place] / 100))
+        test = last_gain(Analysis(stepping(steps[place] / 100)))
         assert test.n == 5
         assert test.low == pytest.approx(by_seed[place] / 100)
 
 
 def test_with_one_seed_each_arm_is_a_value() -> None:
     table = stepping(np.array([[0.02], [0.03], [0.025], [0.02]]))
-    assert last_rise(table).n == 4
-    (line,) = cautions(table)
+    assert last_gain(Analysis(table)).n == 4
+    (line,) = cautions(Analysis(table))
     assert "still rising after the last epoch (+2.38 points in the last one)" in line
-    assert list(cautions(stepping(np.array([[0.02]])))) == []  # one training shows no spread
+    assert list(cautions(Analysis(stepping(np.array([[0.02]]))))) == []  # one training shows no spread
 
 
 def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
-    (line,) = cautions(stepping(np.array([[0.04, 0.0, 0.02], [0.05, 0.01, 0.0]])))
+    (line,) = cautions(Analysis(stepping(np.array([[0.04, 0.0, 0.02], [0.05, 0.01, 0.0]]))))
     assert line == (
         "Accuracies may still be rising after the last epoch (+2.00 points in the last one, "
         "95 % interval −3.41 to +7.41): the order may change with more epochs."
@@ -204,7 +203,7 @@ def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
 
 
 def test_one_epoch_does_not_show_a_rise() -> None:
-    (line,) = cautions(study(arms=3, seeds=3, epochs=1))
+    (line,) = cautions(Analysis(study(arms=3, seeds=3, epochs=1)))
     assert "not known" in line
 
 
@@ -216,11 +215,11 @@ def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> Non
     assert list(collapsed(table.trials).index) == list(table.trials.index[hit])
     found = judged(table)
     assert set(found["verdict"].iloc[1:]) == {"inconclusive"} != set(sound.iloc[1:])
-    lines = answer(table, found.reset_index(), pd.DataFrame(columns=COLUMNS))
+    lines = answer(Analysis(table))
     assert "baseline seed 3 (10.00 %)" in lines[0]
     rest = judged(replace(table, trials=table.trials[~hit]))
     for arm, row in rest.iloc[1:].iterrows():
-        assert f"{arm} {points(row['delta'])}, {row['verdict']}" in lines[1]
+        assert f"{arm} {METRIC.difference(row['delta'])}, {row['verdict']}" in lines[1]
     assert not any(line.startswith("Better than") for line in lines)
 
 

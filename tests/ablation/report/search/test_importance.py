@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import optuna
 import pandas as pd
@@ -10,6 +12,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.storages import RDBStorage
 
 from ablation.report.data.loading import load_study
+from ablation.report.search import importance as module
 from ablation.report.search.importance import (
     COLUMNS,
     FORESTS,
@@ -19,25 +22,40 @@ from ablation.report.search.importance import (
     ordered_alike,
     shown_order,
 )
-from ablation.report.search.trials import Factors, finished
+from ablation.report.search.trials import finished
 from ablation.scheduling.search import SearchSource
-from tests.helpers.report_studies import study
+from tests.helpers.report_studies import METRIC, study
 from tests.helpers.studies import SEARCH, STUDY, begin, record, run_all
 
 MADE = study("search", arms=40, epochs=1)
 ROWS = finished(MADE.trials, MADE.arms, MADE.factors)
+FEW = 12  # of them
 
 
-def figures(rows: pd.DataFrame, factors: Factors = MADE.factors) -> dict[str, dict[str, float]]:
+@cache
+def made(trials: int = len(ROWS)) -> tuple[pd.DataFrame, list[str]]:
+    """The importance of the first trials, which takes seconds."""
+    return importance(ROWS.head(trials), MADE.factors, METRIC)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two forests, and few resamples, where it does not matter how precise a figure is."""
+    monkeypatch.setattr(module, "FORESTS", 2)
+    monkeypatch.setattr(module, "RESAMPLES", 5)
+
+
+def figures(found: pd.DataFrame) -> dict[str, dict[str, float]]:
     """By method, the importance of each parameter."""
-    found, _ = importance(rows, factors)
     return {
         str(method): dict(zip(group["parameter"], group["importance"], strict=True))
         for method, group in found.groupby("method")
     }
 
 
-def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage) -> None:
+def test_the_figures_are_those_of_optuna_on_the_study_itself(
+    storage: RDBStorage, quick: None
+) -> None:
     more = 'trials   = 25\nsampler  = { name = "random" }'
     source = SearchSource(
         storage, STUDY, begin(storage, record(SEARCH.replace("trials   = 6", more)))
@@ -46,14 +64,15 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage
     table = load_study(storage, STUDY)
     rows = finished(table.trials, table.arms, table.factors)
     assert len(rows) == 25  # no setting twice, so Optuna sees the same trials
-    found = figures(rows, table.factors)
+    ours_of_all, _ = importance(rows, table.factors, METRIC)
+    found = figures(ours_of_all)
     theirs = optuna.load_study(study_name=STUDY, storage=storage)
     always = [name for name in table.factors if name != "dropout_count"]
     assert rows["dropout_count"].isna().any()
     ours = optuna.importance.get_param_importances(theirs, evaluator=PedAnovaImportanceEvaluator())
     assert set(found["PED-ANOVA"]) == set(table.factors) == set(ours)
     assert found["PED-ANOVA"] == pytest.approx(ours, rel=1e-6)
-    forests = int(importance(rows, table.factors)[0]["forests"].max())
+    forests = int(ours_of_all["forests"].max())
     shares = pd.DataFrame(
         [
             optuna.importance.get_param_importances(
@@ -67,8 +86,8 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage
 
 
 def test_forests_are_added_until_a_share_is_known_to_a_point() -> None:
-    for rows in (ROWS, ROWS.head(12)):
-        found, _ = importance(rows, MADE.factors)
+    for trials in (len(ROWS), FEW):
+        found, _ = made(trials)
         fanova = found[found["method"] == "fANOVA"]
         (forests,) = fanova["forests"].unique()
         assert 2 <= forests <= FORESTS
@@ -110,7 +129,7 @@ def test_only_what_both_methods_put_first_is_ranked(
 
 
 def test_a_methods_figures_add_up_and_name_what_matters() -> None:
-    found, notes = importance(ROWS, MADE.factors)
+    found, notes = made()
     assert list(found.columns) == COLUMNS
     assert found.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0, 1.0])
     assert mean_importance(found).index[0] in ("hidden_size", "pooling_count", "learning_rate")
@@ -120,38 +139,38 @@ def test_a_methods_figures_add_up_and_name_what_matters() -> None:
     assert any(note.startswith("dropout_count: drawn in") for note in notes)
 
 
-def test_resampled_trials_show_what_a_figure_is_worth() -> None:
-    found, _ = importance(ROWS, MADE.factors)
+def test_resampled_trials_show_what_a_figure_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = made()
     ped, other = found[found["method"] == "PED-ANOVA"], found[found["method"] == "fANOVA"]
     assert other[["low", "high"]].isna().all(axis=None)
     assert ((ped["low"] >= 0) & (ped["high"] <= 1) & (ped["low"] < ped["high"])).all()
     assert ((ped["low"] <= ped["importance"]) & (ped["importance"] <= ped["high"])).mean() > 0.5
+    monkeypatch.setattr(module, "FORESTS", 1)  # which have no resamples
     # More trials of the same kind: less spread.
-    more, _ = importance(pd.concat([ROWS] * 6, ignore_index=True), MADE.factors)
+    more, _ = importance(pd.concat([ROWS] * 6, ignore_index=True), MADE.factors, METRIC)
     more = more[more["method"] == "PED-ANOVA"]
     assert (more["high"] - more["low"]).mean() < 0.75 * (ped["high"] - ped["low"]).mean()
 
 
 def test_twice_it_is_the_same() -> None:
-    pd.testing.assert_frame_equal(
-        importance(ROWS, MADE.factors)[0], importance(ROWS, MADE.factors)[0]
-    )
+    again, _ = importance(ROWS.head(FEW), MADE.factors, METRIC)
+    pd.testing.assert_frame_equal(again, made(FEW)[0])
 
 
 def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
-    found, notes = importance(ROWS.head(9), MADE.factors)
+    found, notes = importance(ROWS.head(9), MADE.factors, METRIC)
     assert found.empty
     assert notes == ["Not shown: it takes 10 complete settings, and there are 9."]
-    found, notes = importance(ROWS.assign(value=0.9), MADE.factors)
+    found, notes = importance(ROWS.assign(value=0.9), MADE.factors, METRIC)
     assert found.empty
     assert notes == ["Not shown: all complete settings have the same accuracy."]
 
 
-def test_a_hyperparameter_of_one_value_is_left_out() -> None:
+def test_a_hyperparameter_of_one_value_is_left_out(quick: None) -> None:
     rows = ROWS.assign(hidden_size=128.0, dropout_count=np.nan)
-    found, notes = importance(rows, MADE.factors)
+    found, notes = importance(rows, MADE.factors, METRIC)
     assert not {"hidden_size", "dropout_count"} & set(found["parameter"])
     for name in ("hidden_size", "dropout_count"):
         assert f"{name}: left out, because fewer than two values of it were drawn." in notes
     nothing = {name: MADE.factors[name] for name in ("hidden_size", "dropout_count")}
-    assert importance(rows, nothing)[0].empty
+    assert importance(rows, nothing, METRIC)[0].empty

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.effects import effects
 from ablation.report.search.interactions import isolation, spans_a_plane, surface, together
 from ablation.report.search.range_edges import edges
 from ablation.report.search.trials import finished, levels, numeric, scientific
@@ -177,8 +177,7 @@ def test_no_trial_lies_at_no_end() -> None:
 
 
 def answers(table: StudyTable) -> str:
-    rows = effects(table.trials, table.arms, table.margin)
-    return "\n".join(findings(table, rows, pd.DataFrame(columns=["kind"])))
+    return "\n".join(findings(Analysis(table)))
 
 
 def test_the_answer_warns_of_an_end() -> None:
