@@ -69,6 +69,11 @@ class Metric:
         return "rising" if self.sign > 0 else "falling"
 
     @property
+    def label(self) -> str:
+        """What an axis of its values is called; fractions have the unit at their numbers."""
+        return f"{self.text}, {self.unit}" if self.unit and not self.is_fraction else self.text
+
+    @property
     def heading(self) -> str:
         """The unit of differences in brackets, for a title: `` (points)``; empty where none."""
         unit = "points" if self.is_fraction else self.unit

@@ -147,7 +147,7 @@ def curves(means: pd.DataFrame, names: Mapping[str, str], metric: Metric) -> go.
         xaxis={**AXIS, "title": "epoch", "dtick": max(1, int(means["epoch"].max()) // 8)},
         yaxis={
             **AXIS,
-            "title": metric.text,
+            "title": metric.label,
             **({"tickformat": ".1%"} if metric.is_fraction else {}),
         },
     )

@@ -75,6 +75,7 @@ def content(
         "every_arm": tables.arms_table(study, effects) if is_cut else None,
         "named": tables.what_arms_are(study),
         "details": tables.details_table(study),
+        "in_points": "Differences in points. " if study.metric.is_fraction else "",
         "reported": tables.reported_table(study),
         "contrasts": contrast_tables.contrasts_table(study),
         "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),

@@ -129,9 +129,9 @@ def trial_attributes(
         "level": arm.level,
         "seed": seed,
         "digest": setting.digest,
-        "sequence_length": size.steps or 0,
-        "parameters": size.parameters or 0,
-        "macs": size.macs or 0,
+        "sequence_length": size.steps,
+        "parameters": size.parameters,
+        "macs": size.macs,
         "setting": setting.values(),
         "arm": arm.name,  # last: where it stands, all of them do
     }

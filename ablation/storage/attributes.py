@@ -98,9 +98,9 @@ class TrialAttributes(Attributes):
     level: str = ""
     seed: Seed = 0
     digest: str = ""
-    sequence_length: Count = 0
-    parameters: Count = 0
-    macs: Count = 0
+    sequence_length: Count | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
     setting: Annotated[dict[str, Any], AfterValidator(valid_setting)] = {}
     arm: str = Field("", min_length=1)
     device: str = ""

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.design.arms import change_text
-from ablation.metric import Direction
+from ablation.metric import Direction, sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounded, is_first
 from ablation.report.effects.effects import COLUMNS, effects, paired_tests
@@ -47,7 +47,7 @@ def found_against_confirmed(
     Returns:
         ``arm``, ``trial`` and ``rank`` in the search, ``found`` (its value there),
         ``found_effect`` (less the baseline's there), ``n``, ``confirmed`` (the mean),
-        ``confirmed_effect`` and ``optimism``: the found effect less the confirmed one. Effects are
+        ``confirmed_effect`` and ``optimism``: how much better the found effect is. Effects are
         compared rather than values, since the search may train shorter. Empty where one of the
         two has not finished.
     """
@@ -58,7 +58,7 @@ def found_against_confirmed(
     )
     base = rows["value"].iloc[0]
     rows["found_effect"] = (rows["value"] - base).where(rows.index > 0)
-    rows["optimism"] = rows["found_effect"] - rows["delta"]
+    rows["optimism"] = sign_of(direction) * (rows["found_effect"] - rows["delta"])
     names = {
         "number": "trial",
         "value": "found",

@@ -63,7 +63,7 @@ def draw_cost(
     for axes, (column, text) in zip(panels, known.items(), strict=True):
         _panel(axes, rows, column, str(costs["arm"].iloc[0]))
         axes.set(xlabel=text)
-    panels[0].set(ylabel=f"mean {metric.text}")
+    panels[0].set(ylabel=f"mean {metric.label}")
     style.metric_axis(panels[0], metric)
     if names:
         style.key(figure, [Line2D([], [], linestyle="") for _ in names], names)

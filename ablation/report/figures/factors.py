@@ -50,7 +50,7 @@ def draw_factor(
         shift = 0.5 * step * ((place + 0.5) / len(groups) - 0.5)
         x = rows["level"].map({level: x + shift for level, x in places.items()})
         _line(axes, rows.assign(x=x).sort_values("x"), replicates, look, len(groups) == 1)
-    axes.set(xlabel=name, ylabel=metric.text)
+    axes.set(xlabel=name, ylabel=metric.label)
     style.metric_axis(axes, metric)
     if len(groups) > 1:
         style.key(figure, [Line2D([], [], **look) for look in looks], keys)
@@ -175,7 +175,7 @@ def draw_scatter(
     axes.scatter(x, drawn["value"], s=area, color=BLUE, alpha=0.6, linewidth=0)
     base = (drawn["arm"] == baseline).to_numpy(bool)
     axes.scatter(x[base], drawn["value"][base], s=70, facecolor="none", edgecolor=BLACK)
-    axes.set(xlabel=name, ylabel=metric.text)
+    axes.set(xlabel=name, ylabel=metric.label)
     style.metric_axis(axes, metric)
     ring = Line2D([], [], marker="o", linestyle="", color=BLACK, markersize=8, fillstyle="none")
     style.key(figure, [legend_mark("o", BLUE), ring], ["one training", "baseline"])

@@ -111,7 +111,7 @@ def draw_isolation(
     low, high = panels[0].get_ylim()
     panels[0].set_ylim((max(low, end), high) if metric.sign > 0 else (low, min(high, end)))
     for axes in panels[::2]:
-        axes.set(ylabel=metric.text)
+        axes.set(ylabel=metric.label)
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [Line2D([], [], color=BLUE, marker="D", markersize=5), _dot(GREY), dashed]
     texts = ["the best of a level", "one training", "baseline"]
@@ -172,7 +172,7 @@ def _colour_bar(figure: Figure, axes: Axes, shown: Any, metric: Metric) -> None:
     percent = " %" if metric.is_fraction else ""
     written = FuncFormatter(lambda x, _: f"{_short(metric, x)}{percent}")
     bar = figure.colorbar(shown, ax=axes, format=written)
-    bar.set_label(f"mean {metric.text}", fontsize=8)
+    bar.set_label(f"mean {metric.label}", fontsize=8)
     bar.locator = MaxNLocator(nbins=5)
     bar.update_ticks()
 
@@ -234,7 +234,7 @@ def draw_front(rows: pd.DataFrame, front: pd.DataFrame, metric: Metric, example:
         axes.step(members[column], members["value"], where="post", **look)
         scale(axes, rows[column])
         axes.set(xlabel=cost_names(example)[column])
-    panels[0].set(ylabel=metric.text)
+    panels[0].set(ylabel=metric.label)
     style.metric_axis(panels[0], metric)
     front_mark = Line2D([], [], color=ORANGE, marker="o", markersize=5)
     style.key(figure, [_dot(BLUE), front_mark], ["one training", "the front, with trial numbers"])
@@ -268,7 +268,7 @@ def draw_expected_best(curve: pd.DataFrame, baseline: float, metric: Metric) -> 
     if np.isfinite(baseline):
         marks.append(axes.axhline(baseline, color=BLACK, linestyle="--", linewidth=1))
         names.append("baseline")
-    axes.set(xlabel="trials drawn at random", ylabel=metric.text)
+    axes.set(xlabel="trials drawn at random", ylabel=metric.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.metric_axis(axes, metric)
     style.key(figure, marks, names)
@@ -305,7 +305,7 @@ def draw_history(
             axes.scatter(numbers, place, marker=marker, s=24, color=GREY, transform=spot)
             marks.append(Line2D([], [], color=GREY, marker=marker, linestyle=""))
             names.append(text)
-    axes.set(xlabel="trial", ylabel=metric.text)
+    axes.set(xlabel="trial", ylabel=metric.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.metric_axis(axes, metric)
     style.key(figure, marks, names)

@@ -27,7 +27,6 @@ from ablation.report.rendering.formatting import (
     capitalized,
     counted,
     listed,
-    records,
     tenths,
     whole,
 )
@@ -48,6 +47,7 @@ from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
 
 PAIRED = 3  # factors whose pairs are shown
+FRONT_COSTS = ("macs", "seconds", "parameters")
 CONTOURED = 30  # settings that a contour takes at least
 FILES = (
     *("importance.csv", "isolation.csv", "interactions.csv"),
@@ -302,16 +302,21 @@ def _pareto(search: Analysis) -> Iterator[Part]:
     if len(rows) < 2:
         yield Part("pareto", title, ["Not shown: it takes two complete settings."])
         return
-    cells = [
-        [
-            *("MACs" if row["cost"] == "macs" else "seconds", f"#{row['number']}", row["arm"]),
-            *(metric.value(row["value"]), tenths(row["macs"] / 1e6)),
-            *(tenths(row["seconds"]), whole(row["parameters"])),
-        ]
-        for row in records(front)
-    ]
-    titles = ["front", "trial", "arm", metric.text, "MACs (millions)"]
-    titles += ["seconds", "parameters"]
+    costs = {name: pd.to_numeric(front[name]).astype(float) for name in FRONT_COSTS}
+    columns = {
+        "front": ["MACs" if cost == "macs" else "seconds" for cost in front["cost"]],
+        "trial": [f"#{number}" for number in front["number"]],
+        "arm": list(front["arm"]),
+        metric.text: [metric.value(value) for value in front["value"]],
+        "MACs (millions)": [tenths(x / 1e6) for x in costs["macs"]],
+        "seconds": [tenths(x) for x in costs["seconds"]],
+        "parameters": [whole(x) for x in costs["parameters"]],
+    }
+    unknown = {"MACs (millions)": "macs", "parameters": "parameters"}
+    for column, name in unknown.items():
+        if costs[name].isna().all():
+            del columns[column]
+    cells = [list(row) for row in zip(*columns.values(), strict=True)]
     line = (
         f"On the front are the settings that no other beats in {metric.noun} at the same cost or "
         "less. "
@@ -326,7 +331,7 @@ def _pareto(search: Analysis) -> Iterator[Part]:
         title = f"The front of {metric.noun} against cost"
         yield Plot("pareto", "pareto", title, caption, figure)
 
-    text = TextTable(titles, cells, words=3)
+    text = TextTable(list(columns), cells, words=3)
     yield Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
 
 

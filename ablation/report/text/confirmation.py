@@ -137,7 +137,7 @@ def _optimism(search: Analysis, main: Analysis, found: pd.DataFrame) -> Iterable
     shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
     if shift.empty:
         return
-    one, mean = len(shift) == 1, metric.sign * float(shift.mean())
+    one, mean = len(shift) == 1, float(shift.mean())
     which = "training the arm" if one else f"trainings the {len(shift)} arms"
     looked = f"{metric.size(mean)} {'better' if mean > 0 else 'worse'}", "than"
     if metric.signed(mean) in ("0.00", "0"):
