@@ -166,6 +166,7 @@ print(*imported)
 """
 
 
+@pytest.mark.slow
 def test_its_thread_imports_nothing_that_a_sampler_may_be_importing(storage: RDBStorage) -> None:
     run_all(designed(storage))
     words = [sys.executable, "-c", LISTENING, url_of(storage), STUDY]

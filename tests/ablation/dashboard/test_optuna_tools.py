@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,24 @@ from optuna.storages import RDBStorage
 
 from ablation.scheduling.search import SearchSource
 from ablation.storage import url_of
-from tests.helpers.studies import SEARCH, begin, designed, end, record, run_all
+from tests.helpers.studies import SEARCH, begin, designed, end, new_storage, record, run_all
 
 
-@pytest.fixture
-def studies(sqlite_storage: RDBStorage) -> RDBStorage:
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RDBStorage]:
     """A storage with a design and a search, all their trainings made up, one of each failed."""
-    source = designed(sqlite_storage, study="design")
-    wanted = begin(sqlite_storage, record(SEARCH), "search")
-    search = SearchSource(sqlite_storage, "search", wanted)
+    storage = new_storage(tmp_path_factory.mktemp("tools"))
+    source = designed(storage, study="design")
+    wanted = begin(storage, record(SEARCH), "search")
+    search = SearchSource(storage, "search", wanted)
     for each in (source, search):
         first = each.next()
         assert first
         end(each, first, "FAIL")
     run_all(source)
     run_all(search)
-    return sqlite_storage
+    yield storage
+    storage.engine.dispose()
 
 
 def loaded(studies: RDBStorage, study: str) -> optuna.Study:
@@ -71,6 +74,7 @@ def test_its_table(studies: RDBStorage) -> None:
     assert set(frame["state"]) == {"COMPLETE", "FAIL"}
 
 
+@pytest.mark.slow
 def test_its_command_line(studies: RDBStorage) -> None:
     program = str(Path(sys.executable).with_name("optuna"))
     words = ["--study-name", "design", "--storage", url_of(studies), "--format", "json"]

@@ -22,6 +22,7 @@ from ablation.report.effects.confirmation import (
     never_taken_back,
     path_effects,
 )
+from ablation.report.page import content
 from ablation.report.rendering.formatting import records
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.text.answer import answer, at_the_edge
@@ -73,7 +74,6 @@ def path_of(main: StudyTable) -> StudyTable:
     return main.path
 
 
-@pytest.mark.usefixtures("lean")
 def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main = study(storage)
@@ -88,10 +88,10 @@ def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
     assert trials.loc[trials["stage"] != "search", "test_value"].notna().all()
     by_stage = {stage: set(rows["seed"]) for stage, rows in trials.groupby("stage")}
     assert by_stage == {"search": {0}, "confirm": {1, 2, 3}, "path": {4, 5, 6}}
-    write_report(table, tmp_path)
+    write_report(table, tmp_path, figures=False)
     pd.testing.assert_frame_equal(
         load_trials(tmp_path / "trials.csv")[["stage", "number", "arm", "val_accuracy"]],
-        trials[["stage", "number", "arm", "value"]],
+        trials[["stage", "number", "arm", "value"]].rename(columns={"value": "val_accuracy"}),
     )
     assert len(load_trials(url_of(storage), STUDY)) == len(trials)
 
@@ -120,8 +120,14 @@ def test_found_and_confirmed_effects_are_those_against_the_baseline(storage: RDB
 
 
 def test_an_arm_that_failed_has_no_optimism(storage: RDBStorage) -> None:
-    confirmed(storage, 1, failing="wide")
-    whole = Analysis(study(storage)[0])
+    confirmed(storage)
+    table, main = study(storage)
+    lost = main.trials["arm"] == "wide"
+    trials = main.trials.assign(
+        state=main.trials["state"].mask(lost, "FAIL"), value=main.trials["value"].mask(lost)
+    )
+    unchosen = replace(main, trials=trials, chosen="", path=None)
+    whole = Analysis(replace(table, confirmation=unchosen))
     row = whole.found_against_confirmed.set_index("arm").loc["wide"]
     assert row["n"] == 0
     assert pd.isna(row["optimism"])
@@ -320,13 +326,23 @@ def test_the_paths_of_a_storage_are_told_step_by_step(storage: RDBStorage) -> No
     assert {part for change in changed for part in change.split("+")} == set(str(best).split("+"))
 
 
+@pytest.mark.slow
+def test_the_report_of_a_confirmed_search_is_built_twice_the_same(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    confirmed(storage)
+    written, again = (
+        write_report(load_study(storage, STUDY), tmp_path / name) for name in ("one", "two")
+    )
+    for path, twin in zip(written.files, again.files, strict=True):
+        assert path.read_bytes() == twin.read_bytes(), path.name
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main = study(storage)
     written = write_report(table, tmp_path / "one")
-    again = write_report(load_study(storage, STUDY), tmp_path / "two")
-    for path, twin in zip(written.files, again.files, strict=True):
-        assert path.read_bytes() == twin.read_bytes(), path.name
     names = {path.name for path in written.files}
     assert {"confirmed.csv", "path.csv", "path.png"} <= names
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names
@@ -351,7 +367,6 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
 
 
-@pytest.mark.usefixtures("lean")
 def test_people_are_told_of_what_was_drawn_by_its_number(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -361,7 +376,7 @@ def test_people_are_told_of_what_was_drawn_by_its_number(
     drawn = main.arms[main.arms["arm"] == main.arms["changes"]]["arm"]
     assert set(numbers) == set(drawn)
     assert len(numbers) == 2
-    written = write_report(table, tmp_path)
+    written = write_report(table, tmp_path, figures=False)
     said = " ".join(written.answer)
     for arm, number in numbers.items():
         assert said.count(arm) == (arm == main.chosen)  # spelled out once
@@ -384,7 +399,6 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("\\", "")
 
 
-@pytest.mark.usefixtures("lean")
 def test_what_each_stage_ran_on_is_told_where_that_differs(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -393,7 +407,7 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
     assert provenance(table) == table.environment == main.environment
     save_study(storage, NAME, {"device": "cuda", "environments": [{"gpu": "a GPU"}]})
     table, main = study(storage)
-    write_report(table, tmp_path)
+    write_report(table, tmp_path, figures=False)
     ran = {"search": table.environment, "confirmation": main.environment}
     assert json.loads((tmp_path / "environment.json").read_text()) == ran
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -403,18 +417,21 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
         assert f"--device {device} --precision fp32 --threads 1{more}`: " in text
 
 
+OTHER = "[search]\ntraining = { epochs = 1, train_size = 300 }"
 SAME = CONFIRM.replace("training = { epochs = 2, train_size = 100 }", "")
-LENGTHS = [
-    (CONFIRM, "shorter"),
-    (SAME, ""),
+LENGTHS = [(CONFIRM, "shorter"), (SAME, "")]
+MORE_LENGTHS = [
+    (SAME.replace("[search]", OTHER), "other"),
     (SAME.replace("[search]", "[search]\ntraining = { epochs = 3, train_size = 200 }"), ""),
     (SAME.replace("[search]", "[search]\ntraining = { train_size = 100 }"), "shorter"),
     (SAME.replace("[search]", "[search]\ntraining = { epochs = 4 }"), "longer"),
-    (SAME.replace("[search]", "[search]\ntraining = { epochs = 1, train_size = 300 }"), "other"),
 ]
 
 
-@pytest.mark.parametrize(("text", "length"), LENGTHS)
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [*LENGTHS, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE_LENGTHS)],
+)
 def test_lengths_are_said_to_differ_only_where_they_do(
     text: str, length: str, storage: RDBStorage
 ) -> None:
@@ -444,35 +461,33 @@ def test_lengths_are_said_to_differ_only_where_they_do(
     assert ("at full length" in about) is (length == "shorter")
 
 
-@pytest.mark.usefixtures("lean")
 def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
     table, main = study(storage)
     assert not main.chosen
     assert main.trials[["test_value", "test_loss"]].isna().all(axis=None)
-    folder = write_report(table, tmp_path).folder
+    folder = write_report(table, tmp_path, figures=False).folder
     told = "Test figures are not shown before a setting has been chosen."
     for name in ("report.md", "report.html"):
         text = (folder / name).read_text("utf-8")
         assert told in text
         assert "test accuracy" not in text
-    assert pd.read_csv(folder / "trials.csv")["test_value"].isna().all()
+    assert pd.read_csv(folder / "trials.csv")["test_accuracy"].isna().all()
     assert pd.read_csv(folder / "effects.csv")["test_mean"].isna().all()
     assert not (folder / "confusion.csv").exists()
-    assert all("test_value" in row.attributes for row in read_trials(storage, NAME))  # kept
+    assert all("test_accuracy" in row.attributes for row in read_trials(storage, NAME))  # kept
     begun = confirmation(storage, STUDY, load_record(storage, STUDY), load_record(storage, STUDY))
     assert begun is not None
     begin(storage, begun, NAME)
     table, main = study(storage)
     assert main.trials["test_value"].notna().all()
-    folder = write_report(table, tmp_path).folder
+    folder = write_report(table, tmp_path, figures=False).folder
     text = (folder / "report.md").read_text("utf-8")
     assert told not in text
     assert "test accuracy" in text
     assert (folder / "confusion.csv").exists()
 
 
-@pytest.mark.usefixtures("lean")
 def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_path: Path) -> None:
     """Every stage numbers its own trials, so a number alone says nothing."""
     pruner = 'pruner = { name = "median" }'
@@ -489,7 +504,7 @@ def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_pat
     assert table.confirmation is not None
     assert set(table.trials.loc[stopped, "number"]) - set(table.confirmation.epochs["number"])
     assert set(table.trials.loc[stopped, "number"]) & set(table.confirmation.epochs["number"])
-    folder = write_report(table, tmp_path).folder
+    folder = write_report(table, tmp_path, figures=False).folder
     for page in ("report.md", "report.html"):
         text = (folder / page).read_text("utf-8")
         assert f"{stopped.sum()} stopped by the pruner." in text
@@ -499,14 +514,13 @@ def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_pat
     assert row.split(" | ")[1:3] == ["stopped early by the pruner", str(stopped.sum())]
 
 
-@pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("parts", [0, 1])
 def test_the_report_of_a_search_that_is_not_yet_confirmed(
     parts: int, storage: RDBStorage, tmp_path: Path
 ) -> None:
     confirmed(storage, parts)
     table = load_study(storage, STUDY)
-    written = write_report(table, tmp_path)
+    written = write_report(table, tmp_path, figures=False)
     names = {path.name for path in written.files}
     assert ("confirmed.csv" in names) is (parts == 1)
     assert "path.csv" not in names
@@ -519,7 +533,6 @@ def test_the_report_of_a_search_that_is_not_yet_confirmed(
         assert "Chosen" not in " ".join(written.answer)
 
 
-@pytest.mark.usefixtures("lean")
 def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path) -> None:
     search = begin(storage, record(CONFIRM))
     run_all(SearchSource(storage, STUDY, search))
@@ -528,7 +541,7 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
     begin(storage, wanted, NAME)
     table = load_study(storage, STUDY)
     assert table.confirmation is None
-    written = write_report(table, tmp_path)
+    written = write_report(table, tmp_path, figures=False)
     assert "No trial has finished" not in " ".join(written.answer)
     assert written.answer[-1] == "What it found is being confirmed: 0 of 12 trainings have ended."
     assert "being confirmed: 0 of 12" in (tmp_path / "report.md").read_text()
@@ -539,7 +552,6 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
     assert load_study(storage, STUDY).confirmation is not None  # whose failures are told
 
 
-@pytest.mark.usefixtures("lean")
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
     wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
@@ -555,7 +567,7 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage, tmp_path: 
     table, main = study(storage)
     (told,) = (line for line in sentences(Analysis(table)) if line.startswith("On the path"))
     assert "(" not in told
-    write_report(table, tmp_path)
+    write_report(table, tmp_path, figures=False)
     found = pd.read_csv(tmp_path / "path.csv")
     assert set(found["n"]) == {2}
     assert found["delta"].notna().sum() == len(found) - 1  # all but the baseline's
@@ -596,24 +608,34 @@ def test_an_edge_is_that_of_the_chosen_setting(storage: RDBStorage) -> None:
         assert all("of the chosen setting" in line for line in said)
 
 
-@pytest.mark.usefixtures("lean")
-def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage, tmp_path: Path) -> None:
+def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage) -> None:
     confirmed(storage)
-    table, _ = study(storage)
-    note = "The search ended after 6 of 40 trials."
-    written = write_report(replace(table, notes=[note]), tmp_path)
-    assert written.answer[-1] == note
+    save_study(storage, STUDY, {"exhausted": 4})
+    whole = Analysis(study(storage)[0])
+    said = answer(whole.main.told, sentences(whole))
+    assert said[-1].startswith("The search ended after 4 of 6 trials")
+    assert content(whole, [])["table"].notes[-1] == said[-1]
 
 
+NO_PATH = ["Not shown: the space asks for none."]
+
+
+def test_without_a_path_it_is_said_why(storage: RDBStorage) -> None:
+    confirmed(storage)
+    table, main = study(storage)
+    (_, path) = confirmed_parts(Analysis(replace(table, confirmation=replace(main, path=None))))
+    assert path.lines == NO_PATH
+
+
+@pytest.mark.slow
 def test_a_path_left_out_says_so(storage: RDBStorage) -> None:
     confirmed(storage, text=f"{CONFIRM}path_seeds = 0\n")
     table, main = study(storage)
     assert main.path is None
     (_, path) = confirmed_parts(Analysis(table))
-    assert path.lines == ["Not shown: the space asks for none."]
+    assert path.lines == NO_PATH
 
 
-@pytest.mark.usefixtures("lean")
 def test_the_table_to_paste_is_that_of_the_confirmation(
     storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

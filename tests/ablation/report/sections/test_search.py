@@ -13,7 +13,9 @@ import pytest
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable
+from ablation.report.data.trial_frames import as_in_files
 from ablation.report.figures import search as search_plots
+from ablation.report.search import importance as judged
 from ablation.report.search.importance import importance, ordered_alike
 from ablation.report.search.interactions import isolation
 from ablation.report.search.trials import scientific, unfinished_levels
@@ -26,8 +28,27 @@ from ablation.report.write import write_report
 from tests.helpers.figures import faults
 from tests.helpers.report_studies import METRIC, study
 
-STUDY = study("search", arms=120, epochs=1)
+STUDY = study("search", arms=60, epochs=1)
 SMALL = study("search", arms=10, epochs=1)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two forests and a few resamples: what they come to is not what is tested here."""
+    monkeypatch.setattr(judged, "FORESTS", 2)
+    monkeypatch.setattr(judged, "RESAMPLES", 4)
+
+
+@pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No importance is computed, as of too few settings."""
+    none = pd.DataFrame(columns=judged.COLUMNS)
+    monkeypatch.setattr(search_parts, "importance", lambda rows, factors, metric: (none, []))
+
+
+@cache
+def importance_of_study() -> tuple[pd.DataFrame, list[str]]:
+    return importance(Analysis(STUDY).finished, STUDY.factors, METRIC)
 
 
 @cache
@@ -92,7 +113,7 @@ def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
 def test_nothing_is_ranked_where_the_methods_disagree(
     alike: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, notes = importance(Analysis(STUDY).finished, STUDY.factors, METRIC)
+    found, notes = importance_of_study()
     found = found[found["parameter"] != "dropout_count"]  # which one of them cannot judge
     names = list(dict.fromkeys(found["parameter"]))
     places = {name: place for place, name in enumerate(names)}
@@ -147,6 +168,7 @@ def test_only_levels_that_are_numbers_are_joined() -> None:
             assert joined == (name not in ("filter_sizes", "sequence")), name
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_levels_of_which_nothing_finished_are_told() -> None:
     assert "No completed trial covers" not in lines(STUDY, "importance")
     arms = STUDY.arms
@@ -221,6 +243,7 @@ def test_one_level_of_everything_is_no_trouble() -> None:
     assert "fewer than two values" in lines(alike, "importance")
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_stopped_trials_are_left_out_and_counted() -> None:
     stopped = SMALL.trials["number"].isin([5, 6])
     trials = SMALL.trials.assign(state=SMALL.trials["state"].mask(stopped, "PRUNED"))
@@ -246,6 +269,7 @@ def test_draws_that_came_to_nothing_are_told_by_kind() -> None:
     }
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_another_sampler_has_no_expected_best() -> None:
     assert lines(replace(SMALL, sampler="tpe"), "expected") == (
         "Not shown: it holds for trials drawn at random, and the sampler is tpe."
@@ -259,19 +283,16 @@ def test_other_designs_have_no_such_parts() -> None:
 # In the folder
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(SMALL, tmp_path_factory.mktemp("search") / "made").folder
-
-
-def test_the_report_has_the_parts(folder: Path) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_has_the_parts(tmp_path: Path) -> None:
+    folder = write_report(SMALL, tmp_path / "made").folder
     page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
     for part in parts(Analysis(SMALL)):
         assert f"<h3>{part.title}</h3>" in page
         assert f"### {part.title}\n" in text
         for name, rows in part.files.items():
             found = read_csv(folder / name)
-            assert found.columns.tolist() == rows.columns.tolist()
+            assert found.columns.tolist() == as_in_files(rows, METRIC).columns.tolist()
             assert len(found) == len(rows)
         for plot in part.plots():
             assert (folder / "plots" / f"{plot.name}.svg").exists()
@@ -280,8 +301,8 @@ def test_the_report_has_the_parts(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_built_twice_it_is_the_same(folder: Path, tmp_path: Path) -> None:
-    again = write_report(SMALL, tmp_path / "again").folder
+def test_built_twice_it_is_the_same(tmp_path: Path) -> None:
+    folder, again = (write_report(SMALL, tmp_path / name).folder for name in ("made", "again"))
     for path in (p for p in folder.rglob("*") if p.is_file()):
         assert (again / path.relative_to(folder)).read_bytes() == path.read_bytes()
 
@@ -290,5 +311,5 @@ def test_what_no_longer_belongs_goes(tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).write_text("")
     one = SMALL.trials.head(1)
-    write_report(replace(SMALL, trials=one, arms=SMALL.arms.head(1)), tmp_path)
+    write_report(replace(SMALL, trials=one, arms=SMALL.arms.head(1)), tmp_path, figures=False)
     assert {name for name in FILES if (tmp_path / name).exists()} == set()
