@@ -92,7 +92,8 @@ def plan(
         return
     output.print(f"[bold]{escape(content['question'])}[/]")
     say_its_name(output, loaded)
-    columns = ["arm", "against", "sequence_length", "parameters", "mmacs", "time"]
-    output.print_rows(content["arms"], columns)
+    sizes = ["sequence_length", "parameters", "mmacs"]
+    known = [name for name in sizes if any(row[name] not in (None, "") for row in content["arms"])]
+    output.print_rows(content["arms"], ["arm", "against", *known, "time"])
     for line in content["lines"]:
         output.say(line)

@@ -8,8 +8,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
+from ablation import effects, load_trials
 from ablation.design.loading import build
 from ablation.errors import UserError
 from ablation.objective import DEFAULT, load_objective
@@ -48,7 +50,7 @@ SPACE: dict[str, Any] = {
 
 def run(folder: Path, told: Any = lambda event: None, **options: Any) -> Progress:
     """Train a study of a valley, its results in this folder."""
-    space = {**SPACE, **options.pop("space", {})}
+    space = options.pop("space", SPACE)
     plan = build("valley", document(space))
     executor = options.pop("given", None)
     request = Request(plan, "valley", storage_url(None, folder), folder, **options)
@@ -89,7 +91,7 @@ def test_any_objective_is_trained_and_gone_on_with(executor: str, tmp_path: Path
 
 def test_a_divergence_of_any_objective_is_an_end(tmp_path: Path) -> None:
     space = {"baseline": {"steps": 60}, "factors": {"rate": [5.0]}}
-    found = run(tmp_path, space=space, executor="debug")
+    found = run(tmp_path, space={**SPACE, **space}, executor="debug")
     assert (found.complete, found.diverged, found.failed) == (2, 2, 0)
 
 
@@ -182,9 +184,47 @@ def test_a_study_of_what_cannot_be_had_here_is_one_line(tmp_path: Path) -> None:
             checked_trials(storage, "valley")
 
 
-def test_a_study_of_another_metric_has_no_report_yet(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("lean")
+def test_of_a_metric_of_which_less_is_better_the_least_is_best(tmp_path: Path) -> None:
     run(tmp_path, executor="debug")
     answer = cli.call("report", "valley", "--results", str(tmp_path))
-    assert answer.code == 2
-    assert "reports tell of val_accuracy alone so far, and its metric is height" in answer.err
-    assert cli.call("status", "valley", "--results", str(tmp_path)).code == 0
+    assert answer.code == 0, answer.err
+    assert "Better than baseline: rate=0.2 (−0.2" in answer.out
+    assert "Recommended: rate=0.2." in answer.out
+    found = effects("valley", results=tmp_path).set_index("arm")
+    delta, verdict = found["delta"].to_dict(), found["verdict"].to_dict()
+    assert delta["rate=0.2"] < 0 < delta["rate=0.05"]
+    assert (verdict["rate=0.2"], verdict["rate=0.05"]) == ("better", "worse")
+    trials = load_trials("valley", results=tmp_path)
+    assert {"height", "best_height"} < set(trials)
+    assert "value" not in trials
+    assert trials["macs"].isna().all()  # nothing is known of its size
+    space = tmp_path / "valley.toml"
+    space.write_text(document(SPACE), encoding="utf-8")
+    plan = cli.call("plan", str(space), "--results", str(tmp_path))
+    assert plan.code == 0, plan.err
+    assert "None" not in plan.out
+
+
+@pytest.mark.usefixtures("lean")
+def test_a_search_of_it_draws_and_confirms_what_is_least(tmp_path: Path) -> None:
+    search = {
+        "design": "search",
+        "factors": {"rate": {"low": 0.01, "high": 0.4, "log": True}, "shape": ["narrow"]},
+        "search": {"trials": 12, "sampler": {"name": "random"}},
+        "confirm": {"top": 2, "seeds": 2, "path_seeds": 2},
+    }
+    space = {key: value for key, value in SPACE.items() if key != "seeds"} | search
+    run(tmp_path, executor="debug", space=space)
+    trials = load_trials("valley", results=tmp_path)
+    drawn = trials[trials["stage"] == "search"].sort_values("height")
+    confirmed = trials.loc[trials["stage"] == "confirm", "arm"].unique()
+    assert set(confirmed) == {"baseline", *drawn["arm"][:2]}
+    with opened_storage(storage_url(None, tmp_path)) as storage:
+        study = optuna.load_study(study_name="valley", storage=storage)
+        assert study.direction == optuna.study.StudyDirection.MINIMIZE
+        assert study.best_value == drawn["height"].iloc[0]
+    answer = cli.call("report", "valley", "--results", str(tmp_path))
+    means = trials[trials["stage"] == "confirm"].groupby("arm")["height"].mean()
+    number = int(drawn.loc[drawn["arm"] == means.idxmin(), "number"].iloc[0])
+    assert f"as the best of the confirmation: #{number} " in answer.out
