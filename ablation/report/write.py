@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from joblib import Parallel, delayed, effective_n_jobs
+from matplotlib.figure import Figure
+
 from ablation.files import write_atomic
 from ablation.metric import Metric
 from ablation.report import page
@@ -33,6 +36,7 @@ from ablation.report.text.latex import as_latex
 from ablation.report.text.tables import brief_table
 
 Say = Callable[[str], None]
+FIGURES_A_PROCESS = 8  # to begin one takes as long as some figures
 
 
 @dataclass(frozen=True)
@@ -123,14 +127,22 @@ def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:
 
 
 def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[Picture]:
-    """Each figure drawn, and let go of before the next: a page of them takes much memory."""
+    """The figures as they are drawn, several at a time where there are many and CPUs for them."""
     tell("drawing")
-    for plot in plots:
+    every = list(plots)
+    jobs = max(1, min(effective_n_jobs(-1), len(every) // FIGURES_A_PROCESS))
+    drawn = Parallel(jobs, return_as="generator")(delayed(_drawn)(plot.draw) for plot in every)
+    for plot, (width, svg, png) in zip(every, drawn, strict=True):
         tell(f"drawing {plot.name}")
-        drawn = style.render(plot.figure)
-        width = plot.figure.get_figwidth()
         words = (plot.name, plot.section, plot.title, plot.caption)
-        yield Picture(*words, width=width, svg=drawn["svg"], png=drawn["png"])
+        yield Picture(*words, width=width, svg=svg, png=png)
+
+
+def _drawn(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
+    """A figure's width in inches and its bytes; it is let go of: many of them take much memory."""
+    figure = draw()
+    files = style.render(figure)
+    return figure.get_figwidth(), files["svg"], files["png"]
 
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:

@@ -6,8 +6,9 @@ The spread over seeds (from the lowest to the highest) is seaborn's own estimato
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -68,8 +69,8 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
 
 def learning_curves(
     epochs: pd.DataFrame, shown: Sequence[Measure], arms: Sequence[str], labels: Mapping[str, str]
-) -> Iterator[tuple[str, Figure]]:
-    """What was measured over the epochs, in training and validation, as (name, figure).
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """What was measured over the epochs, in training and validation, as (name, what draws it).
 
     Args:
         epochs: the columns of ``epochs.csv``.
@@ -85,13 +86,13 @@ def learning_curves(
     if rows.empty:
         return
     if rows["epoch"].nunique() == 1:
-        yield "learning_curves", draw_one_epoch(rows, shown, names)
+        yield "learning_curves", partial(draw_one_epoch, rows, shown, names)
     elif len(names) <= FEW:
-        yield "learning_curves", draw_together(rows, shown, names, arms[0])
+        yield "learning_curves", partial(draw_together, rows, shown, names, arms[0])
     else:
         for measure in shown:
-            figure = draw_small_multiples(rows, measure, names, arms[0])
-            yield f"learning_curves_{measure.name}", figure
+            draw = partial(draw_small_multiples, rows, measure, names, arms[0])
+            yield f"learning_curves_{measure.name}", draw
 
 
 @styled

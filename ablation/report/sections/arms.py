@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
@@ -91,8 +92,8 @@ def _forest(study: Analysis) -> Plot:
     limits = span(pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"], table.margin)
     if beyond := ((rows["delta"] < limits[0]) | (rows["delta"] > limits[1])).sum():
         note += f" Beyond the axis (arrows): {counted(int(beyond), 'effect')}."
-    figure = draw_forest(rows, pairs, table.margin, study.metric, names, also, note, limits)
-    return Plot("effects", "effects", "Effects", caption, figure)
+    draw = partial(draw_forest, rows, pairs, table.margin, study.metric, names, also, note, limits)
+    return Plot("effects", "effects", "Effects", caption, draw)
 
 
 def _arms(study: Analysis) -> Plot:
@@ -111,8 +112,8 @@ def _arms(study: Analysis) -> Plot:
         if done["seed"].nunique() > 1
         else "."
     )
-    figure = draw_arms(done, rows, study.labels, metric, note.strip(), end)
-    return Plot("arms", "arms", "Arms compared", caption, figure)
+    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end)
+    return Plot("arms", "arms", "Arms compared", caption, draw)
 
 
 def _history(study: Analysis) -> Plot:
@@ -127,8 +128,8 @@ def _history(study: Analysis) -> Plot:
             caption += f" on {images} {table.words.examples}, those to validate with among them"
         caption += "."
     baseline = float(study.effects["val_mean"].iloc[0])
-    figure = draw_history(best, table.trials, baseline, metric)
-    return Plot("history", "history", "The search so far", caption, figure)
+    draw = partial(draw_history, best, table.trials, baseline, metric)
+    return Plot("history", "history", "The search so far", caption, draw)
 
 
 def _range(values: pd.Series[float]) -> str:
@@ -153,7 +154,7 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             note = f"No effect there, so not shown: {len(done) - len(rows)}."
             note = note if len(rows) < len(done) else ""
             log = _logarithmic(table, name)
-            figure = draw_scatter(name, rows, study.baseline, metric, note, log)
+            draw = partial(draw_scatter, name, rows, study.baseline, metric, note, log)
             caption = (
                 "Every finished trial by its level; other settings differ as well. Where levels "
                 "stand side by side, their points are spread sideways to be told apart."
@@ -170,8 +171,8 @@ def _factors(study: Analysis) -> Iterator[Plot]:
                     f"Means over all {settings} settings of the other factors, a point a seed that "
                     "has finished with all of them. Faint lines join the same seed."
                 )
-            figure = draw_factor(name, points, chosen, str(baseline[name]), metric, note)
-        yield Plot(f"factor_{name}", "factors", name, caption, figure)
+            draw = partial(draw_factor, name, points, chosen, str(baseline[name]), metric, note)
+        yield Plot(f"factor_{name}", "factors", name, caption, draw)
 
 
 def _curves(study: Analysis) -> Iterator[Plot]:
@@ -188,10 +189,10 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     if not any(measure.training for measure in shown):
         caption = "Means over the seeds, epoch by epoch."
     caption = f"{caption} {study.shown_of(rows)}".strip()
-    for name, figure in learning_curves(epochs, shown, list(rows["arm"]), study.labels):
+    for name, draw in learning_curves(epochs, shown, list(rows["arm"]), study.labels):
         of = name.removeprefix("learning_curves").strip("_")
         title = f"Learning curves: {of}" if of else "Learning curves"
-        yield Plot(name, "curves", title, caption, figure)
+        yield Plot(name, "curves", title, caption, draw)
     trained = set(table.epochs["arm"])
     if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
         caption = (
@@ -199,9 +200,9 @@ def _curves(study: Analysis) -> Iterator[Plot]:
             "the seeds. The band is their range: of n seeds, one more training of the same kind "
             "leaves it in 2 of n + 1 epochs on average."
         )
-        figure = draw_beside_reported(epochs, table.reported_curves, shown, both)
+        draw = partial(draw_beside_reported, epochs, table.reported_curves, shown, both)
         title = "Reported curves and ours"
-        yield Plot("learning_curves_reported", "curves", title, caption, figure)
+        yield Plot("learning_curves_reported", "curves", title, caption, draw)
 
 
 def _cost(study: Analysis) -> Plot:
@@ -219,8 +220,8 @@ def _cost(study: Analysis) -> Plot:
     else:
         caption = f"{caption} {study.shown_of(leaders)}".strip()
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
-    figure = draw_cost(rows, study.short_names, metric, table.words.example, drawn)
-    return Plot("cost", "cost", f"{capitalized(metric.noun)} against cost", caption, figure)
+    draw = partial(draw_cost, rows, study.short_names, metric, table.words.example, drawn)
+    return Plot("cost", "cost", f"{capitalized(metric.noun)} against cost", caption, draw)
 
 
 def _confusion(study: Analysis) -> Iterator[Plot]:
@@ -229,23 +230,25 @@ def _confusion(study: Analysis) -> Iterator[Plot]:
     arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
     both, examples = common_seeds(counts, arms), study.table.words.examples
     if best and len(arms) == 2 and len(both):
-        figure = draw_class_accuracy(class_differences(both, best, base), best, base, examples)
+        draw = partial(
+            draw_class_accuracy, class_differences(both, best, base), best, base, examples
+        )
         caption = (
             f"Which classes {best}, the best other arm by validation, recognises more or less "
             "often than the baseline. Ten intervals of one pair of arms: a description, no test."
         )
-        yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, figure)
+        yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, draw)
     if arms:
         caption = f"What the test {examples} of each class were taken for, in percent of the class."
-        figure = draw_confusion(confusion_shares(confusion_by_arm(counts)), arms, examples)
-        yield Plot("confusion", "confusion", "Which classes are confused", caption, figure)
+        draw = partial(draw_confusion, confusion_shares(confusion_by_arm(counts)), arms, examples)
+        yield Plot("confusion", "confusion", "Which classes are confused", caption, draw)
     if best and len(arms) == 2 and len(both):
         seeds = counted(both["seed"].nunique(), "seed")
         caption = (
             f"The matrix of {best} less that of the baseline, in points of each true class, over "
             f"the {seeds} that both have finished."
         )
-        figure = draw_confusion_change(
-            confusion_shares(confusion_by_arm(both)), best, base, examples
+        draw = partial(
+            draw_confusion_change, confusion_shares(confusion_by_arm(both)), best, base, examples
         )
-        yield Plot("confusion_change", "confusion", "What changes", caption, figure)
+        yield Plot("confusion_change", "confusion", "What changes", caption, draw)

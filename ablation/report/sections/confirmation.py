@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
@@ -80,8 +81,8 @@ def _path(study: Analysis) -> Part:
                 f" {ORDER}: it depends on the order; the table has its figure in another one."
             )
         if made["val_mean"].notna().any():
-            figure = draw_waterfall(made, path.table.margin, metric, tested=not more)
-            yield Plot("path", "path", title, caption, figure)
+            draw = partial(draw_waterfall, made, path.table.margin, metric, tested=not more)
+            yield Plot("path", "path", title, caption, draw)
 
     files = {"path.csv": rows.drop(columns="slight")}
     text = _path_table(rows, metric, tested=not more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -39,18 +40,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure and its words.
+    """A figure, which is drawn when it is wanted, and its words.
 
     Attributes:
         name: of its files, without the suffix.
         section: the part of the report that it belongs to.
         title: what it is, in a few words.
         caption: how to read it.
-        figure: the drawing.
+        draw: draws it, in any process.
     """
 
     name: str
     section: str
     title: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]

@@ -6,6 +6,7 @@ The page lays the parts out in the order of `parts`, so a new one is a function 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 
 import pandas as pd
@@ -95,8 +96,8 @@ def _importance(search: Analysis, found: pd.DataFrame, notes: list[str]) -> Part
     caption = f"Each method's figures add up to 100 %; {where}."
 
     def plots() -> Iterator[Plot]:
-        figure = draw_importance(found, order)
-        yield Plot("importance", "importance", "Importance", caption, figure)
+        draw = partial(draw_importance, found, order)
+        yield Plot("importance", "importance", "Importance", caption, draw)
 
     cells = _importance_table(table.factors, found, order)
     files = {"importance.csv": found}
@@ -208,8 +209,8 @@ def _isolation(search: Analysis) -> Part:
         gap = LEAST_SPAN if metric.is_fraction else LEAST_SPAN * bests.abs().max()
         end = min(end, bests.min() - gap) if metric.sign > 0 else max(end, bests.max() + gap)
         ordered = {name for name in names if numeric(table.factors[name])}
-        figure = draw_isolation(points, best, ordered, _baseline(search), metric, end)
-        yield Plot("isolation", "isolation", title, caption, figure)
+        draw = partial(draw_isolation, points, best, ordered, _baseline(search), metric, end)
+        yield Plot("isolation", "isolation", title, caption, draw)
 
     return Part("isolation", title, [line], None, {"isolation.csv": best}, plots)
 
@@ -255,7 +256,8 @@ def _together(search: Analysis, found: pd.DataFrame) -> Part:
             name, heading = f"interaction_{one}_{other}", f"{one} and {other}"
             caption = f"{heading}: the mean {metric.noun} of each combination, and of how many "
             caption += "trials."
-            yield Plot(name, "together", heading, caption, draw_interactions(frame, metric))
+            draw = partial(draw_interactions, frame, metric)
+            yield Plot(name, "together", heading, caption, draw)
         if contoured:
             yield _contour(search, *contoured, is_ranked=is_ranked)
 
@@ -283,14 +285,14 @@ def _contour(
     table = search.table
     across, up = table.factors[one]["range"], table.factors[other]["range"]
     logs = bool(across and across["log"]), bool(up and up["log"])
-    figure = draw_contour(points, (one, other), logs, search.metric)
+    draw = partial(draw_contour, points, (one, other), logs, search.metric)
     caption = (
         f"{one} and {other}, the {'two most important' if is_ranked else 'first two'} "
         "hyperparameters of which four numbers or more were drawn. Colours are "
         "joined between the points, which are what was drawn (larger where several were); where "
         "there are few they are a guess."
     )
-    return Plot("contour", "together", f"Contour of {one} and {other}", caption, figure)
+    return Plot("contour", "together", f"Contour of {one} and {other}", caption, draw)
 
 
 def _pareto(search: Analysis) -> Iterator[Part]:
@@ -325,11 +327,11 @@ def _pareto(search: Analysis) -> Iterator[Part]:
     )
 
     def plots() -> Iterator[Plot]:
-        figure = draw_front(rows, front, metric, example)
+        draw = partial(draw_front, rows, front, metric, example)
         caption = f"{capitalized(metric.noun)} against multiply-accumulates (MACs) an {example} "
         caption += "and against time."
         title = f"The front of {metric.noun} against cost"
-        yield Plot("pareto", "pareto", title, caption, figure)
+        yield Plot("pareto", "pareto", title, caption, draw)
 
     text = TextTable(list(columns), cells, words=3)
     yield Part("pareto", title, [line], text, {"pareto.csv": front}, plots)
@@ -355,8 +357,8 @@ def _expected(search: Analysis) -> Part:
         line += f" A draw that failed or diverged counts as one that guesses ({guessing})."
 
     def plots() -> Iterator[Plot]:
-        figure = draw_expected_best(curve, _baseline(search), metric)
+        draw = partial(draw_expected_best, curve, _baseline(search), metric)
         caption = f"The expected best {metric.text} by the number of trials."
-        yield Plot("expected_performance", "expected", "Expected best", caption, figure)
+        yield Plot("expected_performance", "expected", "Expected best", caption, draw)
 
     return Part("expected", title, [line], None, {"expected_performance.csv": curve}, plots)
