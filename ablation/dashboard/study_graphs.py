@@ -53,12 +53,13 @@ def forest(effects: pd.DataFrame, margin: float, *, settled: bool, cut: str = ""
     marks = [_arms(effects[said == kind], kind, kinds[kind], settled) for kind in present]
     figure = go.Figure(marks)
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
+    interval = " (95 % interval)" if settled else ""
     figure.update_layout(
         **LAYOUT,
         title=f"{about}<br><sub>{cut.partition(':')[0]}</sub>" if cut else about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
-        xaxis={**AXIS, "title": "effect, points" + " (95 % interval)" * settled},
+        xaxis={**AXIS, "title": f"effect, points{interval}"},
         yaxis={
             **AXIS,
             "tickvals": list(effects["place"]),

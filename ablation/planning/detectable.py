@@ -104,7 +104,8 @@ def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     smallest = minimum_detectable(scatter.spread, seeds, comparisons)
     if not comparisons or smallest <= margin:
         return []
-    counted = f"{seeds_text(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
+    ending = "" if comparisons == 1 else "s"
+    counted = f"{seeds_text(seeds)} and {comparisons} comparison{ending}"
     least = _findable(smallest)
     few = ""
     if seeds < FEW_SEEDS:
@@ -141,4 +142,5 @@ def _findable(least: float) -> str:
 
 def seeds_text(count: int, which: str = "") -> str:
     """A number of seeds in words."""
-    return f"{count} {which}seed{'s' * (count != 1)}"
+    ending = "" if count == 1 else "s"
+    return f"{count} {which}seed{ending}"

@@ -136,7 +136,7 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
         what = f"{len(costs)} arms x {seeds_text(count)} = {runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
-    pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
+    pruned = "" if search.pruner.name == "none" else f", pruned by {search.pruner.name}"
     first = f"{runs} trials of {space.objective.amount_text(space.trained(space.baseline))}{pruned}"
     drawn = f", then draws of {search.sampler.name}" if runs > len(costs) else ""
     what = f"{first}: the arms above first{drawn}"
@@ -193,7 +193,7 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
     if len(parts) > 1:
         work = sum(part.work for part in parts)
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
-    where = " in the search" * bool(space.search)
+    where = " in the search" if space.search else ""
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
     for family in families(found, seeds):
         lines += detectable_lines(found, pace, family)
@@ -203,9 +203,10 @@ def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> li
 
 def _drawn(factor: Factor) -> str:
     """``dropout_count: 1 to 3 step 1 (where dropout is above 0)``."""
-    notes = ["nuisance"] * (factor.role == "nuisance")
+    notes = ["nuisance"] if factor.role == "nuisance" else []
     notes += [f"where {name} is {condition.text()}" for name, condition in factor.when.items()]
-    return f"{factor.name}: {' | '.join(factor.texts())}" + f" ({'; '.join(notes)})" * bool(notes)
+    noted = f" ({'; '.join(notes)})" if notes else ""
+    return f"{factor.name}: {' | '.join(factor.texts())}{noted}"
 
 
 def _limits(space: Space) -> str:
