@@ -112,7 +112,7 @@ def open_storage(
         url: an SQLAlchemy URL.
         create: make it (and an SQLite file's folder) where it does not exist yet.
         kind: the class that it is opened as.
-        patience: seconds to wait for other programs; `waiting.PATIENCE` unless given.
+        patience: seconds to wait for other programs; `waiting.LOCK_TIMEOUT_SECONDS` unless given.
         say: told of a wait.
 
     Raises:
@@ -123,7 +123,8 @@ def open_storage(
         path = sqlite_file(url)
         if url.startswith("sqlite") and path in (None, Path(":memory:")):
             raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
-        wait = Wait(display_url(url), waiting.PATIENCE if patience is None else patience, say)
+        seconds = waiting.LOCK_TIMEOUT_SECONDS if patience is None else patience
+        wait = Wait(display_url(url), seconds, say)
         if path is None:
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)
