@@ -24,14 +24,14 @@ class _Family:
     study: str
 
 
-def families(found: Plan, seeds: int | None) -> list[_Family]:
+def families(plan: Plan, seeds: int | None) -> list[_Family]:
     """The families of a study's tests; of a search those of its confirmation, at their largest."""
-    space, arms = found.space, len(found.arms)
+    space, arms = plan.space, len(plan.arms)
     if not space.search:
-        return [_Family("", seeds or len(space.seeds), arms - 1, found.study_name)]
+        return [_Family("", seeds or len(space.seeds), arms - 1, plan.study_name)]
     if not (confirm := space.confirm):
         return []
-    study, count = confirm_name(found.study_name), seeds or confirm.seeds
+    study, count = confirm_name(plan.study_name), seeds or confirm.seeds
     families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
     if path_seeds := confirm.path_count(count):
         steps = [factor.role for factor in space.factors].count("scientific")
@@ -44,7 +44,7 @@ class _Scatter:
     """The spread between pairs to plan with, in words, and the seeds that settle a comparison."""
 
     spread: float
-    told: str
+    text: str
     pairs: int = 0
     measured: float = math.nan
 
@@ -79,26 +79,26 @@ def _scatter(amount: tuple[float, ...], spreads: Mapping[str, Spread], study: st
         why = " until some have been trained; short trainings scatter more"
         if own:
             why = ", as no arm has two pairs yet of which both sides have learned anything"
-        told = f"{100 * ASSUMED_SPREAD:.2f} points between pairs (assumed{why})"
-        return _Scatter(ASSUMED_SPREAD, told)
+        text = f"{100 * ASSUMED_SPREAD:.2f} points between pairs (assumed{why})"
+        return _Scatter(ASSUMED_SPREAD, text)
     upper = upper_spread(best.value, best.pairs)
-    told = (
+    text = (
         f"up to {100 * upper:.2f} points between pairs (the upper 80 % bound of "
         f"{100 * best.value:.2f} {source})"
     )
-    return _Scatter(upper, told, best.pairs, best.value)
+    return _Scatter(upper, text, best.pairs, best.value)
 
 
 def _amount(plan: Plan) -> tuple[float, ...]:
     return plan.space.objective.amount(plan.space.baseline)
 
 
-def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
+def detectable_lines(plan: Plan, pace: Pace, family: _Family) -> list[str]:
     """What so many seeds cannot show, where that is more than the margin."""
     from ablation.statistics.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
 
-    seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
-    scatter = _scatter(_amount(found), pace.spreads, family.study)
+    seeds, comparisons, margin = family.seeds, family.comparisons, plan.space.margin
+    scatter = _scatter(_amount(plan), pace.spreads, family.study)
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
     smallest = minimum_detectable(scatter.spread, seeds, comparisons)
@@ -117,7 +117,7 @@ def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
         f"{100 * margin:.2f} points: four times in five they find {least}, "
-        f"at a spread of {scatter.told}.{few} {_settling(scatter, comparisons, margin)}"
+        f"at a spread of {scatter.text}.{few} {_settling(scatter, comparisons, margin)}"
     ]
 
 
