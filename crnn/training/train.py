@@ -103,8 +103,8 @@ def train_packed(
         StateError: `resume_from` is not a state of these trainings.
         InfeasibleError: they cannot exist as networks.
 
-    Half of it is what stands here, and the rest reads from top to bottom as a training goes, so it
-    is one function.
+    It is one function because half of it is this signature and text, and the rest reads from top to
+    bottom as a training goes.
     """
     start, device = time.perf_counter(), torch.device(device)
     epochs = [list(seen) for seen in resume_from.epochs] if resume_from else [[] for _ in members]
