@@ -27,8 +27,9 @@ def pick_device(name: str = "auto") -> torch.device:
     device = torch.device(name)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and count <= (device.index or 0):
-        found = f"{count} CUDA device{'s' * (count != 1)}" if count else "no CUDA device"
-        raise DeviceError(f"--device {name}: this machine has {found}; use --device auto or cpu")
+        ending = "" if count == 1 else "s"
+        present = f"{count} CUDA device{ending}" if count else "no CUDA device"
+        raise DeviceError(f"--device {name}: this machine has {present}; use --device auto or cpu")
     return device
 
 

@@ -44,8 +44,8 @@ def checkpoint_file(number: int, token: str) -> str:
 
 def checkpoint_files(folder: Path, number: int) -> list[Path]:
     """The checkpoints of a trial, of whichever worker; the latest last."""
-    found = [folder / trial_file(number), *folder.glob(checkpoint_file(number, "*"))]
-    return sorted((path for path in found if os.path.lexists(path)), key=_written)
+    paths = [folder / trial_file(number), *folder.glob(checkpoint_file(number, "*"))]
+    return sorted((path for path in paths if os.path.lexists(path)), key=_written)
 
 
 def checkpoint_number(name: str) -> int | None:
@@ -80,12 +80,12 @@ def _suffixes() -> Iterator[str]:
 
 def causes(error: BaseException) -> list[BaseException]:
     """An error, what it was raised from or while handling, and so on."""
-    found: list[BaseException] = []
+    chain: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
+    while cause is not None and cause not in chain:
+        chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return found
+    return chain
 
 
 def disk_full(error: BaseException) -> bool:

@@ -117,6 +117,14 @@ class Metric:
         """The ends of an interval of differences, without unit: ``+0.72 to +1.34``."""
         return f"{self.signed(low)} to {self.signed(high)}"
 
+    def gain(self, difference: float) -> str:
+        """How much better, whatever the direction: a fall of a loss is above 0, too."""
+        return self.difference(self.sign * difference)
+
+    def gains(self, low: float, high: float) -> str:
+        """The ends of an interval of differences, as gains: the smaller one first."""
+        return self.interval(*sorted((self.sign * low, self.sign * high)))
+
     @property
     def _after(self) -> str:
         unit = "%" if self.is_fraction else self.unit

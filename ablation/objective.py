@@ -323,9 +323,9 @@ def load_objective(name: str = DEFAULT) -> Objective:
         raise UserError(f"objective {name!r}: is written module:attribute, as in {DEFAULT}")
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(import_module(module), attribute, None)
+        objective = getattr(import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise UserError(f"objective {name}: {error}") from None
-    if not isinstance(found, Objective):
+    if not isinstance(objective, Objective):
         raise UserError(f"objective {name}: {module} has no objective called {attribute}")
-    return found
+    return objective

@@ -27,7 +27,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import machine
 import optuna
@@ -191,25 +193,99 @@ def disturbed(
             return
 
 
-def main() -> None:
-    """Strike, go on, compare."""
+@dataclass
+class Tally:
+    """What came of all studies.
+
+    Attributes:
+        blows: by kind.
+        troubles: what a run has left behind, and how it should not have ended; by kind.
+        studies: how many were run.
+        trials: of all studies, as there should be.
+        lost: trials that are missing.
+        doubled: trials that are there more than once.
+        equal: whether all tables are those of the undisturbed study.
+    """
+
+    blows: Counter[str] = field(default_factory=Counter)
+    troubles: Counter[str] = field(default_factory=Counter)
+    studies: int = 0
+    trials: int = 0
+    lost: int = 0
+    doubled: int = 0
+    equal: bool = True
+
+    def count(self, what: str) -> None:
+        """Count a blow, or a trouble."""
+        (self.troubles if what.startswith(("left", "exit")) else self.blows)[what] += 1
+
+    def add_study(self, arms: pd.DataFrame, trials: pd.DataFrame, same: bool) -> None:
+        """Count a study that has ended.
+
+        Args:
+            arms: arm and seed of each trial of the undisturbed study.
+            trials: those of this study.
+            same: whether its tables are those of the undisturbed study.
+        """
+        done = trials.loc[trials["state"] == "COMPLETE", ["arm", "seed"]]
+        self.studies += 1
+        self.trials += len(arms)
+        self.lost += len(arms) - len(done.drop_duplicates())
+        self.doubled += len(trials) - len(trials[["arm", "seed"]].drop_duplicates())
+        self.equal = self.equal and same
+
+    def failed(self) -> bool:
+        """Whether anything is not as it should be."""
+        return bool(self.lost or self.doubled or self.troubles or not self.equal)
+
+    def results(self) -> dict[str, Any]:
+        """What the closing line has."""
+        counts = {"studies": self.studies, "trials": self.trials}
+        counts |= {"lost": self.lost, "doubled": self.doubled}
+        blows = {"kills": self.blows.total(), "blows": dict(self.blows)}
+        return {**blows, **counts, "equal": self.equal, "troubles": dict(self.troubles)}
+
+
+def print_tally(tally: Tally, trials: int, jobs: int, seconds: float) -> None:
+    """What came of it, for people.
+
+    Args:
+        tally: of all studies.
+        trials: of each study.
+        jobs: trainings at a time.
+        seconds: that it took.
+    """
+    print()
+    for kind, count in sorted(tally.blows.items()):
+        print(f"{count:4}  {kind}")
+    print(f"\n{tally.studies} studies of {trials} trials each, {jobs} at a time, {seconds:.0f} s")
+    for trouble, count in tally.troubles.items():
+        print(f"{trouble}: {count}")
+    print(f"kills {tally.blows.total()}, trials lost {tally.lost}, trials doubled {tally.doubled}, "
+          f"tables equal {'yes' if tally.equal else 'NO'}")  # fmt: skip
+
+
+def parsed_options() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=100, help="blows in all")
     parser.add_argument("--a-study", type=int, default=10, help="blows that a study gets at most")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the blows")
     parser.add_argument("--storage", help="a PostgreSQL database in place of SQLite files")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Strike, go on, compare."""
+    options = parsed_options()
     url = options.storage
     if url:
         remove_studies(url)
     about = machine.describe(threads=1)
     draw = random.Random(options.seed)
     start = time.monotonic()
-    blows: Counter[str] = Counter()
-    troubles: Counter[str] = Counter()
-    found = {"studies": 0, "trials": 0, "lost": 0, "doubled": 0}
-    equal = True
+    tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "undisturbed" / "results"
         whole.mkdir(parents=True)
@@ -218,38 +294,22 @@ def main() -> None:
         longest = LONGEST * (time.monotonic() - start)
         wanted = tables(whole)
         arms = load_trials(url or whole / "studies.db", name_of(whole))[["arm", "seed"]]
-        while blows.total() < options.kills:
-            results = Path(folder) / f"study-{found['studies']}" / "results"
+        while tally.blows.total() < options.kills:
+            results = Path(folder) / f"study-{tally.studies}" / "results"
             results.mkdir(parents=True)
-            most = min(options.a_study, options.kills - blows.total())
+            most = min(options.a_study, options.kills - tally.blows.total())
             for what in disturbed(results, options.jobs, most, longest, draw, url):
-                (troubles if what.startswith(("left", "exit")) else blows)[what] += 1
+                tally.count(what)
             trials = load_trials(url or results / "studies.db", name_of(results))
-            done = trials.loc[trials["state"] == "COMPLETE", ["arm", "seed"]]
-            found["studies"] += 1
-            found["trials"] += len(arms)
-            found["lost"] += len(arms) - len(done.drop_duplicates())
-            found["doubled"] += len(trials) - len(trials[["arm", "seed"]].drop_duplicates())
             same = tables(results) == wanted
-            equal = equal and same
-            print(f"{blows.total():4} blows, {found['studies']} studies: tables "
+            tally.add_study(arms, trials, same)
+            print(f"{tally.blows.total():4} blows, {tally.studies} studies: tables "
                   f"{'equal' if same else 'DIFFER'}", flush=True)  # fmt: skip
-            if not same or troubles:
+            if not same or tally.troubles:
                 print((results.parent / "log.txt").read_text(encoding="utf-8"), file=sys.stderr)
-    print()
-    for kind, count in sorted(blows.items()):
-        print(f"{count:4}  {kind}")
-    print(f"\n{found['studies']} studies of {len(arms)} trials each, {options.jobs} at a time, "
-          f"{time.monotonic() - start:.0f} s")  # fmt: skip
-    for trouble, count in troubles.items():
-        print(f"{trouble}: {count}")
-    print(f"kills {blows.total()}, trials lost {found['lost']}, trials doubled {found['doubled']}, "
-          f"tables equal {'yes' if equal else 'NO'}")  # fmt: skip
-    results_line = {"kills": blows.total(), "blows": dict(blows), **found, "equal": equal}
-    machine.finish(
-        "chaos-postgresql" if url else "chaos", about, **results_line, troubles=dict(troubles)
-    )
-    if found["lost"] or found["doubled"] or troubles or not equal:
+    print_tally(tally, len(arms), options.jobs, time.monotonic() - start)
+    machine.finish("chaos-postgresql" if url else "chaos", about, **tally.results())
+    if tally.failed():
         sys.exit(1)
 
 

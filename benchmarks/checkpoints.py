@@ -67,11 +67,11 @@ def main() -> None:
     about = machine.describe(threads=1)
     RESULTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
-        found = [
+        rows = [
             measure(arm, options.epochs, Path(folder) / f"{number}.safetensors")
             for number, arm in enumerate(options.arm)
         ]
-    machine.finish("checkpoints", about, arms=found)
+    machine.finish("checkpoints", about, arms=rows)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ from ablation.running.environment import environment
 def describe(device: str = "cpu", **more: Any) -> dict[str, Any]:
     """Machine and versions, printed and returned."""
     gpu = torch.cuda.get_device_name(0) if device.startswith("cuda") else ""
-    found: dict[str, Any] = dict(environment(gpu))
-    found["cores"] = len(os.sched_getaffinity(0))
-    found["bf16"] = has_bf16(torch.device(device))
-    found |= more
-    for name, value in found.items():
+    facts: dict[str, Any] = dict(environment(gpu))
+    facts["cores"] = len(os.sched_getaffinity(0))
+    facts["bf16"] = has_bf16(torch.device(device))
+    facts |= more
+    for name, value in facts.items():
         print(f"{name:14} {value}")
     print(flush=True)
-    return found
+    return facts
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

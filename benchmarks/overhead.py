@@ -83,7 +83,7 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
     ]  # fmt: skip
     ended = {"seconds": 400.0, "fused": 1, "device": "cpu", "threads": 1, "history": history}
     ended |= {"test_accuracy": 0.8, "test_loss": 0.5, "confusion": [[100] * 10] * 10}
-    names, found, made = varied(plan), [], 0
+    names, rows, made = varied(plan), [], 0
     for size in sizes:
         created, finished = [], []
         for replicate in record.stages[0].replicates()[made:size]:
@@ -108,7 +108,7 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
         print(f"{size:6} trials: create {machine.shown(created[late], 1)} ms, end "
               f"{machine.shown(finished[late], 1)} ms a trial; reconcile {reconciled:.2f} s, "
               f"table {table:.2f} s", flush=True)  # fmt: skip
-        found.append({
+        rows.append({
             "trials": size,
             "create_ms": machine.spread(created[late])["median"],
             "end_ms": machine.spread(finished[late])["median"],
@@ -116,7 +116,7 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
             "table_s": table,
         })  # fmt: skip
     opened.engine.dispose()
-    return found
+    return rows
 
 
 def main() -> None:
@@ -128,13 +128,13 @@ def main() -> None:
                         help="sizes of the studies in the storage")  # fmt: skip
     options = parser.parse_args()
     about = machine.describe(threads=1)
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         if not options.no_run:
-            found["run"] = run(options.seeds, Path(folder))
+            measured["run"] = run(options.seeds, Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        found["storage"] = storage(Path(folder), sorted(options.trials))
-    machine.finish("overhead", about, **found)
+        measured["storage"] = storage(Path(folder), sorted(options.trials))
+    machine.finish("overhead", about, **measured)
 
 
 if __name__ == "__main__":

@@ -81,12 +81,12 @@ def epoch(
         optimizer.step()
         total += loss.item() * len(labels)
     model.eval()
-    right = 0
+    correct = 0
     with torch.no_grad():
         for images, labels in val:
             images, labels = images.to(device), labels.to(device)
-            right += int((model(images).argmax(1) == labels).sum())
-    return total / len(train.dataset), right / len(val.dataset)  # type: ignore[arg-type]
+            correct += int((model(images).argmax(1) == labels).sum())
+    return total / len(train.dataset), correct / len(val.dataset)  # type: ignore[arg-type]
 
 
 def main() -> None:

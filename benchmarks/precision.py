@@ -65,8 +65,8 @@ def main() -> None:
             f"effect of {OTHER}, bf16 - fp32": (half[OTHER] - half["baseline"])
             - (full[OTHER] - full["baseline"]),
         }
-        found = {name: interval(pairs) for name, pairs in compared.items()}
-        widest = max((high - low) / 2 for _, low, high in found.values())
+        intervals = {name: interval(pairs) for name, pairs in compared.items()}
+        widest = max((high - low) / 2 for _, low, high in intervals.values())
         if widest <= WIDTH or seeds >= options.most:
             break
         seeds = min(seeds + 2, options.most)
@@ -75,12 +75,13 @@ def main() -> None:
         for arm in ("baseline", OTHER):
             print(f"  {precision}  {arm:12} {table[arm].mean():.2f}  {table[arm].std():.2f}")
     print("\nPaired by seed, points, 95 % interval:")
-    for name, (mean, low, high) in found.items():
+    for name, (mean, low, high) in intervals.items():
         print(f"  {name:34} {mean:+.2f}  [{low:+.2f}, {high:+.2f}]")
-    good = widest <= WIDTH and all(passes(low, high) for _, low, high in found.values())
+    good = widest <= WIDTH and all(passes(low, high) for _, low, high in intervals.values())
     print(f"\nbf16 {'passes' if good else 'does not pass'}; widest half-width {widest:.2f} points")
     tables = {"fp32": full.to_dict("list"), "bf16": half.to_dict("list")}
-    machine.finish("precision", about, seeds=seeds, intervals=found, passes=good, accuracy=tables)
+    results = {"intervals": intervals, "passes": good, "accuracy": tables}
+    machine.finish("precision", about, seeds=seeds, **results)
 
 
 if __name__ == "__main__":

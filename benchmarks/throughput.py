@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ from crnn.network.config import Setting
 from crnn.objective import objective
 
 PLAIN = Path(__file__).with_name("plain.py")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to train an arm: the commands that go at a time, and what they train."""
+
+    commands: list[list[str]]
+    environment: dict[str, str]
+    trainings: int
 
 
 def sgemm(threads: int, dtype: torch.dtype = torch.float32) -> float:
@@ -66,7 +76,7 @@ def torchvision_folder(root: Path) -> None:
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(head + labels.tobytes())
 
 
-def together(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> float:
+def seconds_of_all(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> float:
     """Seconds from the start of the work of all commands, which wait for it, to the end of all."""
     running = [
         subprocess.Popen(
@@ -120,11 +130,16 @@ def engine(options: argparse.Namespace) -> None:
     print(json.dumps({"seconds": seconds, "accuracy": [r.val_accuracy for r in results]}))
 
 
-def measure(
-    plan: Plan, arm: Arm, options: argparse.Namespace, root: Path, rates: dict[str, float]
-) -> dict[str, Any]:
-    """All pairs of one arm: images a second of each way, ratios, share of the sgemm rate."""
-    values = differences(plan.space, arm.setting)
+def ways_to_train(
+    values: Mapping[str, Any], options: argparse.Namespace, root: Path
+) -> dict[str, Way]:
+    """The three ways, by name.
+
+    Args:
+        values: the arm's settings that are not the baseline's.
+        options: of the command line.
+        root: where the data are as torchvision keeps them.
+    """
     cores, on_cpu = len(os.sched_getaffinity(0)), options.device == "cpu"
     jobs = cores if on_cpu else 1
     plain = [sys.executable, str(PLAIN), "--root", str(root), "--images", str(options.images)]
@@ -133,41 +148,59 @@ def measure(
     own = [sys.executable, __file__, "--engine", "--images", str(options.images)]
     own += ["--settings", json.dumps(values), "--device", options.device]
     own += ["--pack", str(options.pack)]
-    ways = {
-        "plain": ([plain], {}, 1),
-        "plain, several": ([[*plain, "--threads", "1"]] * cores, {}, cores),
-        "engine": (
+    return {
+        "plain": Way([plain], {}, 1),
+        "plain, several": Way([[*plain, "--threads", "1"]] * cores, {}, cores),
+        "engine": Way(
             [[*own, "--seed", str(100 * job)] for job in range(jobs)],
             worker_environment(1) if on_cpu else {},
             jobs * options.pack,
         ),
     }
-    images = round(0.7 * options.images)
-    found: dict[str, list[float]] = {way: [] for way in ways}
-    for pair in range(options.pairs):
-        order = list(ways) if pair % 2 == 0 else list(reversed(ways))
-        for way in order:
-            commands, environment, trainings = ways[way]
-            found[way].append(trainings * images / together(commands, environment))
+
+
+def images_per_second(ways: Mapping[str, Way], pairs: int, images: int) -> dict[str, list[float]]:
+    """Speeds by way, one a pair; every other pair goes through the ways from the last on.
+
+    Args:
+        ways: by name.
+        pairs: how many.
+        images: of one training.
+    """
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    for pair in range(pairs):
+        for name in list(ways) if pair % 2 == 0 else reversed(list(ways)):
+            way = ways[name]
+            seconds = seconds_of_all(way.commands, way.environment)
+            speeds[name].append(way.trainings * images / seconds)
+    return speeds
+
+
+def measure(
+    plan: Plan, arm: Arm, options: argparse.Namespace, root: Path, rates: dict[str, float]
+) -> dict[str, Any]:
+    """All pairs of one arm: images a second of each way, ratios, share of the sgemm rate."""
+    ways = ways_to_train(differences(plan.space, arm.setting), options, root)
+    speeds = images_per_second(ways, options.pairs, round(0.7 * options.images))
     ratios = {
-        way: [e / p for e, p in zip(found["engine"], found[way], strict=True)]
+        way: [e / p for e, p in zip(speeds["engine"], speeds[way], strict=True)]
         for way in ("plain", "plain, several")
     }
     # A training image goes forwards and backwards (three times the products), 3/7 of one more
     # goes forwards for validation.
     flop = 2 * (objective.size(arm.setting).macs or 0) * (3 + 3 / 7)
-    gflops = flop * machine.spread(found["engine"])["median"] / 1e9
+    gflops = flop * machine.spread(speeds["engine"])["median"] / 1e9
     shares = {name: gflops / rate for name, rate in rates.items()}
     print(f"{arm.name}")
-    for way, speeds in found.items():
-        print(f"  {way:16} {machine.shown(speeds, 0):>28} images/s")
+    for way, each in speeds.items():
+        print(f"  {way:16} {machine.shown(each, 0):>28} images/s")
     for way, each in ratios.items():
         print(f"  engine / {way:16} {machine.shown(each):>20}")
     told = ", ".join(f"{share:.0%} of {name}" for name, share in shares.items())
     print(f"  engine: {gflops:.0f} GFLOP/s, {told}\n", flush=True)
     return {
         "arm": arm.name,
-        "images_per_second": {way: machine.spread(each) for way, each in found.items()},
+        "images_per_second": {way: machine.spread(each) for way, each in speeds.items()},
         "ratio": {way: machine.spread(each) for way, each in ratios.items()},
         "gflops": gflops,
         "share": shares,
@@ -207,8 +240,8 @@ def main() -> None:
         print("  ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in rates.items()) + "\n")
     with tempfile.TemporaryDirectory() as folder:
         torchvision_folder(Path(folder))
-        found = [measure(plan, arm, options, Path(folder), rates) for arm in arms]
-    machine.finish("throughput", about, pairs=options.pairs, gemm=rates, arms=found)
+        measured = [measure(plan, arm, options, Path(folder), rates) for arm in arms]
+    machine.finish("throughput", about, pairs=options.pairs, gemm=rates, arms=measured)
 
 
 if __name__ == "__main__":

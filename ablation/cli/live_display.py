@@ -158,16 +158,18 @@ class _Line:
 def _ending(objective: Objective, event: Event, outcome: TrialOutcome, numbers: str) -> Text:
     """The permanent line of a finished training."""
     name = f"{event.task.arm} seed {event.task.seed}"
-    found = outcome.attributes
-    if "diverged" in found:
-        epoch = found["diverged"]
+    attributes = outcome.attributes
+    if "diverged" in attributes:
+        epoch = attributes["diverged"]
         return Text(f"✗ {name}  diverged in epoch {epoch}  ({numbers})", style="yellow")
     if outcome.state == "FAIL":
-        return Text(f"✗ {name}  failed: {one_line(found['failure'])}  ({numbers})", style="red")
+        failure = one_line(attributes["failure"])
+        return Text(f"✗ {name}  failed: {failure}  ({numbers})", style="red")
     if outcome.state == "PRUNED":
-        epochs = len(found["history"])
+        epochs = len(attributes["history"])
         return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
     names = () if event.task.hides_test else objective.scores
-    result = objective.result_text(outcome.value or 0.0, {n: found[n] for n in names if n in found})
-    took = clock(found["seconds"])
+    scores = {name: attributes[name] for name in names if name in attributes}
+    result = objective.result_text(outcome.value or 0.0, scores)
+    took = clock(attributes["seconds"])
     return Text(f"✓ {name}  {result}  {took}  ({numbers})", style="green")

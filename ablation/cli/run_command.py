@@ -69,7 +69,8 @@ def run(
     data: Data = None,
 ) -> None:
     """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
-    # Longer than other functions, since every option stands here twice and nothing else does.
+    # Longer than other functions, since every option stands here twice and nothing else does. Not
+    # said above, which is what --help prints.
     from ablation.design.loading import load
     from ablation.running.request import Request
     from ablation.storage import storage_url

@@ -33,8 +33,8 @@ def make_printable() -> None:
 def _plain(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    found = error.object[error.start : error.end]
-    return "".join(PLAIN.get(char, "?") for char in found), error.end
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(char, "?") for char in text), error.end
 
 
 def failure_of(stream: TextIO | None, probe: str = "") -> str:

@@ -79,11 +79,11 @@ class LiveView:
 
     def __call__(self, task: Task, outcome: TrialOutcome) -> None:
         """Take in how a training ended, before its trial does."""
-        found = outcome.attributes
+        attributes = outcome.attributes
         if task.hides_test:
-            found = {key: value for key, value in found.items() if key != "confusion"}
+            attributes = {key: value for key, value in attributes.items() if key != "confusion"}
         with self._harmless("the pictures of trials"):
-            attach_files(self._storage, self._artifacts, task.trial_id, found, self._classes)
+            attach_files(self._storage, self._artifacts, task.trial_id, attributes, self._classes)
         self._stale.set()
 
     def _keep_fresh(self) -> None:

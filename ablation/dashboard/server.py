@@ -61,9 +61,9 @@ class Shown(RDBStorage):
         is_choosing = study.get("design") == "confirmation" and "path" not in study
         hidden = (*BULKY, *TESTED) if is_choosing else BULKY
         for trial in trials:
-            found = trial.user_attrs
-            keys = [*(key for key in FIRST if key in found), *(k for k in found if k not in FIRST)]
-            trial.user_attrs = {key: found[key] for key in keys if key not in hidden}
+            attributes = trial.user_attrs
+            keys = dict.fromkeys([*(key for key in FIRST if key in attributes), *attributes])
+            trial.user_attrs = {key: attributes[key] for key in keys if key not in hidden}
         return trials
 
 
@@ -324,8 +324,8 @@ def family(host: str, port: int) -> socket.AddressFamily:
         OSError: it has no address.
         UnicodeError: it is no name.
     """
-    found = {each[0] for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    return socket.AF_INET if socket.AF_INET in found else socket.AF_INET6
+    families = {each[0] for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    return socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
 
 
 def free_port(host: str, port: int) -> int:

@@ -59,12 +59,13 @@ def forest(
     band = metric.scale * margin
     unit = ", points" if metric.is_fraction else f", {metric.unit}" if metric.unit else ""
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
+    interval = " (95 % interval)" if settled else ""
     figure.update_layout(
         **LAYOUT,
         title=f"{about}<br><sub>{cut.partition(':')[0]}</sub>" if cut else about,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         showlegend=settled,
-        xaxis={**AXIS, "title": f"effect{unit}{' (95 % interval)' if settled else ''}"},
+        xaxis={**AXIS, "title": f"effect{unit}{interval}"},
         yaxis={
             **AXIS,
             "tickvals": list(effects["place"]),

@@ -18,7 +18,7 @@ def attach_files(
     storage: RDBStorage,
     folder: Path,
     trial_id: int,
-    found: Mapping[str, Any],
+    attributes: Mapping[str, Any],
     classes: Sequence[str] = (),
 ) -> None:
     """Attach what a training has found, before its trial ends: Optuna refuses that afterwards.
@@ -30,7 +30,7 @@ def attach_files(
         storage: where the trial is, RUNNING.
         folder: the artifact store's; made if need be.
         trial_id: the trial.
-        found: the attributes that it will end with; of a failed one perhaps none of these.
+        attributes: those that it will end with; of a failed one perhaps none of these.
         classes: the names of what is classified.
 
     Raises:
@@ -39,7 +39,7 @@ def attach_files(
     folder.mkdir(parents=True, exist_ok=True)
     store, trial = FileSystemArtifactStore(folder), storage.get_trial(trial_id)
     present = {m.filename: m.artifact_id for m in get_all_artifact_meta(trial, storage=storage)}
-    for name, text in _files(found, classes):
+    for name, text in _files(attributes, classes):
         if name in present:
             store.write(present[name], io.BytesIO(text.encode("utf-8")))
             continue
@@ -51,10 +51,10 @@ def attach_files(
             )
 
 
-def _files(found: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if history := found.get("history"):
+def _files(attributes: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if history := attributes.get("history"):
         yield "learning-curve.svg", curve(history)
-    if counts := found.get("confusion"):
+    if counts := attributes.get("confusion"):
         yield "confusion.svg", confusion(counts, classes)
-    if text := found.get("traceback"):
+    if text := attributes.get("traceback"):
         yield "traceback.txt", text

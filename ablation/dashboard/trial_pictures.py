@@ -69,8 +69,8 @@ def _panel(title: str, solid: list[float], dashed: list[float], unit: str) -> It
 
 def ticks(values: Iterable[float]) -> list[float]:
     """Three to seven even numbers, 1, 2 or 5 times a power of ten apart, around all values."""
-    found = list(values) or [0.0]
-    low, high = min(found), max(found)
+    numbers = list(values) or [0.0]
+    low, high = min(numbers), max(numbers)
     spread = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(spread / 3))
     step = next(k * power for k in (1, 2, 5, 10) if spread / (k * power) <= 5)

@@ -18,24 +18,24 @@ def changes(old: Space, new: Space) -> list[str]:
     What a search's confirmation may still change depends on how far it is:
     `ablation.scheduling.extension.check_extension`.
     """
-    found = [
+    texts = [
         f"{key}: was {getattr(old, key)}, is {getattr(new, key)}"
         for key in ("design", "margin", "settle", "limits")
         if getattr(old, key) != getattr(new, key)
     ]
     if gone := sorted(set(old.seeds) - set(new.seeds)):
-        found.append(f"seeds: {text_of(gone)} gone")
+        texts.append(f"seeds: {text_of(gone)} gone")
     if old.design == "search":
-        found += _search_changes(old, new)
+        texts += _search_changes(old, new)
     now = {arm.name: arm for arm in enumerate_arms(new)[0]}
     for arm in enumerate_arms(old)[0]:
         if arm.name not in now:
-            found.append(f"arm {arm.name}: gone")
+            texts.append(f"arm {arm.name}: gone")
         elif arm.setting.digest != now[arm.name].setting.digest:
-            found.append(f"arm {arm.name}: {_difference(arm.setting, now[arm.name].setting)}")
+            texts.append(f"arm {arm.name}: {_difference(arm.setting, now[arm.name].setting)}")
         elif arm.against != now[arm.name].against:
-            found.append(f"arm {arm.name}: was compared with {arm.against}")
-    return found
+            texts.append(f"arm {arm.name}: was compared with {arm.against}")
+    return texts
 
 
 def _search_changes(old: Space, new: Space) -> list[str]:
@@ -46,11 +46,11 @@ def _search_changes(old: Space, new: Space) -> list[str]:
     if old.search and new.search:
         for key in ("seed", "sampler", "pruner", "duplicates", "training"):
             parts[f"search.{key}"] = (getattr(old.search, key), getattr(new.search, key))
-    found = [_changed(key, was, now) for key, (was, now) in parts.items() if was != now]
+    texts = [_changed(key, was, now) for key, (was, now) in parts.items() if was != now]
     orders = [[factor.name for factor in space.factors] for space in (old, new)]
-    if not found and orders[0] != orders[1]:
-        found.append(f"factors: were in the order {text_of(orders[0])}, are {text_of(orders[1])}")
-    return found
+    if not texts and orders[0] != orders[1]:
+        texts.append(f"factors: were in the order {text_of(orders[0])}, are {text_of(orders[1])}")
+    return texts
 
 
 def _changed(key: str, was: Any, now: Any) -> str:

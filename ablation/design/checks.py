@@ -157,17 +157,17 @@ def _contexts(space: Space, but: Factor) -> Iterator[Setting]:
 def _governing(space: Space, factor: Factor) -> set[str]:
     """The settings on which it depends whether a factor is drawn and has an effect."""
     when = {each.name: tuple(each.when) for each in space.factors}
-    found, waiting = set[str](), [factor.name]
+    governing, waiting = set[str](), [factor.name]
     while waiting:
         name = waiting.pop()
         direct = (
             {*when.get(name, ()), *space.objective.governed_by.get(name, ())}
-            - found
+            - governing
             - {factor.name}
         )
-        found |= direct
+        governing |= direct
         waiting += direct
-    return found
+    return governing
 
 
 def _ends(space: Space, factor: Factor) -> list[Value]:

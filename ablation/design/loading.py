@@ -159,8 +159,8 @@ def _cells(space: Space) -> list[Arm]:
         alone = [(f.name, level) for f in factors for level in f.levels]
         combinations = [{name: level} for name, level in alone if level != own[name]]
     elif space.design == "factorial":
-        crossed = itertools.product(*(factor.levels for factor in factors))
-        combinations = [dict(zip(names, levels, strict=True)) for levels in crossed]
+        grid = itertools.product(*(factor.levels for factor in factors))
+        combinations = [dict(zip(names, levels, strict=True)) for levels in grid]
     else:
         combinations = []
     settings = [space.baseline.replace(**changed) for changed in combinations]

@@ -25,14 +25,14 @@ class _Family:
     study: str
 
 
-def families(found: Plan, seeds: int | None) -> list[_Family]:
+def families(plan: Plan, seeds: int | None) -> list[_Family]:
     """The families of a study's tests; of a search those of its confirmation, at their largest."""
-    space, arms = found.space, len(found.arms)
+    space, arms = plan.space, len(plan.arms)
     if not space.search:
-        return [_Family("", seeds or len(space.seeds), arms - 1, found.study_name)]
+        return [_Family("", seeds or len(space.seeds), arms - 1, plan.study_name)]
     if not (confirm := space.confirm):
         return []
-    study, count = confirm_name(found.study_name), seeds or confirm.seeds
+    study, count = confirm_name(plan.study_name), seeds or confirm.seeds
     families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
     if path_seeds := confirm.path_count(count):
         steps = [factor.role for factor in space.factors].count("scientific")
@@ -45,7 +45,7 @@ class _Scatter:
     """The spread between pairs to plan with, in words, and the seeds that settle a comparison."""
 
     spread: float
-    told: str
+    text: str
     pairs: int = 0
     measured: float = math.nan
 
@@ -84,27 +84,27 @@ def _scatter(
         why = " until some have been trained; short trainings scatter more"
         if own:
             why = ", as no arm has two pairs yet of which both sides have learned anything"
-        told = f"{metric.size(ASSUMED_SPREAD)} between pairs (assumed{why})"
-        return _Scatter(ASSUMED_SPREAD, told)
+        text = f"{metric.size(ASSUMED_SPREAD)} between pairs (assumed{why})"
+        return _Scatter(ASSUMED_SPREAD, text)
     upper = upper_spread(best.value, best.pairs)
-    told = (
+    text = (
         f"up to {metric.size(upper)} between pairs (the upper 80 % bound of "
         f"{metric.number(best.value)} {source})"
     )
-    return _Scatter(upper, told, best.pairs, best.value)
+    return _Scatter(upper, text, best.pairs, best.value)
 
 
 def _amount(plan: Plan) -> tuple[float, ...]:
     return plan.space.objective.amount(plan.space.baseline)
 
 
-def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
+def detectable_lines(plan: Plan, pace: Pace, family: _Family) -> list[str]:
     """What so many seeds cannot show, where that is more than the margin."""
     from ablation.statistics.power import FEW_SEEDS, MORE_SEEDS, minimum_detectable
 
-    seeds, comparisons, margin = family.seeds, family.comparisons, found.space.margin
-    metric = found.space.objective.metric
-    scatter = _scatter(metric, _amount(found), pace.spreads, family.study)
+    seeds, comparisons, margin = family.seeds, family.comparisons, plan.space.margin
+    metric = plan.space.objective.metric
+    scatter = _scatter(metric, _amount(plan), pace.spreads, family.study)
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
     if scatter is None:
@@ -112,7 +112,8 @@ def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     smallest = minimum_detectable(scatter.spread, seeds, comparisons)
     if not comparisons or smallest <= margin:
         return []
-    counted = f"{seeds_text(seeds)} and {comparisons} comparison{'s' * (comparisons != 1)}"
+    ending = "" if comparisons == 1 else "s"
+    counted = f"{seeds_text(seeds)} and {comparisons} comparison{ending}"
     least = _findable(metric, smallest)
     few = ""
     if seeds < FEW_SEEDS:
@@ -124,7 +125,7 @@ def detectable_lines(found: Plan, pace: Pace, family: _Family) -> list[str]:
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
         f"{metric.size(margin)}: four times in five they find {least}, "
-        f"at a spread of {scatter.told}.{few} {_settling(scatter, comparisons, margin)}"
+        f"at a spread of {scatter.text}.{few} {_settling(scatter, comparisons, margin)}"
     ]
 
 
@@ -151,4 +152,5 @@ def _findable(metric: Metric, least: float) -> str:
 
 def seeds_text(count: int, which: str = "") -> str:
     """A number of seeds in words."""
-    return f"{count} {which}seed{'s' * (count != 1)}"
+    ending = "" if count == 1 else "s"
+    return f"{count} {which}seed{ending}"

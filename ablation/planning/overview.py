@@ -21,11 +21,11 @@ GUESSED = 100
 """Random settings whose mean cost stands for that of what a search draws."""
 
 
-def check_plan(found: Plan, seeds: int | None, storage: str | None, results: Path) -> None:
+def check_plan(plan: Plan, seeds: int | None, storage: str | None, results: Path) -> None:
     """Refuse what `run` would refuse: to begin a study of this plan, or to add such seeds to it.
 
     Args:
-        found: the plan.
+        plan: of the study.
         seeds: the number of seeds asked for.
         storage: as given on the command line.
         results: the folder of results, whose storage it is unless one is given.
@@ -33,11 +33,11 @@ def check_plan(found: Plan, seeds: int | None, storage: str | None, results: Pat
     Raises:
         UserError: the study would not begin, or not go on.
     """
-    stored = _stored_seeds(found.study_name, storage, results)
+    stored = _stored_seeds(plan.study_name, storage, results)
     if stored is None:
-        check_beginning(found, seeds)
-    elif not found.space.search:
-        wanted_seeds(found.space, seeds, stored)
+        check_beginning(plan, seeds)
+    elif not plan.space.search:
+        wanted_seeds(plan.space, seeds, stored)
 
 
 def _stored_seeds(study: str, storage: str | None, results: Path) -> list[int] | None:
@@ -48,22 +48,22 @@ def _stored_seeds(study: str, storage: str | None, results: Path) -> list[int] |
     from ablation.storage import opened_storage, study_attributes
 
     with opened_storage(url) as opened:
-        found = study_attributes(opened, study)
-    return found.get("seeds", []) if "format" in found else None
+        attributes = study_attributes(opened, study)
+    return attributes.get("seeds", []) if "format" in attributes else None
 
 
 def spaces(pace: Pace) -> list[dict[str, Any]]:
     """The shipped spaces: name, question, design, runs, rough time."""
     rows = []
     for name in shipped():
-        found = load(name)
-        parts = _parts(found, None, None)
+        plan = load(name)
+        parts = _parts(plan, None, None)
         runs, work = sum(part.trainings for part in parts), sum(part.work for part in parts)
         rows.append(
             {
                 "name": name,
-                "question": found.space.question,
-                "design": found.space.design,
+                "question": plan.space.question,
+                "design": plan.space.design,
                 "runs": runs,
                 "time": clock(pace.seconds(work)),
             }
@@ -71,30 +71,30 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     return rows
 
 
-def plan(found: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
+def plan(plan: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
     """Every arm with its shapes, cost and time, and what else a person should know."""
-    space = found.space
-    check_counts(found, seeds, trials)
-    parts = _parts(found, seeds, trials)
+    space = plan.space
+    check_counts(plan, seeds, trials)
+    parts = _parts(plan, seeds, trials)
     return {
-        "study": found.study_name,
+        "study": plan.study_name,
         "question": space.question,
         "design": space.design,
         "runs": sum(part.trainings for part in parts),
         "seconds": round(sum(pace.seconds(part.work) for part in parts)),
-        "arms": [_arm(found, arm, pace) for arm in found.arms],
+        "arms": [_arm(plan, arm, pace) for arm in plan.arms],
         "fixed": space.held_fixed(),
-        "lines": _lines(found, pace, parts, seeds),
+        "lines": _lines(plan, pace, parts, seeds),
     }
 
 
-def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
-    objective = found.space.objective
+def _arm(plan: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
+    objective = plan.space.objective
     size = objective.size(arm.setting)
-    work = objective.cost(found.space.trained(arm.setting))
+    work = objective.cost(plan.space.trained(arm.setting))
     return {
         "arm": arm.name,
-        "changes": _changes(found, arm),
+        "changes": _changes(plan, arm),
         "against": arm.against,
         "sequence_length": size.steps,
         "parameters": size.parameters,
@@ -106,14 +106,14 @@ def _arm(found: Plan, arm: Arm, pace: Pace) -> dict[str, Any]:
     }
 
 
-def _changes(found: Plan, arm: Arm) -> str:
-    changed = differences(found.space, arm.setting)
+def _changes(plan: Plan, arm: Arm) -> str:
+    changed = differences(plan.space, arm.setting)
     return ", ".join(f"{name}={text_of(value)}" for name, value in changed.items())
 
 
-def _named(found: Plan, arm: Arm) -> str:
+def _named(plan: Plan, arm: Arm) -> str:
     """What a named arm is, as its name does not say it."""
-    return f"{arm.name}: {_changes(found, arm)}" + (f" ({arm.note})" if arm.note else "")
+    return f"{arm.name}: {_changes(plan, arm)}" + (f" ({arm.note})" if arm.note else "")
 
 
 @dataclass(frozen=True)
@@ -125,18 +125,18 @@ class _Part:
     work: float
 
 
-def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
+def _parts(plan: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     """The parts of a study; what a search draws is taken to cost what random settings do."""
-    space = found.space
+    space = plan.space
     cost = space.objective.cost
-    costs = [cost(space.trained(arm.setting)) for arm in found.arms]
+    costs = [cost(space.trained(arm.setting)) for arm in plan.arms]
     if not (search := space.search):
         count = seeds or len(space.seeds)
         runs = len(costs) * count
         what = f"{len(costs)} arms x {seeds_text(count)} = {runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
-    pruned = f", pruned by {search.pruner.name}" * (search.pruner.name != "none")
+    pruned = "" if search.pruner.name == "none" else f", pruned by {search.pruner.name}"
     first = f"{runs} trials of {space.objective.amount_text(space.trained(space.baseline))}{pruned}"
     drawn = f", then draws of {search.sampler.name}" if runs > len(costs) else ""
     what = f"{first}: the arms above first{drawn}"
@@ -145,26 +145,26 @@ def _parts(found: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
     parts = [_Part(what, runs, sum(own) + (runs - len(own)) * typical)]
     if confirm := space.confirm:
         typical = fmean(cost(setting) for setting in guessed)
-        parts += _confirmed(found, confirm, seeds or confirm.seeds, typical)
+        parts += _confirmed(plan, confirm, seeds or confirm.seeds, typical)
     return parts
 
 
-def _confirmed(found: Plan, confirm: Confirm, count: int, typical: float) -> list[_Part]:
+def _confirmed(plan: Plan, confirm: Confirm, count: int, typical: float) -> list[_Part]:
     """What confirms a search: its best at full length, and the path, which may be shorter.
 
     `typical` is what a setting that may be drawn costs.
     """
-    arms, space = len(found.arms) + confirm.top, found.space
+    arms, space = len(plan.arms) + confirm.top, plan.space
     cost = space.objective.cost
-    work = sum(cost(arm.setting) for arm in found.arms) + confirm.top * typical
+    work = sum(cost(arm.setting) for arm in plan.arms) + confirm.top * typical
     runs = arms * count
     amount = space.objective.amount_text(space.baseline)
     what = f"Then {arms} arms (the best {confirm.top} with those above) of {amount}"
     what = f"{what} x {seeds_text(count, 'fresh ')} = {runs} trainings"
     parts = [_Part(what, runs, count * work)]
-    count, changes = confirm.path_count(count), _changes_at_most(found.space)
+    count, changes = confirm.path_count(count), _changes_at_most(plan.space)
     if count:
-        named = found.arms[1:]
+        named = plan.arms[1:]
         arms = 2 * changes + len(named)
         runs, work = arms * count, 2 * changes * typical + sum(cost(arm.setting) for arm in named)
         also = " and the named ones" if named else ""
@@ -180,32 +180,33 @@ def _changes_at_most(space: Space) -> int:
     return roles.count("scientific") + ("nuisance" in roles)
 
 
-def _lines(found: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> list[str]:
-    space = found.space
-    named = [_named(found, arm) for arm in found.arms if arm.name in space.arms]
+def _lines(plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> list[str]:
+    space = plan.space
+    named = [_named(plan, arm) for arm in plan.arms if arm.name in space.arms]
     if space.search:
         lines = ["Drawn:", *(f"  {_drawn(factor)}" for factor in space.factors), _limits(space)]
     else:
         lines = [
-            f"{cell}: the same network as {twin}, not run twice" for cell, twin in found.collapsed
+            f"{cell}: the same network as {twin}, not run twice" for cell, twin in plan.collapsed
         ]
     lines += [f"{part.what}, {_about(part, pace)}" for part in parts]
     if len(parts) > 1:
         work = sum(part.work for part in parts)
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
-    where = " in the search" * bool(space.search)
+    where = " in the search" if space.search else ""
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
-    for family in families(found, seeds):
-        lines += detectable_lines(found, pace, family)
+    for family in families(plan, seeds):
+        lines += detectable_lines(plan, pace, family)
     held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
     return [*named, *lines, f"Held fixed: {held}"]
 
 
 def _drawn(factor: Factor) -> str:
     """``dropout_count: 1 to 3 step 1 (where dropout is above 0)``."""
-    notes = ["nuisance"] * (factor.role == "nuisance")
+    notes = ["nuisance"] if factor.role == "nuisance" else []
     notes += [f"where {name} is {condition.text()}" for name, condition in factor.when.items()]
-    return f"{factor.name}: {' | '.join(factor.texts())}" + f" ({'; '.join(notes)})" * bool(notes)
+    noted = f" ({'; '.join(notes)})" if notes else ""
+    return f"{factor.name}: {' | '.join(factor.texts())}{noted}"
 
 
 def _limits(space: Space) -> str:

@@ -73,7 +73,7 @@ def measured_spreads(storage: RDBStorage, objective: Objective) -> dict[str, Spr
     """
     from ablation.storage.record import load_record
 
-    found = {}
+    spreads = {}
     for study, rows in _complete(storage, objective, ("arm", "seed", "setting")).items():
         by_arm: dict[str, dict[int, TrialRow]] = {}
         for row in rows:
@@ -84,11 +84,11 @@ def measured_spreads(storage: RDBStorage, objective: Objective) -> dict[str, Spr
         if any(variances := [variance(d) for d in pairs]):
             count = median_low(map(len, pairs))
             value = math.sqrt(fmean(variances))
-            found[study] = Spread(value, count, amount)
+            spreads[study] = Spread(value, count, amount)
         elif not pairs and (every := _pairs({arm: _values(own) for arm, own in by_arm.items()})):
             count = median_low(map(len, every))
-            found[study] = Spread(math.nan, count, amount)
-    return found
+            spreads[study] = Spread(math.nan, count, amount)
+    return spreads
 
 
 def _pairs(by_arm: dict[str, dict[int, float]]) -> list[list[float]]:
@@ -131,15 +131,15 @@ def _complete(
     from ablation.storage.attributes import checked_trials, objective_of
     from ablation.storage.studies import own_studies
 
-    found = {}
+    by_study = {}
     for study in own_studies(storage):
         with suppress(UnreadableError):
             if objective_of(storage, study) is not objective:
                 continue
             rows = checked_trials(storage, study, (*keys, "diverged"))
             complete = [r for r in rows if r.state == "COMPLETE" and "arm" in r.attributes]
-            found[study] = [row for row in complete if "diverged" not in row.attributes]
-    return found
+            by_study[study] = [row for row in complete if "diverged" not in row.attributes]
+    return by_study
 
 
 def clock(seconds: float) -> str:
@@ -187,14 +187,14 @@ def rate(
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
     objective = objective or load_objective()
-    found, measured = Rate(*objective.pace), dict[str, Spread]()
+    pace, measured = Rate(*objective.pace), dict[str, Spread]()
     if url := existing_storage(storage, results):
         from ablation.storage import opened_storage
 
         with opened_storage(url) as opened:
-            found = measured_rate(opened, objective)
+            pace = measured_rate(opened, objective)
             measured = measured_spreads(opened, objective) if spreads else measured
-    return Pace(found.value, workers, found.source, measured)
+    return Pace(pace.value, workers, pace.source, measured)
 
 
 def existing_storage(given: str | None, results: Path) -> str | None:

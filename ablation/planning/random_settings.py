@@ -10,7 +10,7 @@ from ablation.design.feasibility import infeasible_reason
 from ablation.objective import Setting
 from ablation.space.schema import Factor, Space
 
-ATTEMPTS = 20  # draws for each setting that is wanted: some cannot exist or go beyond the limits
+DRAWS_PER_SETTING = 20  # at most: some cannot exist or go beyond the limits
 
 
 def random_settings(space: Space, count: int) -> list[Setting]:
@@ -19,16 +19,16 @@ def random_settings(space: Space, count: int) -> list[Setting]:
     Every factor is drawn evenly, by its logarithm where its range says so; one whose condition does
     not hold has the baseline's value.
     """
-    draw, found = random.Random(0), list[Setting]()
-    for _ in range(ATTEMPTS * count):
+    draw, settings = random.Random(0), list[Setting]()
+    for _ in range(DRAWS_PER_SETTING * count):
         drawn = space.baseline.replace(**{f.name: _value(space, f, draw) for f in space.factors})
         base = space.baseline.values()
         setting = drawn.replace(**{name: base[name] for name in space.undrawn(drawn)})
         if not infeasible_reason(space, setting):
-            found.append(setting)
-        if len(found) == count:
+            settings.append(setting)
+        if len(settings) == count:
             break
-    return found
+    return settings
 
 
 def _value(space: Space, factor: Factor, draw: random.Random) -> Any:

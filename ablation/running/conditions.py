@@ -52,10 +52,8 @@ def run_conditions(
         given = {"device": kind, "precision": request.precision, "threads": request.threads}
         _check_same(study, begun, given)
     if offer.no_precision:
-        if known is None or request.precision != "auto":
-            raise UserError(offer.no_precision)
-        why = f"study {request.study} was begun in {precision}: {offer.no_precision}"
-        raise StorageError(why)
+        of_study = known is not None and request.precision == "auto"
+        raise _precision_error(request.study, precision if of_study else None, offer.no_precision)
     gpus = _visible_gpus(index, len(offer.gpus)) if kind == "cuda" else ()
     jobs = request.jobs or (1 if request.executor == "debug" else default_jobs(kind, gpus, threads))
     gpu = offer.gpus[int(index or 0)] if gpus else ""
@@ -67,6 +65,19 @@ def run_conditions(
         environments=(environment(gpu),),
     )
     return record, Resources(kind, gpus, jobs, threads, pack_size(request.pack, kind))
+
+
+def _precision_error(study: str, begun_in: str | None, fault: str) -> UserError:
+    """Of a precision that the workers do not have.
+
+    Args:
+        study: its name.
+        begun_in: the precision, where the study asks for it; None where a person does.
+        fault: why it cannot be had.
+    """
+    if begun_in is None:
+        return UserError(fault)
+    return StorageError(f"study {study} was begun in {begun_in}: {fault}")
 
 
 def _check_same(study: str, begun: Record, given: Mapping[str, object]) -> None:

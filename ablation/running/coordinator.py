@@ -260,11 +260,11 @@ class Coordinator:
         machine = {"device": self.resources.device, "threads": self.resources.threads}
         for task, outcome in ends:
             self.check()
-            found = {**machine, **outcome.attributes}
+            attributes = {**machine, **outcome.attributes}
             self.on_trial_end(task, outcome)
-            self.source.finish(task, outcome.state, outcome.value, found)
-            failed = outcome.state == "FAIL" and "diverged" not in found  # that is an end
-            self.reasons = [*self.reasons, str(found["failure"])] if failed else []
+            self.source.finish(task, outcome.state, outcome.value, attributes)
+            failed = outcome.state == "FAIL" and "diverged" not in attributes  # that is an end
+            self.reasons = [*self.reasons, str(attributes["failure"])] if failed else []
             self._tell(running, "ended", task, outcome)
             if self.context.checkpoints:
                 for path in checkpoint_files(self.context.checkpoints, task.number):
@@ -276,10 +276,10 @@ def _take_over(path: Path, number: int) -> None:
 
     Any of them is as good: the training goes on from it bit for bit as if nothing had happened.
     """
-    found = checkpoint_files(path.parent, number)
-    for older in found[:-1]:
+    checkpoints = checkpoint_files(path.parent, number)
+    for older in checkpoints[:-1]:
         remove(older)
-    for latest in found[-1:]:
+    for latest in checkpoints[-1:]:
         latest.rename(path)
 
 

@@ -17,13 +17,13 @@ def environment(gpu: str = "") -> dict[str, str]:
     Args:
         gpu: the GPU's name, where one is used.
     """
-    found = {"crnn-ablation": _version("crnn-ablation"), "commit": commit()}
-    found["python"] = platform.python_version()
-    found |= {name: _version(name) for name in PACKAGES}
-    found |= {"system": platform.platform(), "cpu": cpu_name(), "cores": str(os.cpu_count())}
+    facts = {"crnn-ablation": _version("crnn-ablation"), "commit": commit()}
+    facts["python"] = platform.python_version()
+    facts |= {name: _version(name) for name in PACKAGES}
+    facts |= {"system": platform.platform(), "cpu": cpu_name(), "cores": str(os.cpu_count())}
     if gpu:
-        found["gpu"] = gpu
-    return {name: text for name, text in found.items() if text}
+        facts["gpu"] = gpu
+    return {name: text for name, text in facts.items() if text}
 
 
 def cpu_name() -> str:

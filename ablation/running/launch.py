@@ -34,7 +34,7 @@ from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Progress
 from ablation.signals import forget
 from ablation.storage import (
-    LONG_PATIENCE,
+    RUN_LOCK_TIMEOUT_SECONDS,
     StorageError,
     lock,
     open_storage,
@@ -151,7 +151,7 @@ def _train(
 def _storage(request: Request, say: Callable[[str], None]) -> Iterator[RDBStorage]:
     """The storage, which a run writes; left as others can read and copy it."""
     forget()  # a signal of an earlier run of this process
-    storage = open_storage(request.url, create=True, patience=LONG_PATIENCE, say=say)
+    storage = open_storage(request.url, create=True, patience=RUN_LOCK_TIMEOUT_SECONDS, say=say)
     try:
         yield storage
     except StorageError:  # there may be another file in its place
@@ -253,10 +253,10 @@ class _Training:
             folder.parent.rmdir()
 
 
-def _say_what_diverged(request: Request, found: Progress, say: Callable[[str], None]) -> None:
+def _say_what_diverged(request: Request, progress: Progress, say: Callable[[str], None]) -> None:
     """Say why --retry-failed leaves some trials as they are."""
-    if request.retry_failed and found.diverged:
-        many = "1 training" if found.diverged == 1 else f"{found.diverged:,} trainings"
+    if request.retry_failed and progress.diverged:
+        many = "1 training" if progress.diverged == 1 else f"{progress.diverged:,} trainings"
         say(f"{many} diverged and would diverge again: not trained again.")
 
 

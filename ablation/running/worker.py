@@ -130,17 +130,17 @@ class Worker:
         Returns:
             An outcome for each of its tasks.
         """
-        told: list[list[Epoch]] = [[] for _ in job.tasks]
+        known: list[list[Epoch]] = [[] for _ in job.tasks]
         try:
-            return self._train(job, 0, told)
+            return self._train(job, 0, known)
         except _PrunedError:  # of a search, whose trials are trained alone
-            (epochs,) = told
+            (epochs,) = known
             value = epochs[-1].figures[self.objective.metric.name]
             return [TrialOutcome("PRUNED", value, _history(epochs, 1))]
         except Exception as error:
-            return [_failed(error, epochs, len(job.tasks)) for epochs in told]
+            return [_failed(error, epochs, len(job.tasks)) for epochs in known]
 
-    def _train(self, job: Job, first: int, told: list[list[Epoch]]) -> list[TrialOutcome]:
+    def _train(self, job: Job, first: int, known: list[list[Epoch]]) -> list[TrialOutcome]:
         """Train side by side, or in halves where that does not fit into memory.
 
         What goes wrong in a half is the outcome of that half alone.
@@ -148,9 +148,9 @@ class Worker:
         Args:
             job: what is trained.
             first: the place of its first task among those that were handed over.
-            told: by task that was handed over, the epochs that the coordinator knows.
+            known: by task that was handed over, the epochs that the coordinator knows.
         """
-        count, listener = len(job.tasks), _Listener(self, job.tasks, first, told)
+        count, listener = len(job.tasks), _Listener(self, job.tasks, first, known)
         try:
             results = self.objective.train(self._pack(job), listener)
         except _PrunedError:
@@ -165,8 +165,8 @@ class Worker:
         self.send(PackHalved(count))
         half = count // 2
         return [
-            *self._train(replace(job, tasks=job.tasks[:half]), first, told),
-            *self._train(replace(job, tasks=job.tasks[half:]), first + half, told),
+            *self._train(replace(job, tasks=job.tasks[:half]), first, known),
+            *self._train(replace(job, tasks=job.tasks[half:]), first + half, known),
         ]
 
     def _pack(self, job: Job) -> Pack:
@@ -186,8 +186,8 @@ class Worker:
     ) -> TrialOutcome:
         if isinstance(result, DivergedError):
             return _failed(result, epochs, packed)
-        found = {"seconds": result.seconds, **_history(epochs, packed), **result.scores}
-        return TrialOutcome("COMPLETE", epochs[-1].figures[self.objective.metric.name], found)
+        attributes = {"seconds": result.seconds, **_history(epochs, packed), **result.scores}
+        return TrialOutcome("COMPLETE", epochs[-1].figures[self.objective.metric.name], attributes)
 
 
 class _Listener:
@@ -198,19 +198,19 @@ class _Listener:
     """
 
     def __init__(
-        self, worker: Worker, tasks: list[Task], first: int, told: list[list[Epoch]]
+        self, worker: Worker, tasks: list[Task], first: int, known: list[list[Epoch]]
     ) -> None:
-        self.worker, self.tasks, self.first, self.told = worker, tasks, first, told
+        self.worker, self.tasks, self.first, self.known = worker, tasks, first, known
         self.epochs: list[list[Epoch]] = [[] for _ in tasks]
         self.sent = 0.0  # when batches were last told of
 
     def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
         """Tell of an epoch, and end the training where the pruner says so."""
         self.epochs[place].append(epoch)
-        told = self.told[self.first + place]
-        if any(earlier.number == epoch.number for earlier in told):
+        known = self.known[self.first + place]
+        if any(earlier.number == epoch.number for earlier in known):
             return  # begun anew after a split
-        told.append(epoch)
+        known.append(epoch)
         task = self.tasks[place]
         asks = task.pruner is not None and epoch.number < task.epochs
         message = EpochFinished(self.first + place, epoch, again, asks)
@@ -233,17 +233,17 @@ class _Listener:
 def _failed(error: Exception, epochs: list[Epoch], packed: int) -> TrialOutcome:
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    found = {"failure": reason, "traceback": trace, **_history(epochs, packed)}
+    attributes = {"failure": reason, "traceback": trace, **_history(epochs, packed)}
     if isinstance(error, DivergedError):
-        found["diverged"] = len(epochs) + 1
+        attributes["diverged"] = len(epochs) + 1
     if isinstance(error, StopRunError):
         return TrialOutcome("STOP", None, {"failure": str(error)})
     if too_large(error):
         why = f"{reason}; raise the shell's limit: ulimit -f"
         return TrialOutcome("STOP", None, {"failure": why})
     if disk_full(error):
-        return TrialOutcome("DISK", None, found)
-    return TrialOutcome("MEMORY" if _out_of_memory(error) else "FAIL", None, found)
+        return TrialOutcome("DISK", None, attributes)
+    return TrialOutcome("MEMORY" if _out_of_memory(error) else "FAIL", None, attributes)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -40,8 +40,8 @@ class DesignedSource:
         self.stage = {r.identity: name for r, name in replicates.items()}
         wanted = list(replicates)
         latest = self._latest()
-        found = [latest[r.identity] for r in wanted if r.identity in latest]
-        closed = [row for row in found if _is_closed(row, retry_failed)]
+        rows = [latest[r.identity] for r in wanted if r.identity in latest]
+        closed = [row for row in rows if _is_closed(row, retry_failed)]
         done = {_identity(row) for row in closed}
         self.todo = [r for r in wanted if r.identity not in done]
         self.orphans = {

@@ -43,13 +43,13 @@ def changes(space: Space, best: Setting) -> list[Change]:
 
     Nuisances are tuned, not concluded on, so what one of them is worth is not asked.
     """
-    found = differences(space, best)
-    for name in list(found):  # what would be the same network without it is no change
-        if taken_back(space, best, {name: found[name]}).digest == best.digest:
-            best = taken_back(space, best, {name: found.pop(name)})
+    changed = differences(space, best)
+    for name in list(changed):  # what would be the same network without it is no change
+        if taken_back(space, best, {name: changed[name]}).digest == best.digest:
+            best = taken_back(space, best, {name: changed.pop(name)})
     nuisances = {factor.name for factor in space.factors if factor.role == "nuisance"}
-    alone = [{name: value} for name, value in found.items() if name not in nuisances]
-    tuned = {name: value for name, value in found.items() if name in nuisances}
+    alone = [{name: value} for name, value in changed.items() if name not in nuisances]
+    tuned = {name: value for name, value in changed.items() if name in nuisances}
     return [*alone, tuned] if tuned else alone
 
 

@@ -158,10 +158,10 @@ class SearchSource:
         metric = self.objective.metric.name
         steps = {epoch["epoch"]: epoch[metric] for epoch in same.get("history", [])}
         report_steps(self.storage, trial_id, steps)
-        found = {**same, "seconds": 0.0}
-        finish_trial(self.storage, trial_id, first.state, first.value, found)
+        attributes = {**same, "seconds": 0.0}
+        finish_trial(self.storage, trial_id, first.state, first.value, attributes)
         if reuse:
-            self._count(first.state, found)
+            self._count(first.state, attributes)
 
     def _short(self, setting: Setting) -> Setting:
         return self.objective.with_precision(self.space.trained(setting), self.record.precision)
@@ -182,13 +182,13 @@ class SearchSource:
 
     def _taken_up(self, row: TrialRow) -> Task | None:
         """Go on with a trial that a dead coordinator left: train it, or draw it once more."""
-        found = row.attributes
-        if "arm" not in found:
+        attributes = row.attributes
+        if "arm" not in attributes:
             return self._drawn(self._ask(row))
-        if SAME in found and (first := self.known.get(found["digest"])):
+        if SAME in attributes and (first := self.known.get(attributes["digest"])):
             self._same(row.trial_id, first)
             return None
-        return self._task(row.trial_id, found["arm"], found["setting"])
+        return self._task(row.trial_id, attributes["arm"], attributes["setting"])
 
     def _fix(self, arm: Arm) -> Task:
         """The trial of an arm that is tried first, with the search's own parameters."""
@@ -235,9 +235,9 @@ class SearchSource:
         short, why = self._short(setting), self._why_not(setting)
         self._constrain(trial, setting)
         if why:
-            found = {"stage": "search", "seed": self.search.seed, "setting": short.values()}
-            found["failure"] = f"infeasible: {why}"
-            finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=found)
+            infeasible = {"stage": "search", "seed": self.search.seed, "setting": short.values()}
+            infeasible["failure"] = f"infeasible: {why}"
+            finish_trial(self.storage, trial._trial_id, "PRUNED", attributes=infeasible)
             return None
         known = {arm.setting.digest: arm for arm in self.record.plan.arms}
         arm = known.get(setting.digest) or self._arm(trial.number, setting)
@@ -264,8 +264,8 @@ class SearchSource:
     def _fault_of_enqueued(self, trial: optuna.Trial) -> str:
         """What is wrong with the values that another program has enqueued; empty if nothing."""
         factors = {factor.name: factor for factor in self.space.factors}
-        found = self.storage.get_trial_system_attrs(trial._trial_id)
-        for name, value in found.get("fixed_params", {}).items():
+        enqueued = self.storage.get_trial_system_attrs(trial._trial_id)
+        for name, value in enqueued.get("fixed_params", {}).items():
             if name not in factors:
                 return f"{one_line(str(name))} is no factor; {did_you_mean(str(name), factors)}"
             if why := fault_of(self.objective, factors[name], value):
@@ -274,10 +274,10 @@ class SearchSource:
 
     def _fail(self, trial: optuna.Trial, why: str) -> None:
         """End a trial that cannot be trained as it was enqueued; it counts as one that failed."""
-        found = {"stage": "search", "seed": self.search.seed, "failure": f"enqueued: {why}"}
-        finish_trial(self.storage, trial._trial_id, "FAIL", attributes=found)
+        attributes = {"stage": "search", "seed": self.search.seed, "failure": f"enqueued: {why}"}
+        finish_trial(self.storage, trial._trial_id, "FAIL", attributes=attributes)
         self.started += 1
-        self._count("FAIL", found)
+        self._count("FAIL", attributes)
 
     def _same(self, trial_id: int, first: TrialRow) -> None:
         """A trial of a setting that has one: it ends as that does, or did."""
@@ -290,10 +290,10 @@ class SearchSource:
     def _constrain(self, trial: optuna.Trial, setting: Setting) -> None:
         """Tell the sampler how far a draw goes beyond the limits, whether it is trained or not."""
         try:
-            found = constraint_violations(self.space, setting)
+            violations = constraint_violations(self.space, setting)
         except ValueError:
-            found = {"shape": 1.0}
-        for key, value in found.items():
+            violations = {"shape": 1.0}
+        for key, value in violations.items():
             if key not in trial.constraints:  # of a draw that was cut off
                 trial.set_constraint(key, value)
 
@@ -335,5 +335,5 @@ def stopped_early(row: TrialRow) -> bool:
 
 
 def _refused(trial: optuna.trial.FrozenTrial) -> bool:
-    found = trial.user_attrs
-    return SAME in found or str(found.get("failure", "")).startswith("infeasible")
+    attributes = trial.user_attrs
+    return SAME in attributes or str(attributes.get("failure", "")).startswith("infeasible")

@@ -40,6 +40,6 @@ class ReportedCurves(Part):
         if not lengths:
             raise ValueError(f"no curve; give one of {', '.join(type(self).model_fields)}")
         if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise ValueError(f"curves must have an entry an epoch each: {found}")
+            counted = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            raise ValueError(f"curves must have an entry an epoch each: {counted}")
         return self

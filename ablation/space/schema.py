@@ -278,11 +278,11 @@ class Space(Part):
 
     def held_fixed(self) -> dict[str, str]:
         """What is fixed, as text; of a search what differs in its own trainings, too."""
-        found = {name: text_of(value) for name, value in self.fixed().items()}
+        texts = {name: text_of(value) for name, value in self.fixed().items()}
         own = self.search.training if self.search else {}
-        for name in found.keys() & own.keys():
-            found[name] = f"{text_of(own[name])} in the search, {found[name]} in a confirmation"
-        return found
+        for name in texts.keys() & own.keys():
+            texts[name] = f"{text_of(own[name])} in the search, {texts[name]} in a confirmation"
+        return texts
 
 
 def on_grid(value: float, low: float | None, step: float | None) -> bool:

@@ -74,13 +74,13 @@ class SectionReader(FactorReader):
 
     def _objective(self) -> Objective:
         """What the space is of; where it cannot be had, the default one, to find other errors."""
-        name, found = self.document.get("objective", DEFAULT), load_objective()
+        name, objective = self.document.get("objective", DEFAULT), load_objective()
         try:
-            found = load_objective(name if isinstance(name, str) else repr(name))
+            objective = load_objective(name if isinstance(name, str) else repr(name))
         except UserError as error:
             self._error("objective", error)
-        self.fields["objective"] = found
-        return found
+        self.fields["objective"] = objective
+        return objective
 
     def _known_keys(self) -> None:
         valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN)]

@@ -36,12 +36,12 @@ from ablation.storage.trials import (
     study_attributes,
     study_names,
 )
-from ablation.storage.waiting import LONG_PATIENCE, PATIENCE
+from ablation.storage.waiting import LOCK_TIMEOUT_SECONDS, RUN_LOCK_TIMEOUT_SECONDS
 
 __all__ = [
-    "LONG_PATIENCE",
+    "LOCK_TIMEOUT_SECONDS",
     "NO_SPACE",
-    "PATIENCE",
+    "RUN_LOCK_TIMEOUT_SECONDS",
     "FullError",
     "Holder",
     "Lock",

@@ -126,12 +126,12 @@ def trial_attributes_of(objective: Objective) -> type[TrialAttributes]:
     )
     scores = {name: (_figure(*ends), 0.0) for name, ends in objective.scores.items()}
     history: Any = (list[epoch], Field([], min_length=1))
-    found: Any = {**scores, "history": history}
+    fields: Any = {**scores, "history": history}
     if count := len(objective.classes):
         each = Field(min_length=count, max_length=count)
         line = Annotated[list[Count], each, AfterValidator(_not_empty)]
-        found["confusion"] = (list[line], Field([], min_length=count, max_length=count))
-    return create_model("TrialAttributes", __base__=TrialAttributes, **found)
+        fields["confusion"] = (list[line], Field([], min_length=count, max_length=count))
+    return create_model("TrialAttributes", __base__=TrialAttributes, **fields)
 
 
 def _figure(low: float, high: float) -> Any:
@@ -150,43 +150,43 @@ def objective_of(storage: RDBStorage, study: str) -> Objective:
     return objective_named(study, study_attributes(storage, study))
 
 
-def objective_named(study: str, found: Mapping[str, Any]) -> Objective:
+def objective_named(study: str, attributes: Mapping[str, Any]) -> Objective:
     """What a study with these attributes is of; see `objective_of`."""
     try:
-        return load_objective(str(found.get("objective", DEFAULT)))
+        return load_objective(str(attributes.get("objective", DEFAULT)))
     except UserError as error:
         raise UnreadableError(f"study {study}", str(error)) from None
 
 
-def diverged_epoch(found: Mapping[str, Any]) -> int | None:
+def diverged_epoch(attributes: Mapping[str, Any]) -> int | None:
     """The epoch (from 1) in which a trial's training diverged; None where it did not.
 
     Args:
-        found: its attributes. Storages of earlier versions say it in the failure's reason only.
+        attributes: of the trial. Storages of earlier versions say it in the failure's reason only.
     """
-    if "diverged" in found:
-        return int(found["diverged"])
-    if str(found.get("failure", "")).startswith("DivergedError: "):
-        return len(found.get("history", [])) + 1
+    if "diverged" in attributes:
+        return int(attributes["diverged"])
+    if str(attributes.get("failure", "")).startswith("DivergedError: "):
+        return len(attributes.get("history", [])) + 1
     return None
 
 
-def is_ours(found: Mapping[str, Any], *, is_search: bool) -> bool:
+def is_ours(attributes: Mapping[str, Any], *, is_search: bool) -> bool:
     """Whether a trial with these attributes is the study's: any tool may add trials of its own.
 
     A trial of a search may have ended without an arm: it was infeasible, or enqueued with values
     that no arm can have.
     """
-    return "arm" in found or (is_search and "stage" in found)
+    return "arm" in attributes or (is_search and "stage" in attributes)
 
 
 IS_DIVERGED = ("diverged", "failure")
 """The attributes that tell whether a training diverged, without the epoch in earlier versions."""
 
 
-def is_diverged(found: Mapping[str, Any]) -> bool:
+def is_diverged(attributes: Mapping[str, Any]) -> bool:
     """Whether a trial's training diverged; its attributes `IS_DIVERGED` are enough."""
-    return diverged_epoch(found) is not None
+    return diverged_epoch(attributes) is not None
 
 
 def checked_trials(
@@ -217,28 +217,29 @@ def checked_trials(
 
 
 def _fault_of_trial(objective: Objective, row: TrialRow, keys: tuple[str, ...] | None) -> str:
-    found = row.attributes
+    attributes = row.attributes
     try:
         model = trial_attributes_of(objective)
-        model.model_validate(found, context={"objective": objective})
+        model.model_validate(attributes, context={"objective": objective})
     except ValidationError as error:
         return fault_text(error)
-    if "arm" not in found:
+    if "arm" not in attributes:
         return ""
     # A draw of a search that diverged has a value, but perhaps not a single epoch behind it.
-    finished = row.state == "COMPLETE" and "diverged" not in found
+    finished = row.state == "COMPLETE" and "diverged" not in attributes
     needed = CREATED + (ENDED if finished else ())
-    lacking = [key for key in needed if key not in found and (keys is None or key in keys)]
+    lacking = [key for key in needed if key not in attributes and (keys is None or key in keys)]
     if lacking:
         return f"attribute {lacking[0]}: missing"
-    if len(found.get("history", ())) > found.get("setting", {}).get(objective.length, MAX_EPOCHS):
+    epochs = attributes.get("setting", {}).get(objective.length, MAX_EPOCHS)
+    if len(attributes.get("history", ())) > epochs:
         return "attribute history: more epochs than its setting has"
-    return _fault_of_setting(objective, found) if "setting" in found else ""
+    return _fault_of_setting(objective, attributes) if "setting" in attributes else ""
 
 
-def _fault_of_setting(objective: Objective, found: dict[str, Any]) -> str:
-    judged = _judge(objective, json.dumps(found["setting"]))
-    if found.get("digest", judged.digest) != judged.digest:
+def _fault_of_setting(objective: Objective, attributes: dict[str, Any]) -> str:
+    judged = _judge(objective, json.dumps(attributes["setting"]))
+    if attributes.get("digest", judged.digest) != judged.digest:
         return "attribute digest: not that of its setting"
     return f"attribute setting: infeasible, {judged.infeasible}" if judged.infeasible else ""
 

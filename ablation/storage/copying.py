@@ -49,8 +49,8 @@ def copy_study(
             raise StorageError(
                 f"{display_url(source)} has no study {study}; {did_you_mean(study, names)}"
             )
-        found = confirmation(read, study)
-        both = list(dict.fromkeys([study, confirm_name(study), *([found] if found else [])]))
+        renamed = confirmation(read, study)
+        both = list(dict.fromkeys([study, confirm_name(study), *([renamed] if renamed else [])]))
         if same_storage(source, target) and replace:
             return
         with opened_storage(target, create=True) as written:
@@ -62,14 +62,20 @@ def copy_study(
                 held = [stack.enter_context(lock(written, name)) for name in searches]
                 places = _places(written, both, target, replace, confirmation)
                 parts = {name: f"{name} (being copied)" for name in places}
-                _remove(written, parts.values())
-                for name in both:
-                    if name in names:
-                        _copy(read, name, written, parts[name])
+                _copy_aside(read, [name for name in both if name in names], written, parts)
                 for each in held:
                     each.check()
                 _take_places(written, parts)
             settle(written)
+
+
+def _copy_aside(
+    read: RDBStorage, studies: Iterable[str], written: RDBStorage, parts: Mapping[str, str]
+) -> None:
+    """Copy studies under the names that `parts` has for them, in the place of older copies."""
+    _remove(written, parts.values())
+    for study in studies:
+        _copy(read, study, written, parts[study])
 
 
 def _copy(read: RDBStorage, study: str, written: RDBStorage, part: str) -> None:
@@ -128,9 +134,9 @@ def _take_places(written: RDBStorage, parts: Mapping[str, str]) -> None:
 
 
 def _tables(storage: RDBStorage) -> sqlalchemy.MetaData:
-    found = sqlalchemy.MetaData()
-    found.reflect(storage.engine)
-    return found
+    tables = sqlalchemy.MetaData()
+    tables.reflect(storage.engine)
+    return tables
 
 
 def _delete(connection: sqlalchemy.Connection, tables: sqlalchemy.MetaData, study: str) -> None:

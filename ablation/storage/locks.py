@@ -42,8 +42,8 @@ def lock(storage: RDBStorage, study: str) -> Iterator[Lock]:
         StorageError: another process holds it; the message names that process.
     """
     path, held = sqlite_file(url_of(storage)), search_of(study)
-    with _file_lock(path, held) if path else _advisory_lock(storage, held) as found:
-        yield found
+    with _file_lock(path, held) if path else _advisory_lock(storage, held) as held_lock:
+        yield held_lock
 
 
 def second_name(storage: RDBStorage) -> str:
@@ -76,8 +76,8 @@ def holder(storage: RDBStorage, study: str) -> Holder | None:
     database = sqlite_file(url_of(storage))
     if database is None:
         with storage.engine.connect() as connection:
-            found = connection.execute(_HOLDERS, _names(study)).scalars().all()
-        return Holder(" ".join(found) or "another process", True) if found else None
+            holders = connection.execute(_HOLDERS, _names(study)).scalars().all()
+        return Holder(" ".join(holders) or "another process", True) if holders else None
     path = _lock_file(database, study)
     text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
     if not text:
@@ -139,8 +139,8 @@ def _held_by_any_name(database: Path, study: str) -> Iterator[None]:
     By a file among the temporary ones, named after the database's device and inode. Where another
     user's is in the way, only a database with a second name is refused.
     """
-    found = database.stat()
-    name = f"crnn-study-{found.st_dev:x}-{found.st_ino:x}-{study_name(study)}.lock"
+    status = database.stat()
+    name = f"crnn-study-{status.st_dev:x}-{status.st_ino:x}-{study_name(study)}.lock"
     held = FileLock(Path(tempfile.gettempdir()) / name)
     try:
         held.acquire(timeout=0)
@@ -150,7 +150,7 @@ def _held_by_any_name(database: Path, study: str) -> Iterator[None]:
             "hard link), or its lock file was removed; wait or stop it"
         ) from None
     except OSError:
-        if found.st_nlink > 1:
+        if status.st_nlink > 1:
             raise StorageError(
                 f"{database}: this file has a second name (a hard link), and whether another "
                 f"process runs study {study} under that cannot be seen; remove one of the names"
@@ -182,14 +182,14 @@ class _Files:
     def check(self) -> None:
         """See `Lock.check`."""
         where = self.database
-        found, size = _identity(where), where.stat().st_size if where.exists() else 0
-        if found is None:
+        identity, size = _identity(where), where.stat().st_size if where.exists() else 0
+        if identity is None:
             raise StorageError(
                 f"{where}: the storage was deleted or renamed while study {self.study} ran. If it "
                 "was renamed, the trials that have ended are in the renamed file: put it back, "
                 f"then {AGAIN}"
             )
-        if found != self.identities[0]:
+        if identity != self.identities[0]:
             raise StorageError(
                 f"{where}: another file has taken the storage's place while study {self.study} "
                 "ran. The trials that have ended are in the file that was there, if it was "
@@ -211,10 +211,10 @@ class _Files:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

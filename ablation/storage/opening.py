@@ -37,6 +37,9 @@ TRIES = 10  # looks at a storage that another process may be making
 CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
 MADE_TWICE = ("already exists", "UNIQUE constraint failed", "duplicate key")  # by two at once
+OF_DATABASE = (
+    sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
+)  # fmt: skip
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 Connect = Callable[[], sqlite3.Connection]
@@ -109,7 +112,7 @@ def open_storage(
         url: an SQLAlchemy URL.
         create: make it (and an SQLite file's folder) where it does not exist yet.
         kind: the class that it is opened as.
-        patience: seconds to wait for other programs; `waiting.PATIENCE` unless given.
+        patience: seconds to wait for other programs; `waiting.LOCK_TIMEOUT_SECONDS` unless given.
         say: told of a wait.
 
     Raises:
@@ -120,30 +123,32 @@ def open_storage(
         path = sqlite_file(url)
         if url.startswith("sqlite") and path in (None, Path(":memory:")):
             raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
-        wait = Wait(display_url(url), waiting.PATIENCE if patience is None else patience, say)
+        seconds = waiting.LOCK_TIMEOUT_SECONDS if patience is None else patience
+        wait = Wait(display_url(url), seconds, say)
         if path is None:
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)
-    except (
-        sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
-    ) as error:  # fmt: skip
+    except (*OF_DATABASE, OSError, ImportError, RuntimeError, ValueError) as error:
+        raise _opening_error(error, url, wait) from None
+
+
+def _opening_error(error: Exception, url: str, wait: Wait | None) -> StorageError:
+    """What kept a storage from being opened, in words for a person."""
+    if isinstance(error, OF_DATABASE):
         said = str(getattr(error, "orig", None) or error.__cause__ or error)
         if wait and (known := explained(said, wait.where, wait.patience)):
-            raise known from None
+            return known
         cause = said.strip().split("\n")[0]
-        raise StorageError(f"{_safe(url)}: cannot open the storage: {cause}") from None
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename}: {error.strerror}; choose another --results"
-        ) from None
-    except ImportError as error:
-        raise StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg") from None
-    except RuntimeError as error:  # of another version of Optuna; its message says what to do
-        raise StorageError(f"{_safe(url)}: {error}") from None
-    except ValueError:  # a port that is no number, as after a password with an @ of its own
-        raise StorageError(
-            "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
-        ) from None
+        return StorageError(f"{_safe(url)}: cannot open the storage: {cause}")
+    if isinstance(error, OSError):
+        return StorageError(f"{error.filename}: {error.strerror}; choose another --results")
+    if isinstance(error, ImportError):
+        return StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg")
+    if isinstance(error, RuntimeError):  # of another version of Optuna; its message says what to do
+        return StorageError(f"{_safe(url)}: {error}")
+    return StorageError(  # a port that is no number, as after a password with an @ of its own
+        "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
+    )
 
 
 @contextmanager
@@ -317,14 +322,14 @@ def _safe(url: str) -> str:
 
 def _explain(wait: Wait, context: sqlalchemy.ExceptionContext) -> None:
     """Put into a line what a person must correct outside, where that is all there is to say."""
-    found = context.original_exception
+    original = context.original_exception
     if context.sqlalchemy_exception is None:  # not the database's: a signal's, for one
         return
-    if known := explained(str(found), wait.where, wait.patience):
-        raise known from found
-    if context.dialect.name != "sqlite" and (context.is_disconnect or _is_of_connection(found)):
+    if known := explained(str(original), wait.where, wait.patience):
+        raise known from original
+    if context.dialect.name != "sqlite" and (context.is_disconnect or _is_of_connection(original)):
         raise_if_interrupted()
-        raise gone(str(found), wait.where) from found
+        raise gone(str(original), wait.where) from original
 
 
 def _is_of_connection(error: BaseException) -> bool:

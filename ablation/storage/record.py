@@ -125,18 +125,19 @@ class Record:
         """Of a confirmation what no space file says: its arms and, once it is known, the path."""
         if self.plan.space.design != "confirmation":
             return {}
-        found: dict[str, Any] = {"arms": list(map(_stored_arm, self.plan.arms))}
+        attributes: dict[str, Any] = {"arms": list(map(_stored_arm, self.plan.arms))}
         if self.path:
             arms = list(map(_stored_arm, self.path.arms))
-            found["path_looks"] = list(self.path_looks)
-            found["path"] = {"chosen": self.chosen, "arms": arms, "seeds": list(self.path.seeds)}
-        return found
+            attributes["path_looks"] = list(self.path_looks)
+            seeds = list(self.path.seeds)
+            attributes["path"] = {"chosen": self.chosen, "arms": arms, "seeds": seeds}
+        return attributes
 
 
 def _stored_arm(arm: Arm) -> dict[str, Any]:
     values = arm.setting.values()
-    found = {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
-    return {**found, "origins": list(map(stored_origin, arm.origins))} if arm.origins else found
+    stored = {"name": arm.name, "setting": values, "against": arm.against, "note": arm.note}
+    return {**stored, "origins": list(map(stored_origin, arm.origins))} if arm.origins else stored
 
 
 def find_record(storage: RDBStorage, study: str) -> Record | None:
@@ -146,15 +147,15 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         StorageError: the study is not one of this program's.
         UnreadableError: it is of another format, or not as this version writes it.
     """
-    found = study_attributes(storage, study)
-    if "format" not in found:
-        if "question" not in found and study in study_names(storage):
+    attributes = study_attributes(storage, study)
+    if "format" not in attributes:
+        if "question" not in attributes and study in study_names(storage):
             raise StorageError(f"study {study}: not one of this program's; choose --study NAME")
         return None
-    if found["format"] != FORMAT:
-        fault = f"its format is {one_line(str(found['format']))}, this version reads {FORMAT}"
+    if attributes["format"] != FORMAT:
+        fault = f"its format is {one_line(str(attributes['format']))}, this version reads {FORMAT}"
         raise UnreadableError(f"study {study}", fault)
-    stored = checked_study(study, found)
+    stored = checked_study(study, attributes)
     plan = _plan(study, stored)
     if bool(stored.trials) != bool(plan.space.search) or bool(stored.seeds) == bool(stored.trials):
         wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
@@ -206,7 +207,7 @@ def _arms(plan: Plan, stored: list[StoredArm]) -> tuple[Arm, ...]:
     for arm in stored:
         setting = plan.space.objective.setting(arm.setting)
         name = arm_name(plan.space, setting, taken) if arm.name in taken else arm.name
-        origins = [found.origin() for found in arm.origins]
+        origins = [each.origin() for each in arm.origins]
         arms.append(make_arm(plan.space, setting, name, origins, arm.against, arm.note))
         taken.add(name)
     return tuple(arms)
@@ -254,12 +255,12 @@ def merge(study: str, stored: Record | None, wanted: Record) -> Record:
     """
     if stored is None:
         return wanted
-    found = changes(stored.plan.space, wanted.plan.space)
+    differences = changes(stored.plan.space, wanted.plan.space)
     if stored.plan.overrides != wanted.plan.overrides:
-        found.append(f"overrides: were {stored.plan.overrides}, are {wanted.plan.overrides}")
-    if found:
+        differences.append(f"overrides: were {stored.plan.overrides}, are {wanted.plan.overrides}")
+    if differences:
         raise StorageError(
-            f"study {study}: its space has changed ({'; '.join(found)}); "
+            f"study {study}: its space has changed ({'; '.join(differences)}); "
             "take the changes back, or run it as a study of its own with --study NAME"
         )
     new = [e for e in wanted.environments if e not in stored.environments]

@@ -116,14 +116,14 @@ class StudyAttributes(Attributes):
     confirms: str = ""
 
 
-def checked_study(study: str, found: dict[str, Any]) -> StudyAttributes:
+def checked_study(study: str, attributes: dict[str, Any]) -> StudyAttributes:
     """A study's attributes.
 
     Raises:
         UnreadableError: one is missing, or has another type than this version gives it.
     """
     try:
-        context = {"objective": objective_named(study, found)}
-        return StudyAttributes.model_validate(found, context=context)
+        context = {"objective": objective_named(study, attributes)}
+        return StudyAttributes.model_validate(attributes, context=context)
     except ValidationError as error:
         raise UnreadableError(f"study {study}", fault_text(error)) from None

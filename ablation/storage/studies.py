@@ -44,8 +44,8 @@ def confirmation_of(storage: RDBStorage, study: str) -> str | None:
     """
     own, name = study_attributes(storage, study), confirm_name(study)
     identity = own.get("identity", "")
-    found = study_attributes(storage, name)
-    if "format" in found and found.get("confirms", "") in ("", identity):
+    attributes = study_attributes(storage, name)
+    if "format" in attributes and attributes.get("confirms", "") in ("", identity):
         return name
     if identity:
         known = studies_with(storage, "confirms")
@@ -69,8 +69,8 @@ def confirming(storage: RDBStorage, study: str) -> str:
     Raises:
         StorageError: the name that it would have is that of another search's.
     """
-    if found := confirmation_of(storage, study):
-        return found
+    if confirmation := confirmation_of(storage, study):
+        return confirmation
     name = confirm_name(study)
     if "format" in study_attributes(storage, name):
         raise StorageError(
@@ -86,8 +86,8 @@ def confirmed_by(storage: RDBStorage, study: str) -> str:
     if not identity:
         return search_of(study)
     known = studies_with(storage, "identity")
-    found = (n for n in known if study_attributes(storage, n).get("identity") == identity)
-    return next(found, search_of(study))
+    searches = (n for n in known if study_attributes(storage, n).get("identity") == identity)
+    return next(searches, search_of(study))
 
 
 def latest_study(storage: RDBStorage) -> str:

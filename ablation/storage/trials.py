@@ -182,11 +182,11 @@ def _trial_attributes(
         text = sqlalchemy.String()
         statement = statement.bindparams(sqlalchemy.bindparam("keys", expanding=True, type_=text))
         values["keys"] = keys
-    found: dict[int, dict[str, Any]] = {}
+    by_trial: dict[int, dict[str, Any]] = {}
     for trial_id, number, key, value in connection.execute(statement, values):
         whose = f"study {study}: trial {number}"
-        found.setdefault(trial_id, {})[key] = _decoded(value, whose, key)
-    return found
+        by_trial.setdefault(trial_id, {})[key] = _decoded(value, whose, key)
+    return by_trial
 
 
 def drop_waiting_attributes(storage: RDBStorage, study: str, keys: Collection[str]) -> None:

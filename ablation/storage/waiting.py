@@ -21,13 +21,13 @@ import sqlalchemy
 
 from ablation import signals
 
-PATIENCE = 30.0  # seconds that a command waits for another program's lock
-LONG_PATIENCE = 300.0  # seconds that a run does: hours of training may depend on it
+LOCK_TIMEOUT_SECONDS = 30.0  # that a command waits for another program's lock
+RUN_LOCK_TIMEOUT_SECONDS = 300.0  # that a run does: hours of training may depend on it
 SAID_AFTER = 3.0  # seconds of waiting after which it is said
 MOMENT = 0.2  # seconds of one attempt
 INTERRUPTED_AFTER = 2.0  # seconds that a server may still take once Ctrl-C was pressed
 
-Found = TypeVar("Found")
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Wait:
     """
 
     where: str
-    patience: float = PATIENCE
+    patience: float = LOCK_TIMEOUT_SECONDS
     say: Callable[[str], None] | None = None
 
-    def until_free(self, action: Callable[[], Found]) -> Found:
+    def until_free(self, action: Callable[[], Returned]) -> Returned:
         """What `action` returns, tried again while another program has the database locked."""
         began, said = time.monotonic(), False
         while True:

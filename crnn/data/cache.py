@@ -73,12 +73,12 @@ def verify(path: Path, remake: str) -> None:
     fix = f"delete it and run: {remake}"
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); {fix}") from error
-    if found != SHA256:
+    if digest != SHA256:
         raise DataError(
-            f"{path} is damaged or another file: expected SHA-256 {SHA256}, found {found}; {fix}"
+            f"{path} is damaged or another file: expected SHA-256 {SHA256}, found {digest}; {fix}"
         )
 
 
@@ -89,10 +89,10 @@ def identity(path: Path) -> tuple[int, ...]:
         DataError: It cannot be looked at.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); {OTHER_FOLDER}") from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Written:
     @staticmethod
     def of(file: BinaryIO) -> Written:
         """The state of it now."""
-        found = os.fstat(file.fileno())
-        return Written((found.st_size, found.st_mtime_ns), found.st_ctime_ns, found.st_nlink)
+        status = os.fstat(file.fileno())
+        return Written((status.st_size, status.st_mtime_ns), status.st_ctime_ns, status.st_nlink)
 
 
 def check_writable(folder: Path) -> None:

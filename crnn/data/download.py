@@ -197,7 +197,7 @@ def _run(command: list[str], what: str, folder: Path, deadline: float) -> None:
 
 
 def _read_package(folder: Path) -> dict[str, bytes]:
-    found = idx.find(folder)
-    if len(found) < len(idx.SHA256):
+    files = idx.find(folder)
+    if len(files) < len(idx.SHA256):
         raise DataError(f"Debian's package {PACKAGE} left no complete set in {folder}")
-    return idx.read(found, REINSTALL)
+    return idx.read(files, REINSTALL)

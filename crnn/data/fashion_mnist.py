@@ -160,15 +160,15 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
         DataError: The data is missing, or is damaged by now; says what mends it.
     """
     target = data_folder(folder) / cache.FILE_NAME
-    found = cache.identity(target)  # before it is verified: a later write makes another
+    identity = cache.identity(target)  # before it is verified: a later write makes another
     known = _loaded.get(target)
-    if known is None or known.identity != found:
+    if known is None or known.identity != identity:
         if known:
             _loaded.pop(target).file.close()
         file = target.open("rb")
         try:
             written = cache.Written.of(file)
-            known = _loaded[target] = _Loaded(found, load_data(folder), file, written)
+            known = _loaded[target] = _Loaded(identity, load_data(folder), file, written)
         except BaseException:
             file.close()
             raise
@@ -237,12 +237,12 @@ def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
     delete = "delete it to have it fetched, or put the published file there"
     own = [folder, folder / "raw", folder / "FashionMNIST" / "raw"]
     for place, fix in [(f, delete) for f in own] + [(download.PACKAGE_FOLDER, download.REINSTALL)]:
-        found = idx.find(place)
-        if len(found) == len(idx.SHA256):
+        files = idx.find(place)
+        if len(files) == len(idx.SHA256):
             say(f"Reading Fashion-MNIST from {place}")
-            return idx.read(found, fix)
-        if found:
-            missing = ", ".join(name for name in idx.SHA256 if name not in found)
+            return idx.read(files, fix)
+        if files:
+            missing = ", ".join(name for name in idx.SHA256 if name not in files)
             say(f"Passing over {place}: no {missing}")
     return download.fetch(folder, say)
 

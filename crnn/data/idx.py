@@ -84,10 +84,10 @@ def unpack(name: str, data: bytes, where: str, fix: str) -> bytes:
             f"{where} is damaged, it does not unpack ({error}): expected content of SHA-256 "
             f"{SHA256[name]}, found a packed file of SHA-256 {_digest(data)}; {fix}"
         ) from error
-    if (found := _digest(content)) != SHA256[name]:
+    if (digest := _digest(content)) != SHA256[name]:
         raise DataError(
             f"{where} is damaged, or another file than the published {name}: "
-            f"expected SHA-256 {SHA256[name]}, found {found}; {fix}"
+            f"expected SHA-256 {SHA256[name]}, found {digest}; {fix}"
         )
     return content
 

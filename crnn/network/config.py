@@ -90,16 +90,16 @@ class ModelConfig(_Config):
 
     def without_effect(self) -> set[str]:
         """The settings that could have any value here: it would be the same network."""
-        found = set()
+        names = set()
         if not self.lstm_layers:
-            found |= {"hidden_size", "sequence", "embedding_dim"}
+            names |= {"hidden_size", "sequence", "embedding_dim"}
         if self.sequence == "columns":
-            found.add("embedding_dim")
+            names.add("embedding_dim")
         if not self.dropout:
-            found.add("dropout_count")
+            names.add("dropout_count")
         if not self.dropout_count:
-            found.add("dropout")
-        return found
+            names.add("dropout")
+        return names
 
     def effective(self) -> dict[str, Any]:
         """What has an effect, in a form that does not depend on how it was written."""

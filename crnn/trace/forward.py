@@ -91,8 +91,8 @@ class Trace:
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
         """The class with the highest score, by image."""
-        found: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
-        return found
+        predictions: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        return predictions
 
 
 def network(setting: Setting, seed: int, folder: Path | None, number: int | None) -> CRNN:

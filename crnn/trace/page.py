@@ -124,15 +124,15 @@ def stages_table(trace: Trace) -> TextTable:
 
 def scores_tables(walk: Walk) -> list[tuple[str, TextTable]]:
     """By image, the ten final values and the probabilities that they come to."""
-    found = []
+    tables = []
     for line, scores in zip(verdicts(walk), walk.trace.scores, strict=True):
         shares = np.exp(scores - scores.max())
         shares = 100 * shares / shares.sum()
         rows = zip(CLASSES, scores, shares, strict=True)
         cells = [[name, _number(score), f"{share:.1f} %"] for name, score, share in rows]
         titles = ["class", "score", "softmax"]
-        found.append((line, TextTable(titles, cells, 1, {int(scores.argmax())})))
-    return found
+        tables.append((line, TextTable(titles, cells, 1, {int(scores.argmax())})))
+    return tables
 
 
 def verdicts(walk: Walk) -> list[str]:

@@ -53,7 +53,7 @@ def untrained(space: str, arm: str) -> Subject:
         UserError: no such space or arm.
     """
     plan = load(space)
-    names = [found.name for found in plan.arms]
+    names = [each.name for each in plan.arms]
     if arm not in names:
         raise UserError(
             f"--arm {arm}: space {plan.space.name} has none; {did_you_mean(arm, names)}"
@@ -87,16 +87,17 @@ def finished(storage: RDBStorage, trial: str) -> Subject:
     study, number = _parsed(trial)
     load_record(storage, study)
     row = _row(checked_trials(storage, study), study, number)
-    found: dict[str, Any] = row.attributes
+    attributes: dict[str, Any] = row.attributes
+    arm, seed = attributes["arm"], attributes["seed"]
     state = (
-        f"Trained: trial {number} of study {study}, arm {found['arm']}, seed {found['seed']}, "
+        f"Trained: trial {number} of study {study}, arm {arm}, seed {seed}, "
         f"{100 * (row.value or 0):.2f} % of its validation images right."
     )
-    setting = Setting.of(found["setting"])
-    title = f"{study}, {found['arm']}, seed {found['seed']}"
+    setting = Setting.of(attributes["setting"])
+    title = f"{study}, {arm}, seed {seed}"
     command = command_of("trace", "--trial", shlex.quote(trial), otherwise=SCRIPT)
     name = f"trial-{number}"
-    return Subject(study, name, setting, found["seed"], state, title, command, number)
+    return Subject(study, name, setting, seed, state, title, command, number)
 
 
 def _parsed(trial: str) -> tuple[str, int]:

@@ -81,7 +81,7 @@ def _train(
         _set_aside(pack.checkpoint, listener)
         results = _run(pack, listener, members, marks, None, load, train)
     _keep_weights(pack, members, results)
-    return [result if isinstance(result, DivergedError) else _told(result) for result in results]
+    return [each if isinstance(each, DivergedError) else _reported(each) for each in results]
 
 
 def _run(
@@ -129,12 +129,12 @@ def _epoch(epoch: Epoch) -> contract.Epoch:
     return contract.Epoch(number, figures, seconds)
 
 
-def _told(result: Trained) -> Result:
-    found: dict[str, Any] = {}
+def _reported(result: Trained) -> Result:
+    scores: dict[str, Any] = {}
     if result.test:
-        found = {"test_accuracy": result.test.accuracy, "test_loss": result.test.loss}
-        found["confusion"] = result.test.confusion
-    return Result(result.seconds, found)
+        scores = {"test_accuracy": result.test.accuracy, "test_loss": result.test.loss}
+        scores["confusion"] = result.test.confusion
+    return Result(result.seconds, scores)
 
 
 def _marks(pack: Pack, members: Members) -> dict[str, str]:

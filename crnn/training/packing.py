@@ -48,9 +48,9 @@ class Pack:
             if self.on_batch:
                 self.on_batch(epoch, done, len(batches))
         sizes = torch.tensor([index.shape[1] for index in batches])
-        found = [fit.end(epoch, sizes) for fit in self.fits]
+        ends = [fit.end(epoch, sizes) for fit in self.fits]
         share = (time.perf_counter() - start) / len(self.fits)
-        return [e if isinstance(e, DivergedError) else replace(e, seconds=share) for e in found]
+        return [e if isinstance(e, DivergedError) else replace(e, seconds=share) for e in ends]
 
     def _step(self, index: Tensor) -> None:
         """A step of every member, each on the images that its row of `index` names."""
@@ -91,10 +91,10 @@ class Pack:
         """
         for number, fit in enumerate(self.fits):
             own = f"{number}/"
-            found = {k.removeprefix(own): t for k, t in tensors.items() if k.startswith(own)}
+            state = {k.removeprefix(own): t for k, t in tensors.items() if k.startswith(own)}
             if number not in diverged:
-                check_numbers(found)
-            fit.restore(found)
+                check_numbers(state)
+            fit.restore(state)
 
     def networks(self) -> list[CRNN]:
         """Each member's network, in evaluation mode."""

@@ -79,9 +79,7 @@ class ReplicateTraining:
     def tensors(self) -> dict[str, Tensor]:
         """Weights and the optimizer's memory, by name."""
         parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.tensors()}
-        return {
-            f"{part}/{k}": tensor for part, found in parts.items() for k, tensor in found.items()
-        }
+        return {f"{part}/{k}": tensor for part, own in parts.items() for k, tensor in own.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave.

@@ -47,7 +47,7 @@ def train(
         InfeasibleError: the setting cannot exist as a network.
     """
 
-    def told(_: int, epoch: Epoch) -> None:
+    def report_epoch(_: int, epoch: Epoch) -> None:
         if on_epoch:
             on_epoch(epoch)
 
@@ -56,7 +56,7 @@ def train(
         data,
         device=device,
         score_test=score_test,
-        on_epoch=told,
+        on_epoch=report_epoch,
         on_batch=on_batch,
     )
     if isinstance(result, DivergedError):
@@ -102,6 +102,9 @@ def train_packed(
         ValueError: the settings cannot be trained side by side.
         StateError: `resume_from` is not a state of these trainings.
         InfeasibleError: they cannot exist as networks.
+
+    It is one function because half of it is this signature and text, and the rest reads from top to
+    bottom as a training goes.
     """
     start, device = time.perf_counter(), torch.device(device)
     epochs = [list(seen) for seen in resume_from.epochs] if resume_from else [[] for _ in members]
@@ -159,13 +162,13 @@ def _drop_diverged(
 ) -> dict[int, Epoch]:
     """The epochs of the members that go on; those that have just ended join `failures`."""
     new = {}
-    for member, found in enumerate(epoch):
+    for member, outcome in enumerate(epoch):
         if member in failures:
             continue
-        if isinstance(found, DivergedError):
-            failures[member] = found
+        if isinstance(outcome, DivergedError):
+            failures[member] = outcome
         else:
-            new[member] = found
+            new[member] = outcome
     return new
 
 

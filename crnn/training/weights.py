@@ -49,11 +49,11 @@ def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:
 
 def digest(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
     """SHA-256 over texts and tensors, in the order of their names."""
-    found = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
+    sha256 = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha256.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
 
 
 def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -> CRNN:
@@ -70,7 +70,7 @@ def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -
     model = CRNN(config)
     try:
         with safe_open(path, framework="pt") as file:
-            found = file.metadata() or {}
+            notes = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model.load_state_dict(tensors)
     except FileNotFoundError:
@@ -78,8 +78,8 @@ def load_weights(path: Path, config: ModelConfig, metadata: Mapping[str, str]) -
     except (SafetensorError, RuntimeError, OSError) as error:
         reason = one_line(str(error).partition("\n")[0])
         raise WeightsError(f"{path}: damaged, or not this network's: {reason}") from None
-    if found.pop("digest", "") != digest(tensors, found):
+    if notes.pop("digest", "") != digest(tensors, notes):
         raise WeightsError(f"{path}: damaged: its digest is not that of what is in it; delete it")
-    if differs := [key for key, value in metadata.items() if found.get(key) != value]:
+    if differs := [key for key, value in metadata.items() if notes.get(key) != value]:
         raise WeightsError(f"{path}: of another training (its {', '.join(differs)}); delete it")
     return model.eval()

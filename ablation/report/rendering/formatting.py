@@ -18,8 +18,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def capitalized(text: str) -> str:
-    """A text with its first letter as a capital: the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
+    """A text as the beginning of a sentence: with a capital, but for a name as in ``val_loss``."""
+    is_name = "_" in text.partition(" ")[0]
+    return text if is_name else text[:1].upper() + text[1:]
 
 
 def chance(p: float) -> str:

@@ -71,8 +71,9 @@ def _resizing(table: StudyTable) -> list[str]:
     }
     *others, last = names
     subject = f"{', '.join(others)} and {last}" if others else last
+    also_change = "also change" if others or last.endswith("s") else "also changes"
     return [
-        f"{subject[0].upper()}{subject[1:]} also change "
+        f"{capitalized(subject)} {also_change} "
         f"{' and '.join(text for what, text in also.items() if what in changed)}: such an arm "
         "changes several things at once."
     ]

@@ -65,8 +65,8 @@ def lead(study: Analysis) -> Iterable[str]:
     if test.reason:
         text = f"On {seeds} {name} is {by} from the {base}: {test.reason}."
     elif sign(test, study.direction) == "better":
-        gain = [metric.sign * end for end in (test.low, test.high)]
-        by = f"{metric.size(test.mean)} ({metric.interval(min(gain), max(gain))})".replace("+", "")
+        ends = metric.gains(test.low, test.high)
+        by = f"{metric.size(test.mean)} ({ends})".replace("+", "")
         text = f"On {seeds} {name} beats the {base} by {by}."
     elif sign(test, study.direction) == "worse":
         text = f"On {seeds} {name} is worse than the {base}: {by}."
@@ -74,7 +74,7 @@ def lead(study: Analysis) -> Iterable[str]:
         text = f"On {seeds} {name} is {by} from the {base}: not shown better."
     own = paired(table.trials, table.chosen, base)
     if len(own):
-        lead = metric.number(metric.sign * own.mean())
+        lead = metric.signed(metric.sign * own.mean()).lstrip("+")
         text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
     yield text
     yield from _named_arms(study, study.path, last_step(study.path.table.arms))
@@ -222,7 +222,7 @@ def _order(steps: pd.DataFrame, metric: Metric) -> Iterable[str]:
     """Whether the steps depend on the order in which they were made, as far as that is known."""
     tested = steps[steps["interaction_p_holm"].notna()]
     for row in records(tested[tested["interaction_p_holm"] < ALPHA]):
-        ends = metric.interval(row["interaction_ci_low"], row["interaction_ci_high"])
+        ends = metric.gains(row["interaction_ci_low"], row["interaction_ci_high"])
         than = "more" if metric.sign * row["interaction"] > 0 else "less"
         yield (
             f"{row['change']} gave {metric.size(row['interaction'])} {than} where it "

@@ -179,9 +179,9 @@ def _runner_up(study: Analysis, best: str) -> Iterable[str]:
     if lead.why_not:
         return
     if metric.sign * lead.mean >= 0:
-        ends = f"95 % interval {metric.interval(lead.low, lead.high)}, for this pair alone"
+        ends = f"95 % interval {metric.gains(lead.low, lead.high)}, for this pair alone"
         ends += f"; {CHOSE}" if best == optimistic(table) else ""
-        yield f"Its lead over {second} is {metric.difference(lead.mean)} ({ends})."
+        yield f"Its lead over {second} is {metric.gain(lead.mean)} ({ends})."
         return
     is_shown = (others["verdict"].iloc[0], others["against"].iloc[0]) == ("better", base)
     which = "" if is_shown else f", not shown to be better than {base},"
