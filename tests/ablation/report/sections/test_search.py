@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import read_csv
@@ -57,6 +58,11 @@ def whole() -> tuple[dict[str, Part], dict[str, Plot]]:
     return {part.name: part for part in found}, {p.name: p for part in found for p in part.plots()}
 
 
+@cache
+def figures() -> dict[str, Figure]:
+    return {name: plot.draw() for name, plot in whole()[1].items()}
+
+
 def few(count: int) -> StudyTable:
     return replace(STUDY, trials=STUDY.trials.head(count), epochs=STUDY.epochs.head(count))
 
@@ -79,9 +85,7 @@ def test_every_part_has_its_figures_and_files() -> None:
 
 
 def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
-    assert {
-        name: found for name, plot in whole()[1].items() if (found := faults(plot.figure))
-    } == {}
+    assert {name: found for name, figure in figures().items() if (found := faults(figure))} == {}
 
 
 def test_a_method_that_cannot_judge_a_hyperparameter_has_a_dash() -> None:
@@ -126,7 +130,7 @@ def test_nothing_is_ranked_where_the_methods_disagree(
     assert table is not None
     plots = [plot for part in made.values() for plot in part.plots()]
     (figure,) = (plot for plot in plots if plot.name == "importance")
-    labels = [tick.get_text() for tick in figure.figure.axes[0].get_yticklabels()]
+    labels = [tick.get_text() for tick in figure.draw().axes[0].get_yticklabels()]
     both = [row[0] for row in table.rows]
     captions = " ".join(plot.caption for plot in plots)
     pairs = made["together"].lines[0]
@@ -150,7 +154,7 @@ def test_nothing_is_ranked_where_the_methods_disagree(
 
 def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
     rows = Analysis(STUDY).finished
-    figure = whole()[1]["isolation"].figure
+    figure = figures()["isolation"]
     best = isolation(rows, STUDY.factors, "maximize")
     for axes, (name, group) in zip(
         figure.axes, best.groupby("parameter", sort=False), strict=False
@@ -162,7 +166,7 @@ def test_a_figure_shows_every_trial_and_the_best_of_each_level() -> None:
 
 
 def test_only_levels_that_are_numbers_are_joined() -> None:
-    for axes in whole()[1]["isolation"].figure.axes:
+    for axes in figures()["isolation"].axes:
         if name := axes.get_title(loc="left"):
             joined = axes.lines[0].get_linestyle() != "None"
             assert joined == (name not in ("filter_sizes", "sequence")), name
@@ -187,7 +191,7 @@ def test_levels_of_which_nothing_finished_are_told() -> None:
 
 def test_the_front_is_marked_by_trial_numbers() -> None:
     front = whole()[0]["pareto"].files["pareto.csv"]
-    for axes, cost in zip(whole()[1]["pareto"].figure.axes, ("macs", "seconds"), strict=True):
+    for axes, cost in zip(figures()["pareto"].axes, ("macs", "seconds"), strict=True):
         numbers = front.loc[front["cost"] == cost, "number"]
         assert [text.get_text() for text in axes.texts] == [f"#{number}" for number in numbers]
 
@@ -217,7 +221,7 @@ def test_so_few_trials_are_no_trouble(count: int) -> None:
     for part in found:
         assert part.lines
         for plot in part.plots():
-            assert faults(plot.figure) == []
+            assert faults(plot.draw()) == []
         for rows in part.files.values():
             assert len(rows)
     shown = {name for part in found for name in part.files}

@@ -27,7 +27,7 @@ def without_lstm(table: StudyTable) -> StudyTable:
 def test_geometry_is_warned_of_where_it_is_varied_and_changes_more() -> None:
     every = study(arms=10, seeds=2, epochs=1)
     said = " ".join(caveats(every))
-    assert re.search(r"(filter sizes|[Pp]ooling).* also change .*the LSTM sees", said)
+    assert re.search(r"(filter sizes|[Pp]ooling).* also change the number of LSTM steps", said)
     names = [name for name in every.factors if name in ("hidden_size", "dropout")]
     kept = every.arms[every.arms["factor"].isin(["", *names])]
     wide = replace(every, arms=kept, factors={name: every.factors[name] for name in names})
@@ -41,7 +41,7 @@ def test_geometry_is_warned_of_where_it_is_varied_and_changes_more() -> None:
 def test_a_network_without_an_lstm_has_no_steps() -> None:
     table = without_lstm(study(arms=10, seeds=2, epochs=1))
     whole = Analysis(table)
-    assert also_changed(table.arms) == "the number of parameters"
+    assert also_changed(table) == "the number of parameters"
     told = [*caveats(table), *findings(whole)]
     told += [*arms_table(whole).titles, *confounds_table(whole).titles]
     assert "Marked *" in " ".join(told)

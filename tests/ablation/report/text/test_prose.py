@@ -22,7 +22,9 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.page import content, markdown
 from ablation.report.search.importance import COLUMNS, FANOVA, PED_ANOVA
 from ablation.report.sections import search as search_parts
+from ablation.report.sections.arms import gallery, searched
 from ablation.report.sections.confirmation import confirmed_parts
+from ablation.report.sections.figure import Picture
 from ablation.report.sections.search import parts
 from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
@@ -263,4 +265,11 @@ def test_the_answer(name: str, less: bool, snapshot: SnapshotAssertion) -> None:
 )
 def test_the_page(name: str, less: bool, snapshot: SnapshotAssertion) -> None:
     whole = made(name, less)
-    assert markdown(content(whole, [], parts(whole), confirmed_parts(whole))) == snapshot
+    confirmed, found = confirmed_parts(whole), parts(whole)
+    plots = [*gallery(whole.main.told), *(searched(whole) if whole.confirmation else ())]
+    plots += [plot for part in (*confirmed, *found) for plot in part.plots()]
+    pictures = [
+        Picture(plot.name, plot.section, plot.title, plot.caption, width=6.4, svg=b"", png=b"")
+        for plot in plots
+    ]
+    assert markdown(content(whole, pictures, found, confirmed)) == snapshot

@@ -127,7 +127,7 @@ def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage)
     told = Analysis(main).told
     note = f"{told.table.chosen} was chosen by these seeds: its effect is optimistic."
     assert note in brief_table(told).note
-    assert note in footnote(next(gallery(told)).figure)
+    assert note in footnote(next(gallery(told)).draw())
     assert note.partition(":")[0] in drawn_graphs(told)["effects"].layout.title.text
     for paste in (as_markdown, as_latex):
         assert note.removeprefix("#") in " ".join(paste(Analysis(main)).split())
