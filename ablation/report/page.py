@@ -45,11 +45,9 @@ def content(
         confirmed: what it shows of its confirmation.
     """
     study, search = whole.main.told, whole.table if whole.confirmation else None
-    table, effects = study.table, study.effects
+    table = study.table
     stages = _stages(table, search)
     every = replace(table, trials=all_trials(whole.table), epochs=all_epochs(whole.table))
-    arms = tables.arms_table(study)
-    is_cut = len(arms.rows) < len(effects) and table.design != "search"
     every_stage = [*([whole] if search else []), *study.stages]
     first = list(dict.fromkeys(line for stage in every_stage for line in cautions(stage)))
     return {
@@ -70,6 +68,20 @@ def content(
         },
         "parts": _drawn(parts, pictures),
         "confirmed": _drawn(confirmed, pictures),
+        **_about_arms(study),
+        "failures": study_tables.failures_table(every),
+        "factors": study_tables.factors_table(table),
+        "caveats": caveats(table),
+        "provenance": study_tables.provenance_table(provenance(whole.table)),
+        "commands": commands(whole.table),
+    }
+
+
+def _about_arms(study: Analysis) -> dict[str, Any]:
+    """What the templates show of the arms and of what combines them."""
+    effects, arms = study.effects, tables.arms_table(study)
+    is_cut = len(arms.rows) < len(effects) and study.table.design != "search"
+    return {
         "arms": arms,
         "all_arms": len(effects),
         "every_arm": tables.arms_table(study, effects) if is_cut else None,
@@ -80,14 +92,9 @@ def content(
         "contrasts": contrast_tables.contrasts_table(study),
         "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),
         "about_contrasts": contrast_tables.about_contrasts(study.contrasts),
-        "failures": study_tables.failures_table(every),
-        "factors": study_tables.factors_table(table),
-        "caveats": caveats(table),
         "confounds": study_tables.confounds_table(study),
-        "also_changed": also_changed(table),
+        "also_changed": also_changed(study.table),
         "about_reported": tables.about_reported(effects),
-        "provenance": study_tables.provenance_table(provenance(whole.table)),
-        "commands": commands(whole.table),
     }
 
 

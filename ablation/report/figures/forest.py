@@ -61,31 +61,18 @@ def draw_forest(
     scale = metric.scale
     axes.axvspan(-scale * margin, scale * margin, color=PALE, alpha=0.35, linewidth=0, zorder=0)
     axes.axvline(0, color=BLACK, linewidth=1, zorder=1)
-    places = {arm: place for place, arm in enumerate(effects["arm"])}
-    shown = pairs[pairs["arm"].isin(places)]
-    rank = shown["seed"].rank(method="dense")
-    y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
     left, right = (scale * end for end in span)
-    x = scale * shown["difference"]
-    small: Any = {"s": style.dot(9, shown["seed"].nunique(), 40), "alpha": 0.7, "linewidth": 0}
-    axes.scatter(x.where(x.between(left, right)), y, color=GREY, zorder=2, **small)
+    _pairs(axes, effects, pairs, scale, (left, right))
+    ends = scale * effects[["delta", "ci_low", "ci_high"]]
+    _effects(axes, ends, effects["verdict"], (left, right))
     for place, row in enumerate(effects.to_dict("records")):
-        look = VERDICTS[row["verdict"]]
-        if np.isfinite(row["ci_low"]):
-            ends = np.clip([scale * row["ci_low"], scale * row["ci_high"]], left, right)
-            axes.plot(ends, [place, place], color=look["color"], linewidth=2, zorder=3)
         untested = "not tested" if np.isfinite(row["delta"]) else "no pair"
         kind = row["verdict"] or row["reason"] or untested
         if np.isfinite(row["delta"]):
             why = row["reason"] if row["verdict"] else ""
-            if left <= scale * row["delta"] <= right:
-                axes.plot(scale * row["delta"], place, markersize=7, zorder=4, **look)
             kind = marked(kind, row["arm"] in confounded, reason=why)
             kind = f"{metric.signed(row['delta'])}  {kind}"
         write_beside(axes, place, kind, BLACK)
-    _arrows(
-        axes, scale * effects[["delta", "ci_low", "ci_high"]], effects["verdict"], (left, right)
-    )
     axes.set(xlabel=effect_label(metric))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
@@ -97,22 +84,44 @@ def draw_forest(
     return figure
 
 
+def _pairs(
+    axes: Axes,
+    effects: pd.DataFrame,
+    pairs: pd.DataFrame,
+    scale: float,
+    span: tuple[float, float],
+) -> None:
+    """A point a pair below each row's effect; seeds have a height of their own."""
+    places = {arm: place for place, arm in enumerate(effects["arm"])}
+    shown = pairs[pairs["arm"].isin(places)]
+    rank = shown["seed"].rank(method="dense")
+    y = shown["arm"].map(places) + 0.16 + 0.22 * (rank - 1) / max(rank.max() - 1, 1)
+    x = scale * shown["difference"]
+    small: Any = {"s": style.dot(9, shown["seed"].nunique(), 40), "alpha": 0.7, "linewidth": 0}
+    axes.scatter(x.where(x.between(*span)), y, color=GREY, zorder=2, **small)
+
+
+def _effects(
+    axes: Axes, rows: pd.DataFrame, verdicts: pd.Series[str], span: tuple[float, float]
+) -> None:
+    """A mark at each effect, a line along its interval; an arrow at the edge where it goes on."""
+    ends, looks = rows.to_numpy(float), [VERDICTS[kind] for kind in verdicts]
+    for place, ((delta, low, high), look) in enumerate(zip(ends, looks, strict=True)):
+        if np.isfinite(low):
+            line = np.clip([low, high], *span)
+            axes.plot(line, [place, place], color=look["color"], linewidth=2, zorder=3)
+        if span[0] <= delta <= span[1]:
+            axes.plot(delta, place, markersize=7, zorder=4, **look)
+    beyond = (ends < span[0]).any(axis=1), (ends > span[1]).any(axis=1)
+    spot: Any = axes.get_yaxis_transform()
+    for is_beyond, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
+        for row in np.flatnonzero(is_beyond):
+            arrow = {"marker": marker, "color": looks[row]["color"], "transform": spot}
+            axes.plot(edge, row, markersize=6, zorder=5, **arrow)
+
+
 def effect_label(metric: Metric) -> str:
     """What an axis of effects is called, with its unit and, where less is better, with that."""
     unit = "points" if metric.is_fraction else metric.unit
     less = "" if metric.sign > 0 else " (less is better)"
     return f"effect on {metric.text}{f', {unit}' if unit else ''}{less}"
-
-
-def _arrows(
-    axes: Axes, rows: pd.DataFrame, verdicts: pd.Series[str], span: tuple[float, float]
-) -> None:
-    """An arrow at the edge of each row whose effect or interval goes on beyond the axis."""
-    ends = rows.to_numpy(float)
-    colors = [VERDICTS[kind]["color"] for kind in verdicts]
-    beyond = (ends < span[0]).any(axis=1), (ends > span[1]).any(axis=1)
-    spot: Any = axes.get_yaxis_transform()
-    for is_beyond, edge, marker in zip(beyond, (0.008, 0.992), "<>", strict=True):
-        for place in np.flatnonzero(is_beyond):
-            look: Any = {"marker": marker, "color": colors[place], "transform": spot}
-            axes.plot(edge, place, markersize=6, zorder=5, **look)
