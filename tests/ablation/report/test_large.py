@@ -19,9 +19,8 @@ from matplotlib.text import Text
 from ablation.dashboard.note import note
 from ablation.dashboard.study_page import drawn_graphs
 from ablation.report import page as report_page
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects
 from ablation.report.effects.replicates import replicates
 from ablation.report.effects.selection import leading, of_factor, over_others
 from ablation.report.figures import search as search_plots
@@ -33,7 +32,7 @@ from ablation.report.text.contrast_tables import contrasts_table
 from ablation.report.text.latex import as_markdown
 from ablation.report.text.tables import arms_table, brief_table
 from ablation.report.write import write_report
-from tests.helpers.report_studies import alone, grid, study
+from tests.helpers.report_studies import METRIC, alone, grid, study
 
 WORSE = [41, 44, 47]
 
@@ -88,23 +87,22 @@ def many(count: int = 60, seeds: int = 4) -> StudyTable:
 
 
 @cache
-def of_all() -> pd.DataFrame:
-    table = many()
-    return effects(table.trials, table.arms, table.margin)
+def whole() -> Analysis:
+    return Analysis(many())
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("large")
-    write_report(many(), path)
+    write_report(many(), path, figures=False)
     return path
 
 
 def test_every_significant_arm_is_shown_and_the_largest_effects_beside_them() -> None:
-    rows = of_all()
+    rows = whole().effects
     worse = set(rows.loc[rows["verdict"] == "worse", "arm"])
     assert worse == {f"x={k}" for k in WORSE}
-    shown = leading(many(), rows)
+    shown = whole().leading()
     assert len(shown) == 40
     assert shown["arm"].iloc[0] == "baseline"
     assert worse <= set(shown["arm"])
@@ -116,33 +114,33 @@ def test_every_significant_arm_is_shown_and_the_largest_effects_beside_them() ->
 
 def test_up_to_40_arms_are_all_shown_in_the_order_of_the_design() -> None:
     table = many(40)
-    rows = effects(table.trials, table.arms, table.margin)
-    assert leading(table, rows)["arm"].tolist() == table.arms["arm"].tolist()
-    assert brief_table(table, rows).note == ""
+    shown = Analysis(table)
+    assert shown.leading()["arm"].tolist() == table.arms["arm"].tolist()
+    assert brief_table(shown).note == ""
 
 
 def test_what_is_not_shown_is_counted_by_verdict_in_every_figure_and_table(folder: Path) -> None:
-    table, rows = many(), of_all()
-    left = rows[~rows["arm"].isin(leading(table, rows)["arm"])]
+    rows = whole().effects
+    left = rows[~rows["arm"].isin(whole().leading()["arm"])]
     kinds = left["verdict"].value_counts()
     said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    assert "40 of 60 arms" in brief_table(table, rows).note
-    assert f"Not shown: {said}." in brief_table(table, rows).note
-    for plot in gallery(table, rows):
+    assert "40 of 60 arms" in brief_table(whole()).note
+    assert f"Not shown: {said}." in brief_table(whole()).note
+    for plot in gallery(whole()):
         if plot.name in ("effects", "arms"):
-            assert "40 of 60 arms" in plot.figure._supxlabel.get_text()  # type: ignore[attr-defined]
+            assert "40 of 60 arms" in plot.draw()._supxlabel.get_text()  # type: ignore[attr-defined]
         elif plot.name == "cost":
             assert "40 of 60 arms" in plot.caption
         elif plot.name == "learning_curves":
             assert "25 of 60 arms" in plot.caption
     for name in ("report.html", "report.md"):
         assert "40 of 60 arms" in (folder / name).read_text()
-    assert "40 of 60 arms" in drawn_graphs(table, rows)["effects"].layout.title.text
+    assert "40 of 60 arms" in drawn_graphs(whole())["effects"].layout.title.text
 
 
 def test_all_arms_are_in_a_folded_table_and_in_what_is_pasted(folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    names = [*of_all()["arm"]]
+    names = [*whole().effects["arm"]]
     folded = re.findall(r"<details.*?</details>", page, re.DOTALL)
     (every,) = [part for part in folded if "All 60 arms" in part]
     assert [name for name in names if f">{name}</th>" not in every] == []
@@ -152,7 +150,7 @@ def test_all_arms_are_in_a_folded_table_and_in_what_is_pasted(folder: Path) -> N
     plain = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
     assert "p of sign flips" not in plain
     assert plain.count('<th scope="row">x=') == 39
-    pasted = as_markdown(many(), of_all())
+    pasted = as_markdown(whole())
     assert all(f"| {name} |" in pasted for name in names)
 
 
@@ -161,30 +159,28 @@ def test_the_arms_that_a_sentence_calls_worse_are_in_the_table(folder: Path) -> 
     answer = text.split("## Answer")[1].split("## Effects")[0]
     worse = {f"x={k}" for k in WORSE}
     assert worse <= set(re.findall(r"x=\d+", answer))
-    assert worse <= set(leading(many(), of_all())["arm"])
+    assert worse <= set(whole().leading()["arm"])
 
 
 def test_before_the_last_trial_no_verdict_chooses_what_is_shown() -> None:
     unfinished = replace(many(), wanted=many().wanted + 1)
-    rows = of_all().assign(delta=lambda x: x["delta"].where(x["verdict"] == "", 0.0001))
+    study, gain = Analysis(unfinished), whole().gains
+    rows = study.effects.assign(delta=lambda x: x["delta"].where(x["verdict"] == "", 0.0001))
     told = rows.assign(verdict=["", *["better"] * 3, *["inconclusive"] * 56])
-    for some in (rows, told):
-        shown = leading(unfinished, some, settled=False)
-        assert "".join(shown["arm"]) == "".join(leading(unfinished, rows, settled=False)["arm"])
-    title = drawn_graphs(unfinished, of_all())["effects"].layout.title.text
+    shown, other = (leading(unfinished, some, gain, settled=False) for some in (rows, told))
+    assert "".join(shown["arm"]) == "".join(other["arm"])
+    title = drawn_graphs(study)["effects"].layout.title.text
     assert "40 of 60 arms" in title
-    text = note(
-        unfinished, of_all(), contrasts(unfinished.trials, unfinished.arms, "one-factor", [])
-    )
+    text = note(study)
     assert "40 of 60 arms: the largest effects." in text
 
 
 def test_the_largest_effect_is_bold_only_if_it_is_the_largest_of_all() -> None:
-    table, rows = many(), of_all()
+    rows = whole().effects
     best = str(rows["arm"].iloc[int(rows["delta"].argmax())])
-    for shown in (arms_table(table, rows), arms_table(table, rows, rows)):
+    for shown in (arms_table(whole()), arms_table(whole(), rows)):
         assert [shown.rows[place][0] for place in shown.strong] == [best]
-    assert not arms_table(table, rows, rows[rows["arm"] != best]).strong
+    assert not arms_table(whole(), rows[rows["arm"] != best]).strong
 
 
 FOUR = {
@@ -196,8 +192,7 @@ FOUR = {
 
 
 def figures_of(table: StudyTable) -> dict[str, Plot]:
-    rows = effects(table.trials, table.arms, table.margin)
-    return {plot.name: plot for plot in gallery(table, rows)}
+    return {plot.name: plot for plot in gallery(Analysis(table))}
 
 
 def overlaps(texts: Sequence[Text], figure: Figure) -> bool:
@@ -207,22 +202,28 @@ def overlaps(texts: Sequence[Text], figure: Figure) -> bool:
     return any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
-def test_legend_entries_of_a_factorial_differ() -> None:
-    for name, plot in figures_of(study("factorial", settings=grid(FOUR), seeds=2)).items():
-        for legend in plot.figure.legends:
+@pytest.mark.parametrize("of", ["factor", pytest.param("other", marks=pytest.mark.slow)])
+def test_legend_entries_of_a_factorial_differ(of: str) -> None:
+    plots = figures_of(study("factorial", settings=grid(FOUR), seeds=2, epochs=4))
+    own = {
+        name: plot for name, plot in plots.items() if name.startswith("factor_") == (of == "factor")
+    }
+    assert own
+    for name, plot in own.items():
+        figure = plot.draw()
+        for legend in figure.legends:
             words = [text.get_text() for text in legend.get_texts()]
             assert len(set(words)) == len(words), name
-            assert not overlaps(legend.get_texts(), plot.figure), name
+            assert not overlaps(legend.get_texts(), figure), name
 
 
 def test_above_eight_settings_a_factor_shows_means_over_the_others() -> None:
     levels = FOUR | {"dropout": ["0.25", "0.1", "0"]}
     table = study("factorial", settings=grid(levels), seeds=3, missing=(("dropout=0.1", 2),))
-    rows = effects(table.trials, table.arms, table.margin)
     plot = figures_of(table)["factor_hidden_size"]
-    assert not plot.figure.legends
+    assert not plot.draw().legends
     assert "Means over all 12 settings of the other factors" in plot.caption
-    chosen = of_factor("hidden_size", table, rows)
+    chosen = of_factor("hidden_size", table, Analysis(table).effects)
     means, points = over_others(chosen, replicates(table.trials))
     done = table.trials[table.trials["state"] == "COMPLETE"]
     for level, seeds in (("128", [0, 1]), ("256", [0, 1, 2])):  # one arm of 128 lacks seed 2
@@ -245,10 +246,9 @@ def test_above_eight_settings_a_factor_shows_means_over_the_others() -> None:
 )
 def test_levels_below_an_axis_do_not_cover_each_other(name: str, levels: list[str]) -> None:
     table = study(settings=alone({name: levels}), seeds=2, epochs=1)
-    rows = effects(table.trials, table.arms, table.margin)
-    chosen = of_factor(name, table, rows)
+    chosen = of_factor(name, table, Analysis(table).effects)
     baseline = str(table.arms[name].iloc[0])
-    figure = draw_factor(name, replicates(table.trials), chosen, baseline)
+    figure = draw_factor(name, replicates(table.trials), chosen, baseline, METRIC)
     (axes,) = figure.axes
     ticks = [text for text in axes.get_xticklabels() if text.get_text()]
     assert len(ticks) >= 3
@@ -261,13 +261,13 @@ def test_one_collapsed_arm_does_not_press_the_others_together() -> None:
     table = many(12)
     lost = table.trials["arm"] == "x=5"
     trials = table.trials.assign(value=table.trials["value"].mask(lost, 0.1))
-    plot = figures_of(replace(table, trials=trials))["effects"]
-    (axes,) = plot.figure.axes
+    figure = figures_of(replace(table, trials=trials))["effects"].draw()
+    (axes,) = figure.axes
     low, high = axes.get_xlim()
     assert high - low < 10
     assert low < -0.5
     assert high > 0.5
-    assert "Beyond the axis (arrows): 1 effect." in plot.figure._supxlabel.get_text()  # type: ignore[attr-defined]
+    assert "Beyond the axis (arrows): 1 effect." in figure._supxlabel.get_text()  # type: ignore[attr-defined]
     words = [text.get_text() for text in axes.texts]
     assert any(re.match(r"−80\.\d\d  ", word) for word in words)
 
@@ -285,7 +285,7 @@ def test_marks_shrink_with_their_number_and_have_a_cap() -> None:
             "trials": [5000, *[1] * 799],
         }
     )
-    figure = search_plots.draw_contour(points, ("a", "b"), (False, False))
+    figure = search_plots.draw_contour(points, ("a", "b"), (False, False), METRIC)
     circles = figure.axes[0].collections[-1]
     assert isinstance(circles, PathCollection)
     assert circles.get_sizes().max() < 70
@@ -314,25 +314,23 @@ def test_many_combinations_are_cut_with_all_of_them_folded(tmp_path: Path) -> No
         "learning_rate": ["0.001", "0.0003", "0.003"],
     }
     table = study("factorial", settings=grid(levels), seeds=2, epochs=1)
-    found = contrasts(table.trials, table.arms, "factorial", list(table.factors))
-    rows = effects(table.trials, table.arms, table.margin)
-    page = report_page.html(report_page.content(table, rows, found, []))
+    shown = Analysis(table)
+    found = shown.contrasts
+    page = report_page.html(report_page.content(shown, []))
     assert len(found) > 40
     assert f"40 of {len(found)} combinations" in page
     (every,) = [x for x in re.findall(r"<details.*?</details>", page, re.DOTALL) if "All comb" in x]
     assert every.count("<tr") == len(found) + 1
     significant = set(found.loc[found["p_holm"] < 0.05, "term"])
-    assert significant <= {row[1] for row in contrasts_table(found).rows}  # type: ignore[union-attr]
+    assert significant <= {row[1] for row in contrasts_table(shown).rows}  # type: ignore[union-attr]
 
 
 def test_seeds_in_a_row_are_told_by_their_ends() -> None:
     table = study(arms=2, seeds=2, epochs=1)
-    rows = effects(table.trials, table.arms, table.margin)
-    none = contrasts(table.trials, table.arms, "one-factor", [])
     for seeds, told in (
         ([0, 1, 2], "Seeds: 0, 1, 2."),
         (list(range(1000)), "Seeds: 0 to 999 (1,000)."),
         ([7, *range(20, 50)], "Seeds: 7, 20 to 49 (30)."),
     ):
         shown = replace(table, seeds=seeds)
-        assert told in report_page.html(report_page.content(shown, rows, none, []))
+        assert told in report_page.html(report_page.content(Analysis(shown), []))

@@ -11,9 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page
 
 from ablation.report import page as report_page
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.write import write_report
 from tests.helpers.browser import assert_accessible, chromium, watch
@@ -58,9 +57,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def without_figures(table: StudyTable, **changes: Any) -> str:
     """The page of a study, soon made; ``changes`` are of what it shows."""
-    rows = effects(table.trials, table.arms, table.margin)
-    more = contrasts(table.trials, table.arms, table.design, list(table.factors))
-    return report_page.html(report_page.content(table, rows, more, []) | changes)
+    return report_page.html(report_page.content(Analysis(table), []) | changes)
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,24 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from pandas.testing import assert_frame_equal
 
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable
+from ablation.report.data.trial_frames import as_in_files
 from ablation.report.rendering.templating import breakable, code_span, escape_markdown
 from ablation.report.write import write_report
-from tests.helpers.report_studies import nasty, study
+from tests.helpers.report_studies import METRIC, nasty, study
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +33,21 @@ def table() -> StudyTable:
     )
 
 
+def in_outline(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
+    """In place of a figure, which takes most of a report's time."""
+    return 6.4, b"<svg/>", b"a picture"
+
+
+@pytest.fixture
+def outlined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have the files and words of their figures, not the figures."""
+    monkeypatch.setattr("ablation.report.write._drawn", in_outline)
+
+
 @pytest.fixture(scope="module")
 def folder(table: StudyTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(table, tmp_path_factory.mktemp("results") / "made").folder
+    with mock.patch("ablation.report.write._drawn", in_outline):
+        return write_report(table, tmp_path_factory.mktemp("results") / "made").folder
 
 
 def small(**changes: Any) -> StudyTable:
@@ -56,6 +72,7 @@ def test_the_files(folder: Path) -> None:
 
 
 def test_what_is_reported_as_written_is_there(tmp_path: Path) -> None:
+    """With its figures, drawn."""
     table = small(notes=["A short study."])
     heard: list[str] = []
     report = write_report(table, tmp_path / "made", heard.append)
@@ -65,13 +82,20 @@ def test_what_is_reported_as_written_is_there(tmp_path: Path) -> None:
     assert report.answer[0].startswith("Preliminary: 3 of 4")
     assert report.answer[-1] == "A short study."
     assert "drawing arms" in heard
+    drawn = list((tmp_path / "made" / "plots").iterdir())
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml"}
+    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in drawn)
+    assert {path.suffix for path in drawn} == set(starts)
 
 
+@pytest.mark.parametrize("figures", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_built_twice_it_is_the_same_byte_for_byte(
-    table: StudyTable, folder: Path, tmp_path: Path
+    figures: bool, table: StudyTable, tmp_path: Path
 ) -> None:
-    again = write_report(table, tmp_path / "elsewhere").folder
-    assert everything(again) == everything(folder)
+    made, again = (
+        write_report(table, tmp_path / name, figures=figures).folder for name in ("made", "again")
+    )
+    assert everything(again) == everything(made)
     for content in everything(again).values():
         assert str(tmp_path).encode() not in content
 
@@ -80,8 +104,12 @@ def test_tables_read_back_as_they_were(table: StudyTable, folder: Path) -> None:
     text = ["filter_sizes", "hidden_size", "dropout", "conv_layers", "pooling_count"]
     trials = read_csv(folder / "trials.csv", [*text, "learning_rate"])
     trials["failure"] = trials["failure"].fillna("")
-    assert_frame_equal(trials, table.trials, check_exact=True)
-    assert_frame_equal(read_csv(folder / "epochs.csv"), table.epochs, check_exact=True)
+    assert_frame_equal(trials, as_in_files(table.trials, METRIC), check_exact=True)
+    epochs = as_in_files(table.epochs, METRIC)
+    assert_frame_equal(read_csv(folder / "epochs.csv"), epochs, check_exact=True)
+    names = {"val_accuracy", "test_accuracy", "best_val_accuracy"}
+    assert names <= set(trials.columns)
+    assert "value" not in " ".join([*trials.columns, *epochs.columns])
     assert b"\r" not in (folder / "effects.csv").read_bytes()
 
 
@@ -90,7 +118,7 @@ def test_the_environment_and_the_space(table: StudyTable, folder: Path) -> None:
     assert (folder / "space.toml").read_text() == table.space_text
 
 
-def test_files_of_an_earlier_build_go(tmp_path: Path) -> None:
+def test_files_of_an_earlier_build_go(outlined: None, tmp_path: Path) -> None:
     table = small()
     old = tmp_path / "plots" / "factor_gone.png"
     old.parent.mkdir()
@@ -167,7 +195,7 @@ def test_every_row_of_a_markdown_table_has_as_many_cells(folder: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
 
 
-def test_what_users_type_is_text_in_the_reports(tmp_path: Path) -> None:
+def test_what_users_type_is_text_in_the_reports(outlined: None, tmp_path: Path) -> None:
     folder = write_report(nasty(small()), tmp_path / "made").folder
     page = Links((folder / "report.html").read_text())
     assert page.tags.count("script") == 1
@@ -206,7 +234,7 @@ def test_code_and_breaks() -> None:
 
 
 @pytest.mark.parametrize("design", ["factorial", "search"])
-def test_other_designs(design: str, tmp_path: Path) -> None:
+def test_other_designs(design: str, outlined: None, tmp_path: Path) -> None:
     made = study(design, arms=4, seeds=2, epochs=2)
     folder = write_report(made, tmp_path).folder
     assert (folder / "plots" / "history.png").exists() == (design == "search")
@@ -228,7 +256,7 @@ def test_a_retried_failure_is_told_as_made_good(tmp_path: Path) -> None:
         number=99, state="COMPLETE", failure="", value=0.9
     )
     more = replace(table, trials=pd.concat([table.trials, again], ignore_index=True))
-    text = (write_report(more, tmp_path).folder / "report.md").read_text()
+    text = (write_report(more, tmp_path, figures=False).folder / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| FAIL"))
     assert row.split(" | ")[2:4] == ["1", "1"]
 
@@ -237,7 +265,8 @@ def test_what_runs_is_not_told_as_failed_without_a_reason(tmp_path: Path) -> Non
     table = small()
     first = table.trials.index == 0
     running = table.trials.assign(state=table.trials["state"].mask(first, "RUNNING"))
-    text = (write_report(replace(table, trials=running), tmp_path).folder / "report.md").read_text()
+    report = write_report(replace(table, trials=running), tmp_path, figures=False)
+    text = (report.folder / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| RUNNING"))
     assert "under way, or cut off with its run: the next one goes on with it" in row
 
@@ -247,5 +276,6 @@ def test_what_an_arm_is_compared_with_is_said_beside_its_effect(tmp_path: Path) 
     arms = table.arms.copy()
     other, last = arms["arm"].iloc[[1, -1]]
     arms.loc[arms["arm"] == last, "against"] = other
-    names = [row[0] for row in write_report(replace(table, arms=arms), tmp_path).arms.rows]
+    report = write_report(replace(table, arms=arms), tmp_path, figures=False)
+    names = [row[0] for row in report.arms.rows]
     assert names == [*arms["arm"].iloc[:-1], f"{last} against {other}"]

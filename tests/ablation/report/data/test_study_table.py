@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 from ablation.design.loading import build
 from ablation.report.data.csv_file import csv_text
 from ablation.report.data.loading import load_study, load_trials
+from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
 from ablation.scheduling.search import SearchSource
 from ablation.storage import StorageError, finish_trial, url_of
@@ -47,6 +48,7 @@ EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
     "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
 ]  # fmt: skip
+VALUES = {"val_accuracy": "value", "test_accuracy": "test_value", "best_val_accuracy": "best_value"}
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
 
 
@@ -61,6 +63,17 @@ def column(frame: pd.DataFrame, *names: str) -> list[Any]:
     return [row[0] if len(names) == 1 else row for row in rows]
 
 
+def in_files(storage: RDBStorage) -> pd.DataFrame:
+    """The study's trials as their file has them."""
+    table = load_study(storage, STUDY)
+    return as_in_files(table.trials, table.metric)
+
+
+def within(columns: list[str]) -> list[str]:
+    """What reports call columns that files have."""
+    return [VALUES.get(name, name) for name in columns]
+
+
 def search_of(storage: RDBStorage, text: str = SEARCH) -> SearchSource:
     return SearchSource(storage, STUDY, begin(storage, record(text)))
 
@@ -71,8 +84,10 @@ def search_of(storage: RDBStorage, text: str = SEARCH) -> SearchSource:
 def test_the_tables_have_the_columns_that_are_promised(storage: RDBStorage) -> None:
     run_all(designed(storage))
     table = load_study(storage, STUDY)
-    assert list(table.trials.columns) == TRIAL_COLUMNS
-    assert list(table.epochs.columns) == EPOCH_COLUMNS
+    assert list(table.trials.columns) == within(TRIAL_COLUMNS)
+    assert list(table.epochs.columns) == within(EPOCH_COLUMNS)
+    assert list(as_in_files(table.trials, table.metric).columns) == TRIAL_COLUMNS
+    assert list(as_in_files(table.epochs, table.metric).columns) == EPOCH_COLUMNS
     assert list(table.confusion.columns) == ["arm", "seed", "true", "predicted", "count"]
 
 
@@ -97,14 +112,14 @@ def test_a_complete_trial(storage: RDBStorage) -> None:
         "is_baseline": True, "replicate": 0, "seed": 7,
         "filter_sizes": "3,3,2", "channels": "32,64,128", "strides": "2,1,1",
         "hidden_size": 128, "dropout": 0.25, "batch_norm": True, "train_size": 100,
-        "val_accuracy": 0.625, "val_loss": 0.7, "test_accuracy": 0.6, "test_loss": 0.9,
-        "train_accuracy": 0.5, "train_loss": 0.5, "best_val_accuracy": 0.75, "best_epoch": 1,
+        "value": 0.625, "val_loss": 0.7, "test_value": 0.6, "test_loss": 0.9,
+        "train_accuracy": 0.5, "train_loss": 0.5, "best_value": 0.75, "best_epoch": 1,
         "epochs": 2, "sequence_length": 18, "parameters": 719_626, "macs": 8_931_072,
         "seconds": 4.5, "device": "cpu", "precision": "bf16", "threads": 2, "fused": 1,
         "failure": None,
     }  # fmt: skip
     assert {name: trial[name] for name in expected} == expected
-    assert column(table.epochs, *EPOCH_COLUMNS) == [
+    assert column(table.epochs, *within(EPOCH_COLUMNS)) == [
         ("ablation", 0, "baseline", 7, 1, 1.0, 0.5, 0.7, 0.75, 2.0),
         ("ablation", 0, "baseline", 7, 2, 0.5, 0.5, 0.7, 0.625, 2.0),
     ]
@@ -143,9 +158,7 @@ def test_trials_in_every_state(storage: RDBStorage) -> None:
         ("dropout=0.1", 2, "RUNNING", None),
     ]
     unfinished = trials[trials["state"] != "COMPLETE"]
-    assert (
-        unfinished[["val_accuracy", "test_accuracy", "best_epoch", "seconds"]].isna().all(axis=None)
-    )
+    assert unfinished[["value", "test_value", "best_epoch", "seconds"]].isna().all(axis=None)
     assert column(unfinished, "hidden_size", "epochs") == [(64, 2), (64, 2), (128, 2)]
     assert unfinished["finished"].isna().tolist() == [False, True, True]
 
@@ -157,16 +170,16 @@ def test_what_a_failed_trial_did_learn_is_in_the_epochs(storage: RDBStorage) -> 
     epoch = dict.fromkeys(EPOCH_COLUMNS[5:], 0.5)
     source.finish(task, "FAIL", None, {"failure": "x", "history": [{"epoch": 1, **epoch}]})
     table = load_study(storage, STUDY)
-    assert column(table.epochs, "arm", "epoch", "val_accuracy") == [("baseline", 1, 0.5)]
-    assert column(table.trials, "val_accuracy", "failure") == [(None, "x")]
+    assert column(table.epochs, "arm", "epoch", "value") == [("baseline", 1, 0.5)]
+    assert column(table.trials, "value", "failure") == [(None, "x")]
 
 
 def test_a_study_without_a_trial(storage: RDBStorage) -> None:
     begin(storage, record())
     table = load_study(storage, STUDY)
     assert (len(table.trials), len(table.epochs), len(table.confusion)) == (0, 0, 0)
-    assert list(table.trials.columns) == TRIAL_COLUMNS
-    assert list(table.epochs.columns) == EPOCH_COLUMNS
+    assert list(table.trials.columns) == within(TRIAL_COLUMNS)
+    assert list(table.epochs.columns) == within(EPOCH_COLUMNS)
     assert column(table.arms, "arm") == ARMS
 
 
@@ -212,7 +225,7 @@ def test_reported_curves_have_a_row_an_epoch(storage: RDBStorage) -> None:
 def test_trials_are_loaded_by_file_or_url(sqlite_storage: RDBStorage, tmp_path: Path) -> None:
     tasks = run_all(designed(sqlite_storage))
     path = tmp_path / "studies.db"
-    expected = load_study(sqlite_storage, STUDY).trials
+    expected = in_files(sqlite_storage)
     for where in (path, str(path), url_of(sqlite_storage)):
         pd.testing.assert_frame_equal(load_trials(where, STUDY), expected)
         pd.testing.assert_frame_equal(load_trials(where), expected)
@@ -225,7 +238,7 @@ def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -
     assert failed is not None
     source.finish(failed, "FAIL", None, {"failure": "=1+1"})
     run_all(source)
-    expected = load_study(storage, STUDY).trials
+    expected = in_files(storage)
     path = tmp_path / "trials.csv"
     path.write_text(csv_text(expected), encoding="utf-8")
     assert ",'=1+1,,,0.1," in path.read_text(encoding="utf-8")
@@ -308,7 +321,7 @@ def test_a_search_has_the_arms_that_it_drew(storage: RDBStorage) -> None:
     assert column(table.arms, "arm") == [task.arm for task in tasks]
     assert set(table.trials["stage"]) == {"search"}
     assert set(table.trials["replicate"]) == {0}
-    assert table.trials["test_accuracy"].isna().all()
+    assert table.trials["test_value"].isna().all()
     assert (table.seeds, table.wanted, table.design) == ([0], 6, "search")
     assert table.sampler == "tpe"
     assert table.factors["learning_rate"] == {
@@ -318,7 +331,7 @@ def test_a_search_has_the_arms_that_it_drew(storage: RDBStorage) -> None:
     assert table.factors["filter_sizes"]["range"] is None
     assert table.factors["filter_sizes"]["limits"] is None
     assert table.factors["dropout_count"]["limits"] == (1, 3)  # 0 is dropout = 0, 4 blocks are none
-    assert table.trials["val_accuracy"].notna().tolist() == [True, True, True, False, False, False]
+    assert table.trials["value"].notna().tolist() == [True, True, True, False, False, False]
     assert len(table.epochs) == 3 * 2 + 1
     assert set(table.trials["epochs"]) == {2}
     third = table.arms.iloc[2]
@@ -343,7 +356,7 @@ def test_what_a_search_never_trained_is_told_by_its_draw(storage: RDBStorage) ->
     untrained = table.trials[table.trials["state"] == "PRUNED"]
     assert set(untrained["arm"][:-1]) <= {"hidden_size=256", "hidden_size=512"}
     assert untrained["arm"].iloc[-1] == ""
-    assert untrained["val_accuracy"].isna().all()
+    assert untrained["value"].isna().all()
     assert untrained["failure"][:-1].str.startswith("infeasible: parameters: ").all()
     assert set(untrained["hidden_size"][:-1]) <= {256, 512}
     assert set(untrained["stage"]) == {"search"}

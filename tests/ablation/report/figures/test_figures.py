@@ -14,21 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.arm_names import short_names, with_short_names
+from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.arms import confounded
 from ablation.report.effects.confusion import confusion_by_arm, confusion_shares
 from ablation.report.effects.effects import effects
 from ablation.report.effects.gains import gains
 from ablation.report.effects.replicates import replicates
-from ablation.report.effects.selection import floor, leading, of_factor
+from ablation.report.effects.selection import of_factor, worst_end
 from ablation.report.figures import arms as arm_figures
 from ablation.report.figures import factors, style
 from ablation.report.figures.point_labels import place_labels
 from ablation.report.sections.arms import gallery
 from ablation.report.sections.figure import Plot
 from tests.helpers.figures import faults
-from tests.helpers.report_studies import CLASSES, study
+from tests.helpers.report_studies import CLASSES, METRIC, study
 
 STUDIES = {
     "3 arms": study(arms=3, seeds=3),
@@ -49,22 +50,23 @@ def made(name: str) -> dict[str, Plot]:
 
 
 def drawn(table: StudyTable) -> dict[str, Plot]:
-    return {
-        plot.name: plot for plot in gallery(table, effects(table.trials, table.arms, table.margin))
-    }
+    return {plot.name: plot for plot in gallery(Analysis(table))}
 
 
-LARGE = {"30 arms", "search"}  # some seconds each
+@cache
+def figure_of(study_name: str, name: str) -> Figure:
+    return made(study_name)[name].draw()
+
+
+SOON = {"factorial", "one seed"}  # drawn; the others take some seconds each
 
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in STUDIES
-    ],
+    params=[pytest.param(name, marks=() if name in SOON else pytest.mark.slow) for name in STUDIES],
 )
-def plotted(request: pytest.FixtureRequest) -> dict[str, Plot]:
-    return made(request.param)
+def figures(request: pytest.FixtureRequest) -> dict[str, Figure]:
+    return {name: figure_of(request.param, name) for name in made(request.param)}
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -73,18 +75,18 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in found if text.get_visible() and text.get_text().strip()]
 
 
-def test_no_text_lies_on_another_or_beyond_the_edge(plotted: dict[str, Plot]) -> None:
-    assert {name: found for name, plot in plotted.items() if (found := faults(plot.figure))} == {}
+def test_no_text_lies_on_another_or_beyond_the_edge(figures: dict[str, Figure]) -> None:
+    assert {name: found for name, figure in figures.items() if (found := faults(figure))} == {}
 
 
-def test_figures_leave_nothing_behind(plotted: dict[str, Plot]) -> None:
-    assert plotted
+def test_figures_leave_nothing_behind(figures: dict[str, Figure]) -> None:
+    assert figures
     assert plt.get_fignums() == []
     assert plt.rcParams["svg.hashsalt"] is None
 
 
 def test_one_plot_a_factor() -> None:
-    for study_name in STUDIES.keys() - LARGE:
+    for study_name in STUDIES:
         names = [name for name in made(study_name) if name.startswith("factor_")]
         assert names == [f"factor_{name}" for name in STUDIES[study_name].factors]
 
@@ -92,7 +94,7 @@ def test_one_plot_a_factor() -> None:
 def test_every_replicate_is_a_point() -> None:
     table = STUDIES["10 arms"]
     rows = effects(table.trials, table.arms, table.margin)
-    axes = arm_figures.draw_arms(replicates(table.trials), rows, {}).axes[0]
+    axes = arm_figures.draw_arms(replicates(table.trials), rows, {}, METRIC).axes[0]
     points = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
     shown = set(np.round(points[:, 0].astype(float), 9))
     assert set(replicates(table.trials)["value"].round(9)) <= shown
@@ -105,9 +107,9 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
     found = made("10 arms")
     assert f"Which classes {best}, the best other arm" in found["class_accuracy"].caption
     assert [
-        t.get_text() for t in found["class_accuracy"].figure.axes[0].get_yticklabels()
+        t.get_text() for t in figure_of("10 arms", "class_accuracy").axes[0].get_yticklabels()
     ] == CLASSES
-    grid = found["confusion_change"].figure.axes[0]
+    grid = figure_of("10 arms", "confusion_change").axes[0]
     by_arm = confusion_shares(confusion_by_arm(table.confusion))
     shares = by_arm.set_index(["arm", "true", "predicted"])["share"]
     change = 100 * (shares[best] - shares["baseline"])
@@ -119,19 +121,19 @@ def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> No
     late = confusion_shares(confusion_by_arm(fewer[fewer["seed"] > 1]))
     shares = late.set_index(["arm", "true", "predicted"])["share"]
     change = 100 * (shares[best] - shares["baseline"])
-    shown = np.asarray(common.figure.axes[0].collections[0].get_array()).ravel()
+    shown = np.asarray(common.draw().axes[0].collections[0].get_array()).ravel()
     assert sorted(shown) == pytest.approx(sorted(change))
     assert "the 2 seeds that both" in common.caption
     alone = drawn(replace(table, confusion=table.confusion.query("arm == 'baseline'")))
     assert {"class_accuracy", "confusion_change"}.isdisjoint(alone)
-    assert len(alone["confusion"].figure.axes) == 1
+    assert len(alone["confusion"].draw().axes) == 1
     seeds = table.confusion["seed"] + 100 * (table.confusion["arm"] == "baseline")
     apart = drawn(replace(table, confusion=table.confusion.assign(seed=seeds)))
     assert {"class_accuracy", "confusion_change"}.isdisjoint(apart)  # no seed of both
 
 
 def test_reported_curves_are_drawn_under_ours() -> None:
-    axes = made("10 arms")["learning_curves_reported"].figure.axes[0]
+    axes = figure_of("10 arms", "learning_curves_reported").axes[0]
     theirs: list[Line2D] = []
     ours: list[Line2D] = []
     for line in axes.lines:
@@ -145,15 +147,15 @@ def test_reported_curves_are_drawn_under_ours() -> None:
 
 
 def test_what_changes_more_than_it_says_is_marked() -> None:
-    figure = made("10 arms")["effects"].figure
+    figure = figure_of("10 arms", "effects")
     words = [text.get_text() for text in texts(figure)]
-    assert any("* also changes the LSTM's steps" in text for text in words)
+    assert any("* also changes the number of LSTM steps" in text for text in words)
     marked = [text for text in words if text.endswith(" *")]
     assert len(marked) == len(confounded(STUDIES["10 arms"].arms))
 
 
 def test_a_missing_result_is_said_in_the_figure() -> None:
-    figure = made("10 arms")["arms"].figure
+    figure = figure_of("10 arms", "arms")
     assert "Trials without a result: 1 failed." in [text.get_text() for text in texts(figure)]
 
 
@@ -161,7 +163,7 @@ def test_a_collapsed_training_does_not_press_the_others_together() -> None:
     table = study(arms=6, seeds=5)
     trials = table.trials.copy()
     trials.loc[3, "value"] = 0.10
-    figure = drawn(replace(table, trials=trials))["arms"].figure
+    figure = drawn(replace(table, trials=trials))["arms"].draw()
     low, high = figure.axes[0].get_xlim()
     assert low > 0.8
     assert high < 1
@@ -173,8 +175,9 @@ def test_values_that_are_not_finite_draw_without_a_warning() -> None:
     epochs, trials = table.epochs.copy(), table.trials.copy()
     epochs.loc[[0, 1, 9], ["train_loss", "val_loss"]] = [np.nan, np.inf]
     trials.loc[2, ["value", "seconds"]] = np.nan
-    figures = drawn(replace(table, epochs=epochs, trials=trials))
-    notes = [text.get_text() for text in texts(figures["learning_curves_loss"].figure)]
+    plots = drawn(replace(table, epochs=epochs, trials=trials))
+    drawn_ones = {name: plot.draw() for name, plot in plots.items()}
+    notes = [text.get_text() for text in texts(drawn_ones["learning_curves_loss"])]
     assert any("Not finite, so left out: 3 epochs." in note for note in notes)
 
 
@@ -184,13 +187,12 @@ def test_names_of_users_are_drawn_as_they_are() -> None:
     arms = table.arms.replace({"arm": odd})
     trials, epochs = table.trials.replace({"arm": odd}), table.epochs.replace({"arm": odd})
     for plot in drawn(replace(table, arms=arms, trials=trials, epochs=epochs)).values():
-        assert style.render(plot.figure)["svg"]
+        assert style.render(plot.draw())["svg"]
 
 
 def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     table = STUDIES["search"]
-    rows = effects(table.trials, table.arms, table.margin)
-    shown = leading(table, rows)
+    rows, shown = Analysis(table).effects, Analysis(table).leading()
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]
     assert len(shown) == 14
     assert rows["val_mean"].drop([0, 1]).max() == shown["val_mean"].iloc[2]
@@ -200,8 +202,7 @@ def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
 def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out() -> None:
     fifth = study("search", arms=12).arms["arm"].iloc[5]
     table = study("search", arms=12, failed=(("source-best", 0), (fifth, 0)))
-    rows = effects(table.trials, table.arms, table.margin)
-    shown = leading(table, rows)
+    rows, shown = Analysis(table).effects, Analysis(table).leading()
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]  # a name of its own is told
     others = shown["val_mean"].iloc[2:]
     assert len(others) == 9
@@ -211,17 +212,17 @@ def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out()
 
 def test_the_baseline_is_in_sight_beside_the_best_of_a_search() -> None:
     table = STUDIES["search"]
-    rows = leading(table, effects(table.trials, table.arms, table.margin))
+    rows = Analysis(table).leading()
     best = rows["arm"].iloc[2:]
     is_best = table.trials["arm"].isin(best)
     close = 0.9 + 0.001 * table.trials["value"]
     trials = table.trials.assign(value=table.trials["value"].mask(is_best, close))
-    figure = drawn(replace(table, trials=trials))["arms"].figure
+    figure = drawn(replace(table, trials=trials))["arms"].draw()
     assert not any("Left of the axis" in text.get_text() for text in texts(figure))
 
 
 def test_the_key_of_a_searchs_costs_names_what_has_a_name() -> None:
-    figure = drawn(STUDIES["search"])["cost"].figure
+    figure = figure_of("search", "cost")
     (key,) = figure.legends
     assert [text.get_text() for text in key.get_texts()] == ["#0  baseline", "#1  source-best"]
     assert any("The table of arms says" in text.get_text() for text in texts(figure))
@@ -229,9 +230,9 @@ def test_the_key_of_a_searchs_costs_names_what_has_a_name() -> None:
 
 def test_bands_are_spoken_of_only_where_there_are_seeds() -> None:
     for name, banded in (("3 arms", True), ("one seed", False), ("search", False)):
-        figure = drawn(STUDIES[name])[
-            "learning_curves_accuracy" if name == "search" else "learning_curves"
-        ].figure
+        figure = figure_of(
+            name, "learning_curves_accuracy" if name == "search" else "learning_curves"
+        )
         assert any("Bands: lowest" in text.get_text() for text in texts(figure)) is banded
 
 
@@ -252,13 +253,12 @@ def test_a_number_is_no_name_of_its_own() -> None:
     kind = table.arms["kind"].mask(drawn_ones, "drawn")
     arms = table.arms.assign(kind=kind, trial=place.where(drawn_ones))
     confirmed = replace(table, design="confirmation", arms=arms)
-    rows = effects(table.trials, table.arms, table.margin)
-    told, called = with_short_names(confirmed, rows)
+    whole = Analysis(confirmed)
     names = short_names(confirmed)
     assert len(names) > 20
-    best = leading(confirmed, rows, 5)["arm"]
+    best = whole.leading(5)["arm"]
     assert len(best) == 5
-    assert leading(told, called, 5)["arm"].tolist() == [names.get(arm, arm) for arm in best]
+    assert whole.told.leading(5)["arm"].tolist() == [names.get(arm, arm) for arm in best]
 
 
 def test_a_drawn_number_is_rounded_to_four_digits() -> None:
@@ -287,7 +287,7 @@ def test_a_wide_range_has_a_logarithmic_axis(rates: list[float], scale: str) -> 
     rows = pd.DataFrame(
         {"arm": "a", "number": range(4), "level": [str(x) for x in rates], "value": 0.9}
     )
-    assert factors.draw_scatter("x", rows, "baseline").axes[0].get_xscale() == scale
+    assert factors.draw_scatter("x", rows, "baseline", METRIC).axes[0].get_xscale() == scale
 
 
 def test_a_factor_of_a_one_factor_study_leaves_named_arms_out() -> None:
@@ -309,7 +309,7 @@ def test_labels_keep_apart_even_where_points_coincide() -> None:
 
 def test_a_floor_is_below_all_ordinary_results() -> None:
     table = STUDIES["30 arms"]
-    assert floor(table.trials["value"]) < table.trials["value"].min()
+    assert worst_end(table.trials["value"], METRIC) < table.trials["value"].min()
 
 
 def test_nothing_finished_draws_nothing() -> None:

@@ -13,7 +13,7 @@ import pytest
 import seaborn as sns
 from cycler import cycler
 
-from ablation.report.effects.effects import effects
+from ablation.report.analysis import Analysis
 from ablation.report.figures import style
 from ablation.report.sections.arms import gallery
 from crnn.trace import figures
@@ -52,11 +52,10 @@ BROKEN = b"no_such_key: 1\nlines.linewidth: wide\nfont.family: \xff\xfe\n"
 def drawn() -> dict[str, bytes]:
     """Every figure of a small study, and some of a walk through a network."""
     table = study(arms=3, seeds=2, epochs=2)
-    rows = effects(table.trials, table.arms, table.margin)
     found = {
         f"{plot.name}.{kind}": data
-        for plot in gallery(table, rows)
-        for kind, data in style.render(plot.figure).items()
+        for plot in gallery(Analysis(table))
+        for kind, data in style.render(plot.draw()).items()
     }
     values = np.linspace(-1, 1, 60).reshape(2, 3, 10)
     walked = {

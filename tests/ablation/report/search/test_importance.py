@@ -33,7 +33,7 @@ FEW = 12  # of them
 
 
 @cache
-def made(trials: int = len(ROWS)) -> tuple[pd.DataFrame, list[str]]:
+def made(trials: int) -> tuple[pd.DataFrame, list[str]]:
     """The importance of the first trials, which takes seconds."""
     return importance(ROWS.head(trials), MADE.factors, METRIC)
 
@@ -129,7 +129,7 @@ def test_only_what_both_methods_put_first_is_ranked(
 
 
 def test_a_methods_figures_add_up_and_name_what_matters() -> None:
-    found, notes = made()
+    found, notes = made(len(ROWS))
     assert list(found.columns) == COLUMNS
     assert found.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0, 1.0])
     assert mean_importance(found).index[0] in ("hidden_size", "pooling_count", "learning_rate")
@@ -140,21 +140,23 @@ def test_a_methods_figures_add_up_and_name_what_matters() -> None:
 
 
 def test_resampled_trials_show_what_a_figure_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = made()
+    found, _ = made(len(ROWS))
     ped, other = found[found["method"] == "PED-ANOVA"], found[found["method"] == "fANOVA"]
     assert other[["low", "high"]].isna().all(axis=None)
     assert ((ped["low"] >= 0) & (ped["high"] <= 1) & (ped["low"] < ped["high"])).all()
     assert ((ped["low"] <= ped["importance"]) & (ped["importance"] <= ped["high"])).mean() > 0.5
     monkeypatch.setattr(module, "FORESTS", 1)  # which have no resamples
+    monkeypatch.setattr(module, "RESAMPLES", 40)
     # More trials of the same kind: less spread.
-    more, _ = importance(pd.concat([ROWS] * 6, ignore_index=True), MADE.factors, METRIC)
+    more, _ = importance(pd.concat([ROWS] * 4, ignore_index=True), MADE.factors, METRIC)
     more = more[more["method"] == "PED-ANOVA"]
     assert (more["high"] - more["low"]).mean() < 0.75 * (ped["high"] - ped["low"]).mean()
 
 
-def test_twice_it_is_the_same() -> None:
-    again, _ = importance(ROWS.head(FEW), MADE.factors, METRIC)
-    pd.testing.assert_frame_equal(again, made(FEW)[0])
+def test_twice_it_is_the_same(quick: None) -> None:
+    pd.testing.assert_frame_equal(
+        importance(ROWS, MADE.factors, METRIC)[0], importance(ROWS, MADE.factors, METRIC)[0]
+    )
 
 
 def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
