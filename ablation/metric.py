@@ -83,7 +83,7 @@ class Metric:
         """A value without its unit: ``0.9123`` as ``91.23``; a dash where there is no number."""
         if not math.isfinite(value):
             return MISSING
-        return _minus(f"{100 * value:.2f}" if self.is_fraction else _plain(value, 4))
+        return _minus(f"{100 * value:z.2f}" if self.is_fraction else _plain(value, 4))
 
     def value(self, value: float) -> str:
         """``0.9123`` as ``91.23 %``; a dash where there is no number."""
@@ -142,9 +142,9 @@ def sign_of(direction: Direction) -> int:
 
 def _plain(number: float, digits: int) -> str:
     """A number with so many digits; a large one whole."""
-    if abs(number) >= 10**digits:
+    if abs(number) >= 10**digits - 0.5:  # which would be rounded to a power of ten
         return f"{number:,.0f}"
-    return f"{number:#.{digits}g}".rstrip(".")
+    return f"{number:z#.{digits}g}".rstrip(".")
 
 
 def _minus(text: str) -> str:

@@ -18,7 +18,7 @@ def on_front(costs: pd.Series[float], values: pd.Series[float]) -> pd.Series[boo
 
     Args:
         costs: of each trial.
-        values: of each trial, where more is better,, with the same index.
+        values: of each trial, where more is better, with the same index.
     """
     by_cost = values.groupby(costs).max().cummax()
     best_cheaper = costs.map(by_cost.shift(fill_value=-np.inf))

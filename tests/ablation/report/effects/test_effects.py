@@ -19,7 +19,7 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.effects.confusion import class_differences, confusion_shares
 from ablation.report.effects.effects import COLUMNS, effects, paired_tests
-from ablation.report.effects.gains import gains, gaps_on_test, may_be_better
+from ablation.report.effects.gains import by_gain, gains, gaps_on_test, may_be_better
 from ablation.report.effects.progress import counts
 from ablation.report.effects.replicates import (
     best_so_far,
@@ -399,6 +399,62 @@ def test_without_the_baseline_arms_are_ordered_within_their_seeds() -> None:
     gain = gains(left, table.arms)
     assert np.isnan(gain["baseline"])
     assert gain["x=1"] > gain["x=2"]
+
+
+def negated(table: StudyTable) -> StudyTable:
+    """The study by a metric of which less is better, whose values are those of before negated."""
+    trials = table.trials.assign(
+        value=-table.trials["value"], test_value=-table.trials["test_value"]
+    )
+    return replace(table, trials=trials, metric=replace(table.metric, direction="minimize"))
+
+
+EVERY = {
+    "baseline": [0.9] * 4,
+    "x=1": around(0.02),
+    "x=2": around(-0.02),
+    "x=3": around(0.0),
+    "x=4": [0.93, 0.93, 0.89, 0.9],
+    "x=5": around(0.03),
+}
+VERDICTS = ["", "better", "worse", "equivalent", "inconclusive", "better"]
+
+
+def test_where_less_is_better_a_verdict_is_turned_and_nothing_else() -> None:
+    table = with_accuracies(EVERY)
+    more = effects(table.trials, table.arms, MARGIN)
+    assert more["verdict"].tolist() == VERDICTS
+    turned = {"better": "worse", "worse": "better"}
+    less = effects(table.trials, table.arms, MARGIN, "minimize")
+    assert less["verdict"].tolist() == [turned.get(verdict, verdict) for verdict in VERDICTS]
+    assert_frame_equal(less.drop(columns="verdict"), more.drop(columns="verdict"))
+    mirrored = negated(table).trials
+    assert effects(mirrored, table.arms, MARGIN, "minimize")["verdict"].tolist() == VERDICTS
+
+
+def test_where_less_is_better_the_order_of_arms_is_that_of_gains() -> None:
+    table = with_accuracies(EVERY)
+    mirrored = negated(table)
+    gain = gains(mirrored.trials, table.arms, "minimize")
+    assert gain.to_dict() == pytest.approx(gains(table.trials, table.arms).to_dict())
+    order = ["x=5", "x=1", "x=4", "x=3", "baseline", "x=2"]
+    assert by_gain(table.arms, gain)["arm"].tolist() == Analysis(mirrored).by_gain == order
+    alone = mirrored.trials[mirrored.trials["arm"] != "baseline"]
+    assert gains(alone, table.arms, "minimize").idxmax() == "x=5"
+    scored = pd.DataFrame({"arm": list(EVERY)})
+    assert Analysis(replace(mirrored, confusion=scored)).best_challenger == "x=5"
+    assert best_arms(Analysis(mirrored), 2)["arm"].tolist() == ["baseline", "x=5", "x=1"]
+    first = trials_frame(("baseline", 0, 0.5), ("x=1", 0, 0.6), ("x=2", 0, 0.4))
+    assert best_so_far(first, "minimize")["best"].tolist() == [0.5, 0.5, 0.4]
+
+
+def test_where_less_is_better_an_arm_is_ruled_out_by_the_lower_end_of_its_interval() -> None:
+    table = with_accuracies(EVERY)
+    more = may_be_better(table.trials, table.arms, MARGIN)
+    less = may_be_better(negated(table).trials, table.arms, MARGIN, "minimize")
+    assert less["arm"].tolist() == more["arm"].tolist() == ["x=5", "x=1", "x=4"]
+    assert less["best"].tolist() == pytest.approx((-more["best"]).tolist())
+    assert (less["best"] < less["delta"]).all()
 
 
 def test_where_nothing_has_a_verdict_nothing_is_recommended() -> None:

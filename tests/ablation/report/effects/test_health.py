@@ -17,7 +17,7 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.confirmation import path_effects
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
-from ablation.report.effects.health import collapsed, untrained_arms
+from ablation.report.effects.health import collapsed, unlearned, untrained_arms
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.text.answer import answer, incomplete
 from ablation.report.text.cautions import cautions, last_gain
@@ -191,7 +191,9 @@ def test_with_one_seed_each_arm_is_a_value() -> None:
     assert last_gain(Analysis(table)).n == 4
     (line,) = cautions(Analysis(table))
     assert "still rising after the last epoch (+2.38 points in the last one)" in line
-    assert list(cautions(Analysis(stepping(np.array([[0.02]]))))) == []  # one training shows no spread
+    assert (
+        list(cautions(Analysis(stepping(np.array([[0.02]]))))) == []
+    )  # one training shows no spread
 
 
 def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
@@ -226,3 +228,33 @@ def test_a_collapsed_training_is_named_first_with_the_answer_without_it() -> Non
 def test_a_collapsed_training_is_none_where_all_seeds_are_alike() -> None:
     assert collapsed(study(arms=5, seeds=10).trials).empty
     assert collapsed(with_sizes(study(arms=5, seeds=10), baseline=0.1).trials).empty
+
+
+def losses(**values: list[float]) -> pd.DataFrame:
+    """Trials of a metric of which less is better: guessing gives 2.3, by chance 2.2."""
+    rows = [(arm, seed, x) for arm, own in values.items() for seed, x in enumerate(own)]
+    trials = pd.DataFrame(rows, columns=["arm", "seed", "value"])
+    return trials.assign(number=range(len(rows)), state="COMPLETE", chance=2.3, chance_limit=2.2)
+
+
+def test_where_less_is_better_an_untrained_arm_is_above_the_limit() -> None:
+    trials = losses(baseline=[0.4, 0.5, 0.4], a=[2.25, 2.3, 2.21], b=[2.1, 2.0, 2.19])
+    assert set(untrained_arms(trials, "minimize")) == {"a"}
+    arms = pd.DataFrame({"arm": ["baseline", "a", "b"], "against": ["", "baseline", "baseline"]})
+    assert unlearned(trials, arms, "minimize") == ""
+    assert unlearned(trials[trials["arm"] != "b"], arms, "minimize") == "others"
+    assert unlearned(losses(baseline=[2.3, 2.4], a=[0.3, 0.4]), arms, "minimize") == "baseline"
+
+
+def test_where_less_is_better_a_collapsed_training_is_far_above_the_others() -> None:
+    trials = losses(baseline=[0.4, 0.5, 2.2, 0.4], a=[1.4, 0.01, 1.5, 1.4])
+    found = collapsed(trials, "minimize")
+    assert found[["arm", "seed"]].to_numpy().tolist() == [["baseline", 2]]  # and not a's best
+
+
+def test_where_less_is_better_a_fall_in_the_last_epoch_is_said() -> None:
+    table = stepping(np.array([[-0.02], [-0.03], [-0.025], [-0.02]]))
+    less = replace(table, metric=replace(METRIC, direction="minimize"))
+    (line,) = cautions(Analysis(less))
+    assert "still falling after the last epoch (−2.38 points in the last one)" in line
+    assert list(cautions(Analysis(table))) == []

@@ -202,7 +202,7 @@ def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
 def test_of_a_search_the_best_come_first_and_what_has_not_finished_is_left_out() -> None:
     fifth = study("search", arms=12).arms["arm"].iloc[5]
     table = study("search", arms=12, failed=(("source-best", 0), (fifth, 0)))
-    rows, shown = Analysis(table).effects, Analysis(table).leading()
+    shown = Analysis(table).leading()
     assert shown["arm"].tolist()[:2] == ["baseline", "source-best"]  # a name of its own is told
     others = shown["val_mean"].iloc[2:]
     assert len(others) == 9
@@ -307,9 +307,12 @@ def test_labels_keep_apart_even_where_points_coincide() -> None:
     assert min(distances) >= 5
 
 
-def test_a_floor_is_below_all_ordinary_results() -> None:
+def test_the_end_of_an_axis_is_worse_than_all_ordinary_results() -> None:
     table = STUDIES["30 arms"]
-    assert worst_end(table.trials["value"], METRIC) < table.trials["value"].min()
+    values = table.trials["value"]
+    assert worst_end(values, METRIC) < values.min()
+    less = replace(METRIC, direction="minimize")
+    assert worst_end(-values, less) == pytest.approx(-worst_end(values, METRIC))
 
 
 def test_nothing_finished_draws_nothing() -> None:

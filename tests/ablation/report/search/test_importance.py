@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -157,6 +158,13 @@ def test_twice_it_is_the_same(quick: None) -> None:
     pd.testing.assert_frame_equal(
         importance(ROWS, MADE.factors, METRIC)[0], importance(ROWS, MADE.factors, METRIC)[0]
     )
+
+
+def test_where_less_is_better_the_best_tenth_is_the_lowest(quick: None) -> None:
+    less = replace(METRIC, direction="minimize")
+    found, _ = importance(ROWS.assign(value=-ROWS["value"]), MADE.factors, less)
+    wanted = figures(made(len(ROWS))[0])["PED-ANOVA"]
+    assert figures(found)["PED-ANOVA"] == pytest.approx(wanted)
 
 
 def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:

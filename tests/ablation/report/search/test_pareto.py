@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
 from ablation.report.search.expected_best import (
     POINTS,
@@ -56,7 +57,21 @@ def test_fronts_begin_with_the_cheapest_and_end_with_the_best() -> None:
     assert set(found["cost"]) == {"macs", "seconds"}
 
 
+def test_where_less_is_better_the_front_is_that_of_the_lowest() -> None:
+    rows = finished(STUDY.trials, STUDY.arms, STUDY.factors)
+    less = pareto(rows.assign(value=-rows["value"]), "minimize")
+    assert_frame_equal(less.assign(value=-less["value"]), pareto(rows))
+
+
 # The expected best
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+def test_where_less_is_better_it_falls_from_the_mean_to_the_lowest(values: list[float]) -> None:
+    less = expected_performance(pd.Series(values), "minimize")
+    assert less["expected_value"].iloc[-1] == pytest.approx(min(values))
+    more = expected_performance(-pd.Series(values))
+    assert less["expected_value"].tolist() == pytest.approx((-more["expected_value"]).tolist())
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.data())

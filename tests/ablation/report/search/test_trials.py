@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
@@ -127,6 +128,18 @@ def test_points_drawn_twice_are_averaged() -> None:
     assert found.to_numpy().tolist() == [[1.0, 3.0, 2, 1.5]]
 
 
+def test_where_less_is_better_the_best_of_a_level_is_its_lowest() -> None:
+    mirrored = ROWS.assign(value=-ROWS["value"])
+    more, less = isolation(ROWS, STUDY.factors), isolation(mirrored, STUDY.factors, "minimize")
+    assert_frame_equal(less.assign(best_value=-less["best_value"]), more)
+    more, less = (
+        together(rows, STUDY.factors, *PAIRS[0], direction)
+        for rows, direction in ((ROWS, "maximize"), (mirrored, "minimize"))
+    )
+    for name in ("best_value", "mean_value"):
+        assert less[name].tolist() == pytest.approx((-more[name]).tolist())
+
+
 @pytest.mark.parametrize(
     ("points", "plane"),
     [
@@ -170,6 +183,13 @@ def test_the_best_at_an_end(form: dict[str, Any], value: Any, end: float | None)
     assert [edge.end for edge in found] == ([] if end is None else [end])
     if found:
         assert found[0].is_upper == (end == found[0].high)
+
+
+def test_where_less_is_better_the_lowest_is_the_best_at_an_end() -> None:
+    rows = pd.DataFrame({"value": [0.5, 0.9, 0.7], "x": [64, 128, 256]})
+    form = {"x": factor(64, 384)}
+    assert edges(rows, form) == []
+    assert [edge.end for edge in edges(rows, form, "minimize")] == [64]
 
 
 def test_no_trial_lies_at_no_end() -> None:
