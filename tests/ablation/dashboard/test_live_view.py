@@ -294,6 +294,7 @@ def test_a_search_has_its_learning_curves_by_the_trials_numbers(storage: RDBStor
     assert "Best found: trial" in note_of(storage) or "above the baseline" in note_of(storage)
 
 
+@pytest.mark.slow
 def test_a_searchs_note_follows_what_confirms_it(storage: RDBStorage) -> None:
     search = begin(storage, record(f"{SEARCH}[confirm]\ntop = 2\nseeds = 2\n"))
     run_all(SearchSource(storage, STUDY, search))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from optuna.importance import FanovaImportanceEvaluator
 
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import read_csv
@@ -35,8 +36,10 @@ SMALL = study("search", arms=10, epochs=1)
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two forests and a few resamples: what they come to is not what is tested here."""
+    """Two small forests and a few resamples: what they come to is not what is tested here."""
     monkeypatch.setattr(judged, "FORESTS", 2)
+    small = partial(FanovaImportanceEvaluator, n_trees=8)
+    monkeypatch.setattr(judged, "FanovaImportanceEvaluator", small)
     monkeypatch.setattr(judged, "RESAMPLES", 4)
 
 
@@ -214,7 +217,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
 # Where there is too little
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, 30])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, pytest.param(30, marks=pytest.mark.slow)])
 def test_so_few_trials_are_no_trouble(count: int) -> None:
     found = parts(Analysis(few(count)))
     assert bool(found) == bool(count)

@@ -27,7 +27,7 @@ def without_lstm(table: StudyTable) -> StudyTable:
 def test_geometry_is_warned_of_where_it_is_varied_and_changes_more() -> None:
     every = study(arms=10, seeds=2, epochs=1)
     said = " ".join(caveats(every))
-    assert re.search(r"(filter sizes|[Pp]ooling).* also change the number of LSTM steps", said)
+    assert re.search(r"(filter sizes|[Pp]ooling).* also changes? the number of LSTM steps", said)
     names = [name for name in every.factors if name in ("hidden_size", "dropout")]
     kept = every.arms[every.arms["factor"].isin(["", *names])]
     wide = replace(every, arms=kept, factors={name: every.factors[name] for name in names})

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from optuna.storages import RDBStorage
 from scipy import stats
 
 from ablation.dashboard.study_page import drawn_graphs
@@ -31,8 +30,7 @@ from ablation.report.text.tables import arms_table, brief_table
 from ablation.statistics.collapse import is_collapsed
 from crnn.network.config import TrainConfig, chance_limit
 from tests.ablation.report.effects.test_health import ARM, diverging
-from tests.ablation.report.sections.test_confirmation import CONFIRM, confirmed, path_of
-from tests.ablation.report.sections.test_confirmation import study as stored_study
+from tests.ablation.report.sections.test_confirmation import CONFIRM, loaded, path_of
 from tests.ablation.report.text.test_headline import BASE, made, of, shifted
 from tests.helpers.report_studies import METRIC
 from tests.helpers.report_studies import study as made_study
@@ -44,15 +42,12 @@ def noise(count: int, size: float = 0.001, seed: int = 0) -> npt.NDArray[np.floa
     return np.random.default_rng(seed).normal(0.0, size, count)
 
 
-def chosen_with(
-    storage: RDBStorage, shift: float, scatter: float = 0.001
-) -> tuple[StudyTable, StudyTable]:
+def chosen_with(shift: float, scatter: float = 0.001) -> tuple[StudyTable, StudyTable]:
     """A search, and its confirmation, of which the chosen setting is better by 2 points.
 
     On the path's seeds it is so by `shift`.
     """
-    confirmed(storage, text=FIVE)
-    table, main = stored_study(storage)
+    table, main = loaded(FIVE)
     assert main.chosen != main.arms["arm"].iloc[0]
     gain = 0.02 * (main.trials["arm"] == main.chosen)
     trials = main.trials.assign(value=0.8 + gain + noise(len(main.trials)))
@@ -83,9 +78,9 @@ def lines(table: StudyTable, main: StudyTable) -> tuple[str, str]:
     ],
 )
 def test_the_seeds_that_chose_nothing_decide(
-    shift: float, scatter: float, first: str, take: str, storage: RDBStorage
+    shift: float, scatter: float, first: str, take: str
 ) -> None:
-    table, main = chosen_with(storage, shift, scatter)
+    table, main = chosen_with(shift, scatter)
     number = main.arms.set_index("arm").loc[main.chosen, "trial"]
     head, text = lines(table, main)
     assert head.startswith(first)
@@ -99,8 +94,8 @@ def test_the_seeds_that_chose_nothing_decide(
     assert (test.low, test.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
 
 
-def test_one_that_diverged_on_the_path_is_not_recommended(storage: RDBStorage) -> None:
-    table, main = chosen_with(storage, 0.02)
+def test_one_that_diverged_on_the_path_is_not_recommended() -> None:
+    table, main = chosen_with(0.02)
     path = path_of(main)
     lost = (path.trials["arm"] == last_step(path.arms)) & (
         path.trials["seed"] == path.trials["seed"].min()
@@ -117,8 +112,8 @@ def test_one_that_diverged_on_the_path_is_not_recommended(storage: RDBStorage) -
     assert "Recommended: " not in text
 
 
-def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage) -> None:
-    table, main = chosen_with(storage, 0.02)
+def test_without_a_path_the_figure_is_said_to_be_optimistic() -> None:
+    table, main = chosen_with(0.02)
     main = replace(main, path=None)
     head, text = lines(replace(table, confirmation=main), main)
     assert "which is optimistic" in head
@@ -133,8 +128,8 @@ def test_without_a_path_the_figure_is_said_to_be_optimistic(storage: RDBStorage)
         assert note.removeprefix("#") in " ".join(paste(Analysis(main)).split())
 
 
-def test_nothing_is_recommended_before_a_setting_is_chosen(storage: RDBStorage) -> None:
-    table, main = chosen_with(storage, 0.02)
+def test_nothing_is_recommended_before_a_setting_is_chosen() -> None:
+    table, main = chosen_with(0.02)
     main = replace(main, path=None, chosen="")
     head, text = lines(replace(table, confirmation=main), main)
     assert head.endswith("Not chosen yet: that takes all of the confirmation's trainings.")
@@ -142,10 +137,8 @@ def test_nothing_is_recommended_before_a_setting_is_chosen(storage: RDBStorage) 
     assert "Recommended" not in text
 
 
-def test_a_baseline_that_was_chosen_is_kept_only_where_no_arm_may_be_better(
-    storage: RDBStorage,
-) -> None:
-    table, main = chosen_with(storage, 0.0)
+def test_a_baseline_that_was_chosen_is_kept_only_where_no_arm_may_be_better() -> None:
+    table, main = chosen_with(0.0)
     base = str(main.arms["arm"].iloc[0])
     others = main.trials["arm"] != base
 
@@ -302,8 +295,8 @@ def test_more_significant_arms_than_there_is_room_for_are_said_to_be_cut() -> No
     assert said == "25 of 31 arms: the largest significant effects. Not shown: 6 worse."
 
 
-def test_a_challenger_that_diverged_is_named_as_such(storage: RDBStorage) -> None:
-    table, main = chosen_with(storage, 0.02)
+def test_a_challenger_that_diverged_is_named_as_such() -> None:
+    table, main = chosen_with(0.02)
     second = main.arms["arm"].iloc[1:][main.arms["arm"] != main.chosen].iloc[0]
     base = str(main.arms["arm"].iloc[0])
     gain = 0.02 * (main.trials["arm"] == main.chosen) + 0.019 * (main.trials["arm"] == second)
