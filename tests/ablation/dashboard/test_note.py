@@ -10,7 +10,9 @@ import pytest
 from ablation.dashboard.note import OURS, fenced, note
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
+from ablation.report.effects.arm_names import short_names
 from ablation.report.text.answer import VERDICTS
+from tests.ablation.report.sections.test_confirmation import loaded
 from tests.helpers.report_studies import NASTY, nasty, study
 
 
@@ -54,6 +56,17 @@ def test_long_names_have_blanks_to_break_the_line_at() -> None:
     best = next(line for line in body.splitlines() if line.startswith("- Best found"))
     assert " + " in best
     assert "+x=1" in written(study("search", arms=3, space_text="note = 'a+x=1'\n"))  # as it is
+
+
+def test_a_search_and_what_confirms_it_tell_of_the_choice() -> None:
+    table, main = loaded()
+    assert f"Confirmed in {main.name}." in written(table)
+    assert "Chosen, as the best of the confirmation: " in written(table)
+    number = short_names(main)[main.chosen]
+    text = note(Analysis(main).told)
+    assert f"- Chosen, as the best of those above: {number}." in text
+    settings = main.chosen.replace("+", " + ")  # to break the line at
+    assert f"\n- {number} of the search: {settings}\n" in text.replace("\\", "")
 
 
 def test_it_has_the_question_what_failed_and_the_space() -> None:

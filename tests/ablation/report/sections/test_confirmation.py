@@ -425,8 +425,8 @@ def test_what_each_stage_ran_on_is_told_where_that_differs(
 
 OTHER = "[search]\ntraining = { epochs = 1, train_size = 300 }"
 SAME = CONFIRM.replace("training = { epochs = 2, train_size = 100 }", "")
-LENGTHS = [(CONFIRM, "shorter"), (SAME, "")]
-MORE_LENGTHS = [
+LENGTHS = [
+    (SAME, ""),
     (SAME.replace("[search]", OTHER), "other"),
     (SAME.replace("[search]", "[search]\ntraining = { epochs = 3, train_size = 200 }"), ""),
     (SAME.replace("[search]", "[search]\ntraining = { train_size = 100 }"), "shorter"),
@@ -434,21 +434,14 @@ MORE_LENGTHS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [*LENGTHS, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE_LENGTHS)],
-)
-def test_lengths_are_said_to_differ_only_where_they_do(
-    text: str, length: str, storage: RDBStorage
-) -> None:
-    confirmed(storage, text=text)
-    table, main = study(storage)
+def check_lengths(table: StudyTable, length: str) -> None:
+    """Whether the words on a confirmation say that the search's trainings had this length."""
     whole = Analysis(table)
     (luck,) = (line for line in sentences(whole) if line.startswith("In the search's single"))
     (found, _) = confirmed_parts(whole)
     optimism = whole.found_against_confirmed.set_index("arm")["optimism"]
-    drawn = main.arms.loc[main.arms["arm"] == main.arms["changes"], "arm"]
-    mean = float(optimism[drawn].mean())
+    arms = whole.main.table.arms
+    mean = float(optimism[arms.loc[arms["arm"] == arms["changes"], "arm"]].mean())
     how = "better" if mean > 0 else "worse"
     looked = f"looked {100 * abs(mean):.2f} points {how}, on average, than on fresh seeds"
     if alike := abs(mean) < 5e-5:
@@ -460,8 +453,31 @@ def test_lengths_are_said_to_differ_only_where_they_do(
     told = {"": "training. ", "other": "training, of another length than confirmed. "}
     start = told.get(length, f"training, {length} than confirmed. ")
     assert found.lines[0].startswith(f"Found: the search's one {start}")
-    said = " ".join([luck, *found.lines])
-    assert "short training" not in said
+    assert "short training" not in " ".join([luck, *found.lines])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "images", "length"),
+    [(3, 200, ""), (2, 200, "shorter"), (4, 200, "longer"), (1, 300, "other")],
+)
+def test_a_length_is_said_to_differ_only_where_it_does(
+    epochs: int, images: int, length: str
+) -> None:
+    table, _ = loaded()  # confirmed with 3 epochs on 200 images
+    trials = table.trials.assign(epochs=epochs, train_size=images)
+    check_lengths(replace(table, trials=trials), length)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [(CONFIRM, "shorter"), *(pytest.param(*each, marks=pytest.mark.slow) for each in LENGTHS)],
+)
+def test_lengths_are_said_to_differ_only_where_they_do(
+    text: str, length: str, storage: RDBStorage
+) -> None:
+    confirmed(storage, text=text)
+    table, _ = study(storage)
+    check_lengths(table, length)
     record_of_search, record_of_it = load_record(storage, STUDY), load_record(storage, NAME)
     about = sentence(replace(record_of_it, path=None), record_of_search)
     assert ("at full length" in about) is (length == "shorter")
