@@ -94,6 +94,7 @@ def test_a_path_raised_to_more_seeds_is_looked_at_twice(
     assert load_record(confirmed, NAME).path_looks == (3 * arms, 6 * arms)  # the same data
 
 
+@pytest.mark.slow
 def test_the_dashboards_note_and_graphs_count_as_a_look(confirmed: RDBStorage) -> None:
     arms = arms_of_path(confirmed)
     refresh(confirmed, NAME)
@@ -112,6 +113,7 @@ def test_a_searchs_own_note_counts_the_verdicts_that_it_repeats(confirmed: RDBSt
     assert (found.looks, found.path_looks) == ((12,), (3 * arms_of_path(confirmed),))
 
 
+@pytest.mark.slow
 def test_a_path_that_is_under_way_has_no_verdict_and_no_look(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -148,6 +150,7 @@ def as_before(storage: RDBStorage) -> None:
     assert "path_looks" not in study_attributes(storage, NAME)
 
 
+@pytest.mark.slow
 def test_a_finished_path_of_an_earlier_version_has_been_looked_at(
     confirmed: RDBStorage, tmp_path: Path
 ) -> None:
@@ -177,6 +180,7 @@ def test_a_path_of_an_earlier_version_that_never_ended_was_not_looked_at(
     assert wanted.path_looks == ()
 
 
+@pytest.mark.slow
 def test_more_seeds_of_a_confirmation_are_a_look_of_its_own_stage(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -195,6 +199,7 @@ def test_more_seeds_of_a_confirmation_are_a_look_of_its_own_stage(
     assert (found.looks, found.path_looks) == ((12, 20), ())
 
 
+@pytest.mark.slow
 def test_failures_are_an_end_of_a_path_and_no_part_of_its_looks(confirmed: RDBStorage) -> None:
     search = search_with(confirmed, 6)
     wanted = confirmation(confirmed, STUDY, search, search)

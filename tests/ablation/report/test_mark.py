@@ -75,6 +75,7 @@ def test_a_report_of_an_earlier_state_is_built_again(
     assert cli.files(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_more_seeds_in_the_storage_than_in_the_report(
     stored: RDBStorage, space: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ study.main(Tools(figures=False))
 """
 
 
+@pytest.mark.slow
 def test_a_report_that_a_kill_ended_is_built_again(
     stored: RDBStorage, space: Path, tmp_path: Path
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_report_that_a_full_disk_ended_is_built_again(
     assert "Writing the report" in run(space, tmp_path).out
 
 
+@pytest.mark.slow
 def test_two_storages_with_one_results_folder(
     stored: RDBStorage, space: Path, tmp_path: Path
 ) -> None:

@@ -132,10 +132,8 @@ def test_where_less_is_better_the_best_of_a_level_is_its_lowest() -> None:
     mirrored = ROWS.assign(value=-ROWS["value"])
     more, less = isolation(ROWS, STUDY.factors), isolation(mirrored, STUDY.factors, "minimize")
     assert_frame_equal(less.assign(best_value=-less["best_value"]), more)
-    more, less = (
-        together(rows, STUDY.factors, *PAIRS[0], direction)
-        for rows, direction in ((ROWS, "maximize"), (mirrored, "minimize"))
-    )
+    more = together(ROWS, STUDY.factors, *PAIRS[0])
+    less = together(mirrored, STUDY.factors, *PAIRS[0], "minimize")
     for name in ("best_value", "mean_value"):
         assert less[name].tolist() == pytest.approx((-more[name]).tolist())
 
