@@ -86,16 +86,16 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(
     assert found["fANOVA"] == pytest.approx(shares.mean().to_dict(), rel=1e-6)
 
 
-def test_forests_are_added_until_a_share_is_known_to_a_point() -> None:
-    for trials in (len(ROWS), FEW):
-        found, _ = made(trials)
-        fanova = found[found["method"] == "fANOVA"]
-        (forests,) = fanova["forests"].unique()
-        assert 2 <= forests <= FORESTS
-        assert forests == FORESTS or fanova["standard_error"].max() <= PRECISE
-        assert fanova["importance"].sum() == pytest.approx(1)
-        other = found[found["method"] != "fANOVA"]
-        assert other[["standard_error", "forests"]].isna().all(axis=None)
+@pytest.mark.parametrize("trials", [len(ROWS), pytest.param(FEW, marks=pytest.mark.slow)])
+def test_forests_are_added_until_a_share_is_known_to_a_point(trials: int) -> None:
+    found, _ = made(trials)
+    fanova = found[found["method"] == "fANOVA"]
+    (forests,) = fanova["forests"].unique()
+    assert 2 <= forests <= FORESTS
+    assert forests == FORESTS or fanova["standard_error"].max() <= PRECISE
+    assert fanova["importance"].sum() == pytest.approx(1)
+    other = found[found["method"] != "fANOVA"]
+    assert other[["standard_error", "forests"]].isna().all(axis=None)
 
 
 def judged(ped: str, fanova: str) -> pd.DataFrame:
