@@ -14,7 +14,7 @@ count once here. Each method's figures add up to 1.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,9 @@ from optuna.importance import (
     PedAnovaImportanceEvaluator,
     get_param_importances,
 )
+from optuna.storages import InMemoryStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from ablation.report.search.trials import Factors, numeric
 
@@ -84,7 +86,7 @@ def importance(rows: pd.DataFrame, factors: Factors) -> tuple[pd.DataFrame, list
         for name in varied
         if name not in always
     ]
-    study = _study(rows, {name: factors[name] for name in varied})
+    study = _study(_trials(rows, {name: factors[name] for name in varied}))
     found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
     errors, forests = dict[str, float](), 0
     if always:
@@ -141,12 +143,14 @@ def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
 def _resampled(rows: pd.DataFrame, factors: Factors) -> dict[str, tuple[float, float]]:
     """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
     draw, found = np.random.default_rng(0), []
+    trials = _trials(rows, factors)
     for _ in range(RESAMPLES):
-        picked = rows.iloc[draw.integers(len(rows), size=len(rows))]
-        varied = {name: f for name, f in factors.items() if picked[name].nunique() > 1}
+        places = draw.integers(len(rows), size=len(rows))
+        picked = rows.iloc[places]
+        varied = [name for name in factors if picked[name].nunique() > 1]
         if varied and picked["val_accuracy"].nunique() > 1:
-            study = _study(picked, varied)
-            found.append(_importances(study, PedAnovaImportanceEvaluator(), list(varied)))
+            study = _study([trials[place] for place in places])
+            found.append(_importances(study, PedAnovaImportanceEvaluator(), varied))
     grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
     ends = grid.quantile([0.025, 0.975])
     return {name: (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in factors}
@@ -160,20 +164,58 @@ def _importances(
         return get_param_importances(study, evaluator=evaluator, params=names)
 
 
-def _study(rows: pd.DataFrame, factors: Factors) -> Study:
-    """The trials in a study in memory, as if they had been drawn there."""
-    study = optuna.create_study(direction="maximize")
+class _Given(InMemoryStorage):
+    """A storage of one study, whose trials are read as they were given.
+
+    Optuna's own storage copies each trial that is added, which took most of a resampling.
+    """
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        self._given = trials
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The given trials, uncopied."""
+        return [trial for trial in self._given if states is None or trial.state in states]
+
+
+def _study(trials: Iterable[FrozenTrial]) -> Study:
+    """A study in memory of these trials, each of which may be there more than once."""
+    numbered = [
+        FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=trial.state,
+            value=trial.value,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for number, trial in enumerate(trials)
+    ]
+    return optuna.create_study(storage=_Given(numbered), direction="maximize")
+
+
+def _trials(rows: pd.DataFrame, factors: Factors) -> list[FrozenTrial]:
+    """A trial a row, as if it had been drawn."""
     distributions = {name: _distribution(factor) for name, factor in factors.items()}
+    trials = []
     for row in rows.to_dict("records"):
         drawn = [name for name in factors if not pd.isna(row[name])]
-        study.add_trial(
+        trials.append(
             optuna.trial.create_trial(
                 params={name: _value(row[name], factors[name]) for name in drawn},
                 distributions={name: distributions[name] for name in drawn},
                 value=row["val_accuracy"],
             )
         )
-    return study
+    return trials
 
 
 def _distribution(factor: Mapping[str, Any]) -> BaseDistribution:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 
 from ablation.report.data.loading import load_study
 from ablation.report.search.importance import (
@@ -130,6 +133,21 @@ def test_resampled_trials_show_what_a_figure_is_worth() -> None:
     more, _ = importance(pd.concat([ROWS] * 6, ignore_index=True), MADE.factors)
     more = more[more["method"] == "PED-ANOVA"]
     assert (more["high"] - more["low"]).mean() < 0.75 * (ped["high"] - ped["low"]).mean()
+
+
+def test_trials_that_are_not_copied_give_the_figures_of_those_that_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = ROWS.head(20)  # so few that a resampling may miss a level
+    found, _ = importance(rows, MADE.factors)
+
+    def copied(trials: Iterable[FrozenTrial]) -> optuna.Study:
+        made = optuna.create_study(direction="maximize")
+        made.add_trials(trials)
+        return made
+
+    monkeypatch.setattr("ablation.report.search.importance._study", copied)
+    pd.testing.assert_frame_equal(importance(rows, MADE.factors)[0], found, check_exact=True)
 
 
 def test_twice_it_is_the_same() -> None:
