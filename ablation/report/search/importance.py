@@ -14,7 +14,7 @@ count once here. Each method's figures add up to 1.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,9 @@ from optuna.importance import (
     PedAnovaImportanceEvaluator,
     get_param_importances,
 )
+from optuna.storages import InMemoryStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from ablation.metric import Direction, Metric
 from ablation.report.search.trials import Factors, numeric
@@ -51,7 +53,12 @@ STEADY = 41  # trials: the best tenth is then five, which Optuna advises at leas
 
 
 def importance(
-    rows: pd.DataFrame, factors: Factors, metric: Metric
+    rows: pd.DataFrame,
+    factors: Factors,
+    metric: Metric,
+    *,
+    forests: int = FORESTS,
+    resamples: int = RESAMPLES,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The importance of each hyperparameter, and what is left out and why.
 
@@ -59,6 +66,8 @@ def importance(
         rows: of ``ablation.report.search.trials.finished``.
         factors: as in ``StudyTable.factors``.
         metric: what decides.
+        forests: of fANOVA, at most.
+        resamples: of the trials, for what PED-ANOVA's figures are worth.
 
     Returns:
         Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
@@ -73,47 +82,64 @@ def importance(
         return none, [f"Not shown: it takes {LEAST} complete settings, and there are {len(rows)}."]
     if rows["value"].nunique() == 1:
         return none, [f"Not shown: all complete settings have the same {metric.noun}."]
-    varied = [name for name in factors if rows[name].nunique() > 1]
-    notes = [
-        f"{name}: left out, because fewer than two values of it were drawn."
-        for name in factors
-        if name not in varied
-    ]
+    varied = {name: factors[name] for name in factors if rows[name].nunique() > 1}
+    notes = _left_out(rows, factors)
     if not varied:
         return none, notes
-    always = [name for name in varied if rows[name].notna().all()]
-    notes += [
+    study = study_of(_trials(rows, varied), metric.direction)
+    shares = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), list(varied))}
+    ends = _resampled(rows, varied, metric, resamples)
+    found = _rows(rows, PED_ANOVA, shares[PED_ANOVA], ends)
+    if always := [name for name in varied if rows[name].notna().all()]:
+        means, errors, count = _forests(study, always, forests)
+        more = _rows(rows, FANOVA, means, {})
+        found += [{**row, "standard_error": errors[row["parameter"]], "forests": count}
+                  for row in more]  # fmt: skip
+    return pd.DataFrame(found, columns=COLUMNS).astype({"forests": "Int64"}), notes
+
+
+def _left_out(rows: pd.DataFrame, factors: Factors) -> list[str]:
+    """Which hyperparameters are not judged, or by one method alone."""
+    few = [name for name in factors if rows[name].nunique() < 2]
+    lines = [f"{name}: left out, because fewer than two values of it were drawn." for name in few]
+    return lines + [
         f"{name}: drawn in {rows[name].count()} of {len(rows)} settings; PED-ANOVA judges it on "
         "these, and fANOVA cannot."
-        for name in varied
-        if name not in always
+        for name in factors
+        if name not in few and not rows[name].notna().all()
     ]
-    study = _study(rows, {name: factors[name] for name in varied}, metric.direction)
-    found = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), varied)}
-    errors, forests = dict[str, float](), 0
-    if always:
-        found[FANOVA], errors, forests = _forests(study, always)
-    ends = {PED_ANOVA: _resampled(rows, {name: factors[name] for name in varied}, metric)}
+
+
+def _rows(
+    rows: pd.DataFrame,
+    method: str,
+    shares: Mapping[str, float],
+    ends: Mapping[str, tuple[float, float]],
+) -> list[dict[str, Any]]:
+    """A row a hyperparameter that a method judges, in the order of the factors."""
     unknown = (float("nan"), float("nan"))
-    cells = [
-        (
-            *(name, method, values[name]),
-            *ends.get(method, {}).get(name, unknown),
-            rows[name].count(),
-            *((errors[name], forests) if method == FANOVA else (float("nan"), pd.NA)),
-        )
-        for method, values in found.items()
-        for name in varied
-        if name in values
+    return [
+        {
+            "parameter": name,
+            "method": method,
+            "importance": shares[name],
+            **dict(zip(("low", "high"), ends.get(name, unknown), strict=True)),
+            "trials": rows[name].count(),
+            "standard_error": float("nan"),
+            "forests": pd.NA,
+        }
+        for name in rows.columns
+        if name in shares
     ]
-    return pd.DataFrame(cells, columns=COLUMNS).astype({"forests": "Int64"}), notes
 
 
-def _forests(study: Study, names: list[str]) -> tuple[dict[str, float], dict[str, float], int]:
+def _forests(
+    study: Study, names: list[str], most: int
+) -> tuple[dict[str, float], dict[str, float], int]:
     """fANOVA's mean shares over forests, their standard errors, and how many forests it took."""
     shares: list[dict[str, float]] = []
     errors = pd.Series(float("inf"), index=names)
-    while len(shares) < FORESTS and not (errors <= PRECISE).all():
+    while len(shares) < most and not (errors <= PRECISE).all():
         shares.append(_importances(study, FanovaImportanceEvaluator(seed=len(shares)), names))
         if len(shares) > 1:
             errors = pd.DataFrame(shares)[names].std(ddof=1) / len(shares) ** 0.5
@@ -143,16 +169,18 @@ def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
 
 
 def _resampled(
-    rows: pd.DataFrame, factors: Factors, metric: Metric
+    rows: pd.DataFrame, factors: Factors, metric: Metric, resamples: int
 ) -> dict[str, tuple[float, float]]:
     """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
     draw, found = np.random.default_rng(0), []
-    for _ in range(RESAMPLES):
-        picked = rows.iloc[draw.integers(len(rows), size=len(rows))]
-        varied = {name: f for name, f in factors.items() if picked[name].nunique() > 1}
+    trials = _trials(rows, factors)
+    for _ in range(resamples):
+        places = draw.integers(len(rows), size=len(rows))
+        picked = rows.iloc[places]
+        varied = [name for name in factors if picked[name].nunique() > 1]
         if varied and picked["value"].nunique() > 1:
-            study = _study(picked, varied, metric.direction)
-            found.append(_importances(study, PedAnovaImportanceEvaluator(), list(varied)))
+            study = study_of([trials[place] for place in places], metric.direction)
+            found.append(_importances(study, PedAnovaImportanceEvaluator(), varied))
     grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
     ends = grid.quantile([0.025, 0.975])
     return {name: (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in factors}
@@ -166,20 +194,58 @@ def _importances(
         return get_param_importances(study, evaluator=evaluator, params=names)
 
 
-def _study(rows: pd.DataFrame, factors: Factors, direction: Direction) -> Study:
-    """The trials in a study in memory, as if they had been drawn there."""
-    study = optuna.create_study(direction=direction)
+class _Given(InMemoryStorage):
+    """A storage of one study, whose trials are read as they were given.
+
+    Optuna's own storage copies each trial that is added, which took most of a resampling.
+    """
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        self._given = trials
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The given trials, uncopied."""
+        return [trial for trial in self._given if states is None or trial.state in states]
+
+
+def study_of(trials: Iterable[FrozenTrial], direction: Direction) -> Study:
+    """A study in memory of these trials, each of which may be there more than once."""
+    numbered = [
+        FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=trial.state,
+            value=trial.value,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for number, trial in enumerate(trials)
+    ]
+    return optuna.create_study(storage=_Given(numbered), direction=direction)
+
+
+def _trials(rows: pd.DataFrame, factors: Factors) -> list[FrozenTrial]:
+    """A trial a row, as if it had been drawn."""
     distributions = {name: _distribution(factor) for name, factor in factors.items()}
+    trials = []
     for row in rows.to_dict("records"):
         drawn = [name for name in factors if not pd.isna(row[name])]
-        study.add_trial(
+        trials.append(
             optuna.trial.create_trial(
                 params={name: _value(row[name], factors[name]) for name in drawn},
                 distributions={name: distributions[name] for name in drawn},
                 value=row["value"],
             )
         )
-    return study
+    return trials
 
 
 def _distribution(factor: Mapping[str, Any]) -> BaseDistribution:

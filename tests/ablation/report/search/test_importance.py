@@ -9,11 +9,15 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.importance import (
+    FanovaImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
 from optuna.storages import RDBStorage
 
 from ablation.report.data.loading import load_study
-from ablation.report.search import importance as module
 from ablation.report.search.importance import (
     COLUMNS,
     FORESTS,
@@ -22,6 +26,7 @@ from ablation.report.search.importance import (
     mean_importance,
     ordered_alike,
     shown_order,
+    study_of,
 )
 from ablation.report.search.trials import finished
 from ablation.scheduling.search import SearchSource
@@ -39,11 +44,7 @@ def made(trials: int) -> tuple[pd.DataFrame, list[str]]:
     return importance(ROWS.head(trials), MADE.factors, METRIC)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two forests, and few resamples, where it does not matter how precise a figure is."""
-    monkeypatch.setattr(module, "FORESTS", 2)
-    monkeypatch.setattr(module, "RESAMPLES", 5)
+QUICK = {"forests": 2, "resamples": 5}  # where it does not matter how precise a figure is
 
 
 def figures(found: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -54,9 +55,7 @@ def figures(found: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def test_the_figures_are_those_of_optuna_on_the_study_itself(
-    storage: RDBStorage, quick: None
-) -> None:
+def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage) -> None:
     more = 'trials   = 25\nsampler  = { name = "random" }'
     source = SearchSource(
         storage, STUDY, begin(storage, record(SEARCH.replace("trials   = 6", more)))
@@ -65,7 +64,7 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(
     table = load_study(storage, STUDY)
     rows = finished(table.trials, table.arms, table.factors)
     assert len(rows) == 25  # no setting twice, so Optuna sees the same trials
-    ours_of_all, _ = importance(rows, table.factors, METRIC)
+    ours_of_all, _ = importance(rows, table.factors, METRIC, **QUICK)
     found = figures(ours_of_all)
     theirs = optuna.load_study(study_name=STUDY, storage=storage)
     always = [name for name in table.factors if name != "dropout_count"]
@@ -140,29 +139,49 @@ def test_a_methods_figures_add_up_and_name_what_matters() -> None:
     assert any(note.startswith("dropout_count: drawn in") for note in notes)
 
 
-def test_resampled_trials_show_what_a_figure_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampled_trials_show_what_a_figure_is_worth() -> None:
     found, _ = made(len(ROWS))
     ped, other = found[found["method"] == "PED-ANOVA"], found[found["method"] == "fANOVA"]
     assert other[["low", "high"]].isna().all(axis=None)
     assert ((ped["low"] >= 0) & (ped["high"] <= 1) & (ped["low"] < ped["high"])).all()
     assert ((ped["low"] <= ped["importance"]) & (ped["importance"] <= ped["high"])).mean() > 0.5
-    monkeypatch.setattr(module, "FORESTS", 1)  # which have no resamples
-    monkeypatch.setattr(module, "RESAMPLES", 40)
+    some = {"forests": 1, "resamples": 40}  # forests have no resamples
     # More trials of the same kind: less spread.
-    more, _ = importance(pd.concat([ROWS] * 4, ignore_index=True), MADE.factors, METRIC)
+    more, _ = importance(pd.concat([ROWS] * 4, ignore_index=True), MADE.factors, METRIC, **some)
     more = more[more["method"] == "PED-ANOVA"]
     assert (more["high"] - more["low"]).mean() < 0.75 * (ped["high"] - ped["low"]).mean()
 
 
-def test_twice_it_is_the_same(quick: None) -> None:
-    pd.testing.assert_frame_equal(
-        importance(ROWS, MADE.factors, METRIC)[0], importance(ROWS, MADE.factors, METRIC)[0]
+@pytest.mark.parametrize("seed", range(3))
+def test_trials_that_are_not_copied_give_the_figures_of_those_that_are(seed: int) -> None:
+    trials = [
+        optuna.trial.create_trial(
+            params={"x": x, "y": y},
+            distributions={"x": FloatDistribution(0, 1), "y": IntDistribution(1, 9)},
+            value=x + 0.1 * y,
+        )
+        for x, y in zip(
+            np.linspace(0, 1, 20).tolist(), [*range(1, 10), *range(1, 10), 3, 4], strict=True
+        )
+    ]
+    picked = [trials[at] for at in np.random.default_rng(seed).integers(20, size=20)]
+    copied = optuna.create_study(direction="maximize")
+    copied.add_trials(picked)
+    ours, theirs = (
+        get_param_importances(each, evaluator=PedAnovaImportanceEvaluator())
+        for each in (study_of(picked, "maximize"), copied)
     )
+    assert ours == theirs
 
 
-def test_where_less_is_better_the_best_tenth_is_the_lowest(quick: None) -> None:
+def test_twice_it_is_the_same() -> None:
+    one, other = (importance(ROWS, MADE.factors, METRIC, **QUICK)[0] for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_where_less_is_better_the_best_tenth_is_the_lowest() -> None:
     less = replace(METRIC, direction="minimize")
-    found, _ = importance(ROWS.assign(value=-ROWS["value"]), MADE.factors, less)
+    found, _ = importance(ROWS.assign(value=-ROWS["value"]), MADE.factors, less, **QUICK)
     wanted = figures(made(len(ROWS))[0])["PED-ANOVA"]
     assert figures(found)["PED-ANOVA"] == pytest.approx(wanted)
 
@@ -176,9 +195,9 @@ def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
     assert notes == ["Not shown: all complete settings have the same accuracy."]
 
 
-def test_a_hyperparameter_of_one_value_is_left_out(quick: None) -> None:
+def test_a_hyperparameter_of_one_value_is_left_out() -> None:
     rows = ROWS.assign(hidden_size=128.0, dropout_count=np.nan)
-    found, notes = importance(rows, MADE.factors, METRIC)
+    found, notes = importance(rows, MADE.factors, METRIC, **QUICK)
     assert not {"hidden_size", "dropout_count"} & set(found["parameter"])
     for name in ("hidden_size", "dropout_count"):
         assert f"{name}: left out, because fewer than two values of it were drawn." in notes
