@@ -1,93 +1,88 @@
-"""What a report's longest computations take, and whether several processes would shorten them.
+"""What a report takes, its figures drawn and its forests grown in one process and in several.
 
-    python benchmarks/report.py                          # searches of 60, 200 and 1,000 trials
+    python benchmarks/report.py                # a whole report, and forests of 200 and 1,000 trials
     python benchmarks/report.py --trials 60 --pairs 5
 
-fANOVA's forests of a made-up search, as many as its report takes: one after another, and by joblib
-in as many processes as there are CPUs, whose start counts. Both must give the same figures. The
-resampling of PED-ANOVA, which is never run in processes, is timed beside them.
+Made-up studies. Pairs of one process and of as many as there are CPUs, whose start counts; both
+must give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import machine
 import optuna
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 from joblib.externals.loky import get_reusable_executor
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-from ablation.report.search import importance
+from ablation.report.search.importance import importance
 from ablation.report.search.trials import finished
+from ablation.report.write import write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.helpers.report_studies import study
 
-Shares = list[dict[str, float]]
+
+def files_of(arms: int, jobs: int) -> dict[str, bytes]:
+    """A report's files, drawn in so many processes."""
+    made = study("one-factor", arms=arms, seeds=5)
+    with tempfile.TemporaryDirectory() as folder:
+        write_report(made, Path(folder), jobs=jobs)
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def forest(searched: optuna.Study, seed: int, names: list[str]) -> dict[str, float]:
-    """One forest's shares, as a report's."""
-    evaluator = FanovaImportanceEvaluator(seed=seed)
-    return get_param_importances(searched, evaluator=evaluator, params=names)
-
-
-def side_by_side(calls: list[Any]) -> Shares:
-    """Forests in as many processes as there are CPUs."""
-    return list(Parallel(n_jobs=min(cpu_count(), len(calls)))(calls))
-
-
-def seconds(make: Callable[[], Any]) -> tuple[float, Any]:
-    """How long something takes, and what it gives."""
-    start = time.perf_counter()
-    found = make()
-    return time.perf_counter() - start, found
-
-
-def measure(trials: int, pairs: int) -> dict[str, Any]:
-    """Interleaved pairs for a search of so many trials."""
+def importance_of(trials: int, jobs: int) -> str:
+    """Importances, their forests grown in so many processes."""
     made = study("search", arms=trials, epochs=1)
     rows = finished(made.trials, made.arms, made.factors)
-    factors = {name: made.factors[name] for name in made.factors if rows[name].nunique() > 1}
-    names = [name for name in factors if rows[name].notna().all()]
-    searched = importance._study(importance._trials(rows, factors))
-    _, _, forests = importance._forests(searched, names)
-    calls = [delayed(forest)(searched, seed, names) for seed in range(forests)]
-    taken: dict[str, list[float]] = {"serial": [], "processes": [], "resampling": []}
+    found, _ = importance(rows, made.factors, made.metric, resamples=2, jobs=jobs)
+    return found.to_csv()
+
+
+def measure(what: str, make: Callable[[int], Any], pairs: int) -> dict[str, Any]:
+    """Interleaved pairs of something made in one process and in several."""
+    taken: dict[int, list[float]] = {1: [], cpu_count(): []}
+    made = {}
     for _ in range(pairs):
-        serial, one = seconds(lambda: [forest(searched, seed, names) for seed in range(forests)])
-        parallel, other = seconds(lambda: side_by_side(calls))
-        get_reusable_executor().shutdown(wait=True)  # so that each pair starts its own
-        if one != other:
-            raise SystemExit("The figures differ.")
-        resampling, _ = seconds(lambda: importance._resampled(rows, factors))
-        for name, value in zip(taken, (serial, parallel, resampling), strict=True):
-            taken[name].append(value)
-    ratios = [a / b for a, b in zip(taken["serial"], taken["processes"], strict=True)]
-    print(f"{trials:6} trials, {forests:2} forests: one after another "
-          f"{machine.shown(taken['serial'], 1)} s, in processes "
-          f"{machine.shown(taken['processes'], 1)} s, ratio {machine.shown(ratios)}; resampling "
-          f"{machine.shown(taken['resampling'], 1)} s", flush=True)  # fmt: skip
-    found = {name: machine.spread(values) for name, values in taken.items()}
-    return {"trials": trials, "forests": forests, **found, "ratio": machine.spread(ratios)}
+        for jobs, seconds in taken.items():
+            start = time.perf_counter()
+            made[jobs] = make(jobs)
+            seconds.append(time.perf_counter() - start)
+            get_reusable_executor().shutdown(wait=True)  # so that each pair starts its own
+        if len({str(each) for each in made.values()}) > 1:
+            raise SystemExit(f"{what}: not the same bytes.")
+    one, several = taken.values()
+    ratios = [a / b for a, b in zip(one, several, strict=True)]
+    print(f"{what}: {machine.shown(one, 1)} s in one process, {machine.shown(several, 1)} s in "
+          f"{cpu_count()}, ratio {machine.shown(ratios)}", flush=True)  # fmt: skip
+    return {"one": machine.spread(one), "several": machine.spread(several),
+            "ratio": machine.spread(ratios)}  # fmt: skip
 
 
 def main() -> None:
-    """Measure each size."""
+    """Measure a whole report, and forests of each size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--trials", type=int, nargs="+", default=[60, 200, 1_000])
-    parser.add_argument("--pairs", type=int, default=3, help="of a size")
+    parser.add_argument("--arms", type=int, default=30, help="of the report")
+    parser.add_argument("--trials", type=int, nargs="*", default=[200, 1_000], help="of searches")
+    parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     about = machine.describe(threads=1)
-    found = [measure(trials, options.pairs) for trials in options.trials]
-    machine.finish("report", about, importance=found)
+    whole = f"a report of {options.arms} arms"
+    found = {whole: measure(whole, partial(files_of, options.arms), options.pairs)}
+    for trials in options.trials:
+        what = f"importance of {trials} trials"
+        found[what] = measure(what, partial(importance_of, trials), options.pairs)
+    machine.finish("report", about, **found)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ablation import objective as contract
 from ablation.errors import DivergedError
-from ablation.metric import Metric
 from ablation.objective import Listener, Pack, Result, Size
+from ablation.objective.metric import Metric
+from ablation.objective.words import Words
 from ablation.settings import Value
-from ablation.words import Words
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
     FIELDS,

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, PALE, PLUM, VERDICT_COLORS
 from ablation.report.rendering.formatting import records
 

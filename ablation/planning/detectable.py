@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ablation.design.arms import Plan
 from ablation.folders import confirm_name
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.planning.pace import Pace, Spread
 
 ASSUMED_SPREAD = 0.004

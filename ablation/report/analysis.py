@@ -12,7 +12,7 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
-from ablation.metric import Direction, Metric
+from ablation.objective.metric import Direction, Metric
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import arm_names, gains, health, selection
 from ablation.report.effects.arms import confounded

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed
 from matplotlib.figure import Figure
 
 from ablation.files import write_atomic
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report import page
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import csv_text
@@ -59,7 +59,12 @@ class Report:
 
 
 def write_report(
-    table: StudyTable, folder: Path, say: Say | None = None, *, figures: bool = True
+    table: StudyTable,
+    folder: Path,
+    say: Say | None = None,
+    *,
+    figures: bool = True,
+    jobs: int | None = None,
 ) -> Report:
     """Write everything under ``results/<study>/`` that can be told from the study.
 
@@ -70,6 +75,8 @@ def write_report(
         folder: where to; made if need be.
         say: told what is being done, for a display.
         figures: draw them; else the report has none.
+        jobs: in how many processes they are drawn; where there are many, in as many as there are
+            CPUs unless given. The files do not depend on it.
 
     Raises:
         OSError: the folder cannot be written.
@@ -83,7 +90,7 @@ def write_report(
     texts = [*_texts(study), *_part_texts(every, study.metric)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(_plots(study, every) if figures else iter(()), tell):
+    for picture in _pictures(_plots(study, every) if figures else iter(()), tell, jobs):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
@@ -126,11 +133,11 @@ def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:
         yield from part.plots()
 
 
-def _pictures(plots: Iterator[Plot], tell: Say) -> Iterator[Picture]:
+def _pictures(plots: Iterator[Plot], tell: Say, jobs: int | None) -> Iterator[Picture]:
     """The figures as they are drawn, several at a time where there are many and CPUs for them."""
     tell("drawing")
     every = list(plots)
-    jobs = max(1, min(effective_n_jobs(-1), len(every) // FIGURES_A_PROCESS))
+    jobs = jobs or max(1, min(cpu_count(), len(every) // FIGURES_A_PROCESS))
     drawn = Parallel(jobs, return_as="generator")(delayed(_drawn)(plot.draw) for plot in every)
     for plot, (width, svg, png) in zip(every, drawn, strict=True):
         tell(f"drawing {plot.name}")

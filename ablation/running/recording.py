@@ -15,8 +15,8 @@ from ablation.scheduling.source import Task
 from ablation.storage import report_steps, reported_steps
 
 if TYPE_CHECKING:
-    from ablation.metric import Metric
     from ablation.objective import Epoch
+    from ablation.objective.metric import Metric
 
 
 class Recorder:

@@ -21,8 +21,8 @@ from ablation.design.checks import unfit
 from ablation.design.feasibility import constraint_violations, infeasible_reason
 from ablation.design.origin import Drawn
 from ablation.errors import did_you_mean, one_line
-from ablation.metric import Metric
 from ablation.objective import Setting
+from ablation.objective.metric import Metric
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.distributions import as_drawn, drawn, fault_of, searched, suggest
 from ablation.scheduling.samplers import make_sampler

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 from ablation.statistics.power import ALPHA
 
 EXACT = 16  # pairs up to which all 2^n signs are gone through

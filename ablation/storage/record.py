@@ -13,8 +13,8 @@ from ablation.design.changes import changes
 from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
 from ablation.errors import did_you_mean, one_line
-from ablation.metric import Direction
 from ablation.objective import DEFAULT
+from ablation.objective.metric import Direction
 from ablation.space.errors import SpaceError
 from ablation.storage import (
     StorageError,

@@ -20,7 +20,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import one_line
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 from ablation.storage.errors import UnreadableError
 from ablation.storage.journal import checkpoint
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
+from ablation.objective.words import Words
 from ablation.report.data.study_table import StudyTable
-from ablation.words import Words
 
 BASELINE = {
     "conv_layers": "3",

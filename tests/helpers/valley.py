@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ablation.errors import DivergedError
-from ablation.metric import Metric
 from ablation.objective import Epoch, Listener, Objective, Pack, Result
 from ablation.objective import Setting as AnySetting
+from ablation.objective.metric import Metric
 from ablation.settings import Value
 
 

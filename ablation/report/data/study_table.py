@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.metric import Metric
-from ablation.words import Words
+from ablation.objective.metric import Metric
+from ablation.objective.words import Words
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from ablation.design.arms import arm_name, full_length
-from ablation.metric import Metric
 from ablation.objective import Objective
+from ablation.objective.metric import Metric
 from ablation.settings import text_of
 from ablation.storage import TrialRow
 from ablation.storage.attributes import diverged_epoch

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.design.arms import change_text
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounded, is_first
 from ablation.report.effects.effects import COLUMNS, effects, paired_tests

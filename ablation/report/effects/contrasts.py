@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 from ablation.report.effects.arms import by_size, grid_arms
 from ablation.report.effects.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
 from ablation.report.effects.replicates import paired, replicates

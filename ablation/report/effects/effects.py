@@ -11,7 +11,7 @@ import math
 
 import pandas as pd
 
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 from ablation.report.effects.health import divergence, ended_seeds, withheld
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.statistics.inference import (

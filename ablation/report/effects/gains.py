@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 from ablation.report.effects.effects import paired_tests
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.statistics.inference import PairedTest, holm, narrowed

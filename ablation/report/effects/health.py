@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.statistics.collapse import is_collapsed
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 
 DIVERGED = "DIVERGED"
 

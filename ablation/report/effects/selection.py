@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import by_size, grid_arms, is_first
 from ablation.report.effects.gains import by_gain

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import BLACK, BLUE, GREY, PALE, styled
 

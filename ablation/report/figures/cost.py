@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.point_labels import Marked, mark
 from ablation.report.figures.style import BLACK, BLUE, styled

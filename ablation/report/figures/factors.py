@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import BLACK, BLUE, PALE, legend_mark, styled
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.figures import style
 from ablation.report.figures.style import (
     BLACK,

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.effects.replicates import DIVERGED, ends
 from ablation.report.figures import style
 from ablation.report.figures.cost import cost_names, scale

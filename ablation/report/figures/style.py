@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 
 DPI = 150
 PAGE = 7.2  # inches: the text width of a printed page

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.metric import MISSING
+from ablation.objective.metric import MISSING
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import gammaln
 
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 from ablation.report.effects.replicates import DIVERGED, ends
 
 LEAST = 2  # draws

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -36,7 +37,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from ablation.metric import Direction, Metric
+from ablation.objective.metric import Direction, Metric
 from ablation.report.search.trials import Factors, numeric
 
 COLUMNS = [
@@ -48,6 +49,7 @@ LEAST = 10  # trials: the best tenth is one of them
 ORDERED = 3  # so many hyperparameters are ranked, where both methods order them alike
 FORESTS = 10  # of fANOVA, at most
 PRECISE = 0.01  # standard error of a share, a fraction, from which on no forest is added
+MANY = 500  # trials, from which on forests grow side by side: processes take seconds to start
 RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
 STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
 
@@ -59,6 +61,7 @@ def importance(
     *,
     forests: int = FORESTS,
     resamples: int = RESAMPLES,
+    jobs: int | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The importance of each hyperparameter, and what is left out and why.
 
@@ -68,6 +71,8 @@ def importance(
         metric: what decides.
         forests: of fANOVA, at most.
         resamples: of the trials, for what PED-ANOVA's figures are worth.
+        jobs: in how many processes forests grow; as many as there are CPUs where there are
+            ``MANY`` trials unless given, else one. The figures do not depend on it.
 
     Returns:
         Rows of ``parameter``, ``method``, ``importance`` (0 to 1; a method's add up to 1), ``low``
@@ -91,7 +96,8 @@ def importance(
     ends = _resampled(rows, varied, metric, resamples)
     found = _rows(rows, PED_ANOVA, shares[PED_ANOVA], ends)
     if always := [name for name in varied if rows[name].notna().all()]:
-        means, errors, count = _forests(study, always, forests)
+        jobs = jobs or (cpu_count() if len(rows) >= MANY else 1)
+        means, errors, count = _forests(study, always, forests, jobs)
         more = _rows(rows, FANOVA, means, {})
         found += [{**row, "standard_error": errors[row["parameter"]], "forests": count}
                   for row in more]  # fmt: skip
@@ -134,18 +140,30 @@ def _rows(
 
 
 def _forests(
-    study: Study, names: list[str], most: int
+    study: Study, names: list[str], most: int, jobs: int
 ) -> tuple[dict[str, float], dict[str, float], int]:
-    """fANOVA's mean shares over forests, their standard errors, and how many forests it took."""
+    """fANOVA's mean shares over forests, their standard errors, and how many forests it took.
+
+    Those that grew beyond the last one needed, since several do at a time, are dropped.
+    """
+    grow = Parallel(n_jobs=min(jobs, most))
     shares: list[dict[str, float]] = []
     errors = pd.Series(float("inf"), index=names)
     while len(shares) < most and not (errors <= PRECISE).all():
-        shares.append(_importances(study, FanovaImportanceEvaluator(seed=len(shares)), names))
-        if len(shares) > 1:
-            errors = pd.DataFrame(shares)[names].std(ddof=1) / len(shares) ** 0.5
+        seeds = range(len(shares), min(len(shares) + jobs, most))
+        for share in grow(delayed(_forest)(study, seed, names) for seed in seeds):
+            if (errors <= PRECISE).all():
+                break
+            shares.append(share)
+            if len(shares) > 1:
+                errors = pd.DataFrame(shares)[names].std(ddof=1) / len(shares) ** 0.5
     means = pd.DataFrame(shares)[names].mean()
     as_floats = [{str(name): float(x) for name, x in each.items()} for each in (means, errors)]
     return as_floats[0], as_floats[1], len(shares)
+
+
+def _forest(study: Study, seed: int, names: list[str]) -> dict[str, float]:
+    return _importances(study, FanovaImportanceEvaluator(seed=seed), names)
 
 
 def ordered_alike(found: pd.DataFrame) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 from ablation.report.search.trials import Factors, levels, scientific
 
 FIGURES = ["trials", "mean_value", "best_value"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ablation.metric import Direction, sign_of
+from ablation.objective.metric import Direction, sign_of
 
 COSTS = ["macs", "seconds"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ablation.metric import Direction
+from ablation.objective.metric import Direction
 from ablation.report.effects.replicates import best_first
 from ablation.report.search.trials import Factors, numeric
 

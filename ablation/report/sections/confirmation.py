@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from ablation.metric import MISSING, Metric
+from ablation.objective.metric import MISSING, Metric
 from ablation.report.analysis import Analysis
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.confirmation import (

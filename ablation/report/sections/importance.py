@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from ablation.metric import MISSING
+from ablation.objective.metric import MISSING
 from ablation.report.analysis import Analysis
 from ablation.report.effects.replicates import DIVERGED, ends, trained
 from ablation.report.figures.search import (

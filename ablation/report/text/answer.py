@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import comparison_labels

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.effects.confirmation import (
     NAMED,

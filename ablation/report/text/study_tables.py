@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.metric import MISSING
+from ablation.objective.metric import MISSING
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds

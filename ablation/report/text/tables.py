@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ablation.metric import MISSING, Metric
+from ablation.objective.metric import MISSING, Metric
+from ablation.objective.words import Words
 from ablation.report.analysis import Analysis
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.gains import inner_intervals, slight
@@ -17,7 +18,6 @@ from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.recommendation import about_choice
 from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
 from ablation.statistics.power import MOST_SEEDS
-from ablation.words import Words
 
 CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ablation.cli.live_display import Display
 from ablation.errors import UserError
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
 from ablation.planning import pace
 from ablation.report import mark
 from ablation.report.analysis import Analysis

@@ -1,32 +1,23 @@
-"""What a study trains: the contract between the harness and a network.
+"""The contract between the harness and a network.
 
-The harness knows settings, seeds and figures; whose they are, an `Objective` says. A space names
-the one that it is of; where it names none, it means `DEFAULT`.
+The harness knows settings, seeds and figures; whose they are, an `Objective` says.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablation.errors import DivergedError, UserError
-from ablation.metric import Metric
+from ablation.objective.metric import Metric
+from ablation.objective.words import Words
 from ablation.settings import Value, bounds
-from ablation.words import Words
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
-
-DEFAULT = "crnn.objective:objective"
-"""The objective of a space that names none, as ``module:attribute``."""
-
-NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 class Setting(Protocol):
@@ -307,25 +298,3 @@ class Objective(ABC):
 
     def begin_worker(self, threads: int) -> None:  # noqa: B027
         """Make a worker's process ready for trainings with so many threads."""
-
-
-@cache
-def load_objective(name: str = DEFAULT) -> Objective:
-    """The objective of this name.
-
-    Args:
-        name: ``module:attribute``.
-
-    Raises:
-        UserError: there is none.
-    """
-    if not NAME.fullmatch(name):
-        raise UserError(f"objective {name!r}: is written module:attribute, as in {DEFAULT}")
-    module, _, attribute = name.partition(":")
-    try:
-        objective = getattr(import_module(module), attribute, None)
-    except ModuleNotFoundError as error:
-        raise UserError(f"objective {name}: {error}") from None
-    if not isinstance(objective, Objective):
-        raise UserError(f"objective {name}: {module} has no objective called {attribute}")
-    return objective

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ablation.metric import Metric, sign_of
+from ablation.objective.metric import Metric, sign_of
 
 ACCURACY = Metric("val_accuracy", text="validation accuracy", noun="accuracy", unit="fraction")
 LOSS = Metric("val_loss", direction="minimize")

@@ -1,0 +1,23 @@
+"""What a study trains: a network and its training, by the contract of the harness.
+
+A space names the objective that it is of; where it names none, it means `DEFAULT`.
+"""
+
+from ablation.objective.contract import Epoch, Listener, Objective, Pack, Result, Setting, Size
+from ablation.objective.loading import DEFAULT, load_objective
+from ablation.objective.metric import Metric
+from ablation.objective.words import Words
+
+__all__ = [
+    "DEFAULT",
+    "Epoch",
+    "Listener",
+    "Metric",
+    "Objective",
+    "Pack",
+    "Result",
+    "Setting",
+    "Size",
+    "Words",
+    "load_objective",
+]
