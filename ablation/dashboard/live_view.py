@@ -25,6 +25,8 @@ from ablation.storage import open_storage
 from ablation.storage.attributes import objective_of
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
     from ablation.running.messages import TrialOutcome
     from ablation.scheduling.source import Task
 
@@ -41,6 +43,8 @@ class LiveView:
         artifacts: Path,
         say: Callable[[str], None],
         pause: float = PAUSE,
+        *,
+        refresh: Callable[[RDBStorage, str], None] = study_page.refresh,
     ) -> None:
         """Prepare the view.
 
@@ -50,10 +54,12 @@ class LiveView:
             artifacts: the folder of the artifact store.
             say: told in a line what cannot be shown.
             pause: seconds between two looks at the study, at least.
+            refresh: brings the note and graphs of a study of this storage up to date.
         """
         # Both threads use it: an Optuna storage has a session for each.
         self._storage = open_storage(url)
         self._study, self._artifacts, self._say, self._pause = study, artifacts, say, pause
+        self._refresh = refresh
         self._classes = objective_of(self._storage, study).classes
         self._said: set[str] = set()
         self._stale, self._over = threading.Event(), threading.Event()
@@ -95,7 +101,7 @@ class LiveView:
             if over and not self._last:
                 return
             with self._harmless("the study's note and graphs"):
-                study_page.refresh(self._storage, self._study)
+                self._refresh(self._storage, self._study)
 
     @contextmanager
     def _harmless(self, what: str) -> Iterator[None]:

@@ -87,8 +87,8 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, host: str, port: int) -> None:
-        self.address_family = family(host, port)
+    def __init__(self, host: str, port: int, *, receiving: float = RECEIVING) -> None:
+        self.address_family, self.receiving = family(host, port), receiving
         super().__init__((host, port), _QuietHandler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -100,8 +100,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 class _Received(io.RawIOBase):
     """What a client sends, for as long as it may take in all: not for each byte anew."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection, self.until = connection, time.monotonic() + RECEIVING
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self.connection, self.until = connection, time.monotonic() + seconds
 
     def readable(self) -> bool:
         return True
@@ -118,9 +118,11 @@ class _Received(io.RawIOBase):
 
 
 class _QuietHandler(WSGIRequestHandler):
+    server: _Server
+
     def setup(self) -> None:
         super().setup()
-        self.rfile = io.BufferedReader(_Received(self.connection))
+        self.rfile = io.BufferedReader(_Received(self.connection, self.server.receiving))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing for each request."""
@@ -177,7 +179,6 @@ def guarded(app: WSGIApplication, host: str, names: Collection[str] = ()) -> WSG
         host: the address that it listens on.
         names: other names that it may be asked for by.
     """
-
     logger, faults = logging.getLogger("optuna_dashboard"), _Faults()
     logger.handlers, logger.propagate = [faults], False
     tracebacks = _Tracebacks(faults)
@@ -328,17 +329,16 @@ def family(host: str, port: int) -> socket.AddressFamily:
     return socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
 
 
-def free_port(host: str, port: int) -> int:
-    """`port`, or the next one that is free; 0 for any.
+def free_port(host: str, port: int, *, tries: int = TRIES) -> int:
+    """`port`, or the next one that is free, of as many as `tries`; 0 for any.
 
     Raises:
-        UserError: none of the next hundred is free, `port` is none, or `host` is not an address of
-            this machine.
+        UserError: none of those is free, `port` is none, or `host` is no address of this machine.
     """
     if not 0 <= port < 65536:
         raise UserError(f"--port {port}: takes a number from 0 (any free port) to 65535")
     error: Exception | None = None
-    for candidate in range(port, min(port + TRIES, 65536)):
+    for candidate in range(port, min(port + tries, 65536)):
         try:
             with socket.socket(family(host, candidate)) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -47,10 +47,20 @@ SAME = "duplicate_of"  # a trial's attribute: the number of the trial that had i
 
 
 class SearchSource:
-    """The baseline and the named arms, then what the sampler draws, one when a slot is free."""
+    """The baseline and the named arms, then what the sampler draws, one when a slot is free.
 
-    def __init__(self, storage: RDBStorage, study: str, record: Record) -> None:
+    Args:
+        storage: the study's.
+        study: its name.
+        record: it, as it is stored.
+        most_refused: draws in a row that may come to nothing before the search ends.
+    """
+
+    def __init__(
+        self, storage: RDBStorage, study: str, record: Record, *, most_refused: int = MAX_REFUSED
+    ) -> None:
         self.storage, self.study, self.record = storage, study, record
+        self.most_refused = most_refused
         self.space: Space = record.plan.space
         self.objective = self.space.objective
         self.search: Search = self.space.search or Search(trials=1)
@@ -93,7 +103,7 @@ class SearchSource:
             if task := self._taken_up(self.orphans.pop(0)):
                 self.started += 1
                 return task
-        for _ in range(MAX_REFUSED):
+        for _ in range(self.most_refused):
             if self.started >= self.progress.wanted:
                 return None
             task = self._fix(self.fixed.pop(0)) if self.fixed else self._drawn(self._ask())
@@ -109,10 +119,10 @@ class SearchSource:
         Raises:
             StorageError: not one draw could be trained.
         """
-        last = self.study_object.get_trials(deepcopy=False)[-MAX_REFUSED:]
+        last = self.study_object.get_trials(deepcopy=False)[-self.most_refused :]
         if not any(SAME in trial.user_attrs for trial in last):
             raise StorageError(
-                f"study {self.study}: {MAX_REFUSED} draws in a row were infeasible; "
+                f"study {self.study}: {self.most_refused} draws in a row were infeasible; "
                 "narrow the factors or widen [limits]"
             )
         self.progress.wanted = self.started

@@ -101,6 +101,7 @@ def open_storage(
     kind: type[RDBStorage] = RDBStorage,
     patience: float | None = None,
     say: Callable[[str], None] | None = None,
+    said_after: float = waiting.SAID_AFTER,
 ) -> RDBStorage:
     """Open an Optuna storage.
 
@@ -114,6 +115,7 @@ def open_storage(
         kind: the class that it is opened as.
         patience: seconds to wait for other programs; `waiting.LOCK_TIMEOUT_SECONDS` unless given.
         say: told of a wait.
+        said_after: seconds of waiting after which it is told.
 
     Raises:
         StorageError: it does not exist, or cannot be opened.
@@ -124,7 +126,7 @@ def open_storage(
         if url.startswith("sqlite") and path in (None, Path(":memory:")):
             raise StorageError(f"{url}: workers do not see a storage in memory; give a file")
         seconds = waiting.LOCK_TIMEOUT_SECONDS if patience is None else patience
-        wait = Wait(display_url(url), seconds, say)
+        wait = Wait(display_url(url), seconds, say, said_after)
         if path is None:
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)

@@ -38,11 +38,13 @@ class Wait:
         where: the storage, as people may see it.
         patience: seconds to wait at most.
         say: told once a wait has taken a while.
+        said_after: seconds of waiting after which it is told.
     """
 
     where: str
     patience: float = LOCK_TIMEOUT_SECONDS
     say: Callable[[str], None] | None = None
+    said_after: float = SAID_AFTER
 
     def until_free(self, action: Callable[[], Returned]) -> Returned:
         """What `action` returns, tried again while another program has the database locked."""
@@ -56,7 +58,7 @@ class Wait:
                 if code & 0xFF != sqlite3.SQLITE_BUSY or waited >= self.patience:
                     raise
             signals.raise_if_interrupted()
-            if waited >= SAID_AFTER and not said:
+            if waited >= self.said_after and not said:
                 said = True
                 self.tell("another program has it locked")
 
@@ -174,7 +176,7 @@ class Watchdog:
                     return
             for connection, since in begun:
                 waited = time.monotonic() - since
-                if waited >= SAID_AFTER and not said:
+                if waited >= self.wait.said_after and not said:
                     said = True
                     self.wait.tell("no answer yet")
                 limit = INTERRUPTED_AFTER if signals.interrupted() else self.wait.patience

@@ -85,7 +85,12 @@ def _check_part(part: str, images: Tensor, labels: Tensor) -> None:
         raise ValueError(f"{part}: images and labels of dtype uint8 are needed, not {dtypes}")
 
 
-def prepare(folder: Path | None = None, say: Callable[[str], None] = print) -> Path:
+def prepare(
+    folder: Path | None = None,
+    say: Callable[[str], None] = print,
+    *,
+    sources: download.Sources | None = None,
+) -> Path:
     """Makes sure that the decoded data is there and undamaged.
 
     The four published files are looked for in the folder (also in ``raw/`` and
@@ -95,6 +100,8 @@ def prepare(folder: Path | None = None, say: Callable[[str], None] = print) -> P
     Args:
         folder: See `data_folder`.
         say: Called with a line for each step.
+        sources: Where the published files come from, if they are not in the folder: Debian's
+            package and torchvision's mirrors unless given.
 
     Returns:
         The path of the verified ``.npy``: uint8 of shape (70000, 785), a row being 784 pixels and
@@ -106,7 +113,7 @@ def prepare(folder: Path | None = None, say: Callable[[str], None] = print) -> P
     target = data_folder(folder) / cache.FILE_NAME
     if not cache.exists(target):
         cache.check_writable(target.parent)
-        cache.write(target, idx.decode(_raw_files(target.parent, say)))
+        cache.write(target, idx.decode(_raw_files(target.parent, say, sources)))
     cache.verify(target, _data_command(folder))
     say(f"Fashion-MNIST is verified and ready: {target}")
     return target
@@ -233,10 +240,14 @@ def split(
     return chosen[:train], chosen[train:]
 
 
-def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
+def _raw_files(
+    folder: Path, say: Callable[[str], None], sources: download.Sources | None
+) -> dict[str, bytes]:
+    sources = sources or download.Sources()
     delete = "delete it to have it fetched, or put the published file there"
     own = [folder, folder / "raw", folder / "FashionMNIST" / "raw"]
-    for place, fix in [(f, delete) for f in own] + [(download.PACKAGE_FOLDER, download.REINSTALL)]:
+    package = (sources.package_folder, download.REINSTALL)
+    for place, fix in [*((f, delete) for f in own), package]:
         files = idx.find(place)
         if len(files) == len(idx.SHA256):
             say(f"Reading Fashion-MNIST from {place}")
@@ -244,7 +255,7 @@ def _raw_files(folder: Path, say: Callable[[str], None]) -> dict[str, bytes]:
         if files:
             missing = ", ".join(name for name in idx.SHA256 if name not in files)
             say(f"Passing over {place}: no {missing}")
-    return download.fetch(folder, say)
+    return download.fetch(folder, say, sources)
 
 
 def _data_command(folder: Path | None) -> str:

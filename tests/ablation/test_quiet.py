@@ -11,35 +11,37 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMAND = """
 import sys, warnings
-from unittest import mock
 import study
 
 class ExperimentalWarning(Warning):
     pass
 
-def app(**_):
+@study.app.command()
+def warn():
     warnings.warn("constrained_layout not applied", UserWarning)
     warnings.warn("GPSampler may change", ExperimentalWarning)
     warnings.warn("this will be an error in pandas 4", FutureWarning)
 
-with mock.patch("ablation.cli.main.app", app):
-    study.main()
+sys.argv = ["study.py", "warn"]
+study.main()
 """
 WORKER = """
 import os, warnings
 from multiprocessing import Pipe
-from unittest import mock
-from ablation.running import worker
 from ablation.running.executors.base import Wish
+from ablation.running.worker import serve
+from tests.helpers.valley import Valley
 
-def find_offer(wish):
-    warnings.warn("LSTM: dropout expects more than one layer", UserWarning)
+class Warned(Valley):
+    def gpu_names(self):
+        warnings.warn("LSTM: dropout expects more than one layer", UserWarning)
+        return []
 
+objective = Warned()
 (ours, orders), (channel, theirs) = Pipe(), Pipe()
-ours.send(Wish("any"))
+ours.send(Wish("__main__:objective"))
 ours.close()
-with mock.patch.object(worker, "find_offer", find_offer):
-    worker.serve(orders, channel, os.getppid(), 1)
+serve(orders, channel, os.getppid(), 1)
 """
 
 

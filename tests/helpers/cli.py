@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import study
@@ -34,8 +35,8 @@ class Answer:
     err: str
 
 
-def call(*words: str) -> Answer:
-    """Run the command line in this process."""
+def call(*words: str, **tools: Any) -> Answer:
+    """Run the command line in this process, with tools of the caller's where they are given."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
@@ -44,7 +45,7 @@ def call(*words: str) -> Answer:
         contextlib.redirect_stderr(err),
     ):
         try:
-            study.main(Tools(figures=way() != "lean"))
+            study.main(Tools(**{"figures": way() != "lean", **tools}))
         except SystemExit as end:
             code = int(end.code or 0)
     return Answer(code, out.getvalue(), err.getvalue())

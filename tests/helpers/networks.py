@@ -8,8 +8,10 @@ code.
 from __future__ import annotations
 
 import copy
+import platform
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -142,3 +144,9 @@ def count_macs(network: nn.Module) -> int:
         network(torch.zeros(1, 1, 28, 28, dtype=torch.float64))
     flops: int = counter.get_total_flops()
     return flops // 2
+
+
+def give_bf16(monkeypatch: pytest.MonkeyPatch, *, native: bool) -> None:
+    """Have PyTorch say that this machine's CPU computes in bf16 natively, or that it does not."""
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)

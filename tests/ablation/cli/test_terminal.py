@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from ablation.cli.console import Output
 from ablation.cli.live_display import Display
 from ablation.cli.terminal import HANDLER, make_printable
 from ablation.errors import UserError
@@ -153,6 +155,18 @@ def test_without_docstrings(folder: Path) -> None:
     assert "Which hyperparameters" in cli.call("--help").out
 
 
+class Broken(Output):
+    """A command's output, at which an error comes up."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def print_rows(self, rows: list[dict[str, Any]], columns: list[str]) -> None:
+        """Raise the error."""
+        raise self.error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -164,25 +178,17 @@ def test_without_docstrings(folder: Path) -> None:
     ],
 )
 def test_what_the_system_refuses_is_one_line(
-    error: Exception, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, expected: str, tmp_path: Path
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr("ablation.planning.overview.spaces", fail)
-    answer = cli.call("spaces", "--results", str(tmp_path))
+    answer = cli.call("spaces", "--results", str(tmp_path), output=Broken(error))
     assert answer.code == 2
     assert expected in answer.err
     assert len(answer.err.splitlines()) == 1
 
 
-def test_a_fault_of_the_program_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ImportError("no such name")
-
-    monkeypatch.setattr("ablation.planning.overview.spaces", fail)
-    with pytest.raises(ImportError):
-        cli.call("spaces")
+def test_a_fault_of_the_program_is_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ImportError, match="no such name"):
+        cli.call("spaces", "--results", str(tmp_path), output=Broken(ImportError("no such name")))
 
 
 # Home folders

@@ -17,7 +17,6 @@ from optuna.storages import RDBStorage
 from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
-from ablation.dashboard import study_page
 from ablation.dashboard.live_view import LiveView
 from ablation.dashboard.server import Shown
 from ablation.dashboard.study_page import refresh
@@ -53,8 +52,13 @@ def files_of(storage: RDBStorage, folder: Path, trial_id: int) -> dict[str, str]
 def view(storage: RDBStorage, tmp_path: Path) -> Callable[..., LiveView]:
     """Makes the view of the study, which a test has begun; it is never late."""
 
-    def make(say: Any = pytest.fail, artifacts: Path = tmp_path / "_artifacts") -> LiveView:
-        return LiveView(url_of(storage), STUDY, artifacts, say, pause=0.01)
+    def make(
+        say: Any = pytest.fail,
+        artifacts: Path = tmp_path / "_artifacts",
+        pause: float = 0.01,
+        refresh: Callable[..., None] = refresh,
+    ) -> LiveView:
+        return LiveView(url_of(storage), STUDY, artifacts, say, pause, refresh=refresh)
 
     return make
 
@@ -82,18 +86,22 @@ def test_a_trial_gets_its_pictures_before_it_ends(
 
 
 def test_a_confirmation_shows_no_test_figures_before_its_choice(
-    storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: RDBStorage, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(study_page, "refresh", lambda *_: None)  # pictures alone matter here
     search = begin(storage, record(f"{SEARCH}[confirm]\ntop = 2\nseeds = 2\n"))
     run_all(SearchSource(storage, STUDY, search))
     name = confirm_name(STUDY)
-    shown = open_storage(url_of(storage), kind=Shown)
+    url, store = url_of(storage), tmp_path / "store"
+    shown = open_storage(url, kind=Shown)
     pictures = []
+
+    def pictures_alone(*_: object) -> None:
+        """Note and graphs do not matter here."""
+
     for is_chosen in (False, True):
         source = _begun(storage, search)
-        with LiveView(url_of(storage), name, tmp_path / "store", pytest.fail, pause=0.01) as told:
-            pictures.append(files_of(storage, tmp_path / "store", train(source, told)).keys())
+        with LiveView(url, name, store, pytest.fail, 0.01, refresh=pictures_alone) as told:
+            pictures.append(files_of(storage, store, train(source, told)).keys())
             run_all(source)
         study = shown.get_study_id_from_name(name)
         found = [trial.user_attrs for trial in shown.get_all_trials(study)]
@@ -137,12 +145,11 @@ def test_the_note_and_the_graphs_follow_the_trials(
 
 
 def test_they_follow_while_the_run_goes_on(
-    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+    storage: RDBStorage, view: Callable[..., LiveView]
 ) -> None:
     refreshed = threading.Semaphore(0)
-    monkeypatch.setattr(study_page, "refresh", lambda *_: refreshed.release())
     source = designed(storage)
-    with view() as told:
+    with view(refresh=lambda *_: refreshed.release()) as told:
         assert refreshed.acquire(timeout=30)  # before the first trial has ended
         train(source, told)
         assert refreshed.acquire(timeout=30)
@@ -178,19 +185,12 @@ def test_its_thread_imports_nothing_that_a_sampler_may_be_importing(storage: RDB
     assert not imported & {"numpy", "optuna", "scipy", "torch"}
 
 
-@pytest.fixture
-def asked(storage: RDBStorage, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What is asked to be drawn anew, of a study that has begun; nothing is."""
-    asked: list[object] = []
-    monkeypatch.setattr(study_page, "refresh", lambda *words: asked.append(words))
-    designed(storage)
-    return asked
-
-
 def test_a_run_that_ends_between_two_looks_ends(
-    asked: list[object], view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
+    storage: RDBStorage, view: Callable[..., LiveView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = view()
+    asked: list[object] = []
+    designed(storage)
+    told = view(refresh=lambda *words: asked.append(words))
     looked, ended, look = threading.Event(), threading.Event(), told._over.wait
 
     def slow_look(timeout: float | None = None) -> bool:
@@ -213,29 +213,26 @@ def test_a_run_that_ends_between_two_looks_ends(
 
 
 def test_who_stops_a_run_does_not_wait_for_its_pages(
-    asked: list[object], view: Callable[..., LiveView]
+    storage: RDBStorage, view: Callable[..., LiveView]
 ) -> None:
-    told = view()
-    told._pause = 60
+    asked: list[object] = []
+    designed(storage)
+    told = view(pause=60, refresh=lambda *words: asked.append(words))
     with pytest.raises(KeyboardInterrupt), told:
         raise KeyboardInterrupt
     assert asked == []
 
 
 def test_what_goes_wrong_is_told_once_and_stops_nothing(
-    storage: RDBStorage,
-    view: Callable[..., LiveView],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    storage: RDBStorage, view: Callable[..., LiveView], tmp_path: Path
 ) -> None:
     def fail(*_: object) -> None:
         raise ValueError("made\nup")
 
     said: list[str] = []
     (tmp_path / "file").touch()
-    monkeypatch.setattr(study_page, "refresh", fail)
     source = designed(storage)
-    with view(said.append, tmp_path / "file") as told:
+    with view(said.append, tmp_path / "file", refresh=fail) as told:
         for _ in range(3):
             train(source, told)
     assert source.progress.complete == 3

@@ -172,9 +172,8 @@ def test_a_length_that_is_none(
     assert answer.startswith(b"HTTP/1.0 400"), answer
 
 
-def test_a_slow_client_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard, "RECEIVING", 0.3)
-    server = dashboard._Server("127.0.0.1", 0)
+def test_a_slow_client_is_let_go() -> None:
+    server = dashboard._Server("127.0.0.1", 0, receiving=0.3)
     server.set_app(lambda environ, start: [])
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
@@ -229,7 +228,6 @@ def test_a_port_that_is_none(port: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "x" * 300, "a..b"])
-def test_a_host_that_is_not_this_machines(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard, "TRIES", 1)
+def test_a_host_that_is_not_this_machines(host: str) -> None:
     with pytest.raises(UserError, match="cannot listen there"):
-        free_port(host, 8080)
+        free_port(host, 8080, tries=1)

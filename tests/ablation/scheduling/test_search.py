@@ -10,9 +10,8 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from ablation.scheduling import search
 from ablation.scheduling.samplers import make_pruner, make_sampler
-from ablation.scheduling.search import SAME, SearchSource
+from ablation.scheduling.search import MAX_REFUSED, SAME, SearchSource
 from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner, Sampler
 from ablation.storage import StorageError, read_trials
@@ -38,11 +37,15 @@ def wanted(**changed: Any) -> Record:
 
 
 def source_of(
-    storage: RDBStorage, record: Record | None = None, study: str = STUDY
+    storage: RDBStorage,
+    record: Record | None = None,
+    study: str = STUDY,
+    *,
+    most_refused: int = MAX_REFUSED,
 ) -> SearchSource:
     """The source of a search's trainings, the study begun."""
     record = begin(storage, record or wanted(), study)
-    return SearchSource(storage, study, record)
+    return SearchSource(storage, study, record, most_refused=most_refused)
 
 
 def started(source: SearchSource) -> Task:
@@ -193,11 +196,8 @@ def test_a_setting_drawn_again_is_replaced_by_another(storage: RDBStorage) -> No
     assert (later.progress.complete, later.next()) == (4, None)
 
 
-def test_a_search_ends_when_nothing_new_can_be_drawn(
-    storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "MAX_REFUSED", 30)
-    source = source_of(storage, few("redraw", 9))
+def test_a_search_ends_when_nothing_new_can_be_drawn(storage: RDBStorage) -> None:
+    source = source_of(storage, few("redraw", 9), most_refused=30)
     assert len(run_all(source)) == 4
     assert (source.progress.wanted, source.progress.all_ended) == (4, True)
     count = len(read_trials(storage, STUDY))
@@ -217,10 +217,9 @@ def test_a_search_ends_when_nothing_new_can_be_drawn(
 @pytest.mark.parametrize("duplicates", ["reuse", "redraw"])
 @pytest.mark.parametrize(("state", "expected"), [("PRUNED", "PRUNED"), ("FAIL", "PRUNED")])
 def test_a_setting_that_failed_or_was_stopped_is_not_tried_again(
-    state: str, expected: str, duplicates: str, storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    state: str, expected: str, duplicates: str, storage: RDBStorage
 ) -> None:
-    monkeypatch.setattr(search, "MAX_REFUSED", 30)
-    source = source_of(storage, few(duplicates, 20))
+    source = source_of(storage, few(duplicates, 20), most_refused=30)
     end(source, started(source), state)
     run_all(source)
     rows = read_trials(storage, STUDY)
@@ -313,13 +312,10 @@ def test_what_cannot_be_trained_is_pruned_with_the_reason_and_not_counted(
     assert (again.progress.complete, again.next()) == (6, None)
 
 
-def test_a_space_of_nothing_feasible_is_given_up(
-    storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "MAX_REFUSED", 3)
+def test_a_space_of_nothing_feasible_is_given_up(storage: RDBStorage) -> None:
     factors = {"hidden_size": [256, 257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267]}
     record = wanted(factors=factors, arms=None, limits={"parameters": 800_000})
-    source = source_of(storage, record)
+    source = source_of(storage, record, most_refused=3)
     end(source, started(source))
     with pytest.raises(StorageError, match="3 draws in a row were infeasible; narrow the factors"):
         run_all(source)

@@ -31,7 +31,6 @@ from ablation.storage import (
     settle,
     storage_url,
     study_names,
-    waiting,
 )
 from tests.helpers import cli, postgres
 from tests.helpers.studies import new_storage
@@ -260,14 +259,12 @@ def locked(path: Path, seconds: float, how: str = "IMMEDIATE") -> Iterator[None]
         thread.join()
 
 
-def test_a_locked_storage_is_waited_for_and_that_is_said_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "SAID_AFTER", 0.5)
+def test_a_locked_storage_is_waited_for_and_that_is_said_once(tmp_path: Path) -> None:
     said: list[str] = []
     path = tmp_path / "studies.db"
     url = storage_url(str(path), tmp_path)
-    with opened_storage(url, create=True, patience=60, say=said.append) as storage:
+    told = {"patience": 60, "say": said.append, "said_after": 0.5}
+    with opened_storage(url, create=True, **told) as storage:
         save_study(storage, "a", {"question": "?"})
         trial = create_trial(storage, "a", {}, {}, {})
         with locked(path, 2.0):
@@ -342,16 +339,10 @@ def test_a_lock_that_is_lost_is_not_taken_for_held(database_server: postgres.Ser
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pressed", [False, True], ids=["patience", "ctrl-c"])
-def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
-    pressed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "SAID_AFTER", 0.5)
+def test_a_server_that_does_not_answer_is_not_waited_for_without_end(pressed: bool) -> None:
     said: list[str] = []
-    patience = 60.0 if pressed else 2.0
-    with (
-        postgres.server() as server,
-        opened_storage(server.fresh(), patience=patience, say=said.append) as storage,
-    ):
+    told = {"patience": 60.0 if pressed else 2.0, "say": said.append, "said_after": 0.5}
+    with postgres.server() as server, opened_storage(server.fresh(), **told) as storage:
         save_study(storage, "a", {"question": "?"})
         server.freeze()
         began = time.monotonic()

@@ -7,14 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torchvision.datasets import FashionMNIST
 
 from crnn.data import download, idx
+from crnn.data.download import Sources
 from crnn.data.idx import DataError
 
 
@@ -56,8 +59,12 @@ class Mirrors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.urls: list[str] = []
         self.servers: list[ThreadingHTTPServer] = []
-        monkeypatch.setattr(FashionMNIST, "mirrors", self.urls)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    @property
+    def sources(self) -> Sources:
+        """These and no other mirrors."""
+        return Sources(mirrors=self.urls)
 
     def add(self, handler: type[QuietHandler], folder: Path) -> str:
         bound = partial(handler, directory=str(folder))
@@ -100,7 +107,7 @@ def script(folder: Path, name: str, text: str) -> None:
 def test_mirror_that_works_is_used_and_named(mirrors: Mirrors, packed: Path) -> None:
     url = mirrors.add(QuietHandler, packed)
     said: list[str] = []
-    contents = download.fetch(Path("/nowhere"), said.append)
+    contents = download.fetch(Path("/nowhere"), said.append, mirrors.sources)
     assert idx.decode(contents).shape == (70_000, 785)
     assert said == [f"Fetching Fashion-MNIST (30 MB) from {url}"]
 
@@ -117,37 +124,52 @@ def test_next_mirror_is_tried_after_missing_and_damaged_files(
     mirrors.add(QuietHandler, damaged)
     mirrors.add(QuietHandler, packed)
     said: list[str] = []
-    assert download.from_mirrors(said.append).keys() == idx.SHA256.keys()
+    assert download.from_mirrors(said.append, mirrors.sources).keys() == idx.SHA256.keys()
     assert "404" in said[1]
     assert "it does not unpack" in said[3]
     assert len(said) == 5
 
 
-def test_s3_websites_are_asked_by_https_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts whose addresses were asked for, on a machine without a network."""
+    hosts: list[str] = []
 
-    def refuse(url: str, timeout: float) -> None:
-        asked.append(url)
-        raise ConnectionRefusedError("no network here")
+    def refuse(host: str, *_: object) -> None:
+        hosts.append(host)
+        raise OSError("no network here")
 
-    monkeypatch.setattr(download, "urlopen", refuse)
-    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://x.s3-website.eu-1.amazonaws.com/"])
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return hosts
+
+
+def test_s3_websites_are_asked_by_https_first(asked: list[str]) -> None:
+    said: list[str] = []
+    websites = Sources(mirrors=["http://x.s3-website.eu-1.amazonaws.com/"])
     with pytest.raises(DataError, match="no network here"):
-        download.from_mirrors(lambda line: None)
-    assert asked == [
-        "https://x.s3.eu-1.amazonaws.com/train-images-idx3-ubyte.gz",
-        "http://x.s3-website.eu-1.amazonaws.com/train-images-idx3-ubyte.gz",
+        download.from_mirrors(said.append, websites)
+    assert asked == ["x.s3.eu-1.amazonaws.com", "x.s3-website.eu-1.amazonaws.com"]
+    assert [line.rpartition(" ")[2] for line in said[::2]] == [
+        "https://x.s3.eu-1.amazonaws.com/",
+        "http://x.s3-website.eu-1.amazonaws.com/",
     ]
 
 
-def test_mirror_that_never_answers_is_given_up(
-    mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
+def test_unless_others_are_given_torchvisions_mirrors_are_asked(asked: list[str]) -> None:
+    with pytest.raises(DataError) as refused:
+        download.from_mirrors(lambda line: None)
+    assert len(asked) >= len(FashionMNIST.mirrors)
+    assert all(
+        f"{mirror}: no network here" in str(refused.value) for mirror in FashionMNIST.mirrors
+    )
+
+
+def test_mirror_that_never_answers_is_given_up(mirrors: Mirrors) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirrors.urls.append(f"http://127.0.0.1:{silent.getsockname()[1]}/")
         with pytest.raises(DataError, match=r"no answer within|timed out"):
-            download.from_mirrors(lambda line: None)
+            download.from_mirrors(lambda line: None, replace(mirrors.sources, answer_seconds=0.2))
 
 
 def test_name_that_is_never_resolved_is_given_up(
@@ -159,34 +181,30 @@ def test_name_that_is_never_resolved_is_given_up(
         resolved.wait()
         raise OSError("too late")
 
-    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     mirrors.urls.append("http://mirror.invalid/")
     with pytest.raises(DataError, match=r"no answer within 0\.2 s"):
-        download.from_mirrors(lambda line: None)
+        download.from_mirrors(lambda line: None, replace(mirrors.sources, answer_seconds=0.2))
     resolved.set()
 
 
 @pytest.mark.parametrize(
-    ("handler", "limit", "value", "message"),
+    ("handler", "limits", "message"),
     [
-        (DrippingHandler, "DOWNLOAD_SECONDS", 0.2, r"not finished after 0\.2 s"),
-        (FloodingHandler, "MOST_BYTES", 2**21, "too large to be Fashion-MNIST's"),
+        (DrippingHandler, {"download_seconds": 0.2}, r"not finished after 0\.2 s"),
+        (FloodingHandler, {"most_bytes": 2**21}, "too large to be Fashion-MNIST's"),
     ],
 )
 def test_mirror_that_never_ends_is_given_up(
     mirrors: Mirrors,
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     handler: type[QuietHandler],
-    limit: str,
-    value: float,
+    limits: dict[str, Any],
     message: str,
 ) -> None:
-    monkeypatch.setattr(download, limit, value)
     mirrors.add(handler, tmp_path)
     with pytest.raises(DataError, match=message):
-        download.from_mirrors(lambda line: None)
+        download.from_mirrors(lambda line: None, replace(mirrors.sources, **limits))
 
 
 def test_package_is_installed_by_root_after_an_update(
@@ -203,9 +221,9 @@ install) if [ -e '{updated}' ]; then cp -r '{packed}' '{installed}'
 esac; done""",
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(download, "PACKAGE_FOLDER", installed)
     said: list[str] = []
-    assert download.from_debian(said.append).keys() == idx.SHA256.keys()
+    sources = Sources(package_folder=installed)
+    assert download.from_debian(said.append, sources).keys() == idx.SHA256.keys()
     assert said == ["Installing Debian's package dataset-fashion-mnist"]
 
 
@@ -227,11 +245,10 @@ cp -r '{packed}' "$3/usr/share/datasets/fashion-mnist" """,
     ]
 
 
-def test_apt_that_never_ends_is_given_up(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apt_that_never_ends_is_given_up(programs: Path) -> None:
     script(programs, "apt-get", "exec sleep 60")
-    monkeypatch.setattr(download, "APT_SECONDS", 0.2)
     with pytest.raises(DataError, match=r"^apt-get .*: not finished after 0\.2 s$"):
-        download.from_debian(lambda line: None)
+        download.from_debian(lambda line: None, Sources(apt_seconds=0.2))
 
 
 def test_where_nothing_works_all_tries_and_the_fix_are_named(
@@ -242,10 +259,10 @@ def test_where_nothing_works_all_tries_and_the_fix_are_named(
     mirrors.urls.append(f"http://127.0.0.1:{closed_port}/")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(DataError) as without_apt:
-        download.fetch(Path("/my/data"), lambda line: None)
+        download.fetch(Path("/my/data"), lambda line: None, mirrors.sources)
     script(programs, "apt-get", "echo 'Reading...'; echo 'E: no such package'; exit 100")
     with pytest.raises(DataError) as apt_fails:
-        download.fetch(Path("/my/data"), lambda line: None)
+        download.fetch(Path("/my/data"), lambda line: None, mirrors.sources)
     for error in (without_apt, apt_fails):
         text = str(error.value)
         assert f"http://127.0.0.1:{closed_port}/" in text

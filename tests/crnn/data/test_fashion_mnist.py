@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.datasets import mnist
 
-from crnn.data import download, idx
+from crnn.data import fashion_mnist, idx
+from crnn.data.download import Sources
 from crnn.data.fashion_mnist import (
     CLASSES,
     DataError,
@@ -27,7 +28,6 @@ from crnn.data.fashion_mnist import (
     data_folder,
     load_data,
     load_once,
-    prepare,
     split,
 )
 
@@ -50,14 +50,25 @@ def put(folder: Path, files: Files) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test here finds Debian's package or fetches anything."""
+def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test here finds apt-get."""
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
 
-    def refuse(folder: Path, say: Callable[[str], None]) -> Files:
-        raise DataError("fetching was asked for")
 
-    monkeypatch.setattr(download, "PACKAGE_FOLDER", tmp_path / "no-package")
-    monkeypatch.setattr(download, "fetch", refuse)
+def prepare(
+    folder: Path,
+    say: Callable[[str], None] = quiet,
+    package: Path = Path("/no-package"),
+) -> Path:
+    """`fashion_mnist.prepare`, but it can fetch nothing.
+
+    Args:
+        folder: of the data.
+        say: told of each step.
+        package: where Debian's package has put its files.
+    """
+    sources = Sources(mirrors=(), package_folder=package)
+    return fashion_mnist.prepare(folder, say, sources=sources)
 
 
 # The decoded file and its tensors
@@ -181,12 +192,9 @@ def test_prepare_takes_the_files_from_the_folder(
     ]
 
 
-def test_prepare_takes_packed_files_and_debians_place(
-    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(download, "PACKAGE_FOLDER", packed)
+def test_prepare_takes_packed_files_and_debians_place(packed: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    prepare(tmp_path / "data", said.append)
+    prepare(tmp_path / "data", said.append, packed)
     assert said[0] == f"Reading Fashion-MNIST from {packed}"
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["fashion-mnist.npy"]
 
@@ -223,7 +231,7 @@ def test_damaged_published_file_is_refused(published: Path, tmp_path: Path, dama
     put(tmp_path, damaged)
     before = contents(tmp_path)
     with pytest.raises(DataError) as refused:
-        prepare(tmp_path, quiet)
+        prepare(tmp_path)
     text = str(refused.value)
     assert str(tmp_path / next(iter(damaged))) in text
     assert idx.SHA256[LABELS] in text
@@ -236,7 +244,7 @@ def test_damaged_published_file_is_refused(published: Path, tmp_path: Path, dama
 def test_incomplete_set_is_passed_over_aloud(published: Path, tmp_path: Path) -> None:
     (tmp_path / LABELS).symlink_to(published / LABELS)
     said: list[str] = []
-    with pytest.raises(DataError, match="fetching was asked for"):
+    with pytest.raises(DataError, match="Fashion-MNIST could not be fetched"):
         prepare(tmp_path, said.append)
     assert said == [
         f"Passing over {tmp_path}: no train-images-idx3-ubyte, train-labels-idx1-ubyte, "
@@ -248,7 +256,7 @@ def test_folder_that_cannot_be_made_is_refused_before_fetching(tmp_path: Path) -
     put(tmp_path, {"file": b""})
     (tmp_path / "file").chmod(0o777)
     with pytest.raises(DataError, match=r"/file/sub cannot be written .*; name another folder"):
-        prepare(tmp_path / "file" / "sub", quiet)
+        prepare(tmp_path / "file" / "sub")
 
 
 def test_folder_without_write_permission_is_refused_before_fetching(
@@ -256,7 +264,7 @@ def test_folder_without_write_permission_is_refused_before_fetching(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(DataError, match=r"cannot be written .*; name another folder"):
-        prepare(tmp_path / "sub", quiet)
+        prepare(tmp_path / "sub")
     assert contents(tmp_path) == {}
 
 
@@ -267,9 +275,8 @@ def test_full_disk_is_refused_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    monkeypatch.setattr(download, "PACKAGE_FOLDER", published)
     with pytest.raises(DataError, match="No space left on device"):
-        prepare(tmp_path, quiet)
+        prepare(tmp_path, package=published)
     assert contents(tmp_path) == {}
 
 
@@ -278,9 +285,8 @@ def test_two_preparing_at_once_both_succeed(
 ) -> None:
     both_have_written = threading.Barrier(2)
     monkeypatch.setattr(os, "fsync", lambda descriptor: both_have_written.wait(timeout=30))
-    monkeypatch.setattr(download, "PACKAGE_FOLDER", published)
     with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(prepare, [tmp_path] * 2, [quiet] * 2))
+        paths = list(pool.map(prepare, [tmp_path] * 2, [quiet] * 2, [published] * 2))
     assert paths == [tmp_path / "fashion-mnist.npy"] * 2
     assert list(tmp_path.iterdir()) == paths[:1]
 

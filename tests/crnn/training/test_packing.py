@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
@@ -18,10 +19,9 @@ from ablation.device import has_bf16
 from crnn.data.fashion_mnist import FashionMNIST, load_data
 from crnn.network.config import Setting
 from crnn.network.model import CRNN
-from crnn.training.evaluation import cross_entropies
 from crnn.training.results import DivergedError, Epoch, Result, TrainingState
 from crnn.training.train import train, train_packed
-from tests.helpers.networks import small
+from tests.helpers.networks import give_bf16, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,7 +89,7 @@ def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> No
 def test_members_of_two_precisions_end_exactly_as_they_do_alone(
     sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ablation.device.has_bf16", lambda device: True)  # emulated it will do
+    give_bf16(monkeypatch, native=True)  # emulated it will do
     members = [*ALIKE[:1], *changed([ALIKE[0], *UNLIKE[:2]], precision="bf16")]
     full, half, *_ = train_packed(members, sample)
     assert figures(full) != figures(half)
@@ -249,17 +249,17 @@ def test_on_a_gpu_too_a_member_that_diverges_leaves_the_others(sample: FashionMN
 
 def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) -> None:
     """Have each member's loss be NaN from some step on (counted from 1, evaluation apart)."""
-    calls = count()
+    calls, whole = count(), F.cross_entropy
 
-    def spoilt(scores: Tensor, truth: Tensor) -> Tensor:
-        losses = cross_entropies(scores, truth)
+    def spoilt(*words: Any, **options: Any) -> Tensor:
+        losses = whole(*words, **options)
         if not losses.requires_grad:
             return losses
         step, member = divmod(next(calls), len(starts))  # a step takes the members in order
         start = starts[member]
         return losses * (torch.nan if start and step + 1 >= start else 1.0)
 
-    monkeypatch.setattr("crnn.training.replicate.cross_entropies", spoilt)
+    monkeypatch.setattr(F, "cross_entropy", spoilt)
 
 
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(

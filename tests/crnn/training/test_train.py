@@ -24,7 +24,7 @@ from crnn.training.evaluation import as_input, forward, score
 from crnn.training.optimizer import lr_multiplier
 from crnn.training.results import DivergedError, Epoch, Result
 from crnn.training.train import train
-from tests.helpers.networks import SAME, optimizer_of, plain, small
+from tests.helpers.networks import SAME, give_bf16, optimizer_of, plain, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -519,7 +519,7 @@ def test_a_name_that_is_no_device_is_refused(name: str) -> None:
 def test_precision_is_bf16_only_where_it_is_native(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ablation.device.has_bf16", lambda device: native)
+    give_bf16(monkeypatch, native=native)
     cpu = torch.device("cpu")
     assert pick_precision("fp32", cpu) == "fp32"
     assert pick_precision("auto", cpu) == ("bf16" if native else "fp32")
