@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.helpers import cli, tiny
+from tests.helpers.studies import new_storage
 
 SPACE = """
 format   = 1
@@ -213,11 +214,12 @@ def test_what_cannot_be_traced(words: list[str], expected: str, stored: Path) ->
 def stored(tmp_path: Path, space: str) -> Path:
     """A results folder whose storage has a begun study ``tiny``."""
     from ablation.design.loading import load
-    from ablation.storage import open_storage, save_study, storage_url
+    from ablation.storage import save_study
     from ablation.storage.record import Record
 
     results = tmp_path / "results"
-    storage = open_storage(storage_url(None, results), create=True)
+    results.mkdir()
+    storage = new_storage(results)
     record = Record(load(space), seeds=(0,), precision="fp32")
     save_study(storage, "tiny", record.attributes())
     storage.engine.dispose()

@@ -166,13 +166,13 @@ def test_a_stored_origin_that_is_none_is_told(
 # Notes and names are only shown
 
 
-def test_an_authors_note_is_not_read(storage: RDBStorage, tmp_path: Path) -> None:
-    run(storage, CONFIRM)
-    table, main = confirmed(storage)
+def test_an_authors_note_is_not_read(sqlite_storage: RDBStorage, tmp_path: Path) -> None:
+    run(sqlite_storage, CONFIRM)
+    table, main = confirmed(sqlite_storage)
     arms = main.arms.set_index("arm")
     assert list(arms["kind"][1:4]) == ["named"] * 3
     assert set(short_names(main)) == set(arms.index[arms["kind"] == "drawn"])
-    written = write_report(table, tmp_path)
+    written = write_report(table, tmp_path, figures=False)
     shown = [row[0] for row in written.arms.rows]
     assert shown[:4] == ["baseline", "wide", "small", "plain"]
     text = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
@@ -208,12 +208,12 @@ def renamed(table: StudyTable, names: dict[str, str]) -> StudyTable:
 
 
 @pytest.mark.parametrize("name", ["a+b=c", "#4", "x less y"])
-def test_a_name_is_not_read(name: str, storage: RDBStorage, tmp_path: Path) -> None:
-    run(storage, CONFIRM)
-    before, _ = confirmed(storage)
-    written = write_report(before, tmp_path / "one")
+def test_a_name_is_not_read(name: str, sqlite_storage: RDBStorage, tmp_path: Path) -> None:
+    run(sqlite_storage, CONFIRM)
+    before, _ = confirmed(sqlite_storage)
+    written = write_report(before, tmp_path / "one", figures=False)
     table = renamed(before, {"wide": name})
-    again = write_report(table, tmp_path / "two")
+    again = write_report(table, tmp_path / "two", figures=False)
     assert [row[0] for row in again.arms.rows][1] == name
     assert [line.replace("wide", name) for line in written.answer] == again.answer
     for file in ("effects.csv", "confirmed.csv", "path.csv"):
@@ -243,21 +243,23 @@ def test_a_named_arm_is_one_whatever_it_is_called() -> None:
 
 
 def test_what_a_storage_of_before_lacks_is_found_without_its_notes(
-    storage: RDBStorage, tmp_path: Path
+    sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
-    search = run(storage, CONFIRM)
-    write_report(load_study(storage, STUDY), tmp_path / "one")
-    whole = load_record(storage, NAME)
-    as_before(storage)
-    assert all(not arm.origins for stage in load_record(storage, NAME).stages for arm in stage.arms)
-    found = confirmation(storage, STUDY, search, search)
+    search = run(sqlite_storage, CONFIRM)
+    write_report(load_study(sqlite_storage, STUDY), tmp_path / "one", figures=False)
+    whole = load_record(sqlite_storage, NAME)
+    as_before(sqlite_storage)
+    assert all(
+        not arm.origins for stage in load_record(sqlite_storage, NAME).stages for arm in stage.arms
+    )
+    found = confirmation(sqlite_storage, STUDY, search, search)
     assert found is not None
     assert [arm.origins for arm in found.plan.arms] == [arm.origins for arm in whole.plan.arms]
     assert found.path is not None
     assert whole.path is not None
     kept = [first_of(arm) for arm in whole.path.arms]  # steps were no named arms as well
     assert [first_of(arm) for arm in found.path.arms] == kept
-    write_report(load_study(storage, STUDY), tmp_path / "two")
+    write_report(load_study(sqlite_storage, STUDY), tmp_path / "two", figures=False)
     for file in ("effects.csv", "confirmed.csv"):
         assert (tmp_path / "two" / file).read_text() == (tmp_path / "one" / file).read_text(), file
     one, two = (pd.read_csv(tmp_path / part / "path.csv") for part in ("one", "two"))
@@ -291,13 +293,15 @@ def alike(storage: RDBStorage) -> list[str]:
     return [row.attributes["arm"] for row in read_trials(storage, STUDY)[1:]]
 
 
-def test_two_settings_equal_to_six_digits_are_two_arms(storage: RDBStorage, tmp_path: Path) -> None:
-    run(storage, ALIKE)
-    names = alike(storage)
+def test_two_settings_equal_to_six_digits_are_two_arms(
+    sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    run(sqlite_storage, ALIKE)
+    names = alike(sqlite_storage)
     assert len(set(names)) == len(names) == 5
     short = [name for name in names if name in ("learning_rate=0.00123457",)]
     assert len(short) == 1  # the first that was drawn
-    table, main = confirmed(storage)
+    table, main = confirmed(sqlite_storage)
     assert len(replicates(table.trials)) == 6
     assert len(replicates(main.trials)) == 4 * 2
     assert len(set(main.arms["arm"])) == 4
@@ -307,26 +311,26 @@ def test_two_settings_equal_to_six_digits_are_two_arms(storage: RDBStorage, tmp_
     numbers = dict(zip(table.trials["arm"], table.trials["number"], strict=True))
     assert [numbers[arm] for arm in merged["arm"]] == list(merged["trial"])
     assert len(set(short_names(main).values())) == 3
-    write_report(table, tmp_path)
-    assert len({row["arm"] for row in status(storage, STUDY)["arms"]}) == 6
+    write_report(table, tmp_path, figures=False)
+    assert len({row["arm"] for row in status(sqlite_storage, STUDY)["arms"]}) == 6
     for stage in stages(table):
         assert stage.arms["arm"].is_unique
 
 
 def test_a_storage_that_gave_them_one_name_tells_them_apart(
-    storage: RDBStorage, tmp_path: Path
+    sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     """As earlier versions wrote it: search, confirmation and its trials."""
-    run(storage, ALIKE)
-    write_report(load_study(storage, STUDY), tmp_path / "one")
-    long = {name for name in alike(storage) if len(name.split("+")[0]) > 24}
+    run(sqlite_storage, ALIKE)
+    write_report(load_study(sqlite_storage, STUDY), tmp_path / "one", figures=False)
+    long = {name for name in alike(sqlite_storage) if len(name.split("+")[0]) > 24}
     names = {name: "+".join(map(rounded, name.split("+"))) for name in long}
     assert names
     for study in (STUDY, NAME):
-        for trial in storage.get_all_trials(storage.get_study_id_from_name(study)):
+        for trial in sqlite_storage.get_all_trials(sqlite_storage.get_study_id_from_name(study)):
             arm = trial.user_attrs["arm"]
-            set_arm(storage, trial._trial_id, names.get(arm, arm))
-    found = study_attributes(storage, NAME)
+            set_arm(sqlite_storage, trial._trial_id, names.get(arm, arm))
+    found = study_attributes(sqlite_storage, NAME)
 
     def called(arms: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -337,15 +341,15 @@ def test_a_storage_that_gave_them_one_name_tells_them_apart(
 
     chosen = names.get(found["path"]["chosen"], found["path"]["chosen"])
     path = {**found["path"], "chosen": chosen, "arms": called(found["path"]["arms"])}
-    save_study(storage, NAME, {"arms": called(found["arms"]), "path": path})
-    table, main = confirmed(storage)
+    save_study(sqlite_storage, NAME, {"arms": called(found["arms"]), "path": path})
+    table, main = confirmed(sqlite_storage)
     assert len(replicates(table.trials)) == 6
     assert len(replicates(main.trials)) == 8
-    write_report(table, tmp_path / "two")
+    write_report(table, tmp_path / "two", figures=False)
     for file in ("trials.csv", "effects.csv", "confirmed.csv", "path.csv", "report.md"):
         assert (tmp_path / "two" / file).read_text() == (tmp_path / "one" / file).read_text(), file
-    assert len(status(storage, STUDY)["arms"]) == 6
-    assert not run_all(SearchSource(storage, STUDY, load_record(storage, STUDY)))
+    assert len(status(sqlite_storage, STUDY)["arms"]) == 6
+    assert not run_all(SearchSource(sqlite_storage, STUDY, load_record(sqlite_storage, STUDY)))
 
 
 def rounded(part: str) -> str:

@@ -16,6 +16,7 @@ from ablation.scheduling.source import Task
 from ablation.storage import read_trials
 from ablation.storage.record import load_record
 from ablation.storage.status import status
+from tests.helpers.prepared import prepared
 from tests.helpers.studies import HEAD, STUDY, begin, designed, record, run_all
 
 SWEEP = f"""{HEAD}
@@ -73,8 +74,12 @@ def enqueue(storage: RDBStorage, **values: Any) -> int:
 @pytest.fixture
 def sweep(storage: RDBStorage) -> RDBStorage:
     """A search of which two trainings have ended."""
-    wanted = begin(storage, record(SWEEP))
-    run_all(SearchSource(storage, STUDY, wanted), 2)
+
+    def fill() -> None:
+        wanted = begin(storage, record(SWEEP))
+        run_all(SearchSource(storage, STUDY, wanted), 2)
+
+    prepared(storage, ("sweep",), fill)
     return storage
 
 

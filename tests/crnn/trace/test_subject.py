@@ -14,6 +14,7 @@ from ablation.scheduling.search import SearchSource
 from crnn.trace.forward import network
 from crnn.trace.subject import finished, untrained
 from tests.helpers import cli
+from tests.helpers.prepared import prepared
 from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 LONG = {
@@ -25,12 +26,16 @@ LONG = {
 @pytest.fixture
 def mixed(storage: RDBStorage) -> RDBStorage:
     """A study whose first trials are complete, failed and begun."""
-    source = designed(storage)
-    for state in ("COMPLETE", "FAIL", None):
-        task = source.next()
-        assert task is not None
-        if state:
-            end(source, task, state)
+
+    def fill() -> None:
+        source = designed(storage)
+        for state in ("COMPLETE", "FAIL", None):
+            task = source.next()
+            assert task is not None
+            if state:
+                end(source, task, state)
+
+    prepared(storage, ("mixed",), fill)
     return storage
 
 
@@ -129,6 +134,7 @@ def test_trials_pruned_in_a_search_lack_none(
     assert "Without weights" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_the_write_ups_walk_from_the_command_line(full_data: Path, tmp_path: Path) -> None:
     options = ["--arm", "conv_layers=2", "--results", str(tmp_path), "--data", str(full_data)]
