@@ -108,7 +108,7 @@ def test_what_optuna_could_not_read_is_one_line(
     space.write_text(ONE_FACTOR, encoding="utf-8")
     words = {
         "copy": ["copy", STUDY, str(tmp_path / "copy.db")],
-        "run": ["run", str(space), "--seeds", "3"],
+        "run": ["run", str(space), "--seeds", "3", "--executor", "debug"],
         "status": ["status"],
     }
     for command in commands:
