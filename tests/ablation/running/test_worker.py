@@ -397,12 +397,17 @@ def spoil(path: Path, how: str) -> None:
     write_checkpoint(path, TrainingState(epochs, {}, tensors), marks)
 
 
+OTHER_FAULTS = (
+    *("weight missing", "memory missing", "memory's shape", "epochs", "no epoch", "infinite"),
+    *("whole numbers", "no accuracy", "text", "time"),
+)
+
+
 @pytest.mark.parametrize(
     "how",
     [
-        *("shape", "not a number", "weight missing", "memory missing", "memory's shape"),
-        *("epochs", "no epoch", "members", "infinite", "whole numbers", "step"),
-        *("accuracy", "no accuracy", "text", "time"),
+        *("shape", "not a number", "members", "step", "accuracy"),
+        *(pytest.param(how, marks=pytest.mark.slow) for how in OTHER_FAULTS),
     ],
 )
 def test_a_whole_checkpoint_that_does_not_fit_is_set_aside(
@@ -462,7 +467,7 @@ def test_images_that_were_written_into_stop_the_run(images: Path, bench: Bench) 
     assert list(outcome.attributes) == ["failure"]
 
 
-@pytest.mark.parametrize("how", ["noise", "restored at once"])
+@pytest.mark.parametrize("how", ["noise", pytest.param("restored at once", marks=pytest.mark.slow)])
 def test_an_epoch_on_images_that_were_written_into_is_dropped(
     how: str,
     images: Path,

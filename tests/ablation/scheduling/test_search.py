@@ -28,7 +28,8 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "halton": {"name": "qmc", "qmc_type": "halton"},
     "gp": {"name": "gp", "n_startup_trials": 4},
 }
-EACH = [pytest.param(name, marks=pytest.mark.slow if name == "gp" else ()) for name in SAMPLERS]
+SLOW = ("gp", "halton")
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SAMPLERS]
 
 
 def wanted(**changed: Any) -> Record:
@@ -353,7 +354,8 @@ def test_an_orphan_is_taken_up_with_its_own_parameters(storage: RDBStorage) -> N
     ("name", "calls"),
     [
         *(("tpe", calls) for calls in (0, 1, 3, 5, 6, 9)),
-        *(("random", calls) for calls in (0, 1, 3, 5, 6, 9)),
+        *(("random", calls) for calls in (0, 9)),
+        *(pytest.param("random", calls, marks=pytest.mark.slow) for calls in (1, 3, 5, 6)),
         # Between, its own parameters are in its way.
         *(pytest.param("gp", calls, marks=pytest.mark.slow) for calls in (0, 6, 9)),
     ],

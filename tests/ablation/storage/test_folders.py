@@ -71,7 +71,7 @@ def test_texts_that_are_unlike_have_names_that_are() -> None:
 
 
 @pytest.mark.usefixtures("lean")
-@pytest.mark.parametrize("stem", ["my space", "größe-실험"])
+@pytest.mark.parametrize("stem", ["größe-실험", pytest.param("my space", marks=pytest.mark.slow)])
 def test_plan_and_run_agree_on_a_studys_name(stem: str, tmp_path: Path) -> None:
     space, name = tmp_path / f"{stem}.toml", study_name(stem)
     space.write_text(ONE_FACTOR, encoding="utf-8")

@@ -72,6 +72,7 @@ def test_the_numbers_are_written_out_in_full(walked: Walk, written: Path) -> Non
     assert list(scores["image 1"].index) == list(CLASSES)
 
 
+@pytest.mark.slow
 def test_built_twice_it_is_the_same_byte_for_byte(
     written: Path, sample: FashionMNIST, tmp_path: Path
 ) -> None:
@@ -107,17 +108,24 @@ def test_what_has_an_order_is_not_to_be_sorted(written: Path) -> None:
 
 
 def test_what_users_type_is_text_in_the_page(sample: FashionMNIST, tmp_path: Path) -> None:
-    found = walk(sample)
+    found = walk(sample, lstm_layers=0, conv_layers=1)  # the fewest figures
     hostile = Walk(found.trace, NASTY, [NASTY], [NASTY, "b"], NASTY)
     assert "<script" not in write_walk(hostile, tmp_path).read_text()
 
 
+@pytest.mark.slow
 def test_without_an_lstm_there_is_none(sample: FashionMNIST, tmp_path: Path) -> None:
     write_walk(walk(sample, lstm_layers=0), tmp_path)
     assert not (tmp_path / "lstm.csv").exists()
 
 
-@pytest.mark.parametrize("model", [ModelConfig(), ModelConfig(conv_layers=2, pooling_count=0)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelConfig(),
+        pytest.param(ModelConfig(conv_layers=2, pooling_count=0), marks=pytest.mark.slow),
+    ],
+)
 def test_no_text_lies_on_another_or_beyond_the_edge(
     model: ModelConfig, sample: FashionMNIST
 ) -> None:
