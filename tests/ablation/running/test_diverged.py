@@ -336,7 +336,7 @@ def test_a_divergence_alone_is_no_failure_of_the_run(
     page.touch()
     mark.write(page.parent, fingerprint(storage, STUDY))
     words = ["run", str(space), "--results", str(tmp_path), "--storage", url_of(storage)]
-    answer = call(*words)
+    answer = call(*words, "--executor", "debug")
     assert answer.code == code, answer.err
     also = ", 1 failed" if failed else ""
     assert f"{4 - failed} of 6 trials are complete{also}, 2 diverged." in answer.out

@@ -28,7 +28,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "halton": {"name": "qmc", "qmc_type": "halton"},
     "gp": {"name": "gp", "n_startup_trials": 4},
 }
-SLOW = ("gp", "halton")
+SLOW = ("gp", "halton", "qmc")
 EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SAMPLERS]
 
 
@@ -199,7 +199,7 @@ def test_a_setting_drawn_again_is_replaced_by_another(storage: RDBStorage) -> No
 def test_a_search_ends_when_nothing_new_can_be_drawn(
     storage: RDBStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MAX_REFUSED", 30)
+    monkeypatch.setattr(search, "MAX_REFUSED", 15)
     source = source_of(storage, few("redraw", 9))
     assert len(run_all(source)) == 4
     assert (source.progress.wanted, source.progress.all_ended) == (4, True)
@@ -217,11 +217,17 @@ def test_a_search_ends_when_nothing_new_can_be_drawn(
     assert find_record(storage, STUDY) == more
 
 
-@pytest.mark.parametrize("duplicates", ["reuse", "redraw"])
-@pytest.mark.parametrize(("state", "expected"), [("PRUNED", "PRUNED"), ("FAIL", "PRUNED")])
+@pytest.mark.parametrize(
+    ("state", "duplicates"),
+    [
+        ("PRUNED", "redraw"),
+        ("FAIL", "reuse"),
+        pytest.param("PRUNED", "reuse", marks=pytest.mark.slow),
+        pytest.param("FAIL", "redraw", marks=pytest.mark.slow),
+    ],
+)
 def test_a_setting_that_failed_or_was_stopped_is_not_tried_again(
     state: str,
-    expected: str,
     duplicates: str,
     sqlite_storage: RDBStorage,
     monkeypatch: pytest.MonkeyPatch,
@@ -234,7 +240,7 @@ def test_a_setting_that_failed_or_was_stopped_is_not_tried_again(
     again = [row for row in rows if row.attributes.get(SAME) == 0]
     assert again
     for row in again:
-        assert row.state == expected
+        assert row.state == "PRUNED"
         assert ("history" in row.attributes) is (state == "PRUNED")
         assert ("which failed" in row.attributes.get("failure", "")) is (state == "FAIL")
     stored = find_record(sqlite_storage, STUDY)
@@ -353,7 +359,8 @@ def test_an_orphan_is_taken_up_with_its_own_parameters(storage: RDBStorage) -> N
 @pytest.mark.parametrize(
     ("name", "calls"),
     [
-        *(("tpe", calls) for calls in (0, 1, 3, 5, 6, 9)),
+        *(("tpe", calls) for calls in (0, 3, 9)),
+        *(pytest.param("tpe", calls, marks=pytest.mark.slow) for calls in (1, 5, 6)),
         *(("random", calls) for calls in (0, 9)),
         *(pytest.param("random", calls, marks=pytest.mark.slow) for calls in (1, 3, 5, 6)),
         # Between, its own parameters are in its way.

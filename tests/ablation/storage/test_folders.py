@@ -80,7 +80,7 @@ def test_plan_and_run_agree_on_a_studys_name(stem: str, tmp_path: Path) -> None:
     planned = cli.call("plan", *words)
     assert f"The study's name: {name}; run takes another with --study NAME" in planned.out
     assert json.loads(cli.call("plan", *words, "--json").out)["study"] == name
-    answer = cli.call("run", *words)
+    answer = cli.call("run", *words, "--executor", "debug")
     assert answer.code == 0, answer.err
     assert f"The study's name: {name};" in answer.out
     assert (tmp_path / "results" / name / "report.html").exists()
