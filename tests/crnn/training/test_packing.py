@@ -92,7 +92,13 @@ def assert_as_alone(
 # Whole trainings
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    "group",
+    [  # the first of them are members of the third
+        *(pytest.param(group, marks=pytest.mark.slow) for group in list(GROUPS)[:2]),
+        *list(GROUPS)[2:],
+    ],
+)
 def test_members_end_exactly_as_they_do_alone(
     group: str, alone: Alone, sample: FashionMNIST
 ) -> None:
