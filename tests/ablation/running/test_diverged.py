@@ -129,9 +129,8 @@ def test_the_value_of_a_diverged_draw() -> None:
     assert value_of_diverged(Metric("x", "x"), []) is None
 
 
-@pytest.mark.parametrize(
-    ("sampler", "most"), [("tpe", 8), pytest.param("gp", 4, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("sampler", "most"), [("tpe", 8), ("gp", 4)])
 def test_a_sampler_leaves_the_region_that_diverges(
     sqlite_storage: RDBStorage, sampler: str, most: int
 ) -> None:

@@ -209,6 +209,7 @@ def test_its_trainings_are_a_stage_of_their_own(storage: RDBStorage) -> None:
     assert wanted(storage, search) == with_path
 
 
+@pytest.mark.slow
 def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> None:
     for count, seeds in ((2, (4, 5)), (0, ())):
         name = f"path{count}"
