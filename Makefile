@@ -29,7 +29,7 @@ test-fast: setup ## run the fast tests
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 fuzz: setup ## look for inputs that break it, at random, for about ten minutes
-	CRNN_STUDY_FUZZ=50 $(RUN) -m pytest -n 2 --timeout 3600 tests/project/test_fuzz.py tests/ablation/scheduling/test_reconcile.py
+	CRNN_STUDY_FUZZ=100 $(RUN) -m pytest -n 2 --timeout 3600 tests/project/test_fuzz.py tests/ablation/scheduling/test_reconcile.py
 
 check: setup ## check lint, format, types, who imports whom, known vulnerabilities
 	$(RUN) -m ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from optuna.storages import RDBStorage
 
 from ablation import signals
@@ -19,8 +20,12 @@ from ablation.storage import open_storage, url_of
 from crnn.data import cache, idx
 from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare
 from tests.helpers import cli, postgres, tiny
+from tests.helpers.fuzzing import examples
 from tests.helpers.once import once
 from tests.helpers.studies import new_storage
+
+settings.register_profile("ordinary", examples(50))
+settings.load_profile("ordinary")
 
 SAMPLE = Path(__file__).parent / "data" / "fashion-mnist-sample.npz"
 

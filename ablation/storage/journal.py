@@ -22,7 +22,9 @@ def checkpoint(storage: RDBStorage) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
 
 
-def settle(storage: RDBStorage, say: Callable[[str], None] = lambda line: None) -> None:
+def settle(
+    storage: RDBStorage, say: Callable[[str], None] = lambda line: None, tries: int = TRIES
+) -> None:
     """Leave an SQLite file as anybody can read and copy it, at the end of a run.
 
     All of the write-ahead log goes into the file; where no other program has it open, the log
@@ -32,6 +34,7 @@ def settle(storage: RDBStorage, say: Callable[[str], None] = lambda line: None) 
     Args:
         storage: the storage, which no thread uses at the moment.
         say: told where another program keeps trials out of the file.
+        tries: how often to look whether another program has let go, with a moment between.
     """
     path = sqlite_file(url_of(storage))
     storage.engine.dispose()
@@ -39,7 +42,7 @@ def settle(storage: RDBStorage, say: Callable[[str], None] = lambda line: None) 
         return
     uri = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=MOMENT)) as connection:
-        for _ in range(TRIES):
+        for _ in range(tries):
             try:
                 busy, logged, moved = connection.execute(
                     "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -191,7 +191,8 @@ def _storage(kind: type[RDBStorage], url: str, **options: Any) -> RDBStorage:
         # Made in two steps, because one that fails has connections to let go of.
         storage = kind.__new__(kind)
         try:
-            RDBStorage.__init__(storage, url, **options)
+            RDBStorage.__init__(storage, url, skip_compatibility_check=True, **options)
+            _check_version(storage)
             break
         except (
             sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError
@@ -204,6 +205,21 @@ def _storage(kind: type[RDBStorage], url: str, **options: Any) -> RDBStorage:
                 raise
         time.sleep(MOMENT)
     return storage
+
+
+_compatible = set[str]()  # versions of tables that Optuna has taken
+
+
+def _check_version(storage: RDBStorage) -> None:
+    """Refuse tables of another Optuna, as Optuna does: which reads ten scripts each time it looks.
+
+    Raises:
+        RuntimeError: what Optuna says of them.
+    """
+    version = storage.get_current_version()
+    if version not in _compatible:
+        storage._version_manager.check_table_schema_compatibility()
+        _compatible.add(version)
 
 
 def _check_tables(path: Path, connect: Connect) -> None:

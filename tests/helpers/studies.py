@@ -82,8 +82,27 @@ def _empty() -> bytes:
 
 def new_storage(folder: Path) -> RDBStorage:
     """An empty storage in `folder`; copied, since making one takes half a second."""
+    return _copied(_empty(), folder)
+
+
+@cache
+def _finished(study: str) -> bytes:
+    with TemporaryDirectory() as folder:
+        storage = new_storage(Path(folder))
+        run_all(designed(storage, study=study))
+        storage.engine.dispose()
+        return (Path(folder) / "studies.db").read_bytes()
+
+
+def finished_study(folder: Path, study: str = STUDY) -> RDBStorage:
+    """A storage in `folder`, made if need be, with a design that has ended; copied as well."""
+    return _copied(_finished(study), folder)
+
+
+def _copied(content: bytes, folder: Path) -> RDBStorage:
+    folder.mkdir(exist_ok=True)
     path = folder / "studies.db"
-    path.write_bytes(_empty())
+    path.write_bytes(content)
     return open_storage(storage_url(str(path), folder))
 
 

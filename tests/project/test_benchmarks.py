@@ -127,6 +127,7 @@ def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
 DIVERGED = "an arm without effect whose worst fifth diverges is 'better', {} seeds"
 
 
+@pytest.mark.slow
 def test_an_arm_that_diverges_is_hardly_ever_better(calibration: Any) -> None:
     """The shares are those of a count that knows neither the rule nor the report's functions."""
     studies, rng = 1_000, np.random.default_rng(0)
@@ -145,6 +146,7 @@ def test_an_arm_that_diverges_is_hardly_ever_better(calibration: Any) -> None:
         assert low <= share <= high, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_without_the_rule_on_divergence_its_simulation_fails(
     calibration: Any, monkeypatch: pytest.MonkeyPatch, everywhere: bool

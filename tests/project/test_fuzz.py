@@ -116,13 +116,13 @@ def planned(folder: Path, text: str | bytes) -> None:
     told(cli.call("plan", str(path), "--jobs", "2", "--results", str(folder)))
 
 
-@examples(20)
+@examples(10)
 @given(st.text() | st.binary())
 def test_anything_is_a_plan_or_errors(folder: Path, text: str | bytes) -> None:
     planned(folder, text)
 
 
-@examples(40)
+@examples(20)
 @given(st.dictionaries(KEYS, VALUES, max_size=8))
 def test_any_document_is_a_plan_or_errors(folder: Path, values: Document) -> None:
     planned(folder, document(values))
@@ -159,7 +159,7 @@ def shipped_text(draw: st.DrawFn) -> str:
     return file.read_text(encoding="utf-8")
 
 
-@examples(40)
+@examples(20)
 @given(changed())
 def test_a_changed_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
     planned(folder, document(values))
@@ -183,7 +183,7 @@ def garbled(draw: st.DrawFn) -> str:
     return "".join(tokens)
 
 
-@examples(40)
+@examples(20)
 @given(garbled())
 def test_a_garbled_space_is_a_plan_or_errors(folder: Path, text: str) -> None:
     planned(folder, text)
@@ -263,7 +263,7 @@ def likely(draw: st.DrawFn) -> Document:
     return change(draw, values, draw(st.sampled_from([0, 0, 0, 1, 2])))
 
 
-@examples(50)
+@examples(25)
 @given(likely())
 def test_a_likely_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
     planned(folder, document(values))
@@ -287,7 +287,7 @@ def never_loaded(folder: Path, content: bytes) -> None:
     assert str(caught.value).isprintable()
 
 
-@examples(40)
+@examples(20)
 @given(data=st.data())
 def test_weights_with_a_byte_changed_are_never_loaded(
     folder: Path, kept: bytes, data: st.DataObject
@@ -298,13 +298,13 @@ def test_weights_with_a_byte_changed_are_never_loaded(
     never_loaded(folder, kept[:place] + bytes([flipped]) + kept[place + 1 :])
 
 
-@examples(40)
+@examples(20)
 @given(data=st.data())
 def test_weights_cut_short_are_never_loaded(folder: Path, kept: bytes, data: st.DataObject) -> None:
     never_loaded(folder, kept[: data.draw(st.integers(0, len(kept) - 1))])
 
 
-@examples(40)
+@examples(20)
 @given(data=st.binary(max_size=200))
 def test_anything_else_is_never_loaded(folder: Path, data: bytes) -> None:
     never_loaded(folder, data)
@@ -390,7 +390,7 @@ def otherwise(draw: st.DrawFn, rows: list[tuple[int, str, str]]) -> list[tuple[i
     return left + found
 
 
-@examples(60)
+@examples(30)
 @given(data=st.data())
 def test_any_attributes_are_read_or_refused(study: Written, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(["study", "trial", "trial"]))

@@ -144,12 +144,14 @@ def test_the_package_loads_nothing(tmp_path: Path) -> None:
     assert not names & {"torch", "numpy", "pandas", "optuna", "pydantic"}
 
 
+@pytest.mark.slow
 def test_the_network_is_there_without_a_study(tmp_path: Path) -> None:
     names = loaded("from crnn import CRNN, ModelConfig, Setting, load_data, train", tmp_path)
     assert "torch" in names
     assert not names & {"optuna", "pandas", "joblib", "matplotlib", "sqlalchemy", "ablation.space"}
 
 
+@pytest.mark.slow
 def test_the_report_loads_no_torch(tmp_path: Path) -> None:
     names = loaded("import ablation.report.write", tmp_path)
     assert "pandas" in names
@@ -172,6 +174,7 @@ except SystemExit as end:
     assert not names & (slow if words[0] == "plan" else slow | {"scipy"})
 
 
+@pytest.mark.slow
 def test_the_harness_is_whole_without_the_network(tmp_path: Path) -> None:
     names = [name for name in modules() if name.startswith("ablation")]
     code = f"""

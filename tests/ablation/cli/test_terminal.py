@@ -18,39 +18,43 @@ from ablation.cli.live_display import Display
 from ablation.cli.terminal import HANDLER, make_printable
 from ablation.errors import UserError
 from ablation.files import from_home
-from ablation.storage import open_storage, storage_url
 from crnn.data.fashion_mnist import DataError, data_folder
 from crnn.objective import objective
 from tests.helpers import cli
-from tests.helpers.studies import STUDY, designed, run_all
+from tests.helpers.forked import LEAN
+from tests.helpers.studies import STUDY, finished_study
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study that has ended."""
     folder = tmp_path_factory.mktemp("surroundings")
-    storage = open_storage(storage_url(None, folder / "results"), create=True)
-    run_all(designed(storage))
-    storage.engine.dispose()
+    finished_study(folder / "results").engine.dispose()
     return folder
 
 
-ENCODINGS = ["ascii", "euc_kr"]
-COMMANDS = [["report", STUDY], ["report", STUDY, "--table", "md"], ["plan", "quick"], ["--help"]]
-
-
-@pytest.mark.parametrize("words", COMMANDS)
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_output_in_any_encoding(words: list[str], encoding: str, folder: Path) -> None:
-    # Not as text: what comes is in that encoding.
-    process = subprocess.run(
-        [sys.executable, str(cli.ROOT / "study.py"), *words],
+def in_surroundings(
+    words: list[str], folder: Path, *options: str, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """What a process of its own answers, of whose reports the figures are left out."""
+    return subprocess.run(
+        [sys.executable, *options, str(LEAN), *words],
         cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env={**os.environ, **environment},
         capture_output=True,
         check=False,
         timeout=120,
     )
+
+
+REPORTS = [["report", STUDY], ["report", STUDY, "--table", "md"]]
+LONGER = [pytest.param(words, marks=pytest.mark.slow) for words in [*REPORTS, ["plan", "quick"]]]
+
+
+@pytest.mark.parametrize("words", [["--help"], *LONGER])
+@pytest.mark.parametrize("encoding", ["ascii", "euc_kr"])
+def test_output_in_any_encoding(words: list[str], encoding: str, folder: Path) -> None:
+    process = in_surroundings(words, folder, PYTHONIOENCODING=encoding)
     assert process.returncode == 0, process.stderr
     text = process.stdout.decode(encoding)
     assert "Traceback" not in text
@@ -79,6 +83,13 @@ def test_forced_colours_make_no_terminal_of_a_file(monkeypatch: pytest.MonkeyPat
     assert not Display(console, "tiny", objective).is_live
 
 
+def test_a_notebooks_backend_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "no_such_backend")
+    assert cli.call("--help").code == 0
+    assert "MPLBACKEND" not in os.environ
+
+
+@pytest.mark.slow
 def test_a_notebooks_backend_is_not_this_programs(folder: Path) -> None:
     """Whatever it names: some versions of matplotlib refuse such a module as they are imported."""
     answer = cli.run("report", STUDY, cwd=folder, MPLBACKEND="no_such_backend")
@@ -95,10 +106,17 @@ def test_a_notebooks_own_backend_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
     assert os.environ["MPLBACKEND"] == "module://no_such_module.backend"
 
 
-def test_a_terminal_of_no_known_width_is_written_to(tmp_path: Path) -> None:
-    shown = cli.run("plan", "quick", cwd=tmp_path, COLUMNS="0")
-    assert (shown.code, shown.out) == (0, cli.run("plan", "quick", cwd=tmp_path, COLUMNS="80").out)
-    refused = cli.run("plan", "nosuch", cwd=tmp_path, COLUMNS="0")
+def test_a_terminal_of_no_known_width_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    expected = cli.call("plan", "quick")
+    monkeypatch.setenv("COLUMNS", "0")
+    assert cli.call("plan", "quick") == expected
+    assert expected.code == 0
+    assert expected.out
+    refused = cli.call("plan", "nosuch")
     assert refused.err.startswith("error: nosuch: no such space")
 
 
@@ -114,7 +132,14 @@ def test_a_folder_whose_name_is_no_text_is_refused_in_a_line(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("words", [["plan", "quick"], ["plan", "quick", "--json"], ["--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        pytest.param(["plan", "quick"], marks=pytest.mark.slow),
+        pytest.param(["plan", "quick", "--json"], marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_device_is_one_line(words: list[str], unbuffered: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
@@ -134,6 +159,7 @@ def test_a_full_device_is_one_line(words: list[str], unbuffered: str, tmp_path: 
     )
 
 
+@pytest.mark.slow
 def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:
     command = [sys.executable, str(cli.ROOT / "study.py"), "plan", "source"]
     reading, writing = os.pipe()
@@ -145,14 +171,17 @@ def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_without_docstrings(folder: Path) -> None:
-    for words in (["--help"], ["status", "--json"], ["report", STUDY]):
-        done = subprocess.run(
-            [sys.executable, "-OO", str(cli.ROOT / "study.py"), *words],
-            cwd=folder, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    assert "Which hyperparameters" in cli.call("--help").out
+STATUS: list[Any] = [["status", "--json"], ["report", STUDY]]
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], *(pytest.param(words, marks=pytest.mark.slow) for words in STATUS)]
+)
+def test_without_docstrings(words: list[str], folder: Path) -> None:
+    process = in_surroundings(words, folder, "-OO")
+    assert process.returncode == 0, process.stderr
+    if words == ["--help"]:
+        assert "Which hyperparameters" in process.stdout.decode()
 
 
 class Broken(Output):
@@ -225,12 +254,11 @@ def test_the_home_folder_of_nobody(home: Path) -> None:
     assert (answer.code, "no home folder" in answer.err) == (2, True)
 
 
+@pytest.mark.usefixtures("lean")
 def test_home_folders_in_options_variables_and_arguments(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = open_storage(storage_url(None, home / "r"), create=True)
-    run_all(designed(storage))
-    storage.engine.dispose()
+    finished_study(home / "r").engine.dispose()
     for words in (["--results=~/r"], ["--storage", "~/r/studies.db"],
                   ["--storage=sqlite:///~/r/studies.db"]):  # fmt: skip
         assert json.loads(cli.call("status", "--json", *words).out)[0]["study"] == STUDY

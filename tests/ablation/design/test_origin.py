@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.effects.replicates import replicates
 from ablation.report.figures.cost import draw_cost
-from ablation.report.write import write_report
+from ablation.report.write import Report, write_report
 from ablation.scheduling.confirmation import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
@@ -44,7 +44,16 @@ from ablation.storage.status import status
 from tests.helpers.prepared import prepared
 from tests.helpers.report_studies import METRIC
 from tests.helpers.report_studies import study as made_study
-from tests.helpers.studies import HEAD, ONE_FACTOR, SEARCH, STUDY, begin, record, run_all
+from tests.helpers.studies import (
+    HEAD,
+    ONE_FACTOR,
+    SEARCH,
+    STUDY,
+    begin,
+    new_storage,
+    record,
+    run_all,
+)
 
 pytestmark = pytest.mark.usefixtures("lean")
 
@@ -167,18 +176,37 @@ def test_a_stored_origin_that_is_none_is_told(
 # Notes and names are only shown
 
 
-def test_an_authors_note_is_not_read(storage: RDBStorage, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Reported:
+    """A confirmed search, what its report says, and the folder with its files."""
+
+    table: StudyTable
+    report: Report
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """The report of a search whose arms have notes, without figures; not to be changed."""
+    folder = tmp_path_factory.mktemp("reported")
+    storage = new_storage(folder)
     run(storage, CONFIRM)
-    table, main = confirmed(storage)
+    table = load_study(storage, STUDY)
+    storage.engine.dispose()
+    return Reported(table, write_report(table, folder / "one", figures=False), folder / "one")
+
+
+def test_an_authors_note_is_not_read(reported: Reported) -> None:
+    main = reported.table.confirmation
+    assert main is not None
     arms = main.arms.set_index("arm")
     assert list(arms["kind"][1:4]) == ["named"] * 3
     assert set(short_names(main)) == set(arms.index[arms["kind"] == "drawn"])
-    written = write_report(table, tmp_path)
-    shown = [row[0] for row in written.arms.rows]
+    shown = [row[0] for row in reported.report.arms.rows]
     assert shown[:4] == ["baseline", "wide", "small", "plain"]
-    text = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    text = (reported.folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
     assert "(trial 6 of the search of last spring)" in text
-    path = pd.read_csv(tmp_path / "path.csv")
+    path = pd.read_csv(reported.folder / "path.csv")
     made = path[path["step"].str.isdigit()]
     assert list(path.loc[path["step"] == "named", "arm"]) == ["wide", "small", "plain"]
     assert list(made["step"]) == [str(place) for place in range(len(made))]
@@ -208,17 +236,15 @@ def renamed(table: StudyTable, names: dict[str, str]) -> StudyTable:
     )
 
 
-@pytest.mark.parametrize("name", ["a+b=c", "#4", "x less y"])
-def test_a_name_is_not_read(name: str, storage: RDBStorage, tmp_path: Path) -> None:
-    run(storage, CONFIRM)
-    before, _ = confirmed(storage)
-    written = write_report(before, tmp_path / "one")
-    table = renamed(before, {"wide": name})
-    again = write_report(table, tmp_path / "two")
+@pytest.mark.parametrize(
+    "name", ["a+b=c", *(pytest.param(name, marks=pytest.mark.slow) for name in ("#4", "x less y"))]
+)
+def test_a_name_is_not_read(name: str, reported: Reported, tmp_path: Path) -> None:
+    again = write_report(renamed(reported.table, {"wide": name}), tmp_path, figures=False)
     assert [row[0] for row in again.arms.rows][1] == name
-    assert [line.replace("wide", name) for line in written.answer] == again.answer
+    assert [line.replace("wide", name) for line in reported.report.answer] == again.answer
     for file in ("effects.csv", "confirmed.csv", "path.csv"):
-        one, two = (pd.read_csv(tmp_path / part / file) for part in ("one", "two"))
+        one, two = (pd.read_csv(folder / file) for folder in (reported.folder, tmp_path))
         pd.testing.assert_frame_equal(one.replace({"wide": name}), two)
 
 
@@ -244,24 +270,25 @@ def test_a_named_arm_is_one_whatever_it_is_called() -> None:
 
 
 def test_what_a_storage_of_before_lacks_is_found_without_its_notes(
-    storage: RDBStorage, tmp_path: Path
+    reported: Reported, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
-    search = run(storage, CONFIRM)
-    write_report(load_study(storage, STUDY), tmp_path / "one")
-    whole = load_record(storage, NAME)
-    as_before(storage)
-    assert all(not arm.origins for stage in load_record(storage, NAME).stages for arm in stage.arms)
-    found = confirmation(storage, STUDY, search, search)
+    search = run(sqlite_storage, CONFIRM)
+    whole = load_record(sqlite_storage, NAME)
+    as_before(sqlite_storage)
+    assert all(
+        not arm.origins for stage in load_record(sqlite_storage, NAME).stages for arm in stage.arms
+    )
+    found = confirmation(sqlite_storage, STUDY, search, search)
     assert found is not None
     assert [arm.origins for arm in found.plan.arms] == [arm.origins for arm in whole.plan.arms]
     assert found.path is not None
     assert whole.path is not None
     kept = [first_of(arm) for arm in whole.path.arms]  # steps were no named arms as well
     assert [first_of(arm) for arm in found.path.arms] == kept
-    write_report(load_study(storage, STUDY), tmp_path / "two")
+    write_report(load_study(sqlite_storage, STUDY), tmp_path, figures=False)
     for file in ("effects.csv", "confirmed.csv"):
-        assert (tmp_path / "two" / file).read_text() == (tmp_path / "one" / file).read_text(), file
-    one, two = (pd.read_csv(tmp_path / part / "path.csv") for part in ("one", "two"))
+        assert (tmp_path / file).read_text() == (reported.folder / file).read_text(), file
+    one, two = (pd.read_csv(folder / "path.csv") for folder in (reported.folder, tmp_path))
     pd.testing.assert_frame_equal(one[one["step"] != "named"], two[two["step"] != "named"])
 
 
@@ -292,13 +319,15 @@ def alike(storage: RDBStorage) -> list[str]:
     return [row.attributes["arm"] for row in read_trials(storage, STUDY)[1:]]
 
 
-def test_two_settings_equal_to_six_digits_are_two_arms(storage: RDBStorage, tmp_path: Path) -> None:
-    run(storage, ALIKE)
-    names = alike(storage)
+def test_two_settings_equal_to_six_digits_are_two_arms(
+    sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    run(sqlite_storage, ALIKE)
+    names = alike(sqlite_storage)
     assert len(set(names)) == len(names) == 5
     short = [name for name in names if name in ("learning_rate=0.00123457",)]
     assert len(short) == 1  # the first that was drawn
-    table, main = confirmed(storage)
+    table, main = confirmed(sqlite_storage)
     assert len(replicates(table.trials)) == 6
     assert len(replicates(main.trials)) == 4 * 2
     assert len(set(main.arms["arm"])) == 4
@@ -308,26 +337,27 @@ def test_two_settings_equal_to_six_digits_are_two_arms(storage: RDBStorage, tmp_
     numbers = dict(zip(table.trials["arm"], table.trials["number"], strict=True))
     assert [numbers[arm] for arm in merged["arm"]] == list(merged["trial"])
     assert len(set(short_names(main).values())) == 3
-    write_report(table, tmp_path)
-    assert len({row["arm"] for row in status(storage, STUDY)["arms"]}) == 6
+    write_report(table, tmp_path, figures=False)
+    assert len({row["arm"] for row in status(sqlite_storage, STUDY)["arms"]}) == 6
     for stage in stages(table):
         assert stage.arms["arm"].is_unique
 
 
+@pytest.mark.slow
 def test_a_storage_that_gave_them_one_name_tells_them_apart(
-    storage: RDBStorage, tmp_path: Path
+    sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:
     """As earlier versions wrote it: search, confirmation and its trials."""
-    run(storage, ALIKE)
-    write_report(load_study(storage, STUDY), tmp_path / "one")
-    long = {name for name in alike(storage) if len(name.split("+")[0]) > 24}
+    run(sqlite_storage, ALIKE)
+    write_report(load_study(sqlite_storage, STUDY), tmp_path / "one", figures=False)
+    long = {name for name in alike(sqlite_storage) if len(name.split("+")[0]) > 24}
     names = {name: "+".join(map(rounded, name.split("+"))) for name in long}
     assert names
     for study in (STUDY, NAME):
-        for trial in storage.get_all_trials(storage.get_study_id_from_name(study)):
+        for trial in sqlite_storage.get_all_trials(sqlite_storage.get_study_id_from_name(study)):
             arm = trial.user_attrs["arm"]
-            set_arm(storage, trial._trial_id, names.get(arm, arm))
-    found = study_attributes(storage, NAME)
+            set_arm(sqlite_storage, trial._trial_id, names.get(arm, arm))
+    found = study_attributes(sqlite_storage, NAME)
 
     def called(arms: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -338,15 +368,15 @@ def test_a_storage_that_gave_them_one_name_tells_them_apart(
 
     chosen = names.get(found["path"]["chosen"], found["path"]["chosen"])
     path = {**found["path"], "chosen": chosen, "arms": called(found["path"]["arms"])}
-    save_study(storage, NAME, {"arms": called(found["arms"]), "path": path})
-    table, main = confirmed(storage)
+    save_study(sqlite_storage, NAME, {"arms": called(found["arms"]), "path": path})
+    table, main = confirmed(sqlite_storage)
     assert len(replicates(table.trials)) == 6
     assert len(replicates(main.trials)) == 8
-    write_report(table, tmp_path / "two")
+    write_report(table, tmp_path / "two", figures=False)
     for file in ("trials.csv", "effects.csv", "confirmed.csv", "path.csv", "report.md"):
         assert (tmp_path / "two" / file).read_text() == (tmp_path / "one" / file).read_text(), file
-    assert len(status(storage, STUDY)["arms"]) == 6
-    assert not run_all(SearchSource(storage, STUDY, load_record(storage, STUDY)))
+    assert len(status(sqlite_storage, STUDY)["arms"]) == 6
+    assert not run_all(SearchSource(sqlite_storage, STUDY, load_record(sqlite_storage, STUDY)))
 
 
 def rounded(part: str) -> str:

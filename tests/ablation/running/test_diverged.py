@@ -130,14 +130,15 @@ def test_the_value_of_a_diverged_draw() -> None:
     assert value_of_diverged(Metric("x", "x"), []) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "most"), [("tpe", 8), ("gp", 4)])
 def test_a_sampler_leaves_the_region_that_diverges(
-    storage: RDBStorage, sampler: str, most: int
+    sqlite_storage: RDBStorage, sampler: str, most: int
 ) -> None:
     numbers = {}
     for as_before in (True, False):
-        wanted = begin(storage, record(RATES.replace("SAMPLER", sampler)), f"{as_before}")
-        source = SearchSource(storage, f"{as_before}", wanted)
+        wanted = begin(sqlite_storage, record(RATES.replace("SAMPLER", sampler)), f"{as_before}")
+        source = SearchSource(sqlite_storage, f"{as_before}", wanted)
         tasks = train(source, is_fast, as_before)
         numbers[as_before] = sum(is_fast(task) for task in tasks[5:])
         assert source.progress.ended == len(tasks) == 20
@@ -162,9 +163,9 @@ def test_a_diverged_draw_has_the_chance_level_and_counts(storage: RDBStorage) ->
     assert all(study.trials[row.number].value == CHANCE for row in bad)
 
 
-def test_a_diverged_draw_is_in_no_figure_of_a_report(storage: RDBStorage) -> None:
-    source, _ = few(storage)
-    table = load_study(storage, STUDY)
+def test_a_diverged_draw_is_in_no_figure_of_a_report(sqlite_storage: RDBStorage) -> None:
+    source, _ = few(sqlite_storage)
+    table = load_study(sqlite_storage, STUDY)
     bad = table.trials["diverged"].notna()
     assert bad.sum() == source.progress.diverged
     assert table.trials.loc[bad, "value"].isna().all()
@@ -267,7 +268,7 @@ def test_progress_adds_up() -> None:
     assert not Progress(4, 1, 1, 1).all_ended
 
 
-def test_what_is_not_retried_is_said(storage: RDBStorage, tmp_path: Path) -> None:
+def test_what_is_not_retried_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     request = Request(record().plan, STUDY, "", tmp_path, retry_failed=True)
     _say_what_diverged(request, Progress(4, 2, 0, 2), said.append)
@@ -289,11 +290,11 @@ def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
     assert studies(storage)[0]["diverged"] == 1
 
 
-def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) -> None:
-    source = designed(storage)
+def test_divergences_are_no_failures_alike(sqlite_storage: RDBStorage, tmp_path: Path) -> None:
+    source = designed(sqlite_storage)
     told: list[Event] = []
     executor = PlayedExecutor(lambda job: [diverged(task) for task in job.tasks])
-    recorder = Recorder(storage, STUDY, objective.metric)
+    recorder = Recorder(sqlite_storage, STUDY, objective.metric)
     coordinator = Coordinator(
         source, executor, TrainingContext(tmp_path), recorder, Resources(), told.append
     )
@@ -303,8 +304,8 @@ def test_divergences_are_no_failures_alike(storage: RDBStorage, tmp_path: Path) 
     assert source.progress.diverged == 6
 
 
-def test_the_line_of_a_divergence(storage: RDBStorage) -> None:
-    source = designed(storage)
+def test_the_line_of_a_divergence(sqlite_storage: RDBStorage) -> None:
+    source = designed(sqlite_storage)
     task = source.next()
     assert task
     console = Console(width=200, record=True, force_terminal=False)
@@ -335,7 +336,7 @@ def test_a_divergence_alone_is_no_failure_of_the_run(
     page.touch()
     mark.write(page.parent, fingerprint(storage, STUDY))
     words = ["run", str(space), "--results", str(tmp_path), "--storage", url_of(storage)]
-    answer = call(*words)
+    answer = call(*words, "--executor", "debug")
     assert answer.code == code, answer.err
     also = ", 1 failed" if failed else ""
     assert f"{4 - failed} of 6 trials are complete{also}, 2 diverged." in answer.out

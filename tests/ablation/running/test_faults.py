@@ -132,7 +132,6 @@ def test_killed_at_random_moments_it_ends_the_same(
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
-@in_both
 def test_a_killed_worker_goes_on_from_its_last_epoch(
     undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
@@ -146,7 +145,6 @@ def test_a_killed_worker_goes_on_from_its_last_epoch(
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
-@in_both
 def test_a_worker_that_says_nothing_is_replaced(
     undisturbed: Path, command: list[str], tmp_path: Path
 ) -> None:
@@ -170,7 +168,6 @@ def test_a_worker_that_says_nothing_is_replaced(
     assert tables(tmp_path / "results") == tables(undisturbed)
 
 
-@in_both
 def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
     full_data: Path, tmp_path: Path
 ) -> None:
@@ -200,7 +197,6 @@ def test_a_worker_lost_three_times_in_an_epoch_fails_its_trial_alone(
     assert "lost its worker process 3 times" in found["failures"][0]["reason"]
 
 
-@in_both
 def test_when_all_fail_alike_nothing_more_is_begun(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
     text = edited(SPACE, ("epochs      = 4", "epochs      = 1"), ("seeds    = 2", "seeds    = 5"))

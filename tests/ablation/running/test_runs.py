@@ -162,7 +162,6 @@ def test_more_seeds_add_only_the_new_ones(
     pd.testing.assert_frame_equal(after[:4], before)
 
 
-@in_both
 def test_a_diverged_training_is_told_and_the_others_go_on(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
     text = edited(SPACE, ("epochs      = 4", "epochs      = 1"))
@@ -188,7 +187,6 @@ def test_a_diverged_training_is_told_and_the_others_go_on(full_data: Path, tmp_p
     assert len(trials_of(tmp_path, "bad")) == 3
 
 
-@in_both
 def test_failed_trials_are_told_and_made_good_on_request(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "bad.toml"
     text = edited(SPACE, ("epochs      = 4", "epochs      = 1"))
@@ -211,7 +209,6 @@ def test_failed_trials_are_told_and_made_good_on_request(full_data: Path, tmp_pa
     assert states == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
 
 
-@in_both
 def test_a_timeout_starts_nothing_new(command: list[str], tmp_path: Path) -> None:
     words = [*command, "--jobs", "1"]
     answer = cli.run(*words, "--timeout", "1s", cwd=tmp_path)
@@ -219,7 +216,6 @@ def test_a_timeout_starts_nothing_new(command: list[str], tmp_path: Path) -> Non
     assert "3 trials are left; the same command goes on with them." in answer.out
 
 
-@in_both
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_a_search_ends_with_the_trials_asked_for(
     sampler: str, full_data: Path, tmp_path: Path
@@ -258,7 +254,6 @@ def test_printed_commands_work_when_pasted(
     assert pasted.returncode == 0
 
 
-@in_both
 def test_kept_weights_and_the_walk_through_a_trial(
     command: list[str], undisturbed: Path, full_data: Path, tmp_path: Path
 ) -> None:
@@ -378,7 +373,6 @@ def test_a_search_is_confirmed_and_its_path_trained(full_data: Path, tmp_path: P
     assert "is being confirmed, so 9 trials would come too late" in more.err
 
 
-@in_both
 def test_a_confirmation_can_run_elsewhere_than_its_search(full_data: Path, tmp_path: Path) -> None:
     space = tmp_path / "tiny.toml"
     space.write_text(CONFIRMED, encoding="utf-8")

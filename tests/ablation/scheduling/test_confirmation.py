@@ -209,6 +209,7 @@ def test_its_trainings_are_a_stage_of_their_own(storage: RDBStorage) -> None:
     assert wanted(storage, search) == with_path
 
 
+@pytest.mark.slow
 def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> None:
     for count, seeds in ((2, (4, 5)), (0, ())):
         name = f"path{count}"
@@ -241,6 +242,7 @@ def test_without_a_finished_trial_of_the_search_there_is_no_path(storage: RDBSto
     assert (ended.chosen, ended.path) == ("wide", Stage("path", (), ()))
 
 
+@pytest.mark.slow
 def test_seeds_are_added_to_the_path_whenever_wished(storage: RDBStorage) -> None:
     counts = {0: (), 2: (4, 5), 4: (4, 5, 6, 7)}
     search = searched(storage, f"{CONFIRM}path_seeds = 0\n")
@@ -275,6 +277,7 @@ def test_its_space_may_change_until_it_begins(storage: RDBStorage) -> None:
             check_extension(storage, STUDY, search, replace(search, plan=plan))
 
 
+@pytest.mark.slow
 def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
     search = searched(storage)
     trained(storage, wanted(storage, search))

@@ -36,7 +36,7 @@ from crnn.objective import objective, own_setting
 from tests.helpers.fuzzing import examples
 from tests.helpers.studies import HEAD, SEARCH, STUDY, document, epoch, outcome
 
-STEPS = examples(4, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
+STEPS = examples(2, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 
 BASELINE = {"epochs": 2, "train_size": 100}
 FACTORS: list[dict[str, Any]] = [  # of the space as it grows

@@ -17,6 +17,7 @@ from ablation.space.schema import Pruner, Sampler
 from ablation.storage import StorageError, read_trials
 from ablation.storage.record import Record, find_record, merge
 from crnn.objective import own_setting
+from tests.helpers.prepared import prepared
 from tests.helpers.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
 SAMPLERS: dict[str, dict[str, Any]] = {
@@ -26,6 +27,8 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "halton": {"name": "qmc", "qmc_type": "halton"},
     "gp": {"name": "gp", "n_startup_trials": 4},
 }
+SLOW = ("gp", "halton", "qmc")
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SAMPLERS]
 
 
 def wanted(**changed: Any) -> Record:
@@ -91,27 +94,27 @@ def test_a_search_trains_as_its_own_section_says(storage: RDBStorage) -> None:
         assert row.attributes["arm"] == task.arm
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", EACH)
 def test_a_search_stopped_after_every_trial_draws_the_same(
-    name: str, storage: RDBStorage, capfd: pytest.CaptureFixture[str]
+    name: str, sqlite_storage: RDBStorage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     record = wanted(search={"trials": 9, "sampler": SAMPLERS[name]})
-    run_all(source_of(storage, record, "through"))
+    run_all(source_of(sqlite_storage, record, "through"))
     for _ in range(9):
-        run_all(source_of(storage, record, "stopped"), limit=1)
-    assert source_of(storage, record, "stopped").next() is None
-    found = drawn(storage, "through")
-    assert drawn(storage, "stopped") == found
+        run_all(source_of(sqlite_storage, record, "stopped"), limit=1)
+    assert source_of(sqlite_storage, record, "stopped").next() is None
+    found = drawn(sqlite_storage, "through")
+    assert drawn(sqlite_storage, "stopped") == found
     assert len({str(params) for _, params in found}) == 9
     assert capfd.readouterr().err == ""  # where Optuna's warnings go
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_another_seed_draws_something_else(name: str, storage: RDBStorage) -> None:
+@pytest.mark.parametrize("name", EACH)
+def test_another_seed_draws_something_else(name: str, sqlite_storage: RDBStorage) -> None:
     for seed in (0, 1):
         section = {"seed": seed, "trials": 6, "sampler": SAMPLERS[name]}
-        run_all(source_of(storage, wanted(search=section), f"seed {seed}"))
-    one, other = drawn(storage, "seed 0"), drawn(storage, "seed 1")
+        run_all(source_of(sqlite_storage, wanted(search=section), f"seed {seed}"))
+    one, other = drawn(sqlite_storage, "seed 0"), drawn(sqlite_storage, "seed 1")
     assert one[:2] == other[:2]
     assert all(params not in [p for _, p in one] for _, params in other[2:])
 
@@ -197,7 +200,7 @@ def test_a_setting_drawn_again_is_replaced_by_another(storage: RDBStorage) -> No
 
 
 def test_a_search_ends_when_nothing_new_can_be_drawn(storage: RDBStorage) -> None:
-    source = source_of(storage, few("redraw", 9), most_refused=30)
+    source = source_of(storage, few("redraw", 9), most_refused=15)
     assert len(run_all(source)) == 4
     assert (source.progress.wanted, source.progress.all_ended) == (4, True)
     count = len(read_trials(storage, STUDY))
@@ -214,24 +217,31 @@ def test_a_search_ends_when_nothing_new_can_be_drawn(storage: RDBStorage) -> Non
     assert find_record(storage, STUDY) == more
 
 
-@pytest.mark.parametrize("duplicates", ["reuse", "redraw"])
-@pytest.mark.parametrize(("state", "expected"), [("PRUNED", "PRUNED"), ("FAIL", "PRUNED")])
+@pytest.mark.parametrize(
+    ("state", "duplicates"),
+    [
+        ("PRUNED", "redraw"),
+        ("FAIL", "reuse"),
+        pytest.param("PRUNED", "reuse", marks=pytest.mark.slow),
+        pytest.param("FAIL", "redraw", marks=pytest.mark.slow),
+    ],
+)
 def test_a_setting_that_failed_or_was_stopped_is_not_tried_again(
-    state: str, expected: str, duplicates: str, storage: RDBStorage
+    state: str, duplicates: str, sqlite_storage: RDBStorage
 ) -> None:
-    source = source_of(storage, few(duplicates, 20), most_refused=30)
+    source = source_of(sqlite_storage, few(duplicates, 20), most_refused=15)
     end(source, started(source), state)
     run_all(source)
-    rows = read_trials(storage, STUDY)
+    rows = read_trials(sqlite_storage, STUDY)
     again = [row for row in rows if row.attributes.get(SAME) == 0]
     assert again
     for row in again:
-        assert row.state == expected
+        assert row.state == "PRUNED"
         assert ("history" in row.attributes) is (state == "PRUNED")
         assert ("which failed" in row.attributes.get("failure", "")) is (state == "FAIL")
-    stored = find_record(storage, STUDY)
+    stored = find_record(sqlite_storage, STUDY)
     assert stored is not None
-    later = SearchSource(storage, STUDY, stored)
+    later = SearchSource(sqlite_storage, STUDY, stored)
     assert (later.progress.complete, later.progress.failed) == (
         source.progress.complete,
         source.progress.failed,
@@ -266,9 +276,9 @@ def test_what_waited_for_a_training_still_does_after_a_kill(storage: RDBStorage)
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
-def test_a_sampler_that_insists_is_overruled(name: str, storage: RDBStorage) -> None:
+def test_a_sampler_that_insists_is_overruled(name: str, sqlite_storage: RDBStorage) -> None:
     sampler = {"name": name, "n_startup_trials": 2}
-    source = source_of(storage, few("redraw", 4, sampler=sampler))
+    source = source_of(sqlite_storage, few("redraw", 4, sampler=sampler))
     assert len({task.setting.digest for task in run_all(source)}) == 4
 
 
@@ -293,13 +303,13 @@ def test_a_sampler_that_insists_is_overruled(name: str, storage: RDBStorage) -> 
     ],
 )
 def test_what_cannot_be_trained_is_pruned_with_the_reason_and_not_counted(
-    changed: dict[str, Any], reason: str, storage: RDBStorage
+    changed: dict[str, Any], reason: str, sqlite_storage: RDBStorage
 ) -> None:
     random = {"sampler": {"name": "random"}, "duplicates": "reuse"}
     section = {**random, **changed.pop("search", {})}
-    source = source_of(storage, wanted(**changed, arms=None, search=section))
+    source = source_of(sqlite_storage, wanted(**changed, arms=None, search=section))
     run_all(source)
-    rows = read_trials(storage, STUDY)
+    rows = read_trials(sqlite_storage, STUDY)
     pruned = [row for row in rows if row.state == "PRUNED"]
     assert pruned
     for row in pruned:
@@ -308,7 +318,7 @@ def test_what_cannot_be_trained_is_pruned_with_the_reason_and_not_counted(
         assert "setting" in row.attributes
     assert len(rows) - len(pruned) == 6
     assert (source.progress.wanted, source.progress.complete) == (6, 6)
-    again = source_of(storage, wanted(**changed, arms=None, search=section))
+    again = source_of(sqlite_storage, wanted(**changed, arms=None, search=section))
     assert (again.progress.complete, again.next()) == (6, None)
 
 
@@ -342,9 +352,12 @@ def test_an_orphan_is_taken_up_with_its_own_parameters(storage: RDBStorage) -> N
 @pytest.mark.parametrize(
     ("name", "calls"),
     [
-        *(("tpe", calls) for calls in (0, 1, 3, 5, 6, 9)),
-        *(("random", calls) for calls in (0, 1, 3, 5, 6, 9)),
-        *(("gp", calls) for calls in (0, 6, 9)),  # between, its own parameters are in its way
+        *(("tpe", calls) for calls in (0, 3, 9)),
+        *(pytest.param("tpe", calls, marks=pytest.mark.slow) for calls in (1, 5, 6)),
+        *(("random", calls) for calls in (0, 9)),
+        *(pytest.param("random", calls, marks=pytest.mark.slow) for calls in (1, 3, 5, 6)),
+        # Between, its own parameters are in its way.
+        *(pytest.param("gp", calls, marks=pytest.mark.slow) for calls in (0, 6, 9)),
     ],
 )
 def test_a_draw_that_was_cut_off_is_made_again(
@@ -352,9 +365,13 @@ def test_a_draw_that_was_cut_off_is_made_again(
 ) -> None:
     sampler = {"name": name} | ({} if name == "random" else {"n_startup_trials": 2})
     record = wanted(search={"trials": 5, "sampler": sampler}, limits={"macs": 10**10})
-    run_all(source_of(storage, record, "through"))
+
+    def fill() -> None:
+        run_all(source_of(storage, record, "through"))
+        run_all(source_of(storage, record), 3)
+
+    prepared(storage, ("cut off", name), fill)
     dying = source_of(storage, record)
-    run_all(dying, 3)
     left = calls
 
     def kill(*_: object) -> None:
@@ -423,11 +440,11 @@ def test_what_remains_shrinks_with_every_trial(storage: RDBStorage) -> None:
     assert left == pytest.approx([left[0] * (6 - n) / 6 for n in range(7)])
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", EACH)
 def test_with_two_trainings_at_once_nothing_doubles(
-    name: str, storage: RDBStorage, capfd: pytest.CaptureFixture[str]
+    name: str, sqlite_storage: RDBStorage, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    source = source_of(storage, wanted(search={"trials": 9, "sampler": SAMPLERS[name]}))
+    source = source_of(sqlite_storage, wanted(search={"trials": 9, "sampler": SAMPLERS[name]}))
     running = [started(source), started(source)]
     tasks = list(running)
     while running:
@@ -437,8 +454,8 @@ def test_with_two_trainings_at_once_nothing_doubles(
             tasks.append(task)
     assert len({task.trial_id for task in tasks}) == len(tasks) == 9
     assert [task.arm for task in tasks][:2] == ["baseline", "wide"]
-    assert len({str(params) for _, params in drawn(storage)}) == 9
-    assert states(storage) == ["COMPLETE"] * 9
+    assert len({str(params) for _, params in drawn(sqlite_storage)}) == 9
+    assert states(sqlite_storage) == ["COMPLETE"] * 9
     assert capfd.readouterr().err == ""
 
 

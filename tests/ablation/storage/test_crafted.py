@@ -13,19 +13,29 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 
 from ablation.errors import printable
-from ablation.storage import UnreadableError, open_storage, storage_url
+from ablation.storage import UnreadableError
 from ablation.storage.attributes import checked_trials
 from ablation.storage.record import load_record
 from crnn.objective import objective
 from tests.helpers import cli
-from tests.helpers.studies import ONE_FACTOR, STUDY, designed, outcome, run_all
+from tests.helpers.studies import (
+    ONE_FACTOR,
+    STUDY,
+    designed,
+    finished_study,
+    new_storage,
+    outcome,
+    record,
+    run_all,
+)
+
+pytestmark = pytest.mark.usefixtures("lean")
 
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[RDBStorage]:
     """The storage of a results folder, with a study that has ended."""
-    opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
-    run_all(designed(opened))
+    opened = finished_study(tmp_path / "results")
     yield opened
     opened.engine.dispose()
 
@@ -98,7 +108,7 @@ def test_what_optuna_could_not_read_is_one_line(
     space.write_text(ONE_FACTOR, encoding="utf-8")
     words = {
         "copy": ["copy", STUDY, str(tmp_path / "copy.db")],
-        "run": ["run", str(space), "--seeds", "3"],
+        "run": ["run", str(space), "--seeds", "3", "--executor", "debug"],
         "status": ["status"],
     }
     for command in commands:
@@ -120,24 +130,25 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202etxt\x9b31m"
 
 
 def test_a_terminal_is_sent_no_commands(tmp_path: Path) -> None:
-    opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
+    results = tmp_path / "results"
+    results.mkdir()
+    opened = new_storage(results)
     source = designed(opened)
     task = source.next()
     assert task
     state, _, found = outcome(task, "FAIL")
     source.finish(task, state, None, {**found, "failure": f"ValueError: {HOSTILE}"})
     run_all(source)
-    record = load_record(opened, STUDY)
+    assert load_record(opened, STUDY)
     study_id = opened.get_study_id_from_name(STUDY)
     opened.set_study_user_attr(study_id, "environments", [{"cpu": HOSTILE}])
     opened.engine.dispose()
-    assert record
     for words in (["status", STUDY], ["report", STUDY], ["report", STUDY, "--table", "md"],
                   ["report", STUDY, "--table", "tex"]):  # fmt: skip
-        answer = cli.call(*words, "--results", str(tmp_path / "results"))
+        answer = cli.call(*words, "--results", str(results))
         assert answer.code == 0, answer.err
         assert not [c for c in answer.out if not c.isprintable() and c != "\n"]
-    assert "\\x1b]0;owned" in cli.call("status", STUDY, "--results", str(tmp_path / "results")).out
+    assert "\\x1b]0;owned" in cli.call("status", STUDY, "--results", str(results)).out
 
 
 def test_what_is_printed_of_a_text() -> None:
@@ -201,15 +212,15 @@ def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     from ablation.report.data.csv_file import read_csv
     from ablation.report.data.loading import load_trials
     from ablation.report.data.trial_frames import text_columns
-    from tests.helpers.studies import record
 
     arms = "\n".join(
         f'"{n}" = {{ set = {{ hidden_size = {20 + i} }} }}' for i, n in enumerate(NAMES)
     )
-    opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
+    results = tmp_path / "results"
+    results.mkdir()
+    opened = new_storage(results)
     run_all(designed(opened, record(f"{ONE_FACTOR}[arms]\n{arms}\n")))
     opened.engine.dispose()
-    results = tmp_path / "results"
     assert cli.call("report", STUDY, "--results", str(results)).code == 0
     expected = ["baseline", "hidden_size=64", "dropout=0.1", *NAMES] * 2
     assert list(load_trials(results / "studies.db", STUDY)["arm"]) == expected

@@ -11,7 +11,14 @@ from ablation.errors import UserError
 from ablation.folders import artifact_folder, check_name, study_folder, study_name
 from ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
 from tests.helpers import cli
-from tests.helpers.studies import ONE_FACTOR, STUDY, begin, designed, record, run_all
+from tests.helpers.studies import (
+    ONE_FACTOR,
+    STUDY,
+    begin,
+    finished_study,
+    new_storage,
+    record,
+)
 
 NAMES = [
     *("..", ".", "", "../out", "a/b", "/etc/x", "a\0b", ".hidden", "-x", "ä", "a b", "a\n"),
@@ -63,17 +70,17 @@ def test_texts_that_are_unlike_have_names_that_are() -> None:
     assert len({study_name(text) for text in ("größe-실험", "größe-비교", "grosse", "실험")}) == 4
 
 
-@pytest.mark.parametrize("stem", ["my space", "größe-실험"])
+@pytest.mark.usefixtures("lean")
+@pytest.mark.parametrize("stem", ["größe-실험", pytest.param("my space", marks=pytest.mark.slow)])
 def test_plan_and_run_agree_on_a_studys_name(stem: str, tmp_path: Path) -> None:
     space, name = tmp_path / f"{stem}.toml", study_name(stem)
     space.write_text(ONE_FACTOR, encoding="utf-8")
-    with opened_storage(storage_url(None, tmp_path / "results"), create=True) as storage:
-        run_all(designed(storage, study=name))
+    finished_study(tmp_path / "results", name).engine.dispose()
     words = [str(space), "--results", str(tmp_path / "results")]
     planned = cli.call("plan", *words)
     assert f"The study's name: {name}; run takes another with --study NAME" in planned.out
     assert json.loads(cli.call("plan", *words, "--json").out)["study"] == name
-    answer = cli.call("run", *words)
+    answer = cli.call("run", *words, "--executor", "debug")
     assert answer.code == 0, answer.err
     assert f"The study's name: {name};" in answer.out
     assert (tmp_path / "results" / name / "report.html").exists()
@@ -126,8 +133,9 @@ def test_no_command_writes_through_a_link(command: str, study: str, tmp_path: Pa
     out.mkdir()
     results.mkdir()
     (results / study).symlink_to(out)
-    with opened_storage(storage_url(None, results), create=True) as storage:
-        begin(storage, record())
+    storage = new_storage(results)
+    begin(storage, record())
+    storage.engine.dispose()
     answer = cli.call(command, study, "--results", str(results))
     assert answer.code == 2
     assert "a link that leads out" in answer.err

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
+from ablation import run_study
 from ablation.dashboard.study_page import refresh
 from ablation.folders import confirm_name, study_name
 from ablation.report.data.loading import load_study
@@ -31,7 +32,9 @@ from ablation.storage import (
 from ablation.storage.record import load_record
 from ablation.storage.studies import confirmation_of, confirmed_by, confirming, unless_gone
 from tests.helpers import cli
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, record, run_all
+from tests.helpers.executors import PlayedExecutor
+from tests.helpers.prepared import prepared
+from tests.helpers.studies import SEARCH, STUDY, begin, designed, new_storage, record, run_all
 
 CONFIRMED = f"{SEARCH}[confirm]\ntop = 1\nseeds = 2\npath_seeds = 0\n"
 
@@ -43,8 +46,13 @@ def rename(storage: RDBStorage, old: str, new: str) -> None:
         assert connection.execute(sqlalchemy.text(query), {"old": old, "new": new}).rowcount == 1
 
 
-def confirmed(storage: RDBStorage, study: str = STUDY, **more: Any) -> None:
-    """A search that has been confirmed."""
+def confirmed(storage: RDBStorage, **more: Any) -> None:
+    """A search that has been confirmed, in a storage that was empty."""
+    prepared(storage, ("confirmed", str(more)), lambda: confirm(storage, STUDY, **more))
+
+
+def confirm(storage: RDBStorage, study: str, **more: Any) -> None:
+    """A search and its confirmation, to the end."""
     search = begin(storage, record(CONFIRMED, **more), study)
     run_all(SearchSource(storage, study, search))
     wanted = confirmation(storage, study, search, search)
@@ -56,7 +64,11 @@ def confirmed(storage: RDBStorage, study: str = STUDY, **more: Any) -> None:
 @pytest.fixture
 def stored(default_storage: str, tmp_path: Path) -> Iterator[RDBStorage]:
     """The storage of commands with this results folder."""
-    opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
+    if default_storage == "sqlite":
+        (tmp_path / "results").mkdir()
+        opened = new_storage(tmp_path / "results")
+    else:
+        opened = open_storage(storage_url(None, tmp_path / "results"), create=True)
     yield opened
     opened.engine.dispose()
 
@@ -107,7 +119,8 @@ def copied(source: RDBStorage, target: RDBStorage) -> None:
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[RDBStorage]:
     """Another storage, which a study is copied to."""
-    opened = open_storage(storage_url(str(tmp_path / "target.db"), tmp_path), create=True)
+    (tmp_path / "target").mkdir()
+    opened = new_storage(tmp_path / "target")
     yield opened
     opened.engine.dispose()
 
@@ -149,7 +162,7 @@ def test_a_new_search_of_the_old_name_has_a_confirmation_of_its_own(stored: RDBS
 
 def test_of_two_older_searches_of_the_same_space_none_is_guessed(stored: RDBStorage) -> None:
     confirmed(stored)
-    confirmed(stored, "second")
+    confirm(stored, "second")
     rename(stored, STUDY, "old")
     assert confirmation_of(stored, "second") == "second.confirm"
     rename(stored, "second", "older")
@@ -157,19 +170,24 @@ def test_of_two_older_searches_of_the_same_space_none_is_guessed(stored: RDBStor
     assert confirmation_of(stored, "older") is None
 
 
-def test_a_run_gives_a_study_an_identity(tmp_path: Path, stored: RDBStorage) -> None:
-    answer = cli.call("run", "smoke", "--epochs", "1", "--train-size", "100", "--timeout", "0s",
-                      "--results", str(tmp_path / "results"), "--jobs", "1")  # fmt: skip
-    assert answer.code == 0, answer.err
-    assert load_record(stored, "smoke-epochs1-images100").identity
+def test_a_run_gives_a_study_an_identity(
+    full_data: Path, tmp_path: Path, stored: RDBStorage
+) -> None:
+    words: dict[str, Any] = {"data": full_data, "results": tmp_path / "results"}
+    run_study("smoke", executor=PlayedExecutor(), timeout=0.0, **words)
+    assert load_record(stored, "smoke").identity
 
 
-ODD = ["my study", "größe 실험", "a/b", "../out", "x" * 300, "reference", "[red]x[/]", "a\x1b[31mb"]
+ODD = ["größe 실험", "../out", "a\x1b[31mb"]
+AS_ODD = ["my study", "a/b", "x" * 300, "reference", "[red]x[/]"]
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.usefixtures("lean")
+@pytest.mark.parametrize(
+    "name", [*ODD, *(pytest.param(name, marks=pytest.mark.slow) for name in AS_ODD)]
+)
 def test_a_study_of_any_name_can_be_shown(name: str, stored: RDBStorage, tmp_path: Path) -> None:
-    run_all(designed(stored))
+    prepared(stored, ("ended",), lambda: run_all(designed(stored)))
     rename(stored, STUDY, name)
     results = tmp_path / "results"
     listed = json.loads(cli.call("status", "--json", "--results", str(results)).out)

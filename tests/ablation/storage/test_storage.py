@@ -138,7 +138,7 @@ def test_writers_and_readers_do_not_lock_each_other_out(tmp_path: Path) -> None:
 # Studies and trials
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_one_that_several_make_at_once_serves_them_all(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

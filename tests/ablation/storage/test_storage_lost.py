@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from ablation import signals
+from ablation import run_study, signals
 from ablation.signals import InterruptedRunError, caught_signals
 from ablation.storage import (
     StorageError,
@@ -32,13 +33,15 @@ from ablation.storage import (
     storage_url,
     study_names,
 )
-from tests.helpers import cli, postgres
+from tests.helpers import postgres
+from tests.helpers.executors import PlayedExecutor
 from tests.helpers.studies import new_storage
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RDBStorage]:
     """A storage as a run has it, with a study of one trial."""
+    new_storage(tmp_path).engine.dispose()
     url = storage_url(str(tmp_path / "studies.db"), tmp_path)
     with opened_storage(url, create=True) as storage:
         save_study(storage, "a", {"question": "?"})
@@ -114,21 +117,23 @@ def test_a_table_that_was_dropped_is_not_made_anew(
 def test_a_study_is_not_begun_in_a_database_of_two_names_and_goes_on_in_one(
     full_data: Path, tmp_path: Path
 ) -> None:
-    words = ["run", "smoke", "--data", str(full_data), "--results", str(tmp_path)]
-    words += ["--timeout", "0s"]
+    said: list[str] = []
+
+    def run() -> None:
+        words: dict[str, Any] = {"data": full_data, "results": tmp_path, "say": said.append}
+        run_study("smoke", executor=PlayedExecutor(), timeout=0.0, **words)
+
     new_storage(tmp_path).engine.dispose()
     os.link(tmp_path / "studies.db", tmp_path / "other.db")
     second = "studies.db: this file has a second name"
-    refused = cli.call(*words)
-    assert refused.code == 2
-    assert second in refused.err
+    with pytest.raises(StorageError, match=second):
+        run()
     (tmp_path / "other.db").unlink()
-    begun = cli.call(*words)
-    assert begun.code == 0, begun.err
+    run()
+    assert second not in "".join(said)
     os.link(tmp_path / "studies.db", tmp_path / "other.db")
-    again = cli.call(*words)
-    assert again.code == 0, again.err
-    assert f"Note: {tmp_path / second}" in again.out
+    run()
+    assert any(line.startswith(f"Note: {tmp_path / second}") for line in said)
 
 
 def test_a_study_that_is_held_is_checked_as_often_as_one_likes(running: RDBStorage) -> None:
@@ -239,14 +244,17 @@ def test_a_write_ahead_log_of_another_database_is_named(tmp_path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, seconds: float, how: str = "IMMEDIATE") -> Iterator[None]:
-    """Another program that locks the database, for writing or for reading too (``EXCLUSIVE``)."""
-    taken = threading.Event()
+    """Another program that locks the database, for writing or for reading too (``EXCLUSIVE``).
+
+    For so many seconds at most: it ends with the block.
+    """
+    taken, over = threading.Event(), threading.Event()
 
     def hold() -> None:
         other = sqlite3.connect(path)
         other.execute(f"BEGIN {how}")
         taken.set()
-        time.sleep(seconds)
+        over.wait(seconds)
         other.rollback()
         other.close()
 
@@ -256,6 +264,7 @@ def locked(path: Path, seconds: float, how: str = "IMMEDIATE") -> Iterator[None]
     try:
         yield
     finally:
+        over.set()
         thread.join()
 
 
@@ -263,11 +272,11 @@ def test_a_locked_storage_is_waited_for_and_that_is_said_once(tmp_path: Path) ->
     said: list[str] = []
     path = tmp_path / "studies.db"
     url = storage_url(str(path), tmp_path)
-    told = {"patience": 60, "say": said.append, "said_after": 0.5}
+    told = {"patience": 60, "say": said.append, "said_after": 0.3}
     with opened_storage(url, create=True, **told) as storage:
         save_study(storage, "a", {"question": "?"})
         trial = create_trial(storage, "a", {}, {}, {})
-        with locked(path, 2.0):
+        with locked(path, 0.9):
             finish_trial(storage, trial, "COMPLETE", 0.5, {"seconds": 1.0})
         (row,) = read_trials(storage, "a")
     assert (row.state, row.value, row.attributes) == ("COMPLETE", 0.5, {"seconds": 1.0})
@@ -284,7 +293,7 @@ def test_a_storage_without_a_log_is_waited_for_as_it_is_opened(
     with opened_storage(url, create=True) as storage:
         save_study(storage, "a", {"question": "?"})
         settle(storage)
-    with locked(path, 2.0, "EXCLUSIVE"), opened_storage(url, create=create) as found:
+    with locked(path, 0.7, "EXCLUSIVE"), opened_storage(url, create=create) as found:
         assert study_names(found) == ["a"]
 
 
@@ -292,7 +301,7 @@ def test_ctrl_c_ends_the_wait_for_a_locked_storage(running: RDBStorage, tmp_path
     with locked(tmp_path / "studies.db", 3.0):
         began = time.monotonic()
         with caught_signals() as caught:
-            threading.Timer(0.5, lambda: caught.append(2)).start()
+            threading.Timer(0.3, lambda: caught.append(2)).start()
             with pytest.raises(InterruptedRunError):
                 create_trial(running, "a", {}, {}, {})
         assert time.monotonic() - began < 2.5

@@ -29,7 +29,7 @@ from ablation.storage import (
     study_names,
 )
 from tests.helpers import cli
-from tests.helpers.studies import designed, run_all
+from tests.helpers.studies import finished_study, new_storage
 
 ROOT = os.geteuid() == 0
 
@@ -82,7 +82,7 @@ def test_trials_that_a_reader_keeps_out_of_the_file_are_said(tmp_path: Path) -> 
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM trials").fetchone()
             finish_trial(storage, create_trial(storage, "a", {}, {}, {}), "COMPLETE", 0.5)
-            settle(storage, said.append)
+            settle(storage, said.append, tries=2)
             reader.rollback()
         assert len(said) == 1
         assert said[0].startswith(f"Another program is reading {path}, so that some trials are in ")
@@ -117,15 +117,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def kill_a_run(folder: Path) -> Path:
-    """A storage whose run was killed after eight trials."""
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a storage whose run was killed after eight trials; not to be opened."""
+    folder = tmp_path_factory.mktemp("killed")
     subprocess.run([sys.executable, "-c", KILLED, url_in(folder)], cwd=cli.ROOT, check=False)
     assert (folder / "studies.db-wal").stat().st_size
-    return folder / "studies.db"
+    return folder
 
 
-def test_the_file_of_a_killed_run_has_what_had_ended(tmp_path: Path) -> None:
-    assert values_in_file_alone(kill_a_run(tmp_path))[:8] == [n / 8 for n in range(8)]
+def test_the_file_of_a_killed_run_has_what_had_ended(killed: Path) -> None:
+    assert values_in_file_alone(killed / "studies.db")[:8] == [n / 8 for n in range(8)]
 
 
 # Somebody else's
@@ -174,14 +176,14 @@ def listing(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("shared", [False, True], ids=["their folder", "a shared folder"])
 @pytest.mark.parametrize("left", ["settled", "wal", "killed", "killed without -shm", "running"])
 def test_a_storage_that_cannot_be_written_is_read(
-    left: str, shared: bool, theirs: Path, tmp_path: Path
+    left: str, shared: bool, killed: Path, theirs: Path, tmp_path: Path
 ) -> None:
     if left.startswith("killed"):
-        kill_a_run(theirs)
+        shutil.copytree(killed, theirs, dirs_exist_ok=True)
         if left != "killed":
             (theirs / "studies.db-shm").unlink()
     else:
-        storage = open_storage(url_in(theirs), create=True)
+        storage = new_storage(theirs)
         save_study(storage, "a", {"question": "?"})
         for place in range(8):
             finish_trial(storage, create_trial(storage, "a", {}, {}, {}), "COMPLETE", place / 8)
@@ -220,8 +222,7 @@ def test_a_lock_file_that_cannot_be_written_is_named(theirs: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("left", ["settled", "wal"])
 def test_every_command_reads_a_storage_that_cannot_be_written(left: str, theirs: Path) -> None:
-    storage = open_storage(url_in(theirs), create=True)
-    run_all(designed(storage))
+    storage = finished_study(theirs)
     if left == "settled":
         settle(storage)
     storage.engine.dispose()

@@ -14,6 +14,7 @@ from ablation.scheduling.search import SearchSource
 from crnn.trace.forward import network
 from crnn.trace.subject import finished, untrained
 from tests.helpers import cli
+from tests.helpers.prepared import prepared
 from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 LONG = {
@@ -23,15 +24,19 @@ LONG = {
 
 
 @pytest.fixture
-def mixed(storage: RDBStorage) -> RDBStorage:
+def mixed(sqlite_storage: RDBStorage) -> RDBStorage:
     """A study whose first trials are complete, failed and begun."""
-    source = designed(storage)
-    for state in ("COMPLETE", "FAIL", None):
-        task = source.next()
-        assert task is not None
-        if state:
-            end(source, task, state)
-    return storage
+
+    def fill() -> None:
+        source = designed(sqlite_storage)
+        for state in ("COMPLETE", "FAIL", None):
+            task = source.next()
+            assert task is not None
+            if state:
+                end(source, task, state)
+
+    prepared(sqlite_storage, ("mixed",), fill)
+    return sqlite_storage
 
 
 def space(tmp_path: Path, design: str, parts: str) -> str:
@@ -115,9 +120,9 @@ def test_only_complete_trials_are_told_to_lack_weights(
 
 
 def test_trials_pruned_in_a_search_lack_none(
-    storage: RDBStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sqlite_storage: RDBStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = SearchSource(storage, STUDY, begin(storage, record(SEARCH)))
+    source = SearchSource(sqlite_storage, STUDY, begin(sqlite_storage, record(SEARCH)))
     (kept,) = run_all(source, 1)
     weights = tmp_path / STUDY / "weights"
     weights.mkdir(parents=True)
@@ -125,10 +130,11 @@ def test_trials_pruned_in_a_search_lack_none(
     task = source.next()
     assert task is not None
     end(source, task, "PRUNED")
-    print_weights(Output(), storage, STUDY, tmp_path)
+    print_weights(Output(), sqlite_storage, STUDY, tmp_path)
     assert "Without weights" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_the_write_ups_walk_from_the_command_line(full_data: Path, tmp_path: Path) -> None:
     options = ["--arm", "conv_layers=2", "--results", str(tmp_path), "--data", str(full_data)]

@@ -60,7 +60,7 @@ def figures(results: list[Result | DivergedError]) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("members", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("changes", TRAININGS)
 def test_a_training_that_was_stopped_ends_the_same_bit_for_bit(
     changes: dict[str, Any], members: int, sample: FashionMNIST, tmp_path: Path

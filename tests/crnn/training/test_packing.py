@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -66,18 +67,42 @@ def finished(results: Sequence[Result | DivergedError]) -> list[Result]:
     return [result for result in results if isinstance(result, Result)]
 
 
-def assert_as_alone(members: Members, data: FashionMNIST, device: str = "cpu") -> None:
+Alone = Callable[..., list[Any]]
+
+
+@pytest.fixture(scope="module")
+def alone(sample: FashionMNIST, one_thread: None) -> Alone:
+    """What a setting with a seed comes to by itself, which is trained once."""
+
+    @cache
+    def trained(setting: Setting, seed: int, device: str = "cpu") -> list[Any]:
+        return figures(train(setting, seed, sample, device=device))
+
+    return trained
+
+
+def assert_as_alone(
+    members: Members, alone: Alone, data: FashionMNIST, device: str = "cpu"
+) -> None:
     together = train_packed(members, data, device=device)
-    for result, (setting, seed) in zip(together, members, strict=True):
-        assert figures(result) == figures(train(setting, seed, data, device=device))
+    for result, member in zip(together, members, strict=True):
+        assert figures(result) == alone(*member, device)
 
 
 # Whole trainings
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_members_end_exactly_as_they_do_alone(group: str, sample: FashionMNIST) -> None:
-    assert_as_alone(GROUPS[group], sample)
+@pytest.mark.parametrize(
+    "group",
+    [  # the first of them are members of the third
+        *(pytest.param(group, marks=pytest.mark.slow) for group in list(GROUPS)[:2]),
+        *list(GROUPS)[2:],
+    ],
+)
+def test_members_end_exactly_as_they_do_alone(
+    group: str, alone: Alone, sample: FashionMNIST
+) -> None:
+    assert_as_alone(GROUPS[group], alone, sample)
 
 
 def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> None:
@@ -87,13 +112,13 @@ def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> No
 
 
 def test_members_of_two_precisions_end_exactly_as_they_do_alone(
-    sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
+    alone: Alone, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_bf16(monkeypatch, native=True)  # emulated it will do
     members = [*ALIKE[:1], *changed([ALIKE[0], *UNLIKE[:2]], precision="bf16")]
     full, half, *_ = train_packed(members, sample)
     assert figures(full) != figures(half)
-    assert_as_alone(members, sample)
+    assert_as_alone(members, alone, sample)
 
 
 @pytest.mark.slow
@@ -183,10 +208,10 @@ def test_a_gpu_trains_as_a_cpu_does(members: Members, sample: FashionMNIST) -> N
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_on_a_gpu_too_members_end_exactly_as_they_do_alone(
-    group: str, precision: str, sample: FashionMNIST
+    group: str, precision: str, alone: Alone, sample: FashionMNIST
 ) -> None:
     members = changed(GROUPS[group], train_size=1000, precision=precision)
-    assert_as_alone(members, sample, "cuda")
+    assert_as_alone(members, alone, sample, "cuda")
 
 
 @needs_a_gpu
@@ -221,15 +246,14 @@ def wild(rates: Sequence[float]) -> Members:
     return [(small(**WILD, learning_rate=rate), seed) for seed, rate in enumerate(rates)]
 
 
-def assert_one_diverges(device: str, data: FashionMNIST) -> None:
+def assert_one_diverges(device: str, alone: Alone, data: FashionMNIST) -> None:
     seen: list[tuple[int, int]] = []
     members = wild([0.01, 10.0, 0.02])
     results = train_packed(
         members, data, device=device, on_epoch=lambda m, epoch: seen.append((m, epoch.epoch))
     )
     for member in (0, 2):
-        alone = train(*members[member], data, device=device)
-        assert figures(results[member]) == figures(alone)
+        assert figures(results[member]) == alone(*members[member], device)
     with pytest.raises(DivergedError) as error:
         train(*members[1], data, device=device)
     assert isinstance(results[1], DivergedError)
@@ -238,13 +262,17 @@ def assert_one_diverges(device: str, data: FashionMNIST) -> None:
     assert seen == [(member, epoch) for epoch in (1, 2, 3) for member in (0, 2)]
 
 
-def test_a_member_that_diverges_is_told_so_and_the_others_go_on(sample: FashionMNIST) -> None:
-    assert_one_diverges("cpu", sample)
+def test_a_member_that_diverges_is_told_so_and_the_others_go_on(
+    alone: Alone, sample: FashionMNIST
+) -> None:
+    assert_one_diverges("cpu", alone, sample)
 
 
 @needs_a_gpu
-def test_on_a_gpu_too_a_member_that_diverges_leaves_the_others(sample: FashionMNIST) -> None:
-    assert_one_diverges("cuda", sample)
+def test_on_a_gpu_too_a_member_that_diverges_leaves_the_others(
+    alone: Alone, sample: FashionMNIST
+) -> None:
+    assert_one_diverges("cuda", alone, sample)
 
 
 def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) -> None:
@@ -263,13 +291,13 @@ def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) ->
 
 
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(
-    sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
+    alone: Alone, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train_packed(UNLIKE, sample)
+    expected = [alone(*member) for member in UNLIKE]
     spoil_from(monkeypatch, [None, 3, None, 6, None])
     results = train_packed(UNLIKE, sample)
     for member in (0, 2, 4):
-        assert figures(results[member]) == figures(expected[member])
+        assert figures(results[member]) == expected[member]
     assert [str(results[member]) for member in (1, 3)] == [
         "the loss is nan in epoch 1, batch 3 of 4",
         "the loss is nan in epoch 2, batch 2 of 4",
