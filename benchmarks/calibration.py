@@ -158,7 +158,7 @@ def agree_on_divergence(
             test_accuracy=0.0,
             test_loss=0.0,
             state=np.where(lost, "FAIL", "COMPLETE"),
-            val_accuracy=trials["val_accuracy"].mask(lost),
+            value=trials["value"].mask(lost),
             diverged=pd.Series(np.where(lost, 1.0, math.nan)).astype("Int64"),
         )
         rows = effects(trials, arms.reindex(columns=[*arms, *columns]), MARGIN)

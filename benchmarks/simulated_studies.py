@@ -96,5 +96,5 @@ def trials_of(arms: list[str], values: Array) -> pd.DataFrame:
     rows = [
         (arm, seed, x) for arm, xs in zip(arms, values, strict=True) for seed, x in enumerate(xs)
     ]
-    frame = pd.DataFrame(rows, columns=["arm", "seed", "val_accuracy"])
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "value"])
     return frame.assign(state="COMPLETE", number=range(len(frame)))

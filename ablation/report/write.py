@@ -24,6 +24,7 @@ from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
 from ablation.report.figures import style
 from ablation.report.rendering.text_table import TextTable
+from ablation.report.search.importance import Judge, importance
 from ablation.report.sections.arms import gallery, searched
 from ablation.report.sections.confirmation import FILES as CONFIRMED
 from ablation.report.sections.confirmation import confirmed_parts
@@ -36,6 +37,7 @@ from ablation.report.text.latex import as_latex
 from ablation.report.text.tables import brief_table
 
 Say = Callable[[str], None]
+Draw = Callable[[Callable[[], Figure]], tuple[float, bytes, bytes]]
 FIGURES_A_PROCESS = 8  # to begin one takes as long as some figures
 
 
@@ -65,6 +67,8 @@ def write_report(
     *,
     figures: bool = True,
     jobs: int | None = None,
+    judge: Judge = importance,
+    draw: Draw | None = None,
 ) -> Report:
     """Write everything under ``results/<study>/`` that can be told from the study.
 
@@ -77,6 +81,8 @@ def write_report(
         figures: draw them; else the report has none.
         jobs: in how many processes they are drawn; where there are many, in as many as there are
             CPUs unless given. The files do not depend on it.
+        judge: says how much each hyperparameter of a search mattered.
+        draw: makes a figure's width in inches, its SVG and its PNG of what draws it.
 
     Raises:
         OSError: the folder cannot be written.
@@ -85,12 +91,13 @@ def write_report(
     tell("computing")
     study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    confirmed, found = confirmed_parts(study), parts(study)
+    confirmed, found = confirmed_parts(study), parts(study, judge)
     every = [*confirmed, *found]
     texts = [*_texts(study), *_part_texts(every, study.metric)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
-    for picture in _pictures(_plots(study, every) if figures else iter(()), tell, jobs):
+    plots = _plots(study, every) if figures else iter(())
+    for picture in _pictures(plots, tell, jobs, draw or drawn):
         pictures.append(picture)
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
@@ -133,19 +140,19 @@ def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:
         yield from part.plots()
 
 
-def _pictures(plots: Iterator[Plot], tell: Say, jobs: int | None) -> Iterator[Picture]:
+def _pictures(plots: Iterator[Plot], tell: Say, jobs: int | None, draw: Draw) -> Iterator[Picture]:
     """The figures as they are drawn, several at a time where there are many and CPUs for them."""
     tell("drawing")
     every = list(plots)
     jobs = jobs or max(1, min(cpu_count(), len(every) // FIGURES_A_PROCESS))
-    drawn = Parallel(jobs, return_as="generator")(delayed(_drawn)(plot.draw) for plot in every)
-    for plot, (width, svg, png) in zip(every, drawn, strict=True):
+    made = Parallel(jobs, return_as="generator")(delayed(draw)(plot.draw) for plot in every)
+    for plot, (width, svg, png) in zip(every, made, strict=True):
         tell(f"drawing {plot.name}")
         words = (plot.name, plot.section, plot.title, plot.caption)
         yield Picture(*words, width=width, svg=svg, png=png)
 
 
-def _drawn(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
+def drawn(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
     """A figure's width in inches and its bytes; it is let go of: many of them take much memory."""
     figure = draw()
     files = style.render(figure)

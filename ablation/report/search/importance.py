@@ -14,7 +14,7 @@ count once here. Each method's figures add up to 1.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 LEAST = 10  # trials: the best tenth is one of them
 ORDERED = 3  # so many hyperparameters are ranked, where both methods order them alike
 FORESTS = 10  # of fANOVA, at most
+TREES = 64  # of a forest
 PRECISE = 0.01  # standard error of a share, a fraction, from which on no forest is added
 MANY = 500  # trials, from which on forests grow side by side: processes take seconds to start
 RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
@@ -60,6 +61,7 @@ def importance(
     metric: Metric,
     *,
     forests: int = FORESTS,
+    trees: int = TREES,
     resamples: int = RESAMPLES,
     jobs: int | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -70,6 +72,7 @@ def importance(
         factors: as in ``StudyTable.factors``.
         metric: what decides.
         forests: of fANOVA, at most.
+        trees: of a forest.
         resamples: of the trials, for what PED-ANOVA's figures are worth.
         jobs: in how many processes forests grow; as many as there are CPUs where there are
             ``MANY`` trials unless given, else one. The figures do not depend on it.
@@ -97,7 +100,7 @@ def importance(
     found = _rows(rows, PED_ANOVA, shares[PED_ANOVA], ends)
     if always := [name for name in varied if rows[name].notna().all()]:
         jobs = jobs or (cpu_count() if len(rows) >= MANY else 1)
-        means, errors, count = _forests(study, always, forests, jobs)
+        means, errors, count = _forests(study, always, forests, trees, jobs)
         more = _rows(rows, FANOVA, means, {})
         found += [{**row, "standard_error": errors[row["parameter"]], "forests": count}
                   for row in more]  # fmt: skip
@@ -140,7 +143,7 @@ def _rows(
 
 
 def _forests(
-    study: Study, names: list[str], most: int, jobs: int
+    study: Study, names: list[str], most: int, trees: int, jobs: int
 ) -> tuple[dict[str, float], dict[str, float], int]:
     """fANOVA's mean shares over forests, their standard errors, and how many forests it took.
 
@@ -151,7 +154,7 @@ def _forests(
     errors = pd.Series(float("inf"), index=names)
     while len(shares) < most and not (errors <= PRECISE).all():
         seeds = range(len(shares), min(len(shares) + jobs, most))
-        for share in grow(delayed(_forest)(study, seed, names) for seed in seeds):
+        for share in grow(delayed(_forest)(study, seed, trees, names) for seed in seeds):
             if (errors <= PRECISE).all():
                 break
             shares.append(share)
@@ -162,8 +165,12 @@ def _forests(
     return as_floats[0], as_floats[1], len(shares)
 
 
-def _forest(study: Study, seed: int, names: list[str]) -> dict[str, float]:
-    return _importances(study, FanovaImportanceEvaluator(seed=seed), names)
+def _forest(study: Study, seed: int, trees: int, names: list[str]) -> dict[str, float]:
+    return _importances(study, FanovaImportanceEvaluator(n_trees=trees, seed=seed), names)
+
+
+Judge = Callable[[pd.DataFrame, Factors, Metric], tuple[pd.DataFrame, list[str]]]
+"""As `importance` is, of which a report may have another one."""
 
 
 def ordered_alike(found: pd.DataFrame) -> bool:

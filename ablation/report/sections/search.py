@@ -30,6 +30,7 @@ from ablation.report.rendering.formatting import (
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.search.expected_best import expected_performance, random_draws
 from ablation.report.search.importance import (
+    Judge,
     importance,
     ordered_alike,
     shown_order,
@@ -51,11 +52,16 @@ FILES = (
 """Every file that a part may have, for the removal of those that went."""
 
 
-def parts(search: Analysis) -> list[Part]:
-    """What a search's finished trials show; nothing of another design, or before the first."""
+def parts(search: Analysis, judge: Judge = importance) -> list[Part]:
+    """What a search's finished trials show; nothing of another design, or before the first.
+
+    Args:
+        search: the search.
+        judge: says how much each hyperparameter mattered.
+    """
     if search.table.design != "search" or search.finished.empty:
         return []
-    found, notes = importance(search.finished, search.table.factors, search.metric)
+    found, notes = judge(search.finished, search.table.factors, search.metric)
     return [
         importance_part(search, found, notes),
         _isolation(search),

@@ -6,16 +6,13 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from pandas.testing import assert_frame_equal
 
 from ablation.report.data.csv_file import read_csv
@@ -23,6 +20,7 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.rendering.templating import breakable, code_span, escape_markdown
 from ablation.report.write import write_report
+from tests.helpers.figures import in_outline
 from tests.helpers.report_studies import METRIC, nasty, study
 
 
@@ -33,21 +31,10 @@ def table() -> StudyTable:
     )
 
 
-def in_outline(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
-    """In place of a figure, which takes most of a report's time."""
-    return 6.4, b"<svg/>", b"a picture"
-
-
-@pytest.fixture
-def outlined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have the files and words of their figures, not the figures."""
-    monkeypatch.setattr("ablation.report.write._drawn", in_outline)
-
-
 @pytest.fixture(scope="module")
 def folder(table: StudyTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with mock.patch("ablation.report.write._drawn", in_outline):
-        return write_report(table, tmp_path_factory.mktemp("results") / "made").folder
+    place = tmp_path_factory.mktemp("results") / "made"
+    return write_report(table, place, draw=in_outline).folder
 
 
 def small(**changes: Any) -> StudyTable:
@@ -118,14 +105,14 @@ def test_the_environment_and_the_space(table: StudyTable, folder: Path) -> None:
     assert (folder / "space.toml").read_text() == table.space_text
 
 
-def test_files_of_an_earlier_build_go(outlined: None, tmp_path: Path) -> None:
+def test_files_of_an_earlier_build_go(tmp_path: Path) -> None:
     table = small()
     old = tmp_path / "plots" / "factor_gone.png"
     old.parent.mkdir()
     old.write_bytes(b"")
     (tmp_path / "confusion.csv").write_text("")
     (tmp_path / "notes.txt").write_text("mine")
-    write_report(replace(table, confusion=table.confusion.iloc[:0]), tmp_path)
+    write_report(replace(table, confusion=table.confusion.iloc[:0]), tmp_path, draw=in_outline)
     assert not old.exists()
     assert not (tmp_path / "confusion.csv").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -195,8 +182,8 @@ def test_every_row_of_a_markdown_table_has_as_many_cells(folder: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
 
 
-def test_what_users_type_is_text_in_the_reports(outlined: None, tmp_path: Path) -> None:
-    folder = write_report(nasty(small()), tmp_path / "made").folder
+def test_what_users_type_is_text_in_the_reports(tmp_path: Path) -> None:
+    folder = write_report(nasty(small()), tmp_path / "made", draw=in_outline).folder
     page = Links((folder / "report.html").read_text())
     assert page.tags.count("script") == 1
     assert "<script>alert(1)</script>" in page.text
@@ -234,9 +221,9 @@ def test_code_and_breaks() -> None:
 
 
 @pytest.mark.parametrize("design", ["factorial", "search"])
-def test_other_designs(design: str, outlined: None, tmp_path: Path) -> None:
+def test_other_designs(design: str, tmp_path: Path) -> None:
     made = study(design, arms=4, seeds=2, epochs=2)
-    folder = write_report(made, tmp_path).folder
+    folder = write_report(made, tmp_path, draw=in_outline).folder
     assert (folder / "plots" / "history.png").exists() == (design == "search")
     text = (folder / "report.md").read_text()
     assert ("Averaged over" in text) == (design == "factorial")

@@ -193,4 +193,4 @@ def test_a_trial_of_another_tool_is_none_of_those_wanted(sweep: RDBStorage, stat
     assert status(sweep, STUDY)["complete"] == 6
     table = load_study(sweep, STUDY)
     assert all_ended(table)
-    assert table.trials["val_accuracy"].notna().sum() == 6
+    assert table.trials["value"].notna().sum() == 6

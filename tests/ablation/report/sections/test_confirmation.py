@@ -39,6 +39,7 @@ from ablation.storage import opened_storage, read_trials, save_study, storage_ur
 from ablation.storage.record import load_record
 from crnn.network.config import TrainConfig, chance_limit
 from tests.helpers import cli
+from tests.helpers.figures import in_outline
 from tests.helpers.prepared import prepared
 from tests.helpers.report_studies import METRIC, origin
 from tests.helpers.studies import SEARCH, STUDY, begin, end, new_storage, record, run_all
@@ -347,11 +348,10 @@ def test_the_report_of_a_confirmed_search_is_built_twice_the_same(
         assert path.read_bytes() == twin.read_bytes(), path.name
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main = study(storage)
-    written = write_report(table, tmp_path / "one")
+    written = write_report(table, tmp_path / "one", draw=in_outline)
     names = {path.name for path in written.files}
     assert {"confirmed.csv", "path.csv", "path.png"} <= names
     assert {"effects.png", "history.png", "factor_hidden_size.png"} <= names

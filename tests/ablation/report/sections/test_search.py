@@ -5,59 +5,50 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from optuna.importance import FanovaImportanceEvaluator
 
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.figures import search as search_plots
-from ablation.report.search import importance as judged
-from ablation.report.search.importance import importance, ordered_alike
+from ablation.report.search.importance import COLUMNS, Judge, importance, ordered_alike
 from ablation.report.search.interactions import isolation
 from ablation.report.search.trials import scientific, unfinished_levels
-from ablation.report.sections import search as search_parts
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.search import FILES, parts
 from ablation.report.sections.section import Part
 from ablation.report.text.study_tables import failures_table
 from ablation.report.write import write_report
-from tests.helpers.figures import faults
+from tests.helpers.figures import faults, in_outline
 from tests.helpers.report_studies import METRIC, study
 
 STUDY = study("search", arms=60, epochs=1)
 SMALL = study("search", arms=10, epochs=1)
 
 
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small forests and a few resamples: what they come to is not what is tested here."""
-    monkeypatch.setattr(judged, "FORESTS", 2)
-    small = partial(FanovaImportanceEvaluator, n_trees=8)
-    monkeypatch.setattr(judged, "FanovaImportanceEvaluator", small)
-    monkeypatch.setattr(judged, "RESAMPLES", 4)
+# What they come to is not what is tested here.
+cheap = partial(importance, forests=2, trees=8, resamples=4)
 
 
-@pytest.fixture
-def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+def unjudged(*_: Any) -> tuple[pd.DataFrame, list[str]]:
     """No importance is computed, as of too few settings."""
-    none = pd.DataFrame(columns=judged.COLUMNS)
-    monkeypatch.setattr(search_parts, "importance", lambda rows, factors, metric: (none, []))
+    return pd.DataFrame(columns=COLUMNS), []
 
 
 @cache
 def importance_of_study() -> tuple[pd.DataFrame, list[str]]:
-    return importance(Analysis(STUDY).finished, STUDY.factors, METRIC)
+    return cheap(Analysis(STUDY).finished, STUDY.factors, METRIC)
 
 
 @cache
 def whole() -> tuple[dict[str, Part], dict[str, Plot]]:
-    found = parts(Analysis(STUDY))
+    found = parts(Analysis(STUDY), cheap)
     return {part.name: part for part in found}, {p.name: p for part in found for p in part.plots()}
 
 
@@ -70,8 +61,9 @@ def few(count: int) -> StudyTable:
     return replace(STUDY, trials=STUDY.trials.head(count), epochs=STUDY.epochs.head(count))
 
 
-def lines(table: StudyTable, name: str) -> str:
-    return " ".join(next(part for part in parts(Analysis(table)) if part.name == name).lines)
+def lines(table: StudyTable, name: str, judge: Judge = unjudged) -> str:
+    found = parts(Analysis(table), judge)
+    return " ".join(next(part for part in found if part.name == name).lines)
 
 
 # The whole of it
@@ -94,7 +86,9 @@ def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
 def test_a_method_that_cannot_judge_a_hyperparameter_has_a_dash() -> None:
     drawn = STUDY.trials["dropout"].where(STUDY.trials["number"] % 2 == 0)  # not in every trial
     sometimes = replace(STUDY, trials=STUDY.trials.assign(dropout=drawn))
-    table = next(part.table for part in parts(Analysis(sometimes)) if part.name == "importance")
+    table = next(
+        part.table for part in parts(Analysis(sometimes), cheap) if part.name == "importance"
+    )
     assert table is not None
     row = next(row for row in table.rows if row[0] == "dropout")
     assert row[table.titles.index("fANOVA")] == "–"
@@ -118,7 +112,7 @@ def test_the_pairs_are_those_of_the_most_important_scientific_factors() -> None:
 
 @pytest.mark.parametrize("alike", [True, False])
 def test_nothing_is_ranked_where_the_methods_disagree(
-    alike: bool, monkeypatch: pytest.MonkeyPatch
+    alike: bool,
 ) -> None:
     found, notes = importance_of_study()
     found = found[found["parameter"] != "dropout_count"]  # which one of them cannot judge
@@ -127,8 +121,7 @@ def test_nothing_is_ranked_where_the_methods_disagree(
     up = found["parameter"].map(places) + 1.0
     merit = up.where((found["method"] == "PED-ANOVA") | alike, 10 - up)
     shares = found.assign(importance=merit / merit.groupby(found["method"]).transform("sum"))
-    monkeypatch.setattr(search_parts, "importance", lambda rows, factors, metric: (shares, notes))
-    made = {part.name: part for part in parts(Analysis(STUDY))}
+    made = {part.name: part for part in parts(Analysis(STUDY), lambda *_: (shares, notes))}
     table, words = made["importance"].table, " ".join(made["importance"].lines)
     assert table is not None
     plots = [plot for part in made.values() for plot in part.plots()]
@@ -175,7 +168,6 @@ def test_only_levels_that_are_numbers_are_joined() -> None:
             assert joined == (name not in ("filter_sizes", "sequence")), name
 
 
-@pytest.mark.usefixtures("unjudged")
 def test_levels_of_which_nothing_finished_are_told() -> None:
     assert "No completed trial covers" not in lines(STUDY, "importance")
     arms = STUDY.arms
@@ -219,7 +211,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, pytest.param(30, marks=pytest.mark.slow)])
 def test_so_few_trials_are_no_trouble(count: int) -> None:
-    found = parts(Analysis(few(count)))
+    found = parts(Analysis(few(count)), cheap)
     assert bool(found) == bool(count)
     for part in found:
         assert part.lines
@@ -233,9 +225,9 @@ def test_so_few_trials_are_no_trouble(count: int) -> None:
 
 def test_one_accuracy_for_all_is_no_trouble() -> None:
     alike = replace(STUDY, trials=STUDY.trials.assign(value=0.9))
-    names = [plot.name for part in parts(Analysis(alike)) for plot in part.plots()]
+    names = [plot.name for part in parts(Analysis(alike), cheap) for plot in part.plots()]
     assert names == ["isolation", "pareto", "expected_performance"]
-    assert "all complete settings have the same accuracy" in lines(alike, "importance")
+    assert "all complete settings have the same accuracy" in lines(alike, "importance", cheap)
     assert "No pair is drawn without an importance" in lines(alike, "together")
 
 
@@ -247,10 +239,9 @@ def test_one_level_of_everything_is_no_trouble() -> None:
     alike = replace(STUDY, arms=same, trials=trials)
     assert "of no scientific factor have two levels" in lines(alike, "isolation")
     assert "no two scientific factors were both varied" in lines(alike, "together")
-    assert "fewer than two values" in lines(alike, "importance")
+    assert "fewer than two values" in lines(alike, "importance", cheap)
 
 
-@pytest.mark.usefixtures("unjudged")
 def test_stopped_trials_are_left_out_and_counted() -> None:
     stopped = SMALL.trials["number"].isin([5, 6])
     trials = SMALL.trials.assign(state=SMALL.trials["state"].mask(stopped, "PRUNED"))
@@ -276,7 +267,6 @@ def test_draws_that_came_to_nothing_are_told_by_kind() -> None:
     }
 
 
-@pytest.mark.usefixtures("unjudged")
 def test_another_sampler_has_no_expected_best() -> None:
     assert lines(replace(SMALL, sampler="tpe"), "expected") == (
         "Not shown: it holds for trials drawn at random, and the sampler is tpe."
@@ -284,17 +274,16 @@ def test_another_sampler_has_no_expected_best() -> None:
 
 
 def test_other_designs_have_no_such_parts() -> None:
-    assert parts(Analysis(study(arms=3, seeds=1, epochs=1))) == []
+    assert parts(Analysis(study(arms=3, seeds=1, epochs=1)), cheap) == []
 
 
 # In the folder
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_the_parts(tmp_path: Path) -> None:
-    folder = write_report(SMALL, tmp_path / "made").folder
+    folder = write_report(SMALL, tmp_path / "made", judge=cheap, draw=in_outline).folder
     page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
-    for part in parts(Analysis(SMALL)):
+    for part in parts(Analysis(SMALL), cheap):
         assert f"<h3>{part.title}</h3>" in page
         assert f"### {part.title}\n" in text
         for name, rows in part.files.items():
@@ -309,7 +298,9 @@ def test_the_report_has_the_parts(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_built_twice_it_is_the_same(tmp_path: Path) -> None:
-    folder, again = (write_report(SMALL, tmp_path / name).folder for name in ("made", "again"))
+    folder, again = (
+        write_report(SMALL, tmp_path / name, judge=cheap).folder for name in ("made", "again")
+    )
     for path in (p for p in folder.rglob("*") if p.is_file()):
         assert (again / path.relative_to(folder)).read_bytes() == path.read_bytes()
 

@@ -21,7 +21,7 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.page import content, markdown
 from ablation.report.search.importance import COLUMNS, FANOVA, PED_ANOVA
-from ablation.report.sections import search as search_parts
+from ablation.report.search.trials import Factors
 from ablation.report.sections.arms import gallery, searched
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.sections.figure import Picture
@@ -227,25 +227,18 @@ def made(name: str, less: bool) -> Analysis:
     return Analysis(minimized(table) if less else table)
 
 
-@pytest.fixture(autouse=True)
-def judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importances are made up: what a forest comes to is no matter of words, and takes seconds."""
-
-    def importance(
-        rows: pd.DataFrame, factors: Mapping[str, object], metric: Metric
-    ) -> tuple[pd.DataFrame, list[str]]:
-        shares = [(name, 2.0**-place) for place, name in enumerate(factors, 1)]
-        cells = [
-            (name, method, share, *ends, len(rows), error, forests)
-            for method, ends, error, forests in (
-                (PED_ANOVA, (0.01, 0.6), np.nan, pd.NA),
-                (FANOVA, (np.nan, np.nan), 0.008, 10),
-            )
-            for name, share in shares
-        ]
-        return pd.DataFrame(cells, columns=COLUMNS).astype({"forests": "Int64"}), []
-
-    monkeypatch.setattr(search_parts, "importance", importance)
+def made_up(rows: pd.DataFrame, factors: Factors, metric: Metric) -> tuple[pd.DataFrame, list[str]]:
+    """Importances: what a forest comes to is no matter of words, and takes seconds."""
+    shares = [(name, 2.0**-place) for place, name in enumerate(factors, 1)]
+    cells = [
+        (name, method, share, *ends, len(rows), error, forests)
+        for method, ends, error, forests in (
+            (PED_ANOVA, (0.01, 0.6), np.nan, pd.NA),
+            (FANOVA, (np.nan, np.nan), 0.008, 10),
+        )
+        for name, share in shares
+    ]
+    return pd.DataFrame(cells, columns=COLUMNS).astype({"forests": "Int64"}), []
 
 
 @pytest.mark.parametrize("less", [False, True], ids=["more", "less"])
@@ -265,7 +258,7 @@ def test_the_answer(name: str, less: bool, snapshot: SnapshotAssertion) -> None:
 )
 def test_the_page(name: str, less: bool, snapshot: SnapshotAssertion) -> None:
     whole = made(name, less)
-    confirmed, found = confirmed_parts(whole), parts(whole)
+    confirmed, found = confirmed_parts(whole), parts(whole, made_up)
     plots = [*gallery(whole.main.told), *(searched(whole) if whole.confirmation else ())]
     plots += [plot for part in (*confirmed, *found) for plot in part.plots()]
     pictures = [
