@@ -296,9 +296,10 @@ def test_a_sampler_that_insists_is_overruled(name: str, sqlite_storage: RDBStora
             {"factors": {"strides": [[4, 4, 4], [4, 4, 2]], "learning_rate": [0.002]}},
             "infeasible: block 2: the map vanishes",
         ),
-        (
+        pytest.param(
             {"factors": {"hidden_size": [256, 384, 512]}, "limits": {"parameters": 800_000}},
             "infeasible: parameters: ",
+            marks=pytest.mark.slow,
         ),
         (
             {"factors": {"train_fraction": [0.001, 0.999]}, "search": {"training": {}}},
