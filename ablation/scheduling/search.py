@@ -37,6 +37,7 @@ from ablation.storage import (
     finish_trial,
     report_steps,
     save_study,
+    set_attributes,
 )
 from ablation.storage.attributes import checked_trials, is_diverged, is_ours, trial_attributes_of
 from ablation.storage.record import Record
@@ -253,8 +254,8 @@ class SearchSource:
         arm = known.get(setting.digest) or self._arm(trial.number, setting)
         first = self.known.get(short.digest)
         attributes = trial_attributes(self.objective, arm, short, self.search.seed, "search")
-        for key, value in {**({SAME: first.number} if first else {}), **attributes}.items():
-            trial.set_user_attr(key, value)
+        same = {SAME: first.number} if first else {}
+        set_attributes(self.storage, trial._trial_id, {**same, **attributes})
         if first is None:
             return self._begun(trial._trial_id, arm.name, short)
         self._same(trial._trial_id, first)

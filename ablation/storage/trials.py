@@ -246,6 +246,36 @@ def create_trial(
     return storage.create_new_trial(storage.get_study_id_from_name(study), template)
 
 
+def set_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Set a trial's user attributes, in one transaction; by Optuna itself each takes its own.
+
+    Raises:
+        KeyError: there is no such trial.
+        optuna.exceptions.UpdateFinishedTrialError: it has ended.
+    """
+    if not attributes:
+        return
+    state = sqlalchemy.text("SELECT state FROM trials WHERE trial_id = :trial")
+    old = sqlalchemy.text(
+        "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND key IN :keys"
+    ).bindparams(sqlalchemy.bindparam("keys", expanding=True, type_=sqlalchemy.String()))
+    new = sqlalchemy.text(
+        "INSERT INTO trial_user_attributes (trial_id, key, value_json)"
+        " VALUES (:trial, :key, :value)"
+    )
+    rows = [
+        {"trial": trial_id, "key": key, "value": json.dumps(value)}
+        for key, value in attributes.items()
+    ]
+    with storage.engine.begin() as connection:
+        found = connection.execute(state, {"trial": trial_id}).scalar()
+        if found is None:
+            raise KeyError(f"no trial has the id {trial_id}")
+        storage.check_trial_is_updatable(trial_id, TrialState[found])
+        connection.execute(old, {"trial": trial_id, "keys": list(attributes)})
+        connection.execute(new, rows)
+
+
 def finish_trial(
     storage: RDBStorage,
     trial_id: int,
@@ -254,8 +284,7 @@ def finish_trial(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Set the attributes, then the state: Optuna refuses attributes after the end."""
-    for key, item in (attributes or {}).items():
-        storage.set_trial_user_attr(trial_id, key, item)
+    set_attributes(storage, trial_id, attributes or {})
     values = None if value is None else [value]
     storage.set_trial_state_values(trial_id, TrialState[state], values)
     checkpoint(storage)

@@ -47,8 +47,10 @@ def in_surroundings(
     )
 
 
-REPORTS = [["report", STUDY], ["report", STUDY, "--table", "md"]]
-LONGER = [pytest.param(words, marks=pytest.mark.slow) for words in [*REPORTS, ["plan", "quick"]]]
+LONGER = [
+    pytest.param(words, marks=pytest.mark.slow)
+    for words in (["report", STUDY], ["report", STUDY, "--table", "md"], ["plan", "quick"])
+]
 
 
 @pytest.mark.parametrize("words", [["--help"], *LONGER])

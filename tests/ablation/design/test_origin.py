@@ -269,6 +269,7 @@ def test_a_named_arm_is_one_whatever_it_is_called() -> None:
 # Storages of before
 
 
+@pytest.mark.slow
 def test_what_a_storage_of_before_lacks_is_found_without_its_notes(
     reported: Reported, sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:

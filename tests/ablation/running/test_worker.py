@@ -126,7 +126,9 @@ def small_memory(members: int, after: int = 0) -> Callable[..., Any]:
     return limited
 
 
-@pytest.mark.parametrize("factor", ["dropout = [0.1]", "hidden_size = [16]"])
+@pytest.mark.parametrize(
+    "factor", ["dropout = [0.1]", pytest.param("hidden_size = [16]", marks=pytest.mark.slow)]
+)
 def test_each_member_of_a_group_has_its_own_outcome(factor: str, bench: Bench) -> None:
     tasks = bench.tasks(factor)
     outcomes = bench.work(tasks)
@@ -342,7 +344,9 @@ def set_aside(bench: Bench) -> list[str]:
 CHECKPOINT = f"trial-0.{TOKEN}.safetensors"
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "link"])
+@pytest.mark.parametrize(
+    "kind", ["folder", *(pytest.param(k, marks=pytest.mark.slow) for k in ("pipe", "loop", "link"))]
+)
 def test_what_stands_in_a_checkpoints_place_is_set_aside(
     kind: str, bench: Bench, ended: Callable[[int], Ended], tmp_path: Path
 ) -> None:

@@ -293,6 +293,7 @@ def test_seeds_are_added_until_the_path_begins(storage: RDBStorage) -> None:
         confirmation(storage, STUDY, search, search, 6)
 
 
+@pytest.mark.slow
 def test_seeds_added_to_the_space_after_the_path_began_are_refused(storage: RDBStorage) -> None:
     search = searched(storage)
     more = replace(search, plan=build("tiny", CONFIRM.replace("seeds = 3", "seeds = 4")))

@@ -87,7 +87,13 @@ def go_on(storage: RDBStorage, **conditions: Any) -> list[Task]:
     return run_all(SearchSource(storage, STUDY, record(SWEEP, **conditions)))
 
 
-@pytest.mark.parametrize(("values", "reason"), UNFIT)
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        pytest.param(*case, marks=() if place % 3 == 0 else pytest.mark.slow)
+        for place, case in enumerate(UNFIT)
+    ],
+)
 def test_what_no_draw_could_be_fails_with_its_reason(
     sweep: RDBStorage, values: dict[str, Any], reason: str
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_study_is_held_under_a_second_name_and_without_its_lock_file(
         pass
 
 
+@pytest.mark.slow  # the table may come yet
 @pytest.mark.parametrize("create", [False, True], ids=["reader", "run"])
 def test_a_table_that_was_dropped_is_not_made_anew(
     create: bool, sqlite_storage: RDBStorage, tmp_path: Path

@@ -173,7 +173,13 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["their folder", "a shared folder"])
+@pytest.mark.parametrize(
+    "shared",
+    [
+        pytest.param(False, id="their folder"),
+        pytest.param(True, id="a shared folder", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("left", ["settled", "wal", "killed", "killed without -shm", "running"])
 def test_a_storage_that_cannot_be_written_is_read(
     left: str, shared: bool, killed: Path, theirs: Path, tmp_path: Path
@@ -220,6 +226,7 @@ def test_a_lock_file_that_cannot_be_written_is_named(theirs: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("left", ["settled", "wal"])
 def test_every_command_reads_a_storage_that_cannot_be_written(left: str, theirs: Path) -> None:
     storage = finished_study(theirs)

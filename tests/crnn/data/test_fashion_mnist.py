@@ -174,7 +174,9 @@ def test_arrays_that_are_no_images_are_refused(
 # Finding and decoding the published files
 
 
-@pytest.mark.parametrize("place", ["", "raw", "FashionMNIST/raw"])
+@pytest.mark.parametrize(
+    "place", ["raw", *(pytest.param(p, marks=pytest.mark.slow) for p in ("", "FashionMNIST/raw"))]
+)
 def test_prepare_takes_the_files_from_the_folder(
     published: Path, full_data: Path, tmp_path: Path, place: str
 ) -> None:

@@ -119,13 +119,8 @@ def test_without_an_lstm_there_is_none(sample: FashionMNIST, tmp_path: Path) -> 
     assert not (tmp_path / "lstm.csv").exists()
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        ModelConfig(),
-        pytest.param(ModelConfig(conv_layers=2, pooling_count=0), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [ModelConfig(), ModelConfig(conv_layers=2, pooling_count=0)])
 def test_no_text_lies_on_another_or_beyond_the_edge(
     model: ModelConfig, sample: FashionMNIST
 ) -> None:

@@ -99,7 +99,13 @@ def test_another_seed_gives_another_result(data: FashionMNIST) -> None:
     assert all(a != b for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("what", SAME)
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(what, marks=() if place % 3 == 0 else pytest.mark.slow)
+        for place, what in enumerate(SAME)
+    ],
+)
 def test_what_shares_a_digest_shares_its_result(what: str, data: FashionMNIST) -> None:
     values, change = SAME[what]
     values = {"hidden_size": 16, "train_size": 100, "epochs": 1, "precision": "fp32", **values}
