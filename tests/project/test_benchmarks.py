@@ -100,6 +100,7 @@ def test_contrasts_cover_what_they_say_under_unequal_spreads(calibration: Any) -
     assert pooled < 0.9
 
 
+@pytest.mark.slow
 def test_the_baseline_is_kept_as_often_as_it_should(calibration: Any) -> None:
     figures = list(calibration.baseline_figures(np.random.default_rng(0), 2_000))
     for name, share, low, high in figures:
@@ -113,6 +114,7 @@ def test_a_range_is_never_narrower_than_chance(calibration: Any) -> None:
     assert calibration.near(0.5, 100, 0.005) == pytest.approx((0.35, 0.65))
 
 
+@pytest.mark.slow
 def test_the_test_of_a_paths_interactions_keeps_its_error_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -263,6 +263,7 @@ def likely(draw: st.DrawFn) -> Document:
     return change(draw, values, draw(st.sampled_from([0, 0, 0, 1, 2])))
 
 
+@pytest.mark.slow
 @examples(25)
 @given(likely())
 def test_a_likely_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:
@@ -390,6 +391,7 @@ def otherwise(draw: st.DrawFn, rows: list[tuple[int, str, str]]) -> list[tuple[i
     return left + found
 
 
+@pytest.mark.slow
 @examples(30)
 @given(data=st.data())
 def test_any_attributes_are_read_or_refused(study: Written, data: st.DataObject) -> None:

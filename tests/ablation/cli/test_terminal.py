@@ -256,6 +256,7 @@ def test_the_home_folder_of_nobody(home: Path) -> None:
     assert (answer.code, "no home folder" in answer.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lean")
 def test_home_folders_in_options_variables_and_arguments(
     home: Path, monkeypatch: pytest.MonkeyPatch

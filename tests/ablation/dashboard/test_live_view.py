@@ -85,6 +85,7 @@ def test_a_trial_gets_its_pictures_before_it_ends(
     assert failed == {"traceback.txt": "made up"}
 
 
+@pytest.mark.slow
 def test_a_confirmation_shows_no_test_figures_before_its_choice(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -271,6 +272,7 @@ def test_a_study_that_ended_with_a_failure_has_verdicts(storage: RDBStorage) -> 
     assert load_record(storage, STUDY).looks == (5,)
 
 
+@pytest.mark.slow
 def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:
     source = designed(storage)
     study = optuna.load_study(study_name=STUDY, storage=storage)
@@ -283,6 +285,7 @@ def test_a_note_of_somebody_else_is_left_alone(storage: RDBStorage) -> None:
     assert note_of(storage).startswith("**What is asked?**")
 
 
+@pytest.mark.slow
 def test_a_search_has_its_learning_curves_by_the_trials_numbers(storage: RDBStorage) -> None:
     run_all(SearchSource(storage, STUDY, begin(storage, record(SEARCH))))
     refresh(storage, STUDY)

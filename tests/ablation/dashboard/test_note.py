@@ -58,6 +58,7 @@ def test_long_names_have_blanks_to_break_the_line_at() -> None:
     assert "+x=1" in written(study("search", arms=3, space_text="note = 'a+x=1'\n"))  # as it is
 
 
+@pytest.mark.slow
 def test_a_search_and_what_confirms_it_tell_of_the_choice() -> None:
     table, main = loaded()
     assert f"Confirmed in {main.name}." in written(table)

@@ -62,6 +62,7 @@ def plan(text: str = ONE_FACTOR, /, **changed: Any) -> Plan:
 # What every design keeps to
 
 
+@pytest.mark.slow
 @few
 @given(st.sampled_from(["one-factor", "factorial"]).flatmap(spaces))
 def test_no_two_arms_are_the_same(space: Space) -> None:

@@ -134,6 +134,7 @@ def test_every_arm_says_where_it_comes_from() -> None:
     assert {arm.origins for arm in factorial[1:]} == {(Level(),)}
 
 
+@pytest.mark.slow
 def test_a_confirmation_keeps_them_in_the_storage(storage: RDBStorage) -> None:
     search = run(storage, CONFIRM)
     stored = find_record(storage, NAME)
@@ -320,6 +321,7 @@ def alike(storage: RDBStorage) -> list[str]:
     return [row.attributes["arm"] for row in read_trials(storage, STUDY)[1:]]
 
 
+@pytest.mark.slow
 def test_two_settings_equal_to_six_digits_are_two_arms(
     sqlite_storage: RDBStorage, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_up_to_40_arms_are_all_shown_in_the_order_of_the_design() -> None:
     assert brief_table(shown).note == ""
 
 
+@pytest.mark.slow
 def test_what_is_not_shown_is_counted_by_verdict_in_every_figure_and_table(folder: Path) -> None:
     rows = whole().effects
     left = rows[~rows["arm"].isin(whole().leading()["arm"])]
@@ -306,6 +307,7 @@ def test_names_that_differ_at_their_end_stay_apart() -> None:
     assert style.labels(["dropout=0", "dropout=0.1"]) == ["dropout=0", "dropout=0.1"]
 
 
+@pytest.mark.slow
 def test_many_combinations_are_cut_with_all_of_them_folded(tmp_path: Path) -> None:
     levels = {
         "pooling_count": ["3", "2", "1"],

@@ -73,6 +73,7 @@ def arms_of_path(storage: RDBStorage) -> int:
     return len(path.arms)
 
 
+@pytest.mark.slow
 def test_a_path_raised_to_more_seeds_is_looked_at_twice(
     confirmed: RDBStorage, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_finished_path_of_an_earlier_version_has_been_looked_at(
     assert load_record(confirmed, NAME).path_looks == (6 * arms,)
 
 
+@pytest.mark.slow
 def test_a_path_of_an_earlier_version_that_never_ended_was_not_looked_at(
     storage: RDBStorage,
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_report_that_a_kill_ended_is_built_again(
     assert "Writing the report" in run(space, tmp_path).out
 
 
+@pytest.mark.slow
 def test_a_report_that_a_full_disk_ended_is_built_again(
     stored: RDBStorage, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

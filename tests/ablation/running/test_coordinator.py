@@ -302,6 +302,7 @@ def seen_by_a_worker(pipe: Any) -> None:
     pipe.send((dict(os.environ), sys.argv))
 
 
+@pytest.mark.slow
 def test_no_worker_has_a_way_to_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql+psycopg://me:s3cret@host/studies"
     given = {"CRNN_STUDY_STORAGE": url, "PGPASSWORD": "s3cret", "HOME": "/here"}

@@ -316,6 +316,7 @@ def test_the_line_of_a_divergence(sqlite_storage: RDBStorage) -> None:
     assert "baseline seed 0  diverged in epoch 2  (1/6)" in console.export_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 3)])
 def test_a_divergence_alone_is_no_failure_of_the_run(
     failed: int,

@@ -206,6 +206,7 @@ def test_of_a_metric_of_which_less_is_better_the_least_is_best(tmp_path: Path) -
     assert "None" not in plan.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lean")
 def test_a_search_of_it_draws_and_confirms_what_is_least(tmp_path: Path) -> None:
     search = {

@@ -471,6 +471,7 @@ def test_images_that_were_written_into_stop_the_run(images: Path, bench: Bench) 
     assert list(outcome.attributes) == ["failure"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["noise", pytest.param("restored at once", marks=pytest.mark.slow)])
 def test_an_epoch_on_images_that_were_written_into_is_dropped(
     how: str,

@@ -102,6 +102,7 @@ def test_an_arm_that_failed_counts_in_the_family() -> None:
     assert list(holm([])) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "n", [4, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 10, 30, 200))]
 )

@@ -84,6 +84,7 @@ def ended_at(statement: int) -> Iterator[None]:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", count)
 
 
+@pytest.mark.slow
 def test_ended_at_any_statement_it_leaves_the_old_pair_or_the_new_one(
     storage: RDBStorage, source: RDBStorage
 ) -> None:

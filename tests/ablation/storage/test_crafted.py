@@ -75,6 +75,7 @@ def test_what_cannot_be_is_one_line(
     assert "another version wrote it, or somebody changed it" in line
 
 
+@pytest.mark.slow
 def test_a_history_of_more_epochs_than_the_setting_has(stored: RDBStorage, tmp_path: Path) -> None:
     (first, *_) = checked_trials(stored, STUDY)
     epoch = first.attributes["history"][0]
@@ -133,6 +134,7 @@ def test_what_is_no_file_is_no_storage(kind: str, stored: RDBStorage, tmp_path: 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202etxt\x9b31m"
 
 
+@pytest.mark.slow
 def test_a_terminal_is_sent_no_commands(tmp_path: Path) -> None:
     results = tmp_path / "results"
     results.mkdir()
@@ -212,6 +214,7 @@ def test_a_password_among_the_words_of_a_command_is_noted(
 NAMES = ["NA", "nan", "null", "None", "1e5", "007", "True", "Inf", "2024-01-02", "N_A"]
 
 
+@pytest.mark.slow
 def test_arms_that_are_named_as_no_value_is(tmp_path: Path) -> None:
     from ablation.report.data.csv_file import read_csv
     from ablation.report.data.loading import load_trials

@@ -70,6 +70,7 @@ def test_texts_that_are_unlike_have_names_that_are() -> None:
     assert len({study_name(text) for text in ("größe-실험", "größe-비교", "grosse", "실험")}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("stem", ["größe-실험", pytest.param("my space", marks=pytest.mark.slow)])
 def test_plan_and_run_agree_on_a_studys_name(stem: str, tmp_path: Path) -> None:

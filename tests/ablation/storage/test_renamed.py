@@ -137,6 +137,7 @@ def test_a_copy_replaces_no_study_that_is_called_as_its_confirmation(
     assert len(read_trials(target, "mine")) == 6
 
 
+@pytest.mark.slow
 def test_a_copy_replaces_the_confirmation_of_what_was_there_whatever_it_is_called(
     stored: RDBStorage, target: RDBStorage
 ) -> None:
@@ -182,6 +183,7 @@ ODD = ["größe 실험", "../out", "a\x1b[31mb"]
 AS_ODD = ["my study", "a/b", "x" * 300, "reference", "[red]x[/]"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize(
     "name", [*ODD, *(pytest.param(name, marks=pytest.mark.slow) for name in AS_ODD)]

@@ -194,6 +194,7 @@ def test_prepare_takes_the_files_from_the_folder(
     ]
 
 
+@pytest.mark.slow
 def test_prepare_takes_packed_files_and_debians_place(packed: Path, tmp_path: Path) -> None:
     said: list[str] = []
     prepare(tmp_path / "data", said.append, packed)

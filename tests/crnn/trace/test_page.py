@@ -107,6 +107,7 @@ def test_what_has_an_order_is_not_to_be_sorted(written: Path) -> None:
     assert "script-src 'none'" in page
 
 
+@pytest.mark.slow
 def test_what_users_type_is_text_in_the_page(sample: FashionMNIST, tmp_path: Path) -> None:
     found = walk(sample, lstm_layers=0, conv_layers=1)  # the fewest figures
     hostile = Walk(found.trace, NASTY, [NASTY], [NASTY, "b"], NASTY)

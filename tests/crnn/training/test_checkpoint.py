@@ -69,6 +69,7 @@ def test_a_training_that_was_stopped_ends_the_same_bit_for_bit(
     assert_goes_on([(setting, seed) for seed in range(members)], sample, tmp_path)
 
 
+@pytest.mark.slow
 def test_so_do_members_of_different_architectures_and_optimizers(
     sample: FashionMNIST, tmp_path: Path
 ) -> None:

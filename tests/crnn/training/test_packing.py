@@ -111,6 +111,7 @@ def test_a_member_does_not_depend_on_whom_it_is_with(sample: FashionMNIST) -> No
     assert figures(first) == figures(again)
 
 
+@pytest.mark.slow
 def test_members_of_two_precisions_end_exactly_as_they_do_alone(
     alone: Alone, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +263,7 @@ def assert_one_diverges(device: str, alone: Alone, data: FashionMNIST) -> None:
     assert seen == [(member, epoch) for epoch in (1, 2, 3) for member in (0, 2)]
 
 
+@pytest.mark.slow
 def test_a_member_that_diverges_is_told_so_and_the_others_go_on(
     alone: Alone, sample: FashionMNIST
 ) -> None:

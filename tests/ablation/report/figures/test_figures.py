@@ -85,6 +85,7 @@ def test_figures_leave_nothing_behind(figures: dict[str, Figure]) -> None:
     assert plt.rcParams["svg.hashsalt"] is None
 
 
+@pytest.mark.slow
 def test_one_plot_a_factor() -> None:
     for study_name in STUDIES:
         names = [name for name in made(study_name) if name.startswith("factor_")]
@@ -170,6 +171,7 @@ def test_a_collapsed_training_does_not_press_the_others_together() -> None:
     assert any("1, down to 10.00 %" in text.get_text() for text in texts(figure))
 
 
+@pytest.mark.slow
 def test_values_that_are_not_finite_draw_without_a_warning() -> None:
     table = study(arms=6, seeds=2, epochs=4)
     epochs, trials = table.epochs.copy(), table.trials.copy()
@@ -181,6 +183,7 @@ def test_values_that_are_not_finite_draw_without_a_warning() -> None:
     assert any("Not finite, so left out: 3 epochs." in note for note in notes)
 
 
+@pytest.mark.slow
 def test_names_of_users_are_drawn_as_they_are() -> None:
     table = study(arms=3, seeds=2, epochs=2)
     odd = {"conv_layers=2": "cost $\\frac{$", "pooling_count=2": "画像 " + "x" * 80}
@@ -228,6 +231,7 @@ def test_the_key_of_a_searchs_costs_names_what_has_a_name() -> None:
     assert any("The table of arms says" in text.get_text() for text in texts(figure))
 
 
+@pytest.mark.slow
 def test_bands_are_spoken_of_only_where_there_are_seeds() -> None:
     for name, banded in (("3 arms", True), ("one seed", False), ("search", False)):
         figure = figure_of(

@@ -76,6 +76,7 @@ def as_it_was() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_settings_of_a_user_change_no_figure_and_stay(every: bool, as_it_was: None) -> None:
     mpl.rcdefaults()

@@ -85,6 +85,7 @@ def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage
     assert found["fANOVA"] == pytest.approx(shares.mean().to_dict(), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [len(ROWS), pytest.param(FEW, marks=pytest.mark.slow)])
 def test_forests_are_added_until_a_share_is_known_to_a_point(trials: int) -> None:
     found, _ = made(trials)
@@ -139,6 +140,7 @@ def test_a_methods_figures_add_up_and_name_what_matters() -> None:
     assert any(note.startswith("dropout_count: drawn in") for note in notes)
 
 
+@pytest.mark.slow
 def test_resampled_trials_show_what_a_figure_is_worth() -> None:
     found, _ = made(len(ROWS))
     ped, other = found[found["method"] == "PED-ANOVA"], found[found["method"] == "fANOVA"]
@@ -174,6 +176,7 @@ def test_trials_that_are_not_copied_give_the_figures_of_those_that_are(seed: int
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_twice_it_is_the_same() -> None:
     one, other = (importance(ROWS, MADE.factors, METRIC, **QUICK)[0] for _ in range(2))
     pd.testing.assert_frame_equal(one, other)

@@ -348,6 +348,7 @@ def test_the_report_of_a_confirmed_search_is_built_twice_the_same(
         assert path.read_bytes() == twin.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main = study(storage)
@@ -376,6 +377,7 @@ def test_the_report_of_a_confirmed_search(storage: RDBStorage, tmp_path: Path) -
         assert f"{stage}: {part.wanted} of {part.wanted} trials finished" in text
 
 
+@pytest.mark.slow
 def test_people_are_told_of_what_was_drawn_by_its_number(tmp_path: Path) -> None:
     table, main = loaded()
     numbers = short_names(main)
@@ -405,6 +407,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("\\", "")
 
 
+@pytest.mark.slow
 def test_what_each_stage_ran_on_is_told_where_that_differs(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
@@ -483,6 +486,7 @@ def test_lengths_are_said_to_differ_only_where_they_do(
     assert ("at full length" in about) is (length == "shorter")
 
 
+@pytest.mark.slow
 def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage, 1)
     table, main = study(storage)
@@ -510,6 +514,7 @@ def test_test_figures_are_not_shown_before_the_choice(storage: RDBStorage, tmp_p
     assert (folder / "confusion.csv").exists()
 
 
+@pytest.mark.slow
 def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_path: Path) -> None:
     """Every stage numbers its own trials, so a number alone says nothing."""
     pruner = 'pruner = { name = "median" }'
@@ -574,6 +579,7 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
     assert load_study(storage, STUDY).confirmation is not None  # whose failures are told
 
 
+@pytest.mark.slow
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage) -> None:
     confirmed(storage, 1)
     wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
@@ -597,6 +603,7 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage) -> None:
     assert not any("optimistic" in line for line in sentences(Analysis(table))[:1])
 
 
+@pytest.mark.slow
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:
     confirmed(storage, 1)
     wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))

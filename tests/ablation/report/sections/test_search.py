@@ -280,6 +280,7 @@ def test_other_designs_have_no_such_parts() -> None:
 # In the folder
 
 
+@pytest.mark.slow
 def test_the_report_has_the_parts(tmp_path: Path) -> None:
     folder = write_report(SMALL, tmp_path / "made", judge=cheap, draw=in_outline).folder
     page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))

@@ -186,6 +186,7 @@ def test_seeds_of_an_untrained_arm_that_have_learned_are_counted() -> None:
     assert "Untrained, at chance level: a (1 of 3 seeds above it). There" in said
 
 
+@pytest.mark.slow
 def test_what_is_not_compared_is_not_said_to_be_better() -> None:
     table = sized({"baseline": BASE, "a": [0.1] * 5, "b": shifted(-0.02)})
     assert of(table)[-1] == "Not settled: a is not compared."
