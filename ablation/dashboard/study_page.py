@@ -30,13 +30,13 @@ def refresh(storage: RDBStorage, study: str) -> None:
     """
     shown = fingerprint(storage, study)  # before the look: what comes after it is not shown
     table = note_looks(storage, load_study(storage, study), only_ended=True)
-    told = Analysis(table).told
+    analysis = Analysis(table).told
     opened = optuna.load_study(study_name=study, storage=storage)
     present = get_note(opened)
-    text = note(told)
+    text = note(analysis)
     if text != present and (not present.strip() or OURS in present):
         save_note(opened, text)
-    for name, figure in drawn_graphs(told).items():
+    for name, figure in drawn_graphs(analysis).items():
         save_plotly_graph_object(opened, figure, graph_object_id=name)
     state.mark(storage, study, shown)
     if (search := confirmed_by(storage, study)) != study:  # whose note tells what confirms it
@@ -48,13 +48,13 @@ def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
 
     A search's history, importances and slices are optuna-dashboard's own.
     """
-    found, table = {}, study.table
+    graphs, table = {}, study.table
     settled = all_ended(table)
     rows = study.leading(settled=settled)
     cut = study.shown_of(rows, settled=settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
     if table.design != "search" and len(rows):
-        found["effects"] = study_graphs.forest(
+        graphs["effects"] = study_graphs.forest(
             rows, table.margin, table.metric, settled=settled, cut=cut or about_choice(table)
         )
     if len(table.epochs):
@@ -63,7 +63,7 @@ def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
         if table.design == "search":
             numbers = study.short_names
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
-        found["learning-curves"] = study_graphs.curves(
+        graphs["learning-curves"] = study_graphs.curves(
             mean_curves(table.epochs), names, table.metric
         )
-    return found
+    return graphs

@@ -198,10 +198,10 @@ class Analysis:
         if self.table.design != "confirmation":
             return self
         table, rows = arm_names.with_short_names(self.table, self.effects)
-        told = Analysis(table)
+        analysis = Analysis(table)
         # Not to be computed again: the names do not matter to these.
-        told.__dict__.update(effects=rows, contrasts=self.contrasts, path=self.path)
-        return told
+        analysis.__dict__.update(effects=rows, contrasts=self.contrasts, path=self.path)
+        return analysis
 
     def leading(self, room: int | None = None, *, settled: bool = True) -> pd.DataFrame:
         """The effects of the arms that there is room for."""

@@ -45,9 +45,9 @@ def note_looks(
             looks = (*stage.looks, trials)
         return replace(stage, looks=looks)
 
-    found = table
+    study = table
     if not only_ended or all_ended(table):
-        found = noted(table, path=False)
+        study = noted(table, path=False)
     if table.path and all_ended(table.path):
-        found = replace(found, path=noted(table.path, path=True))
-    return found
+        study = replace(study, path=noted(table.path, path=True))
+    return study

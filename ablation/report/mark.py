@@ -17,10 +17,10 @@ NAME = ".report.json"
 def is_current(folder: Path, fingerprint: str) -> bool:
     """Whether the folder has a whole report of this state (see `ablation.storage.fingerprint`)."""
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.get("fingerprint") == fingerprint
+    return isinstance(content, dict) and content.get("fingerprint") == fingerprint
 
 
 def remove(folder: Path) -> None:

@@ -91,8 +91,8 @@ def write_report(
     tell("computing")
     study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    confirmed, found = confirmed_parts(study), parts(study, judge)
-    every = [*confirmed, *found]
+    confirmed, search_parts = confirmed_parts(study), parts(study, judge)
+    every = [*confirmed, *search_parts]
     texts = [*_texts(study), *_part_texts(every, study.metric)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
@@ -102,13 +102,13 @@ def write_report(
         for suffix, data in (("png", picture.png), ("svg", picture.svg)):
             files.append(write_atomic(folder / "plots" / f"{picture.name}.{suffix}", data))
     tell("writing the report")
-    content = page.content(study, pictures, found, confirmed)
+    content = page.content(study, pictures, search_parts, confirmed)
     files.append(write_atomic(folder / "report.html", page.html(content)))
     files.append(write_atomic(folder / "report.md", page.markdown(content)))
     _remove_stale(folder, set(files))
-    told = study.main.told
-    words = answer(told, sentences(study))
-    return Report(folder, content["headline"], words, brief_table(told), files)
+    view = study.main.told
+    words = answer(view, sentences(study))
+    return Report(folder, content["headline"], words, brief_table(view), files)
 
 
 def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
@@ -126,8 +126,8 @@ def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     yield "environment.json", environment + "\n"
 
 
-def _part_texts(found: Sequence[Part], metric: Metric) -> Iterator[tuple[str, str]]:
-    for part in found:
+def _part_texts(every: Sequence[Part], metric: Metric) -> Iterator[tuple[str, str]]:
+    for part in every:
         for name, rows in part.files.items():
             yield name, csv_text(as_in_files(rows, metric))
 

@@ -18,12 +18,12 @@ def factor_form(space: Space, factor: Factor) -> dict[str, Any]:
     if not space.search:
         return form
     kind = space.objective.fields[factor.name].annotation
-    found = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
+    bounds = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
     limits = None
     if kind in (int, float):
         varied = {each.name for each in space.factors}
         limits = space.objective.limits(factor.name, varied, space.baseline)
-    return form | {"range": None if factor.levels else found, "limits": limits}
+    return form | {"range": None if factor.levels else bounds, "limits": limits}
 
 
 def arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
@@ -76,11 +76,11 @@ def reported_curve_frame(plan: Plan) -> pd.DataFrame:
     """One row an epoch that somebody else logged; see ``StudyTable.reported_curves``."""
     curves = ["train_loss", "train_accuracy", "val_loss", "val_accuracy"]
     frames = [
-        pd.DataFrame({name: pd.Series(getattr(found, name), dtype=float) for name in curves})
+        pd.DataFrame({name: pd.Series(getattr(training, name), dtype=float) for name in curves})
         .rename_axis(index="epoch")
         .reset_index()
         .assign(arm=arm, epoch=lambda rows: rows["epoch"] + 1)
-        for arm, found in plan.space.reported_curves.items()
+        for arm, training in plan.space.reported_curves.items()
     ]
     columns = ["arm", "epoch", *curves]
     return pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)

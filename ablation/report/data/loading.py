@@ -95,13 +95,13 @@ def _rows(storage: RDBStorage, study: str, record: Record) -> list[TrialRow]:
     seeds = {stage.name: stage.seeds for stage in record.stages}
     seeds |= {"search": (search.seed,)} if search else {}
     for row in checked_trials(storage, study):
-        found = row.attributes
-        if not is_ours(found, is_search=bool(search)):
+        attributes = row.attributes
+        if not is_ours(attributes, is_search=bool(search)):
             continue
         rows.append(row)
-        own = seeds.get(found["stage"], ())
-        if "seed" in found and found["seed"] not in own:
-            fault = f"attribute seed: the study has no seed {found['seed']}"
+        own = seeds.get(attributes["stage"], ())
+        if "seed" in attributes and attributes["seed"] not in own:
+            fault = f"attribute seed: the study has no seed {attributes['seed']}"
             raise UnreadableError(f"study {study}: trial {row.number}", fault)
     return rows
 
@@ -171,7 +171,7 @@ def _arms(plan: Plan, rows: list[TrialRow]) -> list[Arm]:
 
 def _environment(record: Record) -> dict[str, str]:
     """What the study ran on; where that changed on the way, every text, one after the other."""
-    names = list(dict.fromkeys(name for found in record.environments for name in found))
+    names = list(dict.fromkeys(name for environment in record.environments for name in environment))
     texts = {
         name: " | ".join(dict.fromkeys(e[name] for e in record.environments if name in e))
         for name in names

@@ -101,25 +101,25 @@ def _own_names(metric: Metric) -> dict[str, str]:
 
 
 def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
-    found = row.attributes
-    plan, values = record.plan, found.get("setting", {})
+    attributes = row.attributes
+    plan, values = record.plan, attributes.get("setting", {})
     objective = plan.space.objective
     seeds = record.seeds or (plan.space.search.seed if plan.space.search else 0,)
-    diverged, history = diverged_epoch(found), found.get("history", [])
-    arm = found.get("arm") or (
+    diverged, history = diverged_epoch(attributes), attributes.get("history", [])
+    arm = attributes.get("arm") or (
         arm_name(plan.space, full_length(plan.space, values)) if values else ""
     )
     return {
-        **{name: found.get(name) for name in columns},
-        "stage": found.get("stage", "search"),  # a draw that was never trained has none
+        **{name: attributes.get(name) for name in columns},
+        "stage": attributes.get("stage", "search"),  # a draw that was never trained has none
         "arm": arm,
-        "seed": found.get("seed", seeds[0]),
+        "seed": attributes.get("seed", seeds[0]),
         **{name: _cell(values.get(name)) for name in objective.fields},
         "diverged": diverged,
         "number": row.number,
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
-        "replicate": seeds.index(found.get("seed", seeds[0])),
+        "replicate": seeds.index(attributes.get("seed", seeds[0])),
         **_final(objective, history if row.state == "COMPLETE" and diverged is None else []),
         "chance": objective.metric.chance,
         "chance_limit": objective.chance_limit(objective.setting(values)) if values else None,
@@ -144,9 +144,9 @@ def _final(objective: Objective, history: list[dict[str, Any]]) -> dict[str, Any
 
 def epoch_rows(row: TrialRow) -> list[dict[str, Any]]:
     """A trial's epochs: `epoch_columns`."""
-    found = row.attributes
-    same = {name: found.get(name) for name in ("stage", "arm", "seed")}
-    return [{**same, "number": row.number, **epoch} for epoch in found.get("history", [])]
+    attributes = row.attributes
+    same = {name: attributes.get(name) for name in ("stage", "arm", "seed")}
+    return [{**same, "number": row.number, **epoch} for epoch in attributes.get("history", [])]
 
 
 def confusion_frame(

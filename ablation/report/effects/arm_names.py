@@ -28,8 +28,8 @@ def short_names(table: StudyTable) -> dict[str, str]:
 
     What a search drew keeps its number in the confirmation. The other arms have names of their own.
     """
-    found = table.arms.loc[table.arms["trial"].notna(), ["arm", "trial"]]
-    drawn = {str(arm): f"#{n}" for arm, n in zip(found["arm"], found["trial"], strict=True)}
+    rows = table.arms.loc[table.arms["trial"].notna(), ["arm", "trial"]]
+    drawn = {str(arm): f"#{n}" for arm, n in zip(rows["arm"], rows["trial"], strict=True)}
     if table.design != "search":
         return drawn
     first = table.trials[~table.trials["arm"].isin(drawn)].drop_duplicates("arm")
@@ -46,7 +46,7 @@ def with_short_names(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTab
     if table.design != "confirmation":
         return table, effects
     names = short_names(table)
-    told = replace(
+    confirmation = replace(
         table,
         arms=_called(table.arms, names),
         trials=_called(table.trials, names),
@@ -54,7 +54,7 @@ def with_short_names(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTab
         confusion=_called(table.confusion, names),
         chosen=names.get(table.chosen, table.chosen),
     )
-    return told, _called(effects, names)
+    return confirmation, _called(effects, names)
 
 
 def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

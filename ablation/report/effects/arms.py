@@ -63,5 +63,5 @@ def also_changed(table: StudyTable) -> str:
         "sequence_length": f"the number of {table.words.steps}",
         "parameters": "the number of parameters",
     }
-    found = set(confounds(table.arms)["what"])
-    return " or ".join(name for what, name in names.items() if what in found)
+    quantities = set(confounds(table.arms)["what"])
+    return " or ".join(name for what, name in names.items() if what in quantities)

@@ -138,8 +138,8 @@ def path_effects(
     own = pd.concat([steps.head(1), named], ignore_index=True)
     own = own.assign(change="", names=pd.Series([frozenset()] * len(own), dtype=object))
     own = _compared(trials, own, margin, nuisances, direction).iloc[1:]
-    found = first.join(interactions(trials, arms, first["role"].tolist()))
-    parts = [found, back.assign(step=TAKEN_BACK), own.assign(step=NAMED)]
+    step_rows = first.join(interactions(trials, arms, first["role"].tolist()))
+    parts = [step_rows, back.assign(step=TAKEN_BACK), own.assign(step=NAMED)]
     rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
     rows["depends_on_order"] = rows["depends_on_order"].eq(True)
     rows["other_where"] = rows["other_where"].astype(object).fillna("")
@@ -274,8 +274,8 @@ def _compared(
     every = effects(trials, arms, margin, direction).set_index("arm")
     scientific = arms[arms["role"] == SCIENTIFIC]
     tested = effects(trials, scientific, margin, direction).set_index("arm")
-    judged = COLUMNS[COLUMNS.index("effect_size") :]
-    every[judged] = tested[judged].reindex(every.index)
+    columns = COLUMNS[COLUMNS.index("effect_size") :]
+    every[columns] = tested[columns].reindex(every.index)
     also = confounded(arms)
     return every.reset_index().assign(
         change=list(arms["change"]),
@@ -310,9 +310,9 @@ def _taken_back(arms: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
             rows.append(alone[names].copy())
             back = {name: value for name, value in best["changed"].items() if name in names}
             rows[-1]["change"], rows[-1]["names"] = change_text(back), names
-    found = pd.DataFrame(rows).reset_index(drop=True)
-    against = [str(best["arm"]) if place else "" for place in range(len(found))]
-    return found.assign(against=against)
+    variants = pd.DataFrame(rows).reset_index(drop=True)
+    against = [str(best["arm"]) if place else "" for place in range(len(variants))]
+    return variants.assign(against=against)
 
 
 def tested_path(path: StudyTable) -> pd.DataFrame:

@@ -52,8 +52,8 @@ def confusion_by_arm(confusion: pd.DataFrame) -> pd.DataFrame:
 def common_seeds(rows: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     """The rows of these arms whose seed all of them have."""
     chosen = rows[rows["arm"].isin(arms)]
-    found = chosen.groupby("seed")["arm"].nunique()
-    return chosen[chosen["seed"].isin(found.index[found == len(arms)])]
+    arm_counts = chosen.groupby("seed")["arm"].nunique()
+    return chosen[chosen["seed"].isin(arm_counts.index[arm_counts == len(arms)])]
 
 
 def confusion_shares(confusion: pd.DataFrame, of: Sequence[str] = ("arm",)) -> pd.DataFrame:

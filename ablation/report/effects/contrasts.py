@@ -58,10 +58,10 @@ def contrasts(
         rows += _factorial(trials, arms, factors, direction)
     if design != "search":
         rows += _additivity(trials, arms, direction)
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    adjusted = found.groupby("kind", sort=False)["p_value"].transform(lambda p: holm(list(p)))
-    found["p_holm"] = adjusted.where(found["p_value"].notna())
-    return found
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    adjusted = frame.groupby("kind", sort=False)["p_value"].transform(lambda p: holm(list(p)))
+    frame["p_holm"] = adjusted.where(frame["p_value"].notna())
+    return frame
 
 
 def significance(row: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ def idle_arms(arms: pd.DataFrame, factors: Sequence[str]) -> dict[str, list[str]
     """By factor, the grid's arms in which it has no effect, and which its means leave out."""
     grid = grid_arms(arms)
     idle = {name: [str(arm) for arm in grid.loc[grid[name] == "", "arm"]] for name in factors}
-    return {name: found for name, found in idle.items() if found}
+    return {name: cells for name, cells in idle.items() if cells}
 
 
 def _factorial(
@@ -188,8 +188,8 @@ class _Cells:
         active = self.cells[factor] != ""
         if other is not None:
             active &= self.cells[other] != ""
-        found = list(dict.fromkeys(self.cells.loc[active, factor]))
-        return sorted(found, key=lambda level: level != baseline) or [""]
+        values = list(dict.fromkeys(self.cells.loc[active, factor]))
+        return sorted(values, key=lambda level: level != baseline) or [""]
 
     def difference(self, one: Mapping[str, str], other: Mapping[str, str]) -> Vector | None:
         """Weights of the mean over the cells with some levels less that over those with others.

@@ -148,5 +148,5 @@ def _tested(tests: dict[str, PairedTest], margin: float, direction: Direction) -
                 "reason": test.reason,
             }
         )
-    judged = [name for name in COLUMNS[COLUMNS.index("pairs") :] if name != "diverged"]
-    return pd.DataFrame(rows, columns=["arm", *judged])
+    columns = [name for name in COLUMNS[COLUMNS.index("pairs") :] if name != "diverged"]
+    return pd.DataFrame(rows, columns=["arm", *columns])

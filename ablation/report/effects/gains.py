@@ -79,9 +79,9 @@ def may_be_better(
         best = test.inner_high if sign > 0 else test.inner_low
         if arm not in gone and (test.reason or not sign * best < margin):
             rows.append((arm, test.n, test.mean, best, test.reason))
-    found = pd.DataFrame(rows, columns=["arm", "n", "delta", "best", "reason"])
+    candidates = pd.DataFrame(rows, columns=["arm", "n", "delta", "best", "reason"])
     ascending = direction == "minimize"
-    return found.sort_values("delta", ascending=ascending, kind="stable", ignore_index=True)
+    return candidates.sort_values("delta", ascending=ascending, kind="stable", ignore_index=True)
 
 
 def is_tested(left: pd.DataFrame) -> pd.Series[bool]:
@@ -96,8 +96,8 @@ def always_diverged(trials: pd.DataFrame) -> set[str]:
     ended = trials[trials["state"].isin(ENDED)].sort_values("number")
     last = ended.drop_duplicates(["arm", "seed"], keep="last")
     diverged = last["diverged"].notna().groupby(last["arm"])
-    found = diverged.all() & (diverged.size() == trials["seed"].nunique())
-    return set(found.index[found.to_numpy(bool)])
+    always = diverged.all() & (diverged.size() == trials["seed"].nunique())
+    return set(always.index[always.to_numpy(bool)])
 
 
 def gaps_on_test(

@@ -21,8 +21,8 @@ def ended_seeds(trials: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
     """
     if "diverged" not in trials:
         return {}, {}
-    found = ends(trials)
-    rows = trials[found.isin([DIVERGED, "COMPLETE"])].assign(finished=found == "COMPLETE")
+    states = ends(trials)
+    rows = trials[states.isin([DIVERGED, "COMPLETE"])].assign(finished=states == "COMPLETE")
     seeds = rows.groupby(["arm", "seed"])["finished"].any()
     by_arm = seeds.groupby(level="arm")
     diverged = by_arm.size() - by_arm.sum()
@@ -47,10 +47,10 @@ def is_diverged(trials: pd.DataFrame) -> pd.Series[bool]:
 
     Of a seed that diverged twice only the first trial counts: it is one end.
     """
-    found = ends(trials)
-    has = found == DIVERGED
+    states = ends(trials)
+    has = states == DIVERGED
     keys = pd.MultiIndex.from_frame(trials[["arm", "seed"]])
-    done = keys[(found == "COMPLETE").to_numpy(bool)]
+    done = keys[(states == "COMPLETE").to_numpy(bool)]
     again = trials[has].duplicated(["arm", "seed"]).reindex(trials.index, fill_value=False)
     return has & ~keys.isin(done) & ~again
 
@@ -125,8 +125,8 @@ def withheld(
     trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
 ) -> dict[str, str]:
     """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
-    found = _of_pairs(arms, untrained_arms(trials, direction))
-    return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in found.items()}
+    reasons = _of_pairs(arms, untrained_arms(trials, direction))
+    return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in reasons.items()}
 
 
 def collapsed(trials: pd.DataFrame, direction: Direction = "maximize") -> pd.DataFrame:
@@ -139,26 +139,26 @@ def collapsed(trials: pd.DataFrame, direction: Direction = "maximize") -> pd.Dat
     done = done[~done["arm"].isin(list(none))]
     if "chance" not in trials:
         return done[:0]
-    found, sign = [], sign_of(direction)
+    labels, sign = [], sign_of(direction)
     for _, rows in done.groupby("arm", sort=False):
         values = [sign * float(x) for x in rows["value"]]
         chance = rows["chance"].iloc[0]
         guessing = None if pd.isna(chance) else sign * float(chance)
         for place, at in enumerate(rows.index):
             if is_collapsed(values[place], values[:place] + values[place + 1 :], guessing):
-                found.append(at)
-    return done.loc[found]
+                labels.append(at)
+    return done.loc[labels]
 
 
 def _of_pairs(arms: pd.DataFrame, faults: Mapping[str, str]) -> dict[str, str]:
     """By compared arm, the faults of both sides, the other side's with its name."""
-    found = {}
+    reasons = {}
     for arm, against in zip(arms["arm"], arms["against"], strict=True):
         own = [faults[arm]] if arm in faults else []
         other = [f"{against} {faults[against]}"] if against in faults else []
         if against and (own or other):
-            found[str(arm)] = ", ".join(own + other)
-    return found
+            reasons[str(arm)] = ", ".join(own + other)
+    return reasons
 
 
 def of_arms(faults: Mapping[str, str], arms: list[str]) -> str:

@@ -10,8 +10,8 @@ from ablation.report.effects.replicates import ends, replicate_keys, replicates,
 def all_ended(table: StudyTable) -> bool:
     """Whether each trial that the study wants has finished or failed."""
     if table.design == "search":
-        found = counts(table)
-        ended = found["finished"] + found.get("diverged", 0) + found.get("failed", 0)
+        tally = counts(table)
+        ended = tally["finished"] + tally.get("diverged", 0) + tally.get("failed", 0)
         return ended >= table.wanted
     return len(replicate_keys(table.trials, "COMPLETE", "FAIL")) >= table.wanted
 

@@ -106,8 +106,8 @@ def left_out(trials: pd.DataFrame, arms: Iterable[str], noun: str) -> str:
     kept = replicates(rows)
     again = rows.set_index(["arm", "seed"]).index.isin(kept.set_index(["arm", "seed"]).index)
     absent = ends(rows)[~again].replace("COMPLETE", f"without a finite {noun}")
-    told = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
-    words = absent.replace(told)
+    texts = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
+    words = absent.replace(texts)
     kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
     return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
 
@@ -166,9 +166,9 @@ def over_others(
         level where all of the level's arms have finished with it.
     """
     rows = chosen[["arm", "level"]].merge(replicates[["arm", "seed", "value"]], on="arm")
-    found = rows.groupby(["level", "seed"], sort=False)["value"].agg(["mean", "size"])
-    whole = found.join(chosen.groupby("level").size().rename("arms"), on="level")
-    points = found.loc[whole["size"] == whole["arms"], "mean"].rename("value").reset_index()
+    cells = rows.groupby(["level", "seed"], sort=False)["value"].agg(["mean", "size"])
+    whole = cells.join(chosen.groupby("level").size().rename("arms"), on="level")
+    points = cells.loc[whole["size"] == whole["arms"], "mean"].rename("value").reset_index()
     levels = chosen[["level"]].drop_duplicates()
     means = levels["level"].map(points.groupby("level")["value"].mean())
     return (

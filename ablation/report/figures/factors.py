@@ -140,11 +140,11 @@ def _fits(names: Sequence[str], width: float) -> bool:
 
 def sorted_levels(levels: pd.Series[str]) -> list[str]:
     """Levels by their numbers (``3,3,2`` by all of them), else in the order given."""
-    found = list(dict.fromkeys(levels))
+    texts = list(dict.fromkeys(levels))
     try:
-        return sorted(found, key=lambda level: [float(part) for part in level.split(",")])
+        return sorted(texts, key=lambda level: [float(part) for part in level.split(",")])
     except ValueError:
-        return found
+        return texts
 
 
 @styled

@@ -57,14 +57,14 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
     """
     own = metric.name.removeprefix("val_")
     names = dict.fromkeys([own, *(re.sub("^(val|train)_", "", name) for name in figures)])
-    found = []
+    panels = []
     for name in list(names)[:PANELS]:
         columns = [each for each in (f"val_{name}", name, f"train_{name}") if each in figures]
         training = columns[-1] if len(columns) > 1 else ""
         text = metric.noun if name == own else texts.get(name, name)
         is_fraction = metric.is_fraction and name == own
-        found.append(Measure(name, text, columns[0], training, is_fraction))
-    return found
+        panels.append(Measure(name, text, columns[0], training, is_fraction))
+    return panels
 
 
 def learning_curves(

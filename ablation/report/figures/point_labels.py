@@ -78,8 +78,8 @@ def mark(figure: Figure, panels: Iterable[Marked]) -> None:
     for panel in panels:
         axes, data, marks = panel.axes, panel.points, panel.marks
         points, around = (
-            np.asarray(axes.transData.transform(found)) * 72 / figure.dpi if len(found) else found
-            for found in (data, panel.around)
+            np.asarray(axes.transData.transform(array)) * 72 / figure.dpi if len(array) else array
+            for array in (data, panel.around)
         )
         frame = np.asarray(axes.bbox.extents) * 72 / figure.dpi
         for place, offset in place_labels(points, marks, frame, around).items():

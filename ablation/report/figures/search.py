@@ -35,19 +35,21 @@ SMALL = 6.5  # points, of the words within a figure
 
 
 @styled
-def draw_importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
+def draw_importance(importances: pd.DataFrame, order: Sequence[str]) -> Figure:
     """How much each hyperparameter mattered, a bar a method.
 
     Args:
-        found: of ``ablation.report.search.importance.importance``.
+        importances: of ``ablation.report.search.importance.importance``.
         order: the parameters from the top down.
     """
-    methods = list(dict.fromkeys(found["method"]))
+    methods = list(dict.fromkeys(importances["method"]))
     figure, (axes,) = style.new_figure(style.PAGE, 1.1 + 0.42 * len(order))
     height = 0.76 / len(methods)
     colors = [BLUE, ORANGE][: len(methods)]
     for place, (method, color) in enumerate(zip(methods, colors, strict=True)):
-        of_method = found[found["method"] == method].set_index("parameter").reindex(list(order))
+        of_method = (
+            importances[importances["method"] == method].set_index("parameter").reindex(list(order))
+        )
         y = np.arange(len(order)) - 0.38 + height * (place + 0.5)
         lengths = of_method["importance"].to_numpy(float)
         axes.barh(y, np.nan_to_num(lengths), height=0.9 * height, color=color)
@@ -57,7 +59,7 @@ def draw_importance(found: pd.DataFrame, order: Sequence[str]) -> Figure:
             axes.annotate(text, (1, spot), (4, 0), axes.get_yaxis_transform(), "offset points",
                           va="center", fontsize=SMALL, color=GREY)  # fmt: skip
     axes.set_yticks(range(len(order)), [style.label(name) for name in order])
-    most = float(np.nanmax(found[["importance", "high"]].to_numpy(float)))
+    most = float(np.nanmax(importances[["importance", "high"]].to_numpy(float)))
     axes.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, 1.02 * most))
     axes.set(xlabel="share of each method's importance")
     axes.grid(visible=False, axis="y")

@@ -195,9 +195,9 @@ def labels(names: Sequence[str], width: int = 34, lines: int = 2) -> list[str]:
     """
     apart = len(set(names))
     for more in range(lines, lines + 12):
-        found = [label(name, width, more) for name in names]
-        if len(set(found)) == apart:
-            return found
+        texts = [label(name, width, more) for name in names]
+        if len(set(texts)) == apart:
+            return texts
     return [f"{place}: {label(name, width, lines)}" for place, name in enumerate(names, 1)]
 
 

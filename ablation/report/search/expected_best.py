@@ -92,5 +92,5 @@ def random_draws(
     guessing = ordered["chance"].astype(float)
     if (lost := int((ended & ~gave).sum())) and guessing[ended].isna().any():
         return none, f"{lost} draws failed or diverged, and what guessing gives is not known."
-    told = pd.Series(np.where(gave, values, guessing), index=ordered.index)
-    return told[ended], ""
+    draws = pd.Series(np.where(gave, values, guessing), index=ordered.index)
+    return draws[ended], ""

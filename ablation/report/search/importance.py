@@ -97,14 +97,14 @@ def importance(
     study = study_of(_trials(rows, varied), metric.direction)
     shares = {PED_ANOVA: _importances(study, PedAnovaImportanceEvaluator(), list(varied))}
     ends = _resampled(rows, varied, metric, resamples)
-    found = _rows(rows, PED_ANOVA, shares[PED_ANOVA], ends)
+    figures = _rows(rows, PED_ANOVA, shares[PED_ANOVA], ends)
     if always := [name for name in varied if rows[name].notna().all()]:
         jobs = jobs or (cpu_count() if len(rows) >= MANY else 1)
         means, errors, count = _forests(study, always, forests, trees, jobs)
         more = _rows(rows, FANOVA, means, {})
-        found += [{**row, "standard_error": errors[row["parameter"]], "forests": count}
+        figures += [{**row, "standard_error": errors[row["parameter"]], "forests": count}
                   for row in more]  # fmt: skip
-    return pd.DataFrame(found, columns=COLUMNS).astype({"forests": "Int64"}), notes
+    return pd.DataFrame(figures, columns=COLUMNS).astype({"forests": "Int64"}), notes
 
 
 def _left_out(rows: pd.DataFrame, factors: Factors) -> list[str]:
@@ -173,23 +173,23 @@ Judge = Callable[[pd.DataFrame, Factors, Metric], tuple[pd.DataFrame, list[str]]
 """As `importance` is, of which a report may have another one."""
 
 
-def ordered_alike(found: pd.DataFrame) -> bool:
+def ordered_alike(importances: pd.DataFrame) -> bool:
     """Whether both methods put the same hyperparameters first, in the same order."""
-    ranked = found.sort_values("importance", ascending=False, kind="stable")
+    ranked = importances.sort_values("importance", ascending=False, kind="stable")
     orders = [list(rows["parameter"][:ORDERED]) for _, rows in ranked.groupby("method")]
     return len(orders) > 1 and orders[0] == orders[1]
 
 
-def shown_order(found: pd.DataFrame) -> list[str]:
+def shown_order(importances: pd.DataFrame) -> list[str]:
     """The hyperparameters as they are shown: the space's order, unless `ordered_alike`."""
-    if found.empty or not ordered_alike(found):
-        return list(dict.fromkeys(found["parameter"]))
-    return list(mean_importance(found).index)
+    if importances.empty or not ordered_alike(importances):
+        return list(dict.fromkeys(importances["parameter"]))
+    return list(mean_importance(importances).index)
 
 
-def mean_importance(found: pd.DataFrame) -> pd.Series[float]:
+def mean_importance(importances: pd.DataFrame) -> pd.Series[float]:
     """By parameter the mean over the methods that judge it, the highest first."""
-    means = found.groupby("parameter", sort=False)["importance"].mean()
+    means = importances.groupby("parameter", sort=False)["importance"].mean()
     return means.sort_values(ascending=False, kind="stable")
 
 
@@ -197,7 +197,7 @@ def _resampled(
     rows: pd.DataFrame, factors: Factors, metric: Metric, resamples: int
 ) -> dict[str, tuple[float, float]]:
     """Between which figures PED-ANOVA's lie where the trials are drawn anew from themselves."""
-    draw, found = np.random.default_rng(0), []
+    draw, shares = np.random.default_rng(0), []
     trials = _trials(rows, factors)
     for _ in range(resamples):
         places = draw.integers(len(rows), size=len(rows))
@@ -205,8 +205,8 @@ def _resampled(
         varied = [name for name in factors if picked[name].nunique() > 1]
         if varied and picked["value"].nunique() > 1:
             study = study_of([trials[place] for place in places], metric.direction)
-            found.append(_importances(study, PedAnovaImportanceEvaluator(), varied))
-    grid = pd.DataFrame(found, columns=list(factors)).fillna(0.0)  # of one value: no importance
+            shares.append(_importances(study, PedAnovaImportanceEvaluator(), varied))
+    grid = pd.DataFrame(shares, columns=list(factors)).fillna(0.0)  # of one value: no importance
     ends = grid.quantile([0.025, 0.975])
     return {name: (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in factors}
 
@@ -238,7 +238,7 @@ class _Given(InMemoryStorage):
 
 def study_of(trials: Iterable[FrozenTrial], direction: Direction) -> Study:
     """A study in memory of these trials, each of which may be there more than once."""
-    numbered = [
+    copies = [
         FrozenTrial(
             number=number,
             trial_id=number,
@@ -254,7 +254,7 @@ def study_of(trials: Iterable[FrozenTrial], direction: Direction) -> Study:
         )
         for number, trial in enumerate(trials)
     ]
-    return optuna.create_study(storage=_Given(numbered), direction=direction)
+    return optuna.create_study(storage=_Given(copies), direction=direction)
 
 
 def _trials(rows: pd.DataFrame, factors: Factors) -> list[FrozenTrial]:

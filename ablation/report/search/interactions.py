@@ -25,13 +25,13 @@ def isolation(
         ``parameter``, ``level``, ``trials`` (how many have it), ``best_value``, and the
         ``number`` and ``arm`` of that trial; levels in their order, those never drawn left out.
     """
-    found = []
+    frames = []
     for name in scientific(factors):
         level = levels(rows[name], factors[name])
         groups = rows.assign(level=level).dropna(subset="level").groupby("level", observed=True)
         values, sizes = groups["value"], groups.size()
         best = rows.loc[list(values.idxmax() if direction == "maximize" else values.idxmin())]
-        found.append(
+        frames.append(
             pd.DataFrame(
                 {
                     "parameter": name,
@@ -44,7 +44,7 @@ def isolation(
             )
         )
     columns = ["parameter", "level", "trials", "best_value", "number", "arm"]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 def together(
@@ -65,12 +65,12 @@ def together(
         }
     ).dropna()
     groups = cells.groupby(["level_1", "level_2"], observed=True)["value"]
-    found = groups.agg(["size", "mean", "max" if direction == "maximize" else "min"]).set_axis(
+    pairs = groups.agg(["size", "mean", "max" if direction == "maximize" else "min"]).set_axis(
         FIGURES, axis=1
     )
-    found = found.reset_index().assign(parameter_1=one, parameter_2=other)
+    pairs = pairs.reset_index().assign(parameter_1=one, parameter_2=other)
     names = ["parameter_1", "level_1", "parameter_2", "level_2"]
-    return found[[*names, *FIGURES]]
+    return pairs[[*names, *FIGURES]]
 
 
 def surface(rows: pd.DataFrame, one: str, other: str) -> pd.DataFrame:

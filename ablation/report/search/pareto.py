@@ -39,11 +39,11 @@ def pareto(rows: pd.DataFrame, direction: Direction = "maximize") -> pd.DataFram
         left out.
     """
     columns = ["number", "arm", "value", "parameters", "macs", "seconds"]
-    found = []
+    fronts = []
     for cost in COSTS:
         known = rows[np.isfinite(rows[cost].to_numpy(float))]
         oriented = sign_of(direction) * known["value"].astype(float)
         front = known[on_front(known[cost].astype(float), oriented)]
         front = front.sort_values([cost, "number"], kind="stable")
-        found.append(front[columns].assign(cost=cost)[["cost", *columns]])
-    return pd.DataFrame(pd.concat(found, ignore_index=True))
+        fronts.append(front[columns].assign(cost=cost)[["cost", *columns]])
+    return pd.DataFrame(pd.concat(fronts, ignore_index=True))

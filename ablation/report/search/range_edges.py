@@ -45,8 +45,8 @@ def edges(rows: pd.DataFrame, factors: Factors, direction: Direction = "maximize
     if rows.empty:
         return []
     best = best_first(rows, direction).iloc[0]
-    found = (_edge(name, factor, best[name]) for name, factor in factors.items())
-    return [edge for edge in found if edge]
+    candidates = (_edge(name, factor, best[name]) for name, factor in factors.items())
+    return [edge for edge in candidates if edge]
 
 
 def _edge(name: str, factor: Mapping[str, Any], value: Any) -> Edge | None:

@@ -82,13 +82,13 @@ def unfinished_levels(
     states = ends(own)
     ended = own.assign(state=states)[states.isin(["COMPLETE", "PRUNED", DIVERGED])]
     rows = ended[["arm", "state"]].merge(arms, on="arm")
-    found = {}
+    counts = {}
     for name in scientific(factors):
         for level in _possible(factors[name]):
             states = rows.loc[rows[name] == level, "state"]
             if not (states == "COMPLETE").any():
-                found[f"{name}={level}"] = int((states == end).sum())
-    return found
+                counts[f"{name}={level}"] = int((states == end).sum())
+    return counts
 
 
 def _possible(factor: Mapping[str, Any]) -> list[str]:

@@ -98,8 +98,8 @@ def _forest(study: Analysis) -> Plot:
 
 def _arms(study: Analysis) -> Plot:
     rows, done, metric, sign = study.leading(), study.replicates, study.metric, study.metric.sign
-    lacking = left_out(study.table.trials, rows["arm"], metric.noun)
-    note = f"{study.shown_of(rows)} {lacking}".strip()
+    omissions = left_out(study.table.trials, rows["arm"], metric.noun)
+    note = f"{study.shown_of(rows)} {omissions}".strip()
     values = done.loc[done["arm"].isin(rows["arm"]), "value"]
     end = worst_end(done["value"], metric)  # of all: the best of a search lie close together
     if len(beyond := values[sign * values < sign * end]):

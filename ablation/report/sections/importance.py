@@ -30,17 +30,17 @@ from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
 
 
-def importance_part(search: Analysis, found: pd.DataFrame, notes: list[str]) -> Part:
+def importance_part(search: Analysis, importances: pd.DataFrame, notes: list[str]) -> Part:
     """What a report shows of it.
 
     Args:
         search: the search.
-        found: of `ablation.report.search.importance.importance`.
+        importances: of `ablation.report.search.importance.importance`.
         notes: from there too.
     """
     table, rows, noun = search.table, search.finished, search.metric.noun
     lines = [_counted(search)]
-    if found.empty:
+    if importances.empty:
         return Part("importance", "Which hyperparameters mattered", [*lines, *notes])
     lines.append(
         f"Exploratory, over {len(rows)} settings, one training each. PED-ANOVA: how far the values "
@@ -49,9 +49,9 @@ def importance_part(search: Analysis, found: pd.DataFrame, notes: list[str]) -> 
         f"the spread of PED-ANOVA's estimate: between what 95 % of {RESAMPLES} resamples of the "
         "trials give. It is not an interval that covers the truth."
     )
-    lines += _about_forests(found)
-    order, is_ranked = shown_order(found), ordered_alike(found)
-    lines.append(_about_order(found, order, is_ranked))
+    lines += _about_forests(importances)
+    order, is_ranked = shown_order(importances), ordered_alike(importances)
+    lines.append(_about_order(importances, order, is_ranked))
     if len(rows) < STEADY:
         best = -(-len(rows) // 10)
         lines.append(
@@ -62,18 +62,18 @@ def importance_part(search: Analysis, found: pd.DataFrame, notes: list[str]) -> 
     caption = f"Each method's figures add up to 100 %; {where}."
 
     def plots() -> Iterator[Plot]:
-        draw = partial(draw_importance, found, order)
+        draw = partial(draw_importance, importances, order)
         yield Plot("importance", "importance", "Importance", caption, draw)
 
-    cells = _importance_table(table.factors, found, order)
-    files = {"importance.csv": found}
+    cells = _importance_table(table.factors, importances, order)
+    files = {"importance.csv": importances}
     title = "Which hyperparameters mattered"
     return Part("importance", title, [*lines, *notes], cells, files, plots)
 
 
-def _about_forests(found: pd.DataFrame) -> list[str]:
+def _about_forests(importances: pd.DataFrame) -> list[str]:
     """What fANOVA's figures are means of, where there are any."""
-    rows = found[found["forests"].notna()]
+    rows = importances[importances["forests"].notna()]
     if rows.empty:
         return []
     error = 100 * float(rows["standard_error"].max())
@@ -83,10 +83,10 @@ def _about_forests(found: pd.DataFrame) -> list[str]:
     ]
 
 
-def _about_order(found: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
+def _about_order(importances: pd.DataFrame, order: list[str], is_ranked: bool) -> str:
     if is_ranked:
         return f"Both methods put these first: {listed(order[:ORDERED], separator=', ')}."
-    if found["method"].nunique() == 1:
+    if importances["method"].nunique() == 1:
         return "Only one method judges these, so they are not ranked."
     which = "first three" if len(order) > ORDERED else "hyperparameters"
     return (
@@ -126,11 +126,11 @@ def _ends(stopped: int, diverged: int) -> str:
     return f"{stopped} stopped" + (f", {diverged} diverged" if diverged else "")
 
 
-def _importance_table(factors: Factors, found: pd.DataFrame, order: list[str]) -> TextTable:
-    methods = list(dict.fromkeys(found["method"]))
+def _importance_table(factors: Factors, importances: pd.DataFrame, order: list[str]) -> TextTable:
+    methods = list(dict.fromkeys(importances["method"]))
     every = pd.MultiIndex.from_product([order, methods])
-    rows = found.set_index(["parameter", "method"]).reindex(every)
-    trials = found.groupby("parameter")["trials"].max()
+    rows = importances.set_index(["parameter", "method"]).reindex(every)
+    trials = importances.groupby("parameter")["trials"].max()
     cells = [
         [
             *(name, str(factors[name]["role"])),

@@ -61,11 +61,11 @@ def parts(search: Analysis, judge: Judge = importance) -> list[Part]:
     """
     if search.table.design != "search" or search.finished.empty:
         return []
-    found, notes = judge(search.finished, search.table.factors, search.metric)
+    importances, notes = judge(search.finished, search.table.factors, search.metric)
     return [
-        importance_part(search, found, notes),
+        importance_part(search, importances, notes),
         _isolation(search),
-        _together(search, found),
+        _together(search, importances),
         *_pareto(search),
         _expected(search),
     ]
@@ -106,7 +106,7 @@ def _baseline(search: Analysis) -> float:
     return float(own.iloc[0]) if len(own) else float("nan")
 
 
-def _together(search: Analysis, found: pd.DataFrame) -> Part:
+def _together(search: Analysis, importances: pd.DataFrame) -> Part:
     table, rows, metric = search.table, search.finished, search.metric
     names = [name for name in scientific(table.factors) if rows[name].nunique() > 1]
     cells = {
@@ -121,7 +121,8 @@ def _together(search: Analysis, found: pd.DataFrame) -> Part:
         [frame.astype({"level_1": str, "level_2": str}) for frame in cells.values()],
         ignore_index=True,
     )
-    order, is_ranked = shown_order(found), not found.empty and ordered_alike(found)
+    order = shown_order(importances)
+    is_ranked = not importances.empty and ordered_alike(importances)
     leading = [name for name in order if name in names][:PAIRED]
     shown = {p: f for p, f in cells.items() if set(p) <= set(leading)}
     count = "" if len(leading) == len(names) else f"{len(leading)} "

@@ -139,15 +139,15 @@ def _averages(study: Analysis) -> Iterable[str]:
         "interaction": "Together, beyond the sum of both",
     }
     for kind, words in kinds.items():
-        found = _tested(contrasts[contrasts["kind"] == kind])
+        rows = _tested(contrasts[contrasts["kind"] == kind])
         items = [
             f"{row['term']} {metric.difference(row['delta'])} (95 % interval "
             f"{metric.interval(row['ci_low'], row['ci_high'])}, "
             f"{significance(row)})"
-            for row in records(found)
+            for row in records(rows)
         ]
         if items:
-            yield f"{words}: {ranked(items, [significance(row) for row in records(found)])}."
+            yield f"{words}: {ranked(items, [significance(row) for row in records(rows)])}."
     yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
     for name, left in idle_arms(table.arms, list(table.factors)).items():
         yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
@@ -170,11 +170,11 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
     for reason, rows in untested[untested["reason"] != ""].groupby("reason", sort=False):
         share = f"{len(rows):,} of {len(contrasts):,} averages and interactions"
         yield f"Not tested, because {reason}: {share}."
-    if lacking := int((untested["reason"] == "").sum()):
+    if count := int((untested["reason"] == "").sum()):
         empty = empty_cells(table.trials, table.arms)
         why = f" (nothing has finished in {listed(empty)})" if empty else ""
         yield (
-            f"{lacking:,} of {len(contrasts):,} averages and interactions are not tested: that "
+            f"{count:,} of {len(contrasts):,} averages and interactions are not tested: that "
             f"takes two seeds with all of the cells{why}, and seeds that differ."
         )
 
@@ -182,9 +182,9 @@ def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
 def _additivity(study: Analysis) -> Iterable[str]:
     """What several changes give together, beyond the sum of what each gives alone."""
     contrasts, metric = study.contrasts, study.metric
-    found = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
-    telling = _tested(found)
-    rows = records(pd.concat([telling, found[found["p_holm"].isna()]]))
+    sums = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
+    telling = _tested(sums)
+    rows = records(pd.concat([telling, sums[sums["p_holm"].isna()]]))
     for row in rows[:SUMS]:
         sure = ""
         if pd.notna(row["p_holm"]):
@@ -214,8 +214,8 @@ def _verdicts(study: Analysis) -> Iterable[str]:
         for other, group in groups:
             items = [_effect(study, row, other) for row in records(group)]
             if items:
-                told = ranked(items, [kind] * len(items))
-                yield f"{words.format(base=other, margin=margin)}: {told}."
+                text = ranked(items, [kind] * len(items))
+                yield f"{words.format(base=other, margin=margin)}: {text}."
         open_still = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
         if kind == "inconclusive" and len(open_still):
             yield from settling(study, open_still)
@@ -265,12 +265,12 @@ def _confounded(study: Analysis) -> Iterable[str]:
     """Effects that are not the changed setting's alone."""
     table, also = study.table, study.confounded
     rows = by_size(study.effects)
-    found = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
-    found.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
-    arms = [row["arm"] for row in found]
+    effects = [row for row in records(rows) if row["verdict"] and row["arm"] in also]
+    effects.sort(key=lambda row: row["verdict"] not in ("better", "worse"))
+    arms = [row["arm"] for row in effects]
     if arms:
         they = "It also changes" if len(arms) == 1 else "They also change"
-        kinds = [row["verdict"] for row in found]
+        kinds = [row["verdict"] for row in effects]
         yield (
             f"Marked {CONFOUNDED}: {ranked(arms, kinds, 10)}. {they} {also_changed(table)} by "
             "more than 10 %, so an effect may be due to that."
@@ -284,18 +284,18 @@ def _search(study: Analysis) -> Iterable[str]:
         return
     done = best_first(study.replicates, study.direction)
     best, base = done.iloc[0], done[done["arm"] == study.baseline]
-    found = f"trial {best['number']} ({best['arm']}), {metric.value(best['value'])}"
+    trial = f"trial {best['number']} ({best['arm']}), {metric.value(best['value'])}"
     if base.empty:
-        yield f"Best found: {found}; the baseline has no finished trial to compare it with."
+        yield f"Best found: {trial}; the baseline has no finished trial to compare it with."
     elif best["arm"] == base.iloc[0]["arm"]:
         yield none_better(metric, best["value"])
         return
     elif study.unlearned:
-        yield f"Best found: {found}."
+        yield f"Best found: {trial}."
     else:
         difference = metric.difference(best["value"] - base.iloc[0]["value"])
         yield (
-            f"Best found: {found}; the baseline, trained once as well: "
+            f"Best found: {trial}; the baseline, trained once as well: "
             f"{metric.value(base.iloc[0]['value'])}. That is {difference}."
         )
     yield from at_the_edge(study)

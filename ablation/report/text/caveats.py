@@ -55,12 +55,12 @@ def caveats(table: StudyTable) -> list[str]:
 def _resizing(table: StudyTable) -> list[str]:
     """That settings which resize the network change more than themselves, where they do."""
     arms, base = table.arms, table.arms.iloc[0]
-    found = confounds(arms)
+    differences = confounds(arms)
     names, changed = [], set()
     for name, title in table.words.resizing.items():
         if name in table.factors:
             moved = arms.loc[(arms[name] != base[name]) & (arms[name] != ""), "arm"]
-            what = set(found.loc[found["arm"].isin(moved), "what"])
+            what = set(differences.loc[differences["arm"].isin(moved), "what"])
             names += [title] if what else []
             changed |= what
     if not names:

@@ -41,9 +41,9 @@ def sentences(search: Analysis) -> list[str]:
     main = search.confirmation
     if main is None or not main.effects["n"].any():
         return []
-    found = search.found_against_confirmed
-    chosen = _chosen(main, found)
-    luck = _optimism(search, main, found) if main.table.chosen else []
+    ranking = search.found_against_confirmed
+    chosen = _chosen(main, ranking)
+    luck = _optimism(search, main, ranking) if main.table.chosen else []
     edge = at_the_edge(search, main.table.chosen)
     return [*lead(main), *chosen, *luck, *path_sentences(main), *edge]
 
@@ -101,14 +101,14 @@ def _named_arms(study: Analysis, path: Analysis, chosen: str) -> Iterable[str]:
         )
 
 
-def _chosen(study: Analysis, found: pd.DataFrame) -> Iterable[str]:
+def _chosen(study: Analysis, ranking: pd.DataFrame) -> Iterable[str]:
     table, effects, metric = study.table, study.effects, study.metric
-    first, names = str(found["arm"].iloc[0]), study.short_names
+    first, names = str(ranking["arm"].iloc[0]), study.short_names
     if not table.chosen:
         yield f"Not chosen yet: the search's best of those confirmed is {_full_name(first, names)}."
         return
     row = effects[effects["arm"] == table.chosen].iloc[0]
-    rank = found.loc[found["arm"] == table.chosen, "rank"].iloc[0]
+    rank = ranking.loc[ranking["arm"] == table.chosen, "rank"].iloc[0]
     how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
     verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
     against = f" ({metric.difference(row['delta'])}, {verdict})" if row["verdict"] else ""
@@ -130,11 +130,11 @@ def _chosen(study: Analysis, found: pd.DataFrame) -> Iterable[str]:
         yield f"{name} has not been shown to be better than {row['against']}."
 
 
-def _optimism(search: Analysis, main: Analysis, found: pd.DataFrame) -> Iterable[str]:
+def _optimism(search: Analysis, main: Analysis, ranking: pd.DataFrame) -> Iterable[str]:
     """How much better than confirmed the arms looked that the search had selected."""
     arms, metric = main.table.arms, main.metric
     drawn = arms.loc[arms["kind"] == "drawn", "arm"]
-    shift = found.loc[found["arm"].isin(drawn), "optimism"].dropna()
+    shift = ranking.loc[ranking["arm"].isin(drawn), "optimism"].dropna()
     if shift.empty:
         return
     one, mean = len(shift) == 1, float(shift.mean())

@@ -127,8 +127,8 @@ def _shown(study: Analysis) -> str:
     ]
     difference = study.metric.difference
     items = {
-        word: [f"{names[row['arm']]} ({difference(row['delta'])})" for row in records(found)]
-        for word, found in kinds
+        word: [f"{names[row['arm']]} ({difference(row['delta'])})" for row in records(group)]
+        for word, group in kinds
     }
     parts = [f"{word}: {_some(named)}" for word, named in items.items() if named]
     return _sentence("; ".join(parts))

@@ -65,9 +65,9 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
         text: the table that it is for.
         arms: how many there are, shown or not.
     """
-    found = table.environment
-    machine = [str(found[key]) for key in ("gpu", "cpu", "precision") if found.get(key)]
-    versions = [f"{key} {found[key]}" for key in ("torch", "commit") if found.get(key)]
+    environment = table.environment
+    machine = [str(environment[key]) for key in ("gpu", "cpu", "precision") if environment.get(key)]
+    versions = [f"{key} {environment[key]}" for key in ("torch", "commit") if environment.get(key)]
     question = " ".join(table.question.split())
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)

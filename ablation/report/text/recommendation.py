@@ -38,12 +38,14 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
         chosen: its inconclusive effects.
     """
     tests, metric, family = study.tests, study.metric, len(study.tests)
-    found = [tests[arm] for arm in chosen["arm"]]
-    spreads = [upper_spread(test.sd, test.n) for test in found]
-    are = "is" if len(found) == 1 else "are"
-    said = [f"{len(found)} of {counted(family, 'comparison')} {are} inconclusive."]
-    fewest = min(test.n for test in found)
-    large = any(abs(test.mean) > minimum_detectable(test.sd, MORE_SEEDS, family) for test in found)
+    comparisons = [tests[arm] for arm in chosen["arm"]]
+    spreads = [upper_spread(test.sd, test.n) for test in comparisons]
+    are = "is" if len(comparisons) == 1 else "are"
+    said = [f"{len(comparisons)} of {counted(family, 'comparison')} {are} inconclusive."]
+    fewest = min(test.n for test in comparisons)
+    large = any(
+        abs(test.mean) > minimum_detectable(test.sd, MORE_SEEDS, family) for test in comparisons
+    )
     if fewest < FEW_SEEDS:
         said.append(_too_few(metric, fewest, family, max(spreads)))
     elif large:
@@ -232,12 +234,12 @@ def own_seeds(effects: pd.DataFrame) -> Iterable[str]:
 def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     """Effects that differ on the test images, which decide nothing."""
     gaps, metric, examples = study.gaps_on_test, study.metric, study.table.words.examples
-    found = gaps[gaps["p_holm"] < ALPHA].sort_values("gap", key=abs, ascending=False, kind="stable")
+    rows = gaps[gaps["p_holm"] < ALPHA].sort_values("gap", key=abs, ascending=False, kind="stable")
     items = [
         f"{names[row['arm']]} {metric.difference(row['test'])} instead of "
         f"{metric.difference(row['validation'])} (95 % interval of the difference "
         f"{metric.interval(-row['ci_high'], -row['ci_low'])})"
-        for row in records(found)
+        for row in records(rows)
     ]
     if items:
         what = "an effect differs from that" if len(items) == 1 else "effects differ from those"

@@ -37,15 +37,15 @@ def without(stage: Analysis, lost: pd.DataFrame) -> Iterable[str]:
     kept = Analysis(replace(stage.table, trials=stage.table.trials.drop(lost.index)))
     (now, now_too), (then, then_too) = (_families(each) for each in (stage, kept))
     difference = stage.metric.difference
-    found = [
+    texts = [
         *_changes(now, then, difference, others=True),
         *_changes(now_too, then_too, difference, others=False),
         *_choice(stage, kept),
     ]
     it = "it" if len(lost) == 1 else "them"
-    for text in found:
+    for text in texts:
         yield f"Sensitivity, not a verdict: without {it}, {text}."
-    if not found:
+    if not texts:
         yield f"Sensitivity, not a verdict: without {it}, every verdict is the same."
 
 
@@ -95,14 +95,14 @@ def _changes(
         f"{name} {difference(delta)}, {verdict} instead of {now[name][1]}"
         for name, (delta, verdict) in changed.items()
     ]
-    told = [listed(items, FEW)]
+    parts = [listed(items, FEW)]
     same = [name for name in then if name not in changed]
     if others and len(then) <= FEW:
         tested = [name for name in same if then[name][1] != NOT_TESTED]
-        told += [f"{name} {difference(then[name][0])}, {then[name][1]}" for name in tested]
+        parts += [f"{name} {difference(then[name][0])}, {then[name][1]}" for name in tested]
     elif others and same:
-        told.append(f"the same for {counted(len(same), 'other comparison')}")
-    yield "; ".join(told)
+        parts.append(f"the same for {counted(len(same), 'other comparison')}")
+    yield "; ".join(parts)
 
 
 def _choice(stage: Analysis, kept: Analysis) -> Iterable[str]:

@@ -111,14 +111,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
 
 def confounds_table(study: Analysis) -> TextTable:
     """The shown arms that also change sequence length or size by more than 10 %."""
-    found = confounds(study.table.arms)
-    found = found[found["arm"].isin(study.leading()["arm"])]
+    differences = confounds(study.table.arms)
+    differences = differences[differences["arm"].isin(study.leading()["arm"])]
     titles = {"sequence_length": study.table.words.steps, "parameters": "parameters"}
     if not study.table.arms["sequence_length"].fillna(0).any():
         del titles["sequence_length"]
     rows = [
         [str(arm), str(against), *(_change(changes, what) for what in titles)]
-        for (arm, against), changes in found.groupby(["arm", "against"], sort=False)
+        for (arm, against), changes in differences.groupby(["arm", "against"], sort=False)
     ]
     return TextTable(["arm", "against", *titles.values()], rows, words=2)
 
