@@ -28,6 +28,7 @@ def played() -> PlayedExecutor:
     return PlayedExecutor(lambda job: [TrialOutcome(*outcome(task)) for task in job.tasks])
 
 
+@pytest.mark.slow
 def test_a_study_from_python_is_that_of_the_command_line(
     folder: Path, full_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_study_from_python_is_that_of_the_command_line(
     assert (more.complete, more.wanted) == (9, 9)
 
 
+@pytest.mark.slow
 def test_any_objective_is_trained_from_python(folder: Path) -> None:
     space = folder / "valley.toml"
     space.write_text(document(SPACE), encoding="utf-8")

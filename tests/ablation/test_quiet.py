@@ -45,6 +45,7 @@ serve(orders, channel, os.getppid(), 1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [COMMAND, WORKER])
 def test_warnings_of_libraries_are_shown_only_where_asked_for(code: str) -> None:
     assert said(code) == ""

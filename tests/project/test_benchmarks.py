@@ -85,6 +85,7 @@ def calibration(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("calibration")
 
 
+@pytest.mark.slow
 def test_contrasts_cover_what_they_say_under_unequal_spreads(calibration: Any) -> None:
     studies = 4_000
     figures = list(calibration.contrast_figures(np.random.default_rng(0), studies))

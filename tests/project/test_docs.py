@@ -68,6 +68,7 @@ def test_the_map_of_the_code_is_whole() -> None:
         assert where == "crnn/" or f"\n{where} " in content, f"{where} is not on the map"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lean")  # the answer has no figure
 @pytest.mark.parametrize(
     ("name", "start"),

@@ -122,6 +122,7 @@ def test_anything_is_a_plan_or_errors(folder: Path, text: str | bytes) -> None:
     planned(folder, text)
 
 
+@pytest.mark.slow
 @examples(20)
 @given(st.dictionaries(KEYS, VALUES, max_size=8))
 def test_any_document_is_a_plan_or_errors(folder: Path, values: Document) -> None:
@@ -159,6 +160,7 @@ def shipped_text(draw: st.DrawFn) -> str:
     return file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @examples(20)
 @given(changed())
 def test_a_changed_space_is_a_plan_or_errors(folder: Path, values: Document) -> None:

@@ -72,6 +72,7 @@ def test_characters_that_an_encoding_lacks(monkeypatch: pytest.MonkeyPatch) -> N
     assert "µ".encode("latin-1", HANDLER) == b"\xb5"
 
 
+@pytest.mark.slow
 def test_an_error_in_ascii(tmp_path: Path) -> None:
     answer = cli.run("plan", "größe-실험", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert answer.code == 2
@@ -176,6 +177,7 @@ def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:
 STATUS: list[Any] = [["status", "--json"], ["report", STUDY]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["--help"], *(pytest.param(words, marks=pytest.mark.slow) for words in STATUS)]
 )

@@ -245,6 +245,7 @@ def test_what_goes_wrong_is_told_once_and_stops_nothing(
     assert second.endswith(end)
 
 
+@pytest.mark.slow
 def test_only_a_settled_study_is_looked_at(storage: RDBStorage) -> None:
     source = designed(storage)
     run_all(source, 5)

@@ -40,6 +40,7 @@ def loaded(studies: RDBStorage, study: str) -> optuna.Study:
     return optuna.load_study(study_name=study, storage=url_of(studies))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plot",
     ["optimization_history", "param_importances", "slice", "contour", "parallel_coordinate",

@@ -172,6 +172,7 @@ def test_a_length_that_is_none(
     assert answer.startswith(b"HTTP/1.0 400"), answer
 
 
+@pytest.mark.slow
 def test_a_slow_client_is_let_go() -> None:
     server = dashboard._Server("127.0.0.1", 0, receiving=0.3)
     server.set_app(lambda environ, start: [])

@@ -117,6 +117,7 @@ def test_pictures_are_served_to_readers(
         assert content != LACKING
 
 
+@pytest.mark.slow
 def test_a_study_without_its_pictures_says_where_they_are(
     storage: RDBStorage, trial: FrozenTrial, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_no_two_arms_are_the_same(space: Space) -> None:
     assert arms[0].setting == space.baseline
 
 
+@pytest.mark.slow
 @few
 @given(spaces("one-factor"))
 def test_a_one_factor_arm_differs_from_the_baseline_in_one_factor(space: Space) -> None:

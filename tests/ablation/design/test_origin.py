@@ -155,6 +155,7 @@ def test_a_confirmation_keeps_them_in_the_storage(storage: RDBStorage) -> None:
     assert again == stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("origin", "fault"),
     [
@@ -237,6 +238,7 @@ def renamed(table: StudyTable, names: dict[str, str]) -> StudyTable:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["a+b=c", *(pytest.param(name, marks=pytest.mark.slow) for name in ("#4", "x less y"))]
 )

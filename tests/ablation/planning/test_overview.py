@@ -332,6 +332,7 @@ def test_a_collapsed_training_feeds_no_spread_of_a_plan(storage: RDBStorage) -> 
     assert pace._learned(objective, by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
 
 
+@pytest.mark.slow
 def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -> None:
     """It hardly scatters: half of the pairs would vary by next to nothing."""
     trained(storage, 0.80, 0.81, 0.1001, 0.80, 0.83, 0.1, study="one")

@@ -203,6 +203,7 @@ def overlaps(texts: Sequence[Text], figure: Figure) -> bool:
     return any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["factor", pytest.param("other", marks=pytest.mark.slow)])
 def test_legend_entries_of_a_factorial_differ(of: str) -> None:
     plots = figures_of(study("factorial", settings=grid(FOUR), seeds=2, epochs=4))
@@ -235,6 +236,7 @@ def test_above_eight_settings_a_factor_shows_means_over_the_others() -> None:
         assert mean == pytest.approx(at["value"].mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "levels"),
     [

@@ -201,6 +201,7 @@ def behind_its_trials(stored: RDBStorage) -> RDBStorage:
     return stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "report", "dashboard"])
 def test_a_note_that_is_behind_is_renewed(
     command: str,
@@ -217,6 +218,7 @@ def test_a_note_that_is_behind_is_renewed(
     assert behind(behind_its_trials, STUDY) == ""
 
 
+@pytest.mark.slow
 def test_a_note_of_somebody_else_is_left_alone(
     behind_its_trials: RDBStorage, space: Path, tmp_path: Path
 ) -> None:

@@ -276,6 +276,7 @@ def test_what_is_not_retried_is_said(tmp_path: Path) -> None:
     assert said == ["2 trainings diverged and would diverge again: not trained again."]
 
 
+@pytest.mark.slow
 def test_status_shows_divergences_apart(storage: RDBStorage) -> None:
     source = designed(storage)
     task = source.next()

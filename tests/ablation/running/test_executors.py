@@ -111,6 +111,7 @@ def test_in_this_process_one_training_runs_at_a_time(tmp_path: Path) -> None:
         run(tmp_path, executor="debug", jobs=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_what_is_not_to_be_had_is_refused_before_anything_is_written(
     kind: str, tmp_path: Path
@@ -122,6 +123,7 @@ def test_what_is_not_to_be_had_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_before_it_has_an_offer_is_told(tmp_path: Path) -> None:
     executor = LocalExecutor()
     with pytest.raises(UserError, match="3 worker processes ended before they had found a device"):

@@ -126,6 +126,7 @@ def small_memory(members: int, after: int = 0) -> Callable[..., Any]:
     return limited
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "factor", ["dropout = [0.1]", pytest.param("hidden_size = [16]", marks=pytest.mark.slow)]
 )
@@ -167,6 +168,7 @@ def test_what_does_not_fit_the_memory_is_trained_in_halves(
     assert sorted(bench.told()) == [(member, epoch) for member in range(4) for epoch in (1, 2)]
 
 
+@pytest.mark.slow
 def test_epochs_before_a_split_are_told_once(bench: Bench) -> None:
     bench.train_packed = small_memory(members=2, after=1)
     tasks = bench.tasks()
@@ -211,6 +213,7 @@ def test_a_member_that_diverges_fails_alone(bench: Bench) -> None:
     assert all(o.attributes["fused"] == 4 for o in outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4])
 def test_kept_weights_are_those_that_each_training_ended_with(
     count: int, bench: Bench, tmp_path: Path
@@ -407,6 +410,7 @@ OTHER_FAULTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
@@ -507,6 +511,7 @@ def test_an_epoch_on_images_that_were_written_into_is_dropped(
     assert again == [False, True, False]
 
 
+@pytest.mark.slow
 def test_other_permissions_and_another_file_in_its_place_stop_nothing(
     images: Path,
     bench: Bench,

@@ -125,6 +125,7 @@ def test_it_begins_under_conditions_of_its_own_and_keeps_them(storage: RDBStorag
 # How it is stored
 
 
+@pytest.mark.slow
 def test_a_stored_confirmation_is_read_back(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)
@@ -167,6 +168,7 @@ def test_a_search_is_not_extended_once_it_is_confirmed(storage: RDBStorage) -> N
 # The path
 
 
+@pytest.mark.slow
 def test_the_path_begins_when_all_have_ended(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)
@@ -227,6 +229,7 @@ def test_the_path_may_have_other_seeds_or_be_left_out(storage: RDBStorage) -> No
         assert again.chosen
 
 
+@pytest.mark.slow
 def test_without_a_finished_trial_of_the_search_there_is_no_path(storage: RDBStorage) -> None:
     search = begin(storage, record(CONFIRM))
     source = SearchSource(storage, STUDY, search)
@@ -330,6 +333,7 @@ def test_what_is_chosen_goes_by_pairs_and_not_by_means_over_other_seeds(
     assert chosen(made, rows).setting.digest == second
 
 
+@pytest.mark.slow
 def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)

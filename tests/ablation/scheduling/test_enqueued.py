@@ -106,6 +106,7 @@ def test_what_no_draw_could_be_fails_with_its_reason(
     assert go_on(sweep, trials=4) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attributes",
     [{"arm": "mine"}, {"seed": "x"}, {"diverged": 3, "failure": "mine"}, {"note": [1], "stage": 7}],

@@ -241,6 +241,7 @@ def test_a_change_taken_back_has_the_baselines_value() -> None:
     assert taken_back(space(), chosen, {"dropout": 0.1}) == best(hidden_size=256)
 
 
+@pytest.mark.slow
 def test_the_forest_learns_what_helps_and_is_the_same_each_time() -> None:
     own = space()
     tried = [

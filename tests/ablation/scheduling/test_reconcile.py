@@ -354,7 +354,6 @@ def stores(new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Machine, "new_url", staticmethod(new_url), raising=False)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("stores")
 def test_a_design_is_trained_whole_and_once() -> None:
     run_state_machine_as_test(Designed, settings=STEPS)
@@ -468,6 +467,7 @@ class Searching(Machine):
             super().teardown()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stores")
 def test_a_search_tries_as_many_as_are_wanted() -> None:
     run_state_machine_as_test(Searching, settings=STEPS)

@@ -109,6 +109,7 @@ def test_a_search_stopped_after_every_trial_draws_the_same(
     assert capfd.readouterr().err == ""  # where Optuna's warnings go
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_another_seed_draws_something_else(name: str, sqlite_storage: RDBStorage) -> None:
     for seed in (0, 1):
@@ -119,6 +120,7 @@ def test_another_seed_draws_something_else(name: str, sqlite_storage: RDBStorage
     assert all(params not in [p for _, p in one] for _, params in other[2:])
 
 
+@pytest.mark.slow
 def test_what_has_no_effect_is_not_drawn(storage: RDBStorage) -> None:
     factors = {
         "dropout": {"levels": [0.0, 0.1]},
@@ -199,6 +201,7 @@ def test_a_setting_drawn_again_is_replaced_by_another(storage: RDBStorage) -> No
     assert (later.progress.complete, later.next()) == (4, None)
 
 
+@pytest.mark.slow
 def test_a_search_ends_when_nothing_new_can_be_drawn(storage: RDBStorage) -> None:
     source = source_of(storage, few("redraw", 9), most_refused=15)
     assert len(run_all(source)) == 4
@@ -217,6 +220,7 @@ def test_a_search_ends_when_nothing_new_can_be_drawn(storage: RDBStorage) -> Non
     assert find_record(storage, STUDY) == more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "duplicates"),
     [
@@ -275,6 +279,7 @@ def test_what_waited_for_a_training_still_does_after_a_kill(storage: RDBStorage)
     assert source.progress.complete == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpe", "gp"])
 def test_a_sampler_that_insists_is_overruled(name: str, sqlite_storage: RDBStorage) -> None:
     sampler = {"name": name, "n_startup_trials": 2}
@@ -285,6 +290,7 @@ def test_a_sampler_that_insists_is_overruled(name: str, sqlite_storage: RDBStora
 # What cannot be trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -350,6 +356,7 @@ def test_an_orphan_is_taken_up_with_its_own_parameters(storage: RDBStorage) -> N
     assert states(storage) == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "writes"),
     [
@@ -430,6 +437,7 @@ def test_what_remains_shrinks_with_every_trial(storage: RDBStorage) -> None:
     assert left == pytest.approx([left[0] * (6 - n) / 6 for n in range(7)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_with_two_trainings_at_once_nothing_doubles(
     name: str, sqlite_storage: RDBStorage, capfd: pytest.CaptureFixture[str]

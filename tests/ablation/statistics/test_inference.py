@@ -32,6 +32,7 @@ from tests.helpers.fuzzing import examples
 some = st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=12).filter(lambda d: np.std(d) > 1e-6)
 
 
+@pytest.mark.slow
 @given(some)
 def test_p_and_interval_are_scipys_and_statsmodels(d: list[float]) -> None:
     test, theirs = paired_test(d), stats.ttest_1samp(d, 0.0)
@@ -196,6 +197,7 @@ def test_sign_flips_have_their_bounds() -> None:
     assert sign_flip([0.1, 0.2, 0.3]) == 0.25
 
 
+@pytest.mark.slow
 def test_a_new_run_falls_into_the_prediction_interval_as_often_as_it_says() -> None:
     rng = np.random.default_rng(3)
     runs = rng.normal(0.9, 0.004, (8000, 6))

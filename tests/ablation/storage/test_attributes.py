@@ -56,6 +56,7 @@ def put(storage: RDBStorage, table: str, key: str, value: Any) -> None:
         connection.execute(sqlalchemy.text(change), words)
 
 
+@pytest.mark.slow
 def test_every_trial_that_comes_along_is_read(tmp_path: Path) -> None:
     shutil.copy(ROOT / "results" / "reference" / "studies.db", tmp_path)
     with opened_storage(storage_url(None, tmp_path)) as storage:
@@ -160,6 +161,7 @@ def test_figures_that_this_version_did_not_write_so(case: str, storage: RDBStora
     refused(storage, *FIGURES[case], ("report", "trace"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CREATED + ENDED)
 def test_a_trial_that_lacks_an_attribute(key: str, storage: RDBStorage) -> None:
     refused(storage, key, LACKING, f"attribute {key}: missing", ("report", "trace"))

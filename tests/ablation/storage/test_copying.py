@@ -215,6 +215,7 @@ def test_a_study_is_fetched_from_another_storage(
         assert found(copied) == found(source)
 
 
+@pytest.mark.slow
 def test_the_reference_studies_are_added_to_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

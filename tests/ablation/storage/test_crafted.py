@@ -103,6 +103,7 @@ OF_OPTUNA = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query", "commands"), OF_OPTUNA)
 def test_what_optuna_could_not_read_is_one_line(
     query: str, commands: list[str], stored: RDBStorage, tmp_path: Path

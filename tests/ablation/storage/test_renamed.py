@@ -73,6 +73,7 @@ def stored(default_storage: str, tmp_path: Path) -> Iterator[RDBStorage]:
     opened.engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{"identity": "a"}, {}])
 def test_a_renamed_search_keeps_its_confirmation(more: dict[str, str], stored: RDBStorage) -> None:
     confirmed(stored, **more)
@@ -88,6 +89,7 @@ def test_a_renamed_search_keeps_its_confirmation(more: dict[str, str], stored: R
     assert wanted.plan.arms == load_record(stored, "tiny.confirm").plan.arms
 
 
+@pytest.mark.slow
 def test_a_renamed_confirmation_is_found(stored: RDBStorage) -> None:
     confirmed(stored, identity="a")
     rename(stored, "tiny.confirm", "fresh seeds")
@@ -97,6 +99,7 @@ def test_a_renamed_confirmation_is_found(stored: RDBStorage) -> None:
     refresh(stored, "fresh seeds")
 
 
+@pytest.mark.slow
 def test_a_copy_takes_a_renamed_confirmation_with_it(stored: RDBStorage, tmp_path: Path) -> None:
     confirmed(stored, identity="a")
     rename(stored, STUDY, "a search/of mine")

@@ -248,6 +248,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert found.endswith("; choose another --results")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*psycopg.Connection.*still open:ResourceWarning")
 def test_a_database_of_another_optuna(storage: RDBStorage) -> None:
     with storage.engine.begin() as connection:
@@ -405,6 +406,7 @@ def test_a_copy_is_whole(name: str, storage: RDBStorage, tmp_path: Path) -> None
     copied.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_copy_replaces_only_when_told_to(storage: RDBStorage, tmp_path: Path) -> None:
     fill(storage)
     target = storage_url(str(tmp_path / "made" / "new.db"), tmp_path)
@@ -420,6 +422,7 @@ def test_a_copy_replaces_only_when_told_to(storage: RDBStorage, tmp_path: Path) 
     copied.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_copy_that_breaks_off_leaves_what_was_there(
     storage: RDBStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

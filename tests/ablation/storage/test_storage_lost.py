@@ -269,6 +269,7 @@ def locked(path: Path, seconds: float, how: str = "IMMEDIATE") -> Iterator[None]
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_locked_storage_is_waited_for_and_that_is_said_once(tmp_path: Path) -> None:
     said: list[str] = []
     path = tmp_path / "studies.db"
@@ -285,6 +286,7 @@ def test_a_locked_storage_is_waited_for_and_that_is_said_once(tmp_path: Path) ->
     assert said == [expected]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("create", [False, True], ids=["reader", "run"])
 def test_a_storage_without_a_log_is_waited_for_as_it_is_opened(
     create: bool, tmp_path: Path

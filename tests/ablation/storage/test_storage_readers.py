@@ -73,6 +73,7 @@ def test_each_trial_that_has_ended_is_in_the_file(watched: bool, tmp_path: Path)
             dashboard.engine.dispose()
 
 
+@pytest.mark.slow
 def test_trials_that_a_reader_keeps_out_of_the_file_are_said(tmp_path: Path) -> None:
     said: list[str] = []
     path = tmp_path / "studies.db"
@@ -173,6 +174,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shared",
     [

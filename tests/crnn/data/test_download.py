@@ -104,6 +104,7 @@ def script(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_mirror_that_works_is_used_and_named(mirrors: Mirrors, packed: Path) -> None:
     url = mirrors.add(QuietHandler, packed)
     said: list[str] = []

@@ -174,6 +174,7 @@ def test_arrays_that_are_no_images_are_refused(
 # Finding and decoding the published files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["raw", *(pytest.param(p, marks=pytest.mark.slow) for p in ("", "FashionMNIST/raw"))]
 )
@@ -283,6 +284,7 @@ def test_full_disk_is_refused_and_leaves_nothing(
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_two_preparing_at_once_both_succeed(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

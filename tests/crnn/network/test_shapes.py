@@ -133,6 +133,7 @@ def test_matched_padding_keeps_the_sources_maps(filter_sizes: tuple[int, int, in
 # Agreement with PyTorch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "space",
     [  # the largest among the slow

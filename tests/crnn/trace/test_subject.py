@@ -45,6 +45,7 @@ def space(tmp_path: Path, design: str, parts: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_an_arm_is_the_one_asked_for_with_the_first_seed() -> None:
     subject = untrained("source", "conv_layers=2")
     assert (subject.study, subject.name, subject.seed) == ("source", "conv_layers=2", 0)

@@ -292,6 +292,7 @@ def spoil_from(monkeypatch: pytest.MonkeyPatch, starts: Sequence[int | None]) ->
     monkeypatch.setattr(F, "cross_entropy", spoilt)
 
 
+@pytest.mark.slow
 def test_a_member_that_is_nan_leaves_the_others_bit_for_bit(
     alone: Alone, sample: FashionMNIST, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def test_another_seed_gives_another_result(data: FashionMNIST) -> None:
     assert all(a != b for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what",
     [

@@ -232,6 +232,7 @@ def test_trials_are_loaded_by_file_or_url(sqlite_storage: RDBStorage, tmp_path: 
     assert expected["val_accuracy"].tolist() == [accuracy(task) for task in tasks]
 
 
+@pytest.mark.slow
 def test_trials_are_loaded_from_their_csv(storage: RDBStorage, tmp_path: Path) -> None:
     source = designed(storage)
     failed = source.next()

@@ -127,6 +127,7 @@ def test_no_trial_at_all() -> None:
     assert nothing["p_holm"].isna().all()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.permutations(range(12)))
 def test_the_order_of_the_trials_changes_nothing(order: list[int]) -> None:

@@ -75,6 +75,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in found if text.get_visible() and text.get_text().strip()]
 
 
+@pytest.mark.slow
 def test_no_text_lies_on_another_or_beyond_the_edge(figures: dict[str, Figure]) -> None:
     assert {name: found for name, figure in figures.items() if (found := faults(figure))} == {}
 
@@ -102,6 +103,7 @@ def test_every_replicate_is_a_point() -> None:
     assert len(replicates(table.trials)) == 39
 
 
+@pytest.mark.slow
 def test_the_best_other_arm_is_compared_with_the_baseline_class_by_class() -> None:
     table = STUDIES["10 arms"]
     best = str(gains(table.trials, table.arms).iloc[1:].idxmax())  # by pairs, never by means
@@ -193,6 +195,7 @@ def test_names_of_users_are_drawn_as_they_are() -> None:
         assert style.render(plot.draw())["svg"]
 
 
+@pytest.mark.slow
 def test_a_search_shows_the_baseline_named_arms_and_the_best() -> None:
     table = STUDIES["search"]
     rows, shown = Analysis(table).effects, Analysis(table).leading()

@@ -129,6 +129,7 @@ def test_only_what_both_methods_put_first_is_ranked(
     assert "".join(shown_order(found)) == order
 
 
+@pytest.mark.slow
 def test_a_methods_figures_add_up_and_name_what_matters() -> None:
     found, notes = made(len(ROWS))
     assert list(found.columns) == COLUMNS
@@ -182,6 +183,7 @@ def test_twice_it_is_the_same() -> None:
     pd.testing.assert_frame_equal(one, other)
 
 
+@pytest.mark.slow
 def test_where_less_is_better_the_best_tenth_is_the_lowest() -> None:
     less = replace(METRIC, direction="minimize")
     found, _ = importance(ROWS.assign(value=-ROWS["value"]), MADE.factors, less, **QUICK)
@@ -198,6 +200,7 @@ def test_few_trials_or_one_accuracy_have_none_and_say_why() -> None:
     assert notes == ["Not shown: all complete settings have the same accuracy."]
 
 
+@pytest.mark.slow
 def test_a_hyperparameter_of_one_value_is_left_out() -> None:
     rows = ROWS.assign(hidden_size=128.0, dropout_count=np.nan)
     found, notes = importance(rows, MADE.factors, METRIC, **QUICK)

@@ -88,6 +88,7 @@ def path_of(main: StudyTable) -> StudyTable:
     return main.path
 
 
+@pytest.mark.slow
 def test_one_table_has_all_stages(storage: RDBStorage, tmp_path: Path) -> None:
     confirmed(storage)
     table, main = study(storage)
@@ -541,6 +542,7 @@ def test_what_did_not_finish_is_told_stage_by_stage(storage: RDBStorage, tmp_pat
     assert row.split(" | ")[1:3] == ["stopped early by the pruner", str(stopped.sum())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [0, 1])
 def test_the_report_of_a_search_that_is_not_yet_confirmed(
     parts: int, storage: RDBStorage, tmp_path: Path
@@ -560,6 +562,7 @@ def test_the_report_of_a_search_that_is_not_yet_confirmed(
         assert "Chosen" not in " ".join(written.answer)
 
 
+@pytest.mark.slow
 def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path) -> None:
     search = begin(storage, record(CONFIRM))
     run_all(SearchSource(storage, STUDY, search))
@@ -636,6 +639,7 @@ def test_an_edge_is_that_of_the_chosen_setting() -> None:
         assert all("of the chosen setting" in line for line in said)
 
 
+@pytest.mark.slow
 def test_what_the_search_has_to_tell_stays_told(storage: RDBStorage) -> None:
     confirmed(storage)
     save_study(storage, STUDY, {"exhausted": 4})

@@ -79,6 +79,7 @@ def test_every_part_has_its_figures_and_files() -> None:
     assert "contour" in plots
 
 
+@pytest.mark.slow
 def test_no_text_lies_on_another_or_beyond_the_edge() -> None:
     assert {name: found for name, figure in figures().items() if (found := faults(figure))} == {}
 
@@ -209,6 +210,7 @@ def test_a_cell_without_a_trial_is_empty() -> None:
 # Where there is too little
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, pytest.param(30, marks=pytest.mark.slow)])
 def test_so_few_trials_are_no_trouble(count: int) -> None:
     found = parts(Analysis(few(count)), cheap)

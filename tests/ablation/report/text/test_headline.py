@@ -122,6 +122,7 @@ def test_a_path_without_a_test_says_nothing_of_its_steps() -> None:
     assert list(_steps(steps("", ""))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quick", "source", "joint"])
 def test_of_the_reference_studies(name: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     path = tmp_path / "studies.db"

@@ -249,6 +249,7 @@ def test_the_answer(name: str, less: bool, snapshot: SnapshotAssertion) -> None:
     assert [*headline(told), "", *answer(told, sentences(whole))] == snapshot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "less"),
     [

@@ -69,6 +69,7 @@ def lines(table: StudyTable, main: StudyTable) -> tuple[str, str]:
     return "\n".join(headline(told)), "\n".join(answer(told, sentences(whole)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "scatter", "first", "take"),
     [
@@ -94,6 +95,7 @@ def test_the_seeds_that_chose_nothing_decide(
     assert (test.low, test.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_one_that_diverged_on_the_path_is_not_recommended() -> None:
     table, main = chosen_with(0.02)
     path = path_of(main)
@@ -112,6 +114,7 @@ def test_one_that_diverged_on_the_path_is_not_recommended() -> None:
     assert "Recommended: " not in text
 
 
+@pytest.mark.slow
 def test_without_a_path_the_figure_is_said_to_be_optimistic() -> None:
     table, main = chosen_with(0.02)
     main = replace(main, path=None)
@@ -296,6 +299,7 @@ def test_more_significant_arms_than_there_is_room_for_are_said_to_be_cut() -> No
     assert said == "25 of 31 arms: the largest significant effects. Not shown: 6 worse."
 
 
+@pytest.mark.slow
 def test_a_challenger_that_diverged_is_named_as_such() -> None:
     table, main = chosen_with(0.02)
     second = main.arms["arm"].iloc[1:][main.arms["arm"] != main.chosen].iloc[0]

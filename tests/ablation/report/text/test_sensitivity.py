@@ -144,6 +144,7 @@ def path(shifts: Sequence[float]) -> StudyTable:
     return replace(table, arms=arms.astype({"step": "Int64"}), factors={})
 
 
+@pytest.mark.slow
 def test_of_a_path_its_steps_and_whether_they_depend_on_the_order() -> None:
     table, kept = collapse(path([0.0, 0.02, 0.05, 0.01, 0.03]), "x=1")
     rows = path_effects(kept, table.arms, table.margin)
