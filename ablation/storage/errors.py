@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+
+import optuna
+import sqlalchemy
+
 from ablation.errors import UserError
 from ablation.files import causes, disk_full
 
+OF_DATABASE = (
+    sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
+)  # fmt: skip
 NO_SPACE = "no space left on its disk; free some, then the same command goes on"
 
 
@@ -87,3 +95,28 @@ def gone(said: str, where: str) -> StorageError:
     """The error for a server that can no longer be reached."""
     cause = said.strip().split("\n")[0] or "no reason given"
     return StorageError(f"{where}: {GONE.format(cause=cause, again=AGAIN)}")
+
+
+def opening_error(error: Exception, where: str, patience: float | None) -> StorageError:
+    """What kept a storage from being opened, in words for a person.
+
+    Args:
+        error: what was raised.
+        where: the storage, without its password.
+        patience: seconds that were waited for other programs; None where it was not opened yet.
+    """
+    if isinstance(error, OF_DATABASE):
+        said = str(getattr(error, "orig", None) or error.__cause__ or error)
+        if patience is not None and (known := explained(said, where, patience)):
+            return known
+        cause = said.strip().split("\n")[0]
+        return StorageError(f"{where}: cannot open the storage: {cause}")
+    if isinstance(error, OSError):
+        return StorageError(f"{error.filename}: {error.strerror}; choose another --results")
+    if isinstance(error, ImportError):
+        return StorageError(f"{where}: {error}; for PostgreSQL: pip install psycopg")
+    if isinstance(error, RuntimeError):  # of another version of Optuna; its message says what to do
+        return StorageError(f"{where}: {error}")
+    return StorageError(  # a port that is no number, as after a password with an @ of its own
+        "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
+    )

@@ -29,7 +29,7 @@ from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
 from ablation.program import command
 from ablation.signals import raise_if_interrupted
 from ablation.storage import waiting
-from ablation.storage.errors import StorageError, explained, gone
+from ablation.storage.errors import OF_DATABASE, StorageError, explained, gone, opening_error
 from ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -37,9 +37,6 @@ TRIES = 10  # looks at a storage that another process may be making
 CONNECTION = ("08", "28", "3D", "53", "57")  # classes of SQLSTATE that are of the connection
 LIBPQ = ("psycopg", "psycopg2")  # the drivers that take its options
 MADE_TWICE = ("already exists", "UNIQUE constraint failed", "duplicate key")  # by two at once
-OF_DATABASE = (
-    sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
-)  # fmt: skip
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 Connect = Callable[[], sqlite3.Connection]
@@ -131,26 +128,8 @@ def open_storage(
             return _open_server(url, kind, wait)
         return _open_file(url, path, create, kind, wait)
     except (*OF_DATABASE, OSError, ImportError, RuntimeError, ValueError) as error:
-        raise _opening_error(error, url, wait) from None
-
-
-def _opening_error(error: Exception, url: str, wait: Wait | None) -> StorageError:
-    """What kept a storage from being opened, in words for a person."""
-    if isinstance(error, OF_DATABASE):
-        said = str(getattr(error, "orig", None) or error.__cause__ or error)
-        if wait and (known := explained(said, wait.where, wait.patience)):
-            return known
-        cause = said.strip().split("\n")[0]
-        return StorageError(f"{_safe(url)}: cannot open the storage: {cause}")
-    if isinstance(error, OSError):
-        return StorageError(f"{error.filename}: {error.strerror}; choose another --results")
-    if isinstance(error, ImportError):
-        return StorageError(f"{_safe(url)}: {error}; for PostgreSQL: pip install psycopg")
-    if isinstance(error, RuntimeError):  # of another version of Optuna; its message says what to do
-        return StorageError(f"{_safe(url)}: {error}")
-    return StorageError(  # a port that is no number, as after a password with an @ of its own
-        "--storage: not a URL; in a password write @ as %40, : as %3A and / as %2F"
-    )
+        waited = wait.patience if wait else None
+        raise opening_error(error, _safe(url), waited) from None
 
 
 @contextmanager
@@ -334,7 +313,7 @@ def _open_server(url: str, kind: type[RDBStorage], wait: Wait) -> RDBStorage:
 def _safe(url: str) -> str:
     try:
         return display_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         return "--storage"  # not a URL: it may hold anything, a password as well
 
 
