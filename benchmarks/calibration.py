@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
-from simulated_contrasts import contrast_figures
-from simulated_paths import LOOKS, path_interactions, raised_path_seeds
-from simulated_studies import (
+from simulated.contrasts import contrast_figures
+from simulated.paths import LOOKS, path_interactions, raised_path_seeds
+from simulated.studies import (
     ARMS,
     MARGIN,
     NOISE,

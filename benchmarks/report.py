@@ -28,7 +28,7 @@ from ablation.report.search.trials import finished
 from ablation.report.write import write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 
 def files_of(arms: int, jobs: int) -> dict[str, bytes]:

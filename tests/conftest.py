@@ -19,10 +19,12 @@ from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.storage import open_storage, url_of
 from crnn.data import cache, idx
 from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare
-from tests.helpers import cli, postgres, tiny
+from tests.helpers import postgres
+from tests.helpers.commands import cli
 from tests.helpers.fuzzing import examples
-from tests.helpers.once import once
-from tests.helpers.studies import new_storage
+from tests.helpers.made import tiny
+from tests.helpers.made.once import once
+from tests.helpers.made.studies import new_storage
 
 settings.register_profile("ordinary", examples(50))
 settings.load_profile("ordinary")
@@ -180,5 +182,5 @@ def undisturbed(space: Path, full_data: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def lean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have no figures, which take most of their time; see `tests.helpers.lean`."""
+    """Reports have no figures, which take most of their time; see `tests.helpers.commands.lean`."""
     monkeypatch.setenv(cli.WAY, "lean")

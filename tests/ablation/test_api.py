@@ -10,9 +10,9 @@ import ablation
 from ablation import UserError, effects, load_trials, run_study
 from ablation.report.data.csv_file import csv_text
 from tests.ablation.running.test_executors import SPACE
-from tests.helpers import cli
+from tests.helpers.commands import cli
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.studies import ONE_FACTOR, document, outcome
+from tests.helpers.made.studies import ONE_FACTOR, document, outcome
 
 
 @pytest.fixture

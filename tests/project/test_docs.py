@@ -12,7 +12,7 @@ import typer.main
 import study
 from ablation.space.reader import shipped
 from crnn.network.config import SETTING_KEYS
-from tests.helpers.cli import ROOT, call
+from tests.helpers.commands.cli import ROOT, call
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md")]
 COMMANDS = typer.main.get_command(study.app).commands  # type: ignore[attr-defined]

@@ -37,10 +37,10 @@ from crnn.network.model import CRNN
 from crnn.objective import objective
 from crnn.trace.subject import finished
 from crnn.training.weights import WeightsError, load_weights, marks, save_weights
-from tests.helpers import cli
+from tests.helpers.commands import cli
 from tests.helpers.fuzzing import examples
-from tests.helpers.networks import small
-from tests.helpers.studies import (
+from tests.helpers.made.networks import small
+from tests.helpers.made.studies import (
     ONE_FACTOR,
     SEARCH,
     STUDY,

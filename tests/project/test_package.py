@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablation.space.reader import shipped
-from tests.helpers.cli import ROOT
+from tests.helpers.commands.cli import ROOT
 
 pytestmark = pytest.mark.slow
 

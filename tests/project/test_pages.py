@@ -22,9 +22,9 @@ from playwright.sync_api import Browser, Page
 
 from ablation.dashboard.server import free_port
 from ablation.signals import ctrl_c_ignored
-from tests.helpers import cli
 from tests.helpers.browser import chromium, watch
-from tests.helpers.once import once
+from tests.helpers.commands import cli
+from tests.helpers.made.once import once
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers import cli, tiny
-from tests.helpers.studies import new_storage
+from tests.helpers.commands import cli
+from tests.helpers.made import tiny
+from tests.helpers.made.studies import new_storage
 
 SPACE = """
 format   = 1

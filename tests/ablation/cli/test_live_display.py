@@ -16,7 +16,7 @@ from ablation.scheduling.confirmation import confirmation
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from crnn.objective import objective
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, outcome, record, run_all
 
 
 def lines(source: DesignedSource, count: int) -> list[str]:

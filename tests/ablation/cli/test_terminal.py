@@ -20,9 +20,9 @@ from ablation.errors import UserError
 from ablation.files import from_home
 from crnn.data.fashion_mnist import DataError, data_folder
 from crnn.objective import objective
-from tests.helpers import cli
-from tests.helpers.forked import LEAN
-from tests.helpers.studies import STUDY, finished_study
+from tests.helpers.commands import cli
+from tests.helpers.commands.forked import LEAN
+from tests.helpers.made.studies import STUDY, finished_study
 
 
 @pytest.fixture(scope="module")

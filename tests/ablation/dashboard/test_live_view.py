@@ -30,7 +30,7 @@ from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.storage import open_storage, url_of
 from ablation.storage.record import Record, load_record
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, end, outcome, record, run_all
 
 
 def note_of(storage: RDBStorage) -> str:

@@ -13,7 +13,7 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
 from ablation.report.text.answer import VERDICTS
 from tests.ablation.report.sections.test_confirmation import loaded
-from tests.helpers.report_studies import NASTY, nasty, study
+from tests.helpers.made.report_studies import NASTY, nasty, study
 
 
 def written(table: StudyTable) -> str:

@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 
 from ablation.scheduling.search import SearchSource
 from ablation.storage import url_of
-from tests.helpers.studies import SEARCH, begin, designed, end, new_storage, record, run_all
+from tests.helpers.made.studies import SEARCH, begin, designed, end, new_storage, record, run_all
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from ablation.dashboard import server as dashboard
 from ablation.dashboard.server import free_port, serves
 from ablation.errors import UserError
 from ablation.storage import StorageError, opened_storage, storage_url, study_names
-from tests.helpers import cli
-from tests.helpers.studies import STUDY, designed, new_storage
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import STUDY, designed, new_storage
 
 
 @contextmanager

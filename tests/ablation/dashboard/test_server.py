@@ -16,7 +16,7 @@ from optuna_dashboard import wsgi
 from ablation.dashboard.server import BODY, LACKING, Pictures, Shown, only_this_machine, read_only
 from ablation.dashboard.trial_page import attach_files
 from ablation.storage import open_storage, save_study, study_names, url_of
-from tests.helpers.studies import designed, end, outcome
+from tests.helpers.made.studies import designed, end, outcome
 
 
 def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[str, dict[str, str], bytes]:

@@ -12,7 +12,7 @@ from ablation.dashboard.study_graphs import curves, forest, shown
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.replicates import mean_curves
-from tests.helpers.report_studies import METRIC, NASTY, nasty, study
+from tests.helpers.made.report_studies import METRIC, NASTY, nasty, study
 
 
 def compared(table: StudyTable) -> pd.DataFrame:

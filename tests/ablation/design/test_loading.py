@@ -20,7 +20,7 @@ from ablation.space.reader import parse
 from ablation.space.schema import Space
 from crnn.network.config import Setting
 from crnn.objective import objective, own_setting
-from tests.helpers.studies import ONE_FACTOR, SEARCH, document
+from tests.helpers.made.studies import ONE_FACTOR, SEARCH, document
 
 LEVELS: dict[str, list[Any]] = {
     "conv_layers": [2, 3],

@@ -41,10 +41,10 @@ from ablation.settings import text_of
 from ablation.storage import UnreadableError, read_trials, save_study, study_attributes
 from ablation.storage.record import Record, find_record, load_record
 from ablation.storage.status import status
-from tests.helpers.prepared import prepared
-from tests.helpers.report_studies import METRIC
-from tests.helpers.report_studies import study as made_study
-from tests.helpers.studies import (
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.report_studies import METRIC
+from tests.helpers.made.report_studies import study as made_study
+from tests.helpers.made.studies import (
     HEAD,
     ONE_FACTOR,
     SEARCH,

@@ -26,7 +26,15 @@ from ablation.space.schema import Limits
 from ablation.statistics.power import about, minimum_detectable, seeds_to_settle, upper_spread
 from ablation.storage import open_storage, read_trials, storage_url
 from crnn.objective import objective, own_setting
-from tests.helpers.studies import ONE_FACTOR, SEARCH, STUDY, designed, document, outcome, run_all
+from tests.helpers.made.studies import (
+    ONE_FACTOR,
+    SEARCH,
+    STUDY,
+    designed,
+    document,
+    outcome,
+    run_all,
+)
 
 PACE = Pace(1e9, 2, "a stopwatch")
 

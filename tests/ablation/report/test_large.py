@@ -32,7 +32,7 @@ from ablation.report.text.contrast_tables import contrasts_table
 from ablation.report.text.latex import as_markdown
 from ablation.report.text.tables import arms_table, brief_table
 from ablation.report.write import write_report
-from tests.helpers.report_studies import METRIC, alone, grid, study
+from tests.helpers.made.report_studies import METRIC, alone, grid, study
 
 WORSE = [41, 44, 47]
 

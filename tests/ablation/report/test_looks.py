@@ -20,9 +20,9 @@ from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.storage import save_study, study_attributes, url_of
 from ablation.storage.record import Record, find_record, load_record
-from tests.helpers import cli
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import SEARCH, STUDY, begin, end, record, run_all
+from tests.helpers.commands import cli
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import SEARCH, STUDY, begin, end, record, run_all
 
 pytestmark = pytest.mark.usefixtures("lean")
 

@@ -25,8 +25,17 @@ from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.storage import copy_study, open_storage, storage_url, url_of
 from ablation.storage.studies import fingerprint
-from tests.helpers import cli
-from tests.helpers.studies import ONE_FACTOR, SEARCH, STUDY, begin, designed, end, record, run_all
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import (
+    ONE_FACTOR,
+    SEARCH,
+    STUDY,
+    begin,
+    designed,
+    end,
+    record,
+    run_all,
+)
 
 pytestmark = pytest.mark.usefixtures("lean")
 

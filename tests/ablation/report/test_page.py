@@ -16,8 +16,8 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.write import write_report
 from tests.helpers.browser import assert_accessible, chromium, watch
-from tests.helpers.once import once
-from tests.helpers.report_studies import NASTY, nasty, study
+from tests.helpers.made.once import once
+from tests.helpers.made.report_studies import NASTY, nasty, study
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from ablation.report.data.trial_frames import as_in_files
 from ablation.report.rendering.templating import breakable, code_span, escape_markdown
 from ablation.report.write import write_report
 from tests.helpers.figures import in_outline
-from tests.helpers.report_studies import METRIC, nasty, study
+from tests.helpers.made.report_studies import METRIC, nasty, study
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from ablation.storage import open_storage, read_trials, storage_url
 from ablation.storage.record import Record, find_record, load_record
 from crnn.network.config import FIELDS, GOVERNED_BY, Setting
 from crnn.objective import own_setting
-from tests.helpers.studies import STUDY, begin, designed, document, new_storage, run_all
+from tests.helpers.made.studies import STUDY, begin, designed, document, new_storage, run_all
 
 BASE: dict[str, Any] = {"epochs": 1, "train_size": 600}
 DESIGN: dict[str, Any] = {"format": 1, "question": "What?", "design": "one-factor", "seeds": 2}

@@ -29,7 +29,7 @@ from ablation.running.resources import Resources
 from ablation.scheduling.source import Task
 from crnn.network.config import Setting
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.studies import epoch
+from tests.helpers.made.studies import epoch
 
 EPOCH = EpochFinished(0, epoch(1, 0.8))
 

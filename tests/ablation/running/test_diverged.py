@@ -46,9 +46,18 @@ from ablation.storage.studies import fingerprint
 from crnn.network.config import CHANCE
 from crnn.objective import objective, own_setting
 from crnn.trace.subject import finished
-from tests.helpers.cli import call
+from tests.helpers.commands.cli import call
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.studies import HEAD, ONE_FACTOR, STUDY, begin, designed, end, outcome, record
+from tests.helpers.made.studies import (
+    HEAD,
+    ONE_FACTOR,
+    STUDY,
+    begin,
+    designed,
+    end,
+    outcome,
+    record,
+)
 
 RATES = f"""{HEAD}
 design = "search"

@@ -33,9 +33,9 @@ from ablation.storage import (
     storage_url,
 )
 from ablation.storage.attributes import checked_trials
-from tests.helpers import cli
+from tests.helpers.commands import cli
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.studies import document
+from tests.helpers.made.studies import document
 
 SPACE: dict[str, Any] = {
     "format": 1,
@@ -145,10 +145,19 @@ def test_an_executor_is_closed_whatever_happens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tests.helpers.valley", "is written module:attribute, as in crnn.objective:objective"),
+        (
+            "tests.helpers.valley",
+            "is written module:attribute, as in crnn.objective:objective",
+        ),
         ("tests.nowhere:objective", "No module named 'tests.nowhere'"),
-        ("tests.helpers.valley:Valley", "tests.helpers.valley has no objective called Valley"),
-        ("tests.helpers.valley:nothing", "tests.helpers.valley has no objective called nothing"),
+        (
+            "tests.helpers.valley:Valley",
+            "tests.helpers.valley has no objective called Valley",
+        ),
+        (
+            "tests.helpers.valley:nothing",
+            "tests.helpers.valley has no objective called nothing",
+        ),
     ],
 )
 def test_a_name_that_is_no_objectives_is_refused(name: str, expected: str) -> None:

@@ -20,9 +20,9 @@ import pytest
 
 from ablation.signals import ctrl_c_ignored
 from ablation.storage import StorageError, opened_storage, read_trials, storage_url
-from tests.helpers import cli, forked
-from tests.helpers.forked import Process
-from tests.helpers.tiny import (
+from tests.helpers.commands import cli, forked
+from tests.helpers.commands.forked import Process
+from tests.helpers.made.tiny import (
     SPACE,
     assert_gone,
     edited,

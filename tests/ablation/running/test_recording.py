@@ -14,8 +14,8 @@ from ablation.scheduling.source import Task
 from ablation.space.schema import Pruner
 from ablation.storage import reported_steps
 from crnn.objective import objective
-from tests.helpers.studies import STUDY, designed
-from tests.helpers.studies import epoch as made_epoch
+from tests.helpers.made.studies import STUDY, designed
+from tests.helpers.made.studies import epoch as made_epoch
 
 
 def epoch(number: int, accuracy: float = 0.5) -> Epoch:

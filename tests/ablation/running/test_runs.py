@@ -20,8 +20,9 @@ from ablation.report.data.loading import load_trials
 from ablation.report.data.trial_frames import epoch_columns, trial_columns
 from ablation.storage import TrialRow, opened_storage, read_trials, storage_url
 from crnn.objective import objective
-from tests.helpers import cli, postgres
-from tests.helpers.tiny import (
+from tests.helpers import postgres
+from tests.helpers.commands import cli
+from tests.helpers.made.tiny import (
     SPACE,
     assert_gone,
     edited,

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from ablation.storage import opened_storage, read_trials, storage_url
-from tests.helpers import cli, postgres
-from tests.helpers.forked import Process
-from tests.helpers.tiny import assert_gone, tables, wait_for_epoch
+from tests.helpers import postgres
+from tests.helpers.commands import cli
+from tests.helpers.commands.forked import Process
+from tests.helpers.made.tiny import assert_gone, tables, wait_for_epoch
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lean")]
 

@@ -36,7 +36,7 @@ from crnn.training.evaluation import score
 from crnn.training.results import Epoch, TrainingState
 from crnn.training.train import train, train_packed
 from crnn.training.weights import load_weights, marks
-from tests.helpers.studies import designed, new_storage, record
+from tests.helpers.made.studies import designed, new_storage, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

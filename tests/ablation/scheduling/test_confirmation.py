@@ -21,8 +21,8 @@ from ablation.storage import StorageError, TrialRow, read_trials
 from ablation.storage.record import Record, find_record
 from ablation.storage.studies import own_studies
 from crnn.objective import own_setting
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import SEARCH, STUDY, accuracy, begin, end, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
 NAME = confirm_name(STUDY)

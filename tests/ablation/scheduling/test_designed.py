@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 from ablation.scheduling.source import Task
 from ablation.storage import read_trials
 from crnn.objective import objective, own_setting
-from tests.helpers.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
+from tests.helpers.made.studies import ONE_FACTOR, STUDY, designed, document, end, record, run_all
 
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
 APART = ONE_FACTOR.replace("hidden_size = [64]", "batch_size = [32]\nhidden_size = [64]")

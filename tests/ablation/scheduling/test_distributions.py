@@ -17,7 +17,7 @@ from ablation.space.schema import Factor
 from ablation.storage import create_trial, save_study
 from crnn.network.config import FIELDS, SETTING_KEYS, Setting
 from crnn.objective import objective
-from tests.helpers.studies import HEAD, document
+from tests.helpers.made.studies import HEAD, document
 
 few = settings(derandomize=True, deadline=None, max_examples=60)
 

@@ -16,8 +16,8 @@ from ablation.scheduling.source import Task
 from ablation.storage import read_trials
 from ablation.storage.record import load_record
 from ablation.storage.status import status
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import HEAD, STUDY, begin, designed, record, run_all
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import HEAD, STUDY, begin, designed, record, run_all
 
 SWEEP = f"""{HEAD}
 design = "search"

@@ -14,7 +14,7 @@ from ablation.objective import Setting
 from ablation.scheduling.path import Predict, changes, forest, path_stage, steps, taken_back
 from ablation.space.schema import Space
 from crnn.objective import own_setting
-from tests.helpers.studies import HEAD
+from tests.helpers.made.studies import HEAD
 
 SPACE = f"""{HEAD}
 design = "search"

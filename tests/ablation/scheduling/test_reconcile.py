@@ -34,7 +34,7 @@ from ablation.storage.record import Record, find_record, merge
 from crnn.network.config import Setting
 from crnn.objective import objective, own_setting
 from tests.helpers.fuzzing import examples
-from tests.helpers.studies import HEAD, SEARCH, STUDY, document, epoch, outcome
+from tests.helpers.made.studies import HEAD, SEARCH, STUDY, document, epoch, outcome
 
 STEPS = examples(2, stateful_step_count=30, phases=(Phase.generate,))  # shortening takes minutes
 

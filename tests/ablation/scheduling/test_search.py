@@ -17,8 +17,8 @@ from ablation.space.schema import Pruner, Sampler
 from ablation.storage import StorageError, read_trials
 from ablation.storage.record import Record, find_record, merge
 from crnn.objective import own_setting
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import SEARCH, STUDY, begin, document, end, record, run_all
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import SEARCH, STUDY, begin, document, end, record, run_all
 
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"name": "tpe", "n_startup_trials": 4},

@@ -15,7 +15,7 @@ from ablation.space.reader import new_space, parse, shipped
 from ablation.space.schema import Condition, Factor
 from ablation.space.sections import seeds_of
 from crnn.network.config import Setting
-from tests.helpers.studies import HEAD, ONE_FACTOR, SEARCH, document
+from tests.helpers.made.studies import HEAD, ONE_FACTOR, SEARCH, document
 
 Document = dict[str, Any]
 

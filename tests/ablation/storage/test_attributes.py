@@ -24,8 +24,8 @@ from ablation.storage.status import status, studies
 from ablation.storage.studies import own_studies
 from crnn.objective import objective
 from crnn.trace.subject import finished
-from tests.helpers.cli import ROOT
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, record, run_all
+from tests.helpers.commands.cli import ROOT
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 READERS: dict[str, Callable[[RDBStorage], Any]] = {
     "status": lambda storage: status(storage, STUDY),

@@ -30,8 +30,8 @@ from ablation.storage import (
     study_names,
     url_of,
 )
-from tests.helpers import cli
-from tests.helpers.studies import new_storage
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import new_storage
 
 OLD, NEW = "Which was before?", "Which is now?"
 PAIR = ["a", "a.confirm"]

@@ -17,8 +17,8 @@ from ablation.storage import UnreadableError
 from ablation.storage.attributes import checked_trials
 from ablation.storage.record import load_record
 from crnn.objective import objective
-from tests.helpers import cli
-from tests.helpers.studies import (
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import (
     ONE_FACTOR,
     STUDY,
     designed,

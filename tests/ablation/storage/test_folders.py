@@ -10,8 +10,8 @@ import pytest
 from ablation.errors import UserError
 from ablation.folders import artifact_folder, check_name, study_folder, study_name
 from ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
-from tests.helpers import cli
-from tests.helpers.studies import (
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import (
     ONE_FACTOR,
     STUDY,
     begin,

@@ -22,7 +22,7 @@ from ablation.storage import (
 )
 from ablation.storage.record import Record, find_record, load_record, merge, note_look
 from ablation.storage.studies import latest_study, own_studies
-from tests.helpers.studies import ONE_FACTOR, SEARCH, begin, document, record
+from tests.helpers.made.studies import ONE_FACTOR, SEARCH, begin, document, record
 
 
 def changed(**changes: Any) -> str:

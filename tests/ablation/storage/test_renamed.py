@@ -31,10 +31,10 @@ from ablation.storage import (
 )
 from ablation.storage.record import load_record
 from ablation.storage.studies import confirmation_of, confirmed_by, confirming, unless_gone
-from tests.helpers import cli
+from tests.helpers.commands import cli
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, new_storage, record, run_all
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, new_storage, record, run_all
 
 CONFIRMED = f"{SEARCH}[confirm]\ntop = 1\nseeds = 2\npath_seeds = 0\n"
 

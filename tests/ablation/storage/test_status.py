@@ -14,8 +14,8 @@ from optuna.storages import RDBStorage
 from ablation.scheduling.search import SearchSource
 from ablation.storage import StorageError, lock, read_trials, url_of
 from ablation.storage.status import status, studies
-from tests.helpers import cli
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, record, run_all
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 
 def counts(found: dict[str, Any]) -> tuple[int, ...]:

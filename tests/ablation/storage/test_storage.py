@@ -47,7 +47,7 @@ from ablation.storage import (
     url_of,
 )
 from tests.helpers import postgres
-from tests.helpers.studies import new_storage
+from tests.helpers.made.studies import new_storage
 
 PARAMS = {"hidden_size": 128, "dropout": 0.15, "padding": "source"}
 DISTRIBUTIONS = {

@@ -35,7 +35,7 @@ from ablation.storage import (
 )
 from tests.helpers import postgres
 from tests.helpers.executors import PlayedExecutor
-from tests.helpers.studies import new_storage
+from tests.helpers.made.studies import new_storage
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from ablation.storage import (
     storage_url,
     study_names,
 )
-from tests.helpers import cli
-from tests.helpers.studies import finished_study, new_storage
+from tests.helpers.commands import cli
+from tests.helpers.made.studies import finished_study, new_storage
 
 ROOT = os.geteuid() == 0
 

@@ -21,7 +21,7 @@ from crnn.network.config import (
     Setting,
     TrainConfig,
 )
-from tests.helpers.networks import SAME
+from tests.helpers.made.networks import SAME
 
 BASELINE = {
     "conv_layers": 3,

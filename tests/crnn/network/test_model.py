@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from crnn.network.config import ModelConfig
 from crnn.network.dropout import Masks
 from crnn.network.model import CRNN, Activation, Sequence, reseed
-from tests.helpers.networks import plain
+from tests.helpers.made.networks import plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,7 @@ from crnn.network.config import ModelConfig
 from crnn.network.model import CRNN
 from crnn.network.shapes import InfeasibleError, infeasible_because, shapes
 from crnn.objective import objective, own_setting
-from tests.helpers.networks import Outputs, Steps, count_macs, count_parameters, plain
+from tests.helpers.made.networks import Outputs, Steps, count_macs, count_parameters, plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -20,7 +20,7 @@ from crnn.trace.forward import Trace, network, trace, two_images
 from crnn.training.evaluation import forward
 from crnn.training.train import train
 from crnn.training.weights import WeightsError, load_weights, marks, save_weights
-from tests.helpers.networks import small
+from tests.helpers.made.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -26,7 +26,7 @@ from crnn.trace.page import (
 )
 from tests.helpers.browser import assert_accessible, chromium, watch
 from tests.helpers.figures import faults
-from tests.helpers.networks import small
+from tests.helpers.made.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,9 +13,9 @@ from ablation.errors import UserError
 from ablation.scheduling.search import SearchSource
 from crnn.trace.forward import network
 from crnn.trace.subject import finished, untrained
-from tests.helpers import cli
-from tests.helpers.prepared import prepared
-from tests.helpers.studies import SEARCH, STUDY, begin, designed, end, record, run_all
+from tests.helpers.commands import cli
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.studies import SEARCH, STUDY, begin, designed, end, record, run_all
 
 LONG = {
     "filter_sizes": "[[5, 5, 5]]", "channels": "[[16, 32, 64]]", "hidden_size": "[256]",

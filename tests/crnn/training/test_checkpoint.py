@@ -18,7 +18,7 @@ from crnn.network.config import Setting
 from crnn.training.checkpoint import DamagedError, read_checkpoint, write_checkpoint
 from crnn.training.results import DivergedError, Epoch, Result, TrainingState
 from crnn.training.train import train_packed
-from tests.helpers.networks import small
+from tests.helpers.made.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -22,7 +22,7 @@ from crnn.network.config import Setting
 from crnn.network.model import CRNN
 from crnn.training.results import DivergedError, Epoch, Result, TrainingState
 from crnn.training.train import train, train_packed
-from tests.helpers.networks import give_bf16, small
+from tests.helpers.made.networks import give_bf16, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

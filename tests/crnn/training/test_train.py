@@ -24,7 +24,7 @@ from crnn.training.evaluation import as_input, forward, score
 from crnn.training.optimizer import lr_multiplier
 from crnn.training.results import DivergedError, Epoch, Result
 from crnn.training.train import train
-from tests.helpers.networks import SAME, give_bf16, optimizer_of, plain, small
+from tests.helpers.made.networks import SAME, give_bf16, optimizer_of, plain, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -20,7 +20,7 @@ from ablation.scheduling.search import SearchSource
 from ablation.storage import StorageError, finish_trial, url_of
 from ablation.storage.record import Record
 from crnn.data.classes import CLASSES
-from tests.helpers.studies import (
+from tests.helpers.made.studies import (
     ONE_FACTOR,
     SEARCH,
     STUDY,

@@ -16,7 +16,7 @@ from scipy import stats
 
 from ablation.report.effects.contrasts import COLUMNS, contrasts, empty_cells, idle_arms
 from ablation.statistics.inference import holm, paired_test
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 LEVELS = {"a": ["1", "2"], "b": ["x", "y", "z"]}
 

@@ -32,7 +32,7 @@ from ablation.report.effects.replicates import (
 from ablation.report.text.answer import answer
 from ablation.report.text.tables import arms_table, brief_table, details_table
 from ablation.statistics.power import minimum_detectable, upper_spread
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 MARGIN = 0.005
 

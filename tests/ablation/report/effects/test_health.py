@@ -24,7 +24,7 @@ from ablation.report.text.cautions import cautions, last_gain
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.text.tables import arms_table, brief_table
 from crnn.network.config import TrainConfig, chance_limit
-from tests.helpers.report_studies import METRIC, study
+from tests.helpers.made.report_studies import METRIC, study
 
 ARM = "hidden_size=256"
 

@@ -29,7 +29,7 @@ from ablation.report.figures.point_labels import place_labels
 from ablation.report.sections.arms import gallery
 from ablation.report.sections.figure import Plot
 from tests.helpers.figures import faults
-from tests.helpers.report_studies import CLASSES, METRIC, study
+from tests.helpers.made.report_studies import CLASSES, METRIC, study
 
 STUDIES = {
     "3 arms": study(arms=3, seeds=3),

@@ -17,9 +17,9 @@ from ablation.report.analysis import Analysis
 from ablation.report.figures import style
 from ablation.report.sections.arms import gallery
 from crnn.trace import figures
-from tests.helpers import cli
-from tests.helpers.report_studies import study
-from tests.helpers.studies import designed, new_storage, run_all
+from tests.helpers.commands import cli
+from tests.helpers.made.report_studies import study
+from tests.helpers.made.studies import designed, new_storage, run_all
 
 OWN: dict[str, Any] = {
     "text.usetex": True,

@@ -30,8 +30,8 @@ from ablation.report.search.importance import (
 )
 from ablation.report.search.trials import finished
 from ablation.scheduling.search import SearchSource
-from tests.helpers.report_studies import METRIC, study
-from tests.helpers.studies import SEARCH, STUDY, begin, record, run_all
+from tests.helpers.made.report_studies import METRIC, study
+from tests.helpers.made.studies import SEARCH, STUDY, begin, record, run_all
 
 MADE = study("search", arms=40, epochs=1)
 ROWS = finished(MADE.trials, MADE.arms, MADE.factors)

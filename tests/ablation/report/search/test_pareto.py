@@ -21,7 +21,7 @@ from ablation.report.search.expected_best import (
 from ablation.report.search.pareto import on_front, pareto
 from ablation.report.search.trials import finished
 from crnn.network.config import CHANCE
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 STUDY = study("search", arms=40, epochs=1)
 FIRST = {"baseline", "source-best"}  # tried before anything is drawn

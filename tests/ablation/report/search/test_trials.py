@@ -19,7 +19,7 @@ from ablation.report.search.interactions import isolation, spans_a_plane, surfac
 from ablation.report.search.range_edges import edges
 from ablation.report.search.trials import finished, levels, numeric, scientific
 from ablation.report.text.answer import findings
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 STUDY = study("search", arms=60, epochs=1)
 ROWS = finished(STUDY.trials, STUDY.arms, STUDY.factors)

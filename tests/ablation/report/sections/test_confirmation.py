@@ -38,11 +38,11 @@ from ablation.statistics.inference import holm, paired_test
 from ablation.storage import opened_storage, read_trials, save_study, storage_url, url_of
 from ablation.storage.record import load_record
 from crnn.network.config import TrainConfig, chance_limit
-from tests.helpers import cli
+from tests.helpers.commands import cli
 from tests.helpers.figures import in_outline
-from tests.helpers.prepared import prepared
-from tests.helpers.report_studies import METRIC, origin
-from tests.helpers.studies import SEARCH, STUDY, begin, end, new_storage, record, run_all
+from tests.helpers.made.prepared import prepared
+from tests.helpers.made.report_studies import METRIC, origin
+from tests.helpers.made.studies import SEARCH, STUDY, begin, end, new_storage, record, run_all
 
 CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
 NAME = confirm_name(STUDY)

@@ -26,7 +26,7 @@ from ablation.report.sections.section import Part
 from ablation.report.text.study_tables import failures_table
 from ablation.report.write import write_report
 from tests.helpers.figures import faults, in_outline
-from tests.helpers.report_studies import METRIC, study
+from tests.helpers.made.report_studies import METRIC, study
 
 STUDY = study("search", arms=60, epochs=1)
 SMALL = study("search", arms=10, epochs=1)

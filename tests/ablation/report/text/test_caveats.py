@@ -17,7 +17,7 @@ from ablation.report.text.answer import findings
 from ablation.report.text.caveats import caveats
 from ablation.report.text.study_tables import confounds_table
 from ablation.report.text.tables import about_reported, arms_table
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 
 def without_lstm(table: StudyTable) -> StudyTable:

@@ -18,7 +18,7 @@ from ablation.report.text.answer import answer
 from ablation.report.text.headline import _steps, headline
 from ablation.storage import opened_storage, storage_url
 from crnn.network.config import TrainConfig, chance_limit
-from tests.helpers.report_studies import METRIC, study
+from tests.helpers.made.report_studies import METRIC, study
 
 REFERENCE = Path(__file__).parents[4] / "results" / "reference" / "studies.db"
 

@@ -13,7 +13,7 @@ import pytest
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.text.latex import as_latex, as_markdown, escape_latex
-from tests.helpers.report_studies import study
+from tests.helpers.made.report_studies import study
 
 HOSTILE = (
     r"\input{stop} \end{table} 50 % a&b _ # $x$ ~ ^ { } \ ^^41 ± − × ≤ é ü – < > \" | `q` [x] *y*"

@@ -29,7 +29,7 @@ from ablation.report.sections.search import parts
 from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
-from tests.helpers.report_studies import BASELINE, SEARCHED, origin, study
+from tests.helpers.made.report_studies import BASELINE, SEARCHED, origin, study
 
 LOSS = Metric("val_loss", direction="minimize")
 

@@ -32,8 +32,8 @@ from crnn.network.config import TrainConfig, chance_limit
 from tests.ablation.report.effects.test_health import ARM, diverging
 from tests.ablation.report.sections.test_confirmation import CONFIRM, loaded, path_of
 from tests.ablation.report.text.test_headline import BASE, made, of, shifted
-from tests.helpers.report_studies import METRIC
-from tests.helpers.report_studies import study as made_study
+from tests.helpers.made.report_studies import METRIC
+from tests.helpers.made.report_studies import study as made_study
 
 FIVE = f"{CONFIRM}path_seeds = 5\n"
 

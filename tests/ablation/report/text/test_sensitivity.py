@@ -16,7 +16,7 @@ from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.text.answer import first_said
 from ablation.report.text.cautions import cautions
-from tests.helpers.report_studies import METRIC, origin, study
+from tests.helpers.made.report_studies import METRIC, origin, study
 
 LEAD = "Sensitivity, not a verdict: without it, "
 NOISE = [0.0, 0.0011, -0.0017, 0.0009, -0.0004, 0.0013]

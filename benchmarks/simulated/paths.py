@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pandas as pd
-from simulated_studies import NOISE, Array, Simulated, judge, trials_of
 
 from ablation.report.effects.confirmation import SCIENTIFIC, interactions
 from ablation.statistics import power
+from simulated.studies import NOISE, Array, Simulated, judge, trials_of
 
 STEPS, LOOKS = 4, (5, 10, 15, 20)  # of a path, and the numbers of seeds that it is raised to
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.helpers.forked import Process
+from tests.helpers.commands.forked import Process
 
 OF_TIME_AND_MACHINE = ["seconds", "started", "finished"]
 SPACE = """

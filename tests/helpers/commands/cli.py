@@ -15,10 +15,10 @@ from unittest import mock
 import study
 from ablation.cli.app import Tools
 from ablation.report import mark
-from tests.helpers import forked
-from tests.helpers.forked import Process
+from tests.helpers.commands import forked
+from tests.helpers.commands.forked import Process
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STUDY = ROOT / "study.py"
 WAY = "TEST_COMMANDS"
 """The environment variable that says how commands are started: as ``new`` processes (the default),

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from scipy import stats
-from simulated_studies import NOISE, Array, Figure, near, trials_of
 
 from ablation.report.effects.contrasts import contrasts
+from simulated.studies import NOISE, Array, Figure, near, trials_of
 
 CELLS = list(itertools.product(range(2), range(4)))  # of a factorial: levels of a and of b
 SPREADS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOON = (  # what a command imports when it needs it
     "ablation.running.launch",
     "ablation.dashboard.server",

@@ -1,0 +1,1 @@
+"""Simulated studies, of which the truth is known."""
