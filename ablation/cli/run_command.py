@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from ablation.scheduling.source import Progress
 
 
-@app.command()
+@app.command(
+    help="Train what the study lacks, then write its report. Stop it and go on whenever you like."
+)
 def run(
     context: typer.Context,
     space: Space,
@@ -68,9 +70,10 @@ def run(
     results: Results = RESULTS,
     data: Data = None,
 ) -> None:
-    """Train what the study lacks, then write its report. Stop it and go on whenever you like."""
-    # Longer than other functions, since every option stands here twice and nothing else does. Not
-    # said above, which is what --help prints.
+    """Make the request of the options; what --help prints is above.
+
+    Longer than other functions, since every option stands here twice and nothing else does.
+    """
     from ablation.design.loading import load
     from ablation.running.request import Request
     from ablation.storage import storage_url
