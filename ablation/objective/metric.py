@@ -113,6 +113,10 @@ class Metric:
         """How large a difference is: ``-0.0084`` as ``0.84 points``."""
         return self.difference(abs(difference)).lstrip("+")
 
+    def margin(self, margin: float) -> str:
+        """A margin as its author has written it: ``0.005`` as ``0.50 points``."""
+        return self.size(margin) if self.is_fraction else f"{margin:g}{self._apart}"
+
     def interval(self, low: float, high: float) -> str:
         """The ends of an interval of differences, without unit: ``+0.72 to +1.34``."""
         return f"{self.signed(low)} to {self.signed(high)}"

@@ -124,7 +124,7 @@ def detectable_lines(plan: Plan, pace: Pace, family: _Family) -> list[str]:
         few = f" {FEW_SEEDS} seeds find {five}, {MORE_SEEDS} seeds {ten}."
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
-        f"{metric.size(margin)}: four times in five they find {least}, "
+        f"{metric.margin(margin)}: four times in five they find {least}, "
         f"at a spread of {scatter.text}.{few} {_settling(scatter, comparisons, margin)}"
     ]
 

@@ -52,7 +52,7 @@ def draw_waterfall(
         words += ["95 % interval of the step"]
     style.key(figure, marks, words)
     stood = " Verdicts are on each step where it stood." if tested else ""
-    style.footnote(figure, f"Margin: ±{metric.size(margin)}.{stood}")
+    style.footnote(figure, f"Margin: ±{metric.margin(margin)}.{stood}")
     return figure
 
 

@@ -81,7 +81,7 @@ def _forest(study: Analysis) -> Plot:
         "and every pair. Better and worse are adjusted for the number of comparisons; intervals "
         "and equivalent are not."
     )
-    band = study.metric.size(table.margin)
+    band = study.metric.margin(table.margin)
     note = f"Grey band: ±{band}, differences too small to matter here."
     pairs, also = study.pairs, study.confounded
     if not also.isdisjoint(rows["arm"]):

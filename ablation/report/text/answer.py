@@ -202,7 +202,7 @@ def _additivity(study: Analysis) -> Iterable[str]:
 
 def _verdicts(study: Analysis) -> Iterable[str]:
     """A sentence for each verdict that occurs, the largest effects first."""
-    base, margin = study.baseline, study.metric.size(study.table.margin)
+    base, margin = study.baseline, study.metric.margin(study.table.margin)
     rows = by_size(study.effects)
     for kind, words in VERDICTS.items():
         chosen = rows[rows["verdict"] == kind]

@@ -162,7 +162,7 @@ def _to_take(study: Analysis) -> str:
     if len(shown):
         return f"Recommended: {shown['arm'].iloc[0]}."
     if left.empty:
-        margin = study.metric.size(study.table.margin)
+        margin = study.metric.margin(study.table.margin)
         return f"Keep {base}: no arm is better by {margin} or more."
     tested, said = is_tested(left), []
     if tested.any():

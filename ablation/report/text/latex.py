@@ -73,7 +73,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
         f"{question} {capitalized(table.metric.noun)} after the last epoch, {_seeds(table)} an "
-        f"arm; effects paired by seed, margin {table.metric.size(table.margin)}, Holm-adjusted.",
+        f"arm; effects paired by seed, margin {table.metric.margin(table.margin)}, Holm-adjusted.",
         *incomplete(table),
         about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",

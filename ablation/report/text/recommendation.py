@@ -59,7 +59,7 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
     elif fewest >= FEW_SEEDS and not large:
         said.append(
             f"Not even {MOST_SEEDS:,} seeds are sure to settle a difference near the margin of "
-            f"±{metric.size(study.table.margin)}."
+            f"±{metric.margin(study.table.margin)}."
         )
     yield " ".join(said)
 
@@ -199,7 +199,7 @@ def _runner_up(study: Analysis, best: str) -> Iterable[str]:
 def _kept(study: Analysis) -> str:
     """Whether to keep the baseline: only if no arm may be better by the margin."""
     base, left, metric = study.baseline, study.may_be_better, study.metric
-    margin = metric.size(study.table.margin)
+    margin = metric.margin(study.table.margin)
     short, to = ("ends below", "up to") if metric.sign > 0 else ("stays above", "down to")
     if left.empty:
         return (

@@ -144,7 +144,7 @@ def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[st
         *(_stage(*stage) for stage in progress.items()),
         counted(len(table.arms), "arm"),
         counted(len(table.seeds), "seed"),
-        f"margin ±{table.metric.size(table.margin)}",
+        f"margin ±{table.metric.margin(table.margin)}",
     ]
     return " · ".join(parts)
 
