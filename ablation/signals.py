@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -63,8 +64,11 @@ def ctrl_c_ignored() -> Iterator[None]:
     """Ignore SIGINT here and, for good, in processes started meanwhile.
 
     A terminal sends Ctrl-C to the workers too, and one that is still starting would print a
-    traceback of its own.
+    traceback of its own. In another thread than the main one nothing can be ignored.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

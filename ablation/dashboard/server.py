@@ -23,6 +23,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import wsgi
 
+from ablation.dashboard.attribute_order import order_of
 from ablation.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 TRIES = 100  # ports looked at, from the one asked for on
 READING = ("GET", "HEAD")
 REFUSED = b"Nothing can be changed here; start the dashboard with --writable for that.\n"
-FIRST = ("arm", "seed", "failure", "test_accuracy", "factor", "level")  # there is room for six
-TESTED = ("test_accuracy", "test_loss")  # not shown before a confirmation has chosen
-BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
 LACKING = b"""<svg xmlns="http://www.w3.org/2000/svg" width="460" height="60" font-size="14">
 <text x="10" y="25">This picture is not in the results folder here:</text>
 <text x="10" y="45">it is where the trial was trained (--results names that folder).</text></svg>"""
@@ -58,11 +56,10 @@ class Shown(RDBStorage):
         """The trials; what is left out is in their pictures, parameters and `traceback.txt`."""
         trials = super().get_all_trials(study_id, deepcopy, states)
         study = self.get_study_user_attrs(study_id)
-        is_choosing = study.get("design") == "confirmation" and "path" not in study
-        hidden = (*BULKY, *TESTED) if is_choosing else BULKY
+        first, hidden = order_of(study)
         for trial in trials:
             attributes = trial.user_attrs
-            keys = dict.fromkeys([*(key for key in FIRST if key in attributes), *attributes])
+            keys = dict.fromkeys([*(key for key in first if key in attributes), *attributes])
             trial.user_attrs = {key: attributes[key] for key in keys if key not in hidden}
         return trials
 

@@ -162,6 +162,8 @@ def shown(name: str, longest: int = LONGEST) -> str:
 
 
 def _numbers(values: pd.Series[float]) -> list[float | None]:
-    """Rounded, for they are stored as text; None, which plotly leaves out, where not finite."""
-    rounded = values.astype(float).round(5)
-    return [value if abs(value) < float("inf") else None for value in rounded.tolist()]
+    """Six digits each, for they are stored as text; None, which plotly leaves out, else."""
+    return [
+        float(f"{value:.6g}") if abs(value) < float("inf") else None
+        for value in values.astype(float).tolist()
+    ]

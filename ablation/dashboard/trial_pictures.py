@@ -27,7 +27,8 @@ def curve(history: Sequence[Mapping[str, Any]]) -> str:
     """
     body = _line([(60, 14), (90, 14)]) + _text(96, 18, "validation", "start")
     body += _line([(190, 14), (220, 14)], DASHED) + _text(226, 18, "training", "start")
-    for place, measure in enumerate(_measures(history[0])):
+    measures = _measures(history[0])
+    for place, measure in enumerate(measures):
         scale, unit = (100, " %") if measure == "accuracy" else (1, "")
         solid, dashed = (
             [scale * epoch.get(f"{part}{measure}", math.nan) for epoch in history]
@@ -35,7 +36,7 @@ def curve(history: Sequence[Mapping[str, Any]]) -> str:
         )
         panel = "".join(_panel(measure, solid, dashed, unit))
         body += f'<g transform="translate({60 + place * (WIDTH + 70)} 54)">{panel}</g>'
-    return _svg(2 * WIDTH + 160, HEIGHT + 104, body)
+    return _svg(max(2, len(measures)) * (WIDTH + 70) + 20, HEIGHT + 104, body)
 
 
 def _measures(epoch: Mapping[str, Any]) -> list[str]:
@@ -75,7 +76,7 @@ def ticks(values: Iterable[float]) -> list[float]:
     power = 10.0 ** math.floor(math.log10(spread / 3))
     step = next(k * power for k in (1, 2, 5, 10) if spread / (k * power) <= 5)
     first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
-    return [round(k * step, 10) for k in range(first, last + 1)]
+    return [float(f"{k * step:.10g}") for k in range(first, last + 1)]
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:

@@ -70,6 +70,8 @@ def writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename is None:  # not of a file
+            raise
         raise UserError(
             f"{error.filename}: {error.strerror}; mend that and try again, or name another "
             "--results"

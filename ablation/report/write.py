@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import BrokenProcessPool
 from matplotlib.figure import Figure
 
 from ablation.files import write_atomic
@@ -35,10 +36,13 @@ from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
 from ablation.report.text.tables import brief_table
+from ablation.signals import ctrl_c_ignored
 
 Say = Callable[[str], None]
-Draw = Callable[[Callable[[], Figure]], tuple[float, bytes, bytes]]
+Drawing = tuple[float, bytes, bytes]
+Draw = Callable[[Callable[[], Figure]], Drawing]
 FIGURES_A_PROCESS = 8  # to begin one takes as long as some figures
+IDLE_SECONDS = 5  # after which one ends that nobody gives work, as when this process was killed
 
 
 @dataclass(frozen=True)
@@ -145,14 +149,28 @@ def _pictures(plots: Iterator[Plot], tell: Say, jobs: int | None, draw: Draw) ->
     tell("drawing")
     every = list(plots)
     jobs = jobs or max(1, min(cpu_count(), len(every) // FIGURES_A_PROCESS))
-    made = Parallel(jobs, return_as="generator")(delayed(draw)(plot.draw) for plot in every)
+    made = _side_by_side(every, jobs, draw) if jobs > 1 else (draw(plot.draw) for plot in every)
     for plot, (width, svg, png) in zip(every, made, strict=True):
         tell(f"drawing {plot.name}")
         words = (plot.name, plot.section, plot.title, plot.caption)
         yield Picture(*words, width=width, svg=svg, png=png)
 
 
-def drawn(draw: Callable[[], Figure]) -> tuple[float, bytes, bytes]:
+def _side_by_side(plots: Sequence[Plot], jobs: int, draw: Draw) -> Iterator[Drawing]:
+    """The figures, drawn in several processes; where one of these is killed, the rest in this."""
+    done = 0
+    try:
+        with ctrl_c_ignored():  # by the processes, for good: Ctrl-C ends them through this one
+            parallel = Parallel(jobs, return_as="generator", idle_worker_timeout=IDLE_SECONDS)
+            made = parallel(delayed(draw)(plot.draw) for plot in plots)
+        for drawing in made:
+            done += 1
+            yield drawing
+    except BrokenProcessPool:
+        yield from (draw(plot.draw) for plot in plots[done:])
+
+
+def drawn(draw: Callable[[], Figure]) -> Drawing:
     """A figure's width in inches and its bytes; it is let go of: many of them take much memory."""
     figure = draw()
     files = style.render(figure)

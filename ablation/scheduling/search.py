@@ -149,7 +149,7 @@ class SearchSource:
             self._repeat(trial_id, row)
 
     def _values(self) -> list[float]:
-        """The accuracies of the trials that have finished."""
+        """The values of the trials that have finished."""
         done = [row for row in self.known.values() if row.state == "COMPLETE"]
         return [r.value for r in done if r.value is not None and not is_diverged(r.attributes)]
 

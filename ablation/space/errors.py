@@ -35,7 +35,8 @@ def no_setting(objective: Objective, name: str, valid: Iterable[str]) -> str:
 
 def sentence(error: ValidationError) -> str:
     """Pydantic's findings about a plain value of a space."""
-    return "; ".join(message(one, Space) for one in error.errors())
+    own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    return "; ".join(message(one, Space) for one in own)
 
 
 WORDS = {

@@ -10,8 +10,11 @@ from pydantic import (
     ConfigDict,
     Field,
     SkipValidation,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from ablation.objective import Objective, Setting, load_objective
 from ablation.settings import Value, text_of
@@ -239,9 +242,9 @@ class Space(Part):
     design: Design | Literal["confirmation"] = "one-factor"
     seeds: tuple[int, ...] = ()
     lists_seeds: bool = False  # rather than their number
-    margin: float = Field(0.005, gt=0, lt=1)
-    settle: Settle | None = None
     objective: SkipValidation[Objective] = Field(default_factory=load_objective)
+    margin: float = Field(0.005, gt=0, allow_inf_nan=False)
+    settle: Settle | None = None
     baseline: SkipValidation[Setting] = Field(
         default_factory=lambda known: known["objective"].setting({})
     )
@@ -252,6 +255,15 @@ class Space(Part):
     limits: Limits = Limits()
     search: Search | None = None
     confirm: Confirm | None = None
+
+    @field_validator("margin")
+    @classmethod
+    def _of_its_metric(cls, margin: float, info: ValidationInfo) -> float:
+        """A difference that there can be."""
+        objective: Objective | None = info.data.get("objective")
+        if objective and margin >= objective.metric.largest:
+            raise PydanticKnownError("less_than", {"lt": int(objective.metric.largest)})
+        return margin
 
     def factor(self, name: str) -> Factor:
         """The factor called `name`."""

@@ -95,7 +95,8 @@ class SectionReader(FactorReader):
     def _plain(self, key: str) -> None:
         if key in self.document:
             try:
-                probe = Space(name="x", text="", **{key: self.document[key]})
+                given = {key: self.document[key]}
+                probe = Space(name="x", text="", objective=self.objective, **given)
             except ValidationError as error:
                 self._error(key, sentence(error))
             else:

@@ -17,6 +17,7 @@ import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialUserAttributeModel
 from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import one_line
@@ -256,15 +257,10 @@ def set_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str, 
     if not attributes:
         return
     state = sqlalchemy.text("SELECT state FROM trials WHERE trial_id = :trial")
-    old = sqlalchemy.text(
-        "DELETE FROM trial_user_attributes WHERE trial_id = :trial AND key IN :keys"
-    ).bindparams(sqlalchemy.bindparam("keys", expanding=True, type_=sqlalchemy.String()))
-    new = sqlalchemy.text(
-        "INSERT INTO trial_user_attributes (trial_id, key, value_json)"
-        " VALUES (:trial, :key, :value)"
-    )
+    table = sqlalchemy.inspect(TrialUserAttributeModel).local_table
+    of_trial = table.c.trial_id == trial_id
     rows = [
-        {"trial": trial_id, "key": key, "value": json.dumps(value)}
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attributes.items()
     ]
     with storage.engine.begin() as connection:
@@ -272,8 +268,8 @@ def set_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str, 
         if found is None:
             raise KeyError(f"no trial has the id {trial_id}")
         storage.check_trial_is_updatable(trial_id, TrialState[found])
-        connection.execute(old, {"trial": trial_id, "keys": list(attributes)})
-        connection.execute(new, rows)
+        connection.execute(sqlalchemy.delete(table).where(of_trial, table.c.key.in_(attributes)))
+        connection.execute(sqlalchemy.insert(table), rows)
 
 
 def finish_trial(

@@ -50,6 +50,7 @@ ORDERED = 3  # so many hyperparameters are ranked, where both methods order them
 FORESTS = 10  # of fANOVA, at most
 TREES = 64  # of a forest
 PRECISE = 0.01  # standard error of a share, a fraction, from which on no forest is added
+IDLE_SECONDS = 5  # after which such a process ends
 MANY = 500  # trials, from which on forests grow side by side: processes take seconds to start
 RESAMPLES = 100  # of the trials, for what PED-ANOVA's figures are worth
 STEADY = 41  # trials: the best tenth is then five, which Optuna advises at least
@@ -149,7 +150,7 @@ def _forests(
 
     Those that grew beyond the last one needed, since several do at a time, are dropped.
     """
-    grow = Parallel(n_jobs=min(jobs, most))
+    grow = Parallel(n_jobs=min(jobs, most), idle_worker_timeout=IDLE_SECONDS)
     shares: list[dict[str, float]] = []
     errors = pd.Series(float("inf"), index=names)
     while len(shares) < most and not (errors <= PRECISE).all():

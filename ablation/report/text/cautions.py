@@ -87,7 +87,7 @@ def _collapsed(stage: Analysis) -> Iterable[str]:
 
 def improving(stage: Analysis) -> Iterable[str]:
     """Whether the metric still got better after the last epoch, by more than the margin."""
-    metric = stage.metric
+    metric, where = stage.metric, " on the path" if is_path(stage.table) else ""
     test, how = still_improving(stage)
     if arms := _of_one_epoch(stage):
         of = "" if set(arms) >= set(stage.replicates["arm"]) else f" of {listed(arms)}"
@@ -100,15 +100,15 @@ def improving(stage: Analysis) -> Iterable[str]:
             for arm, test in alone.items()
         ]
         yield (
-            f"Still {metric.improving} after the last epoch: {listed(items)}. The order may change "
-            "with more epochs."
+            f"Still {metric.improving} after the last epoch{where}: {listed(items)}. The order may "
+            "change with more epochs."
         )
     if how:
         is_shown = sign(test, stage.direction) == "better"
         ends = "" if is_shown else f", 95 % interval {metric.interval(test.low, test.high)}"
         values = capitalized(metric.plural)
         yield (
-            f"{values} {how} {metric.improving} after the last epoch "
+            f"{values}{where} {how} {metric.improving} after the last epoch "
             f"({metric.difference(test.mean)} in the last one{ends}): the order may change with "
             "more epochs."
         )

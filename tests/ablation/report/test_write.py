@@ -20,7 +20,7 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.rendering.templating import breakable, code_span, escape_markdown
 from ablation.report.write import write_report
-from tests.helpers.figures import in_outline
+from tests.helpers.figures import in_outline, killed_elsewhere
 from tests.helpers.made.report_studies import METRIC, nasty, study
 
 
@@ -266,3 +266,11 @@ def test_what_an_arm_is_compared_with_is_said_beside_its_effect(tmp_path: Path) 
     report = write_report(replace(table, arms=arms), tmp_path, figures=False)
     names = [row[0] for row in report.arms.rows]
     assert names == [*arms["arm"].iloc[:-1], f"{last} against {other}"]
+
+
+@pytest.mark.slow
+def test_a_figure_whose_process_is_killed_is_drawn_in_this_one(tmp_path: Path) -> None:
+    whole = write_report(small(), tmp_path / "whole", draw=in_outline)
+    report = write_report(small(), tmp_path / "killed", jobs=2, draw=killed_elsewhere)
+    assert [path.name for path in report.files] == [path.name for path in whole.files]
+    assert everything(report.folder) == everything(whole.folder)

@@ -240,3 +240,9 @@ def test_a_search_of_it_draws_and_confirms_what_is_least(tmp_path: Path) -> None
     means = trials[trials["stage"] == "confirm"].groupby("arm")["height"].mean()
     number = int(drawn.loc[drawn["arm"] == means.idxmin(), "number"].iloc[0])
     assert f"as the best of the confirmation: #{number} " in answer.out
+
+
+def test_a_margin_is_a_difference_that_its_metric_can_have() -> None:
+    assert build("valley", document({**SPACE, "margin": 2.5})).space.margin == 2.5
+    with pytest.raises(SpaceError, match=r"margin: must be greater than 0$"):
+        build("valley", document({**SPACE, "margin": -1}))

@@ -1,0 +1,31 @@
+"""Which attributes of a study's trials its pages show, and which first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ablation.errors import UserError
+from ablation.objective import DEFAULT, load_objective
+
+FIRST, THEN = ("arm", "seed", "failure"), ("factor", "level")  # there is room for six
+BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
+
+
+def order_of(study: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The attributes that come first, and those that are hidden.
+
+    What fills a page is hidden, and before a confirmation has chosen what its trainings scored on
+    test data. The score that is the metric's is among the first.
+
+    Args:
+        study: its own attributes; of another tool, or of an objective that is not there, nothing is
+            known of scores.
+    """
+    tested, scores = tuple[str, ...](), tuple[str, ...]()
+    with suppress(UserError):
+        objective = load_objective(study.get("objective", DEFAULT))
+        tested, scores = (objective.metric.test,), tuple(objective.scores)
+    is_choosing = study.get("design") == "confirmation" and "path" not in study
+    return (*FIRST, *tested, *THEN), (*BULKY, *scores) if is_choosing else BULKY
