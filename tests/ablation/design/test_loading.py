@@ -110,6 +110,7 @@ def test_an_arm_is_named_by_its_differences_in_the_spaces_order(space: Space) ->
         assert arm_name(space, arm.setting) == arm.name
 
 
+@pytest.mark.slow
 @few
 @given(st.sampled_from(["one-factor", "factorial"]).flatmap(spaces), st.integers(1, 4))
 def test_replicates_go_seed_by_seed(space: Space, count: int) -> None:

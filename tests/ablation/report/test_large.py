@@ -329,6 +329,7 @@ def test_many_combinations_are_cut_with_all_of_them_folded(tmp_path: Path) -> No
     assert significant <= {row[1] for row in contrasts_table(shown).rows}  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_seeds_in_a_row_are_told_by_their_ends() -> None:
     table = study(arms=2, seeds=2, epochs=1)
     for seeds, told in (

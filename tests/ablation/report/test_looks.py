@@ -108,6 +108,7 @@ def test_the_dashboards_note_and_graphs_count_as_a_look(confirmed: RDBStorage) -
         assert f"{TWICE} on the path were produced" in get_note(opened), study
 
 
+@pytest.mark.slow
 def test_a_searchs_own_note_counts_the_verdicts_that_it_repeats(confirmed: RDBStorage) -> None:
     refresh(confirmed, STUDY)
     found = load_record(confirmed, NAME)

@@ -236,6 +236,7 @@ def test_a_note_of_somebody_else_is_left_alone(
     assert note_of(behind_its_trials) == "Mine."
 
 
+@pytest.mark.slow
 def test_a_note_that_cannot_be_renewed_is_told_and_the_report_written(
     behind_its_trials: RDBStorage, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

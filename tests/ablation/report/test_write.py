@@ -75,6 +75,7 @@ def test_what_is_reported_as_written_is_there(tmp_path: Path) -> None:
     assert {path.suffix for path in drawn} == set(starts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figures", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_built_twice_it_is_the_same_byte_for_byte(
     figures: bool, table: StudyTable, tmp_path: Path

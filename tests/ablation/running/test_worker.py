@@ -151,6 +151,7 @@ def test_a_training_alone_says_so(bench: Bench) -> None:
     assert (outcome.state, outcome.attributes["fused"]) == ("COMPLETE", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fit", "fused", "splits"), [(3, [2, 2, 2, 2], [4]),
                                                       (1, [1, 1, 1, 1], [4, 2, 2])])  # fmt: skip
 def test_what_does_not_fit_the_memory_is_trained_in_halves(

@@ -178,6 +178,7 @@ def test_the_path_begins_when_all_have_ended(storage: RDBStorage) -> None:
     assert wanted(storage, search).path is not None
 
 
+@pytest.mark.slow
 def test_it_leads_to_the_best_of_the_confirmation(storage: RDBStorage) -> None:
     search = searched(storage)
     made = wanted(storage, search)

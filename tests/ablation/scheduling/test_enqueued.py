@@ -162,6 +162,7 @@ def test_what_could_be_drawn_is_trained(sweep: RDBStorage) -> None:
     assert (setting["batch_norm"], setting["dropout_count"]) == (False, 2)
 
 
+@pytest.mark.slow
 def test_what_goes_beyond_the_limits_is_infeasible(storage: RDBStorage) -> None:
     wanted = begin(storage, record(SWEEP))
     source = SearchSource(storage, STUDY, wanted)

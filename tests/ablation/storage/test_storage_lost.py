@@ -300,6 +300,7 @@ def test_a_storage_without_a_log_is_waited_for_as_it_is_opened(
         assert study_names(found) == ["a"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_wait_for_a_locked_storage(running: RDBStorage, tmp_path: Path) -> None:
     with locked(tmp_path / "studies.db", 3.0):
         began = time.monotonic()

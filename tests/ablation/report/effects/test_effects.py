@@ -334,6 +334,7 @@ def test_the_baseline_is_kept_only_if_no_arm_may_be_better_by_the_margin() -> No
     )
 
 
+@pytest.mark.slow
 def test_an_untested_arm_keeps_the_question_open_and_one_that_always_diverged_does_not() -> None:
     table = with_accuracies({"baseline": [0.9] * 4, "x=1": around(-0.02), "x=2": [0.9] * 4})
     gone = table.trials["arm"] == "x=2"
@@ -373,6 +374,7 @@ def unequal_seeds() -> StudyTable:
     return replace(table, trials=table.trials[~lost])
 
 
+@pytest.mark.slow
 def test_arms_with_other_seeds_are_ordered_by_pairs_and_never_by_means() -> None:
     table = unequal_seeds()
     rows = effects(table.trials, table.arms, MARGIN).set_index("arm")

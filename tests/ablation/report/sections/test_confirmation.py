@@ -472,6 +472,7 @@ def test_a_length_is_said_to_differ_only_where_it_does(
     check_lengths(replace(table, trials=trials), length)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "length"),
     [(CONFIRM, "shorter"), *(pytest.param(*each, marks=pytest.mark.slow) for each in LENGTHS)],

@@ -225,6 +225,7 @@ def test_so_few_trials_are_no_trouble(count: int) -> None:
     assert ("importance.csv" in shown) == (count >= 10)
 
 
+@pytest.mark.slow
 def test_one_accuracy_for_all_is_no_trouble() -> None:
     alike = replace(STUDY, trials=STUDY.trials.assign(value=0.9))
     names = [plot.name for part in parts(Analysis(alike), cheap) for plot in part.plots()]

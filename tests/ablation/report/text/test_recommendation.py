@@ -140,6 +140,7 @@ def test_nothing_is_recommended_before_a_setting_is_chosen() -> None:
     assert "Recommended" not in text
 
 
+@pytest.mark.slow
 def test_a_baseline_that_was_chosen_is_kept_only_where_no_arm_may_be_better() -> None:
     table, main = chosen_with(0.0)
     base = str(main.arms["arm"].iloc[0])
