@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ablation.errors import UserError
-from ablation.objective import DEFAULT, load_objective
+from ablation.storage.attributes import objective_named
 
 FIRST, THEN = ("arm", "seed", "failure"), ("factor", "level")  # there is room for six
 BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
@@ -25,7 +25,7 @@ def order_of(study: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]
     """
     tested, scores = tuple[str, ...](), tuple[str, ...]()
     with suppress(UserError):
-        objective = load_objective(study.get("objective", DEFAULT))
+        objective = objective_named("", study)
         tested, scores = (objective.metric.test,), tuple(objective.scores)
     is_choosing = study.get("design") == "confirmation" and "path" not in study
     return (*FIRST, *tested, *THEN), (*BULKY, *scores) if is_choosing else BULKY

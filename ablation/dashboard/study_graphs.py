@@ -57,7 +57,7 @@ def forest(
     marks = [_arms(effects[said == kind], kind, kinds[kind], metric, settled) for kind in present]
     figure = go.Figure(marks)
     band = metric.scale * margin
-    unit = ", points" if metric.is_fraction else f", {metric.unit}" if metric.unit else ""
+    unit = f", {metric.difference_unit}" if metric.difference_unit else ""
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
     interval = " (95 % interval)" if settled else ""
     figure.update_layout(

@@ -76,8 +76,12 @@ class Metric:
     @property
     def heading(self) -> str:
         """The unit of differences in brackets, for a title: `` (points)``; empty where none."""
-        unit = "points" if self.is_fraction else self.unit
-        return f" ({unit})" if unit else ""
+        return f" ({self.difference_unit})" if self.difference_unit else ""
+
+    @property
+    def difference_unit(self) -> str:
+        """The unit of differences: ``points`` of fractions; empty for plain numbers."""
+        return "points" if self.is_fraction else self.unit
 
     def number(self, value: float) -> str:
         """A value without its unit: ``0.9123`` as ``91.23``; a dash where there is no number."""
@@ -109,9 +113,13 @@ class Metric:
         """A difference with its unit: ``0.0084`` as ``+0.84 points``."""
         return f"{self.signed(difference)}{self._apart}"
 
+    def unsigned(self, difference: float) -> str:
+        """How large a difference is, without its unit: ``-0.0084`` as ``0.84``."""
+        return self.signed(abs(difference)).lstrip("+")
+
     def size(self, difference: float) -> str:
         """How large a difference is: ``-0.0084`` as ``0.84 points``."""
-        return self.difference(abs(difference)).lstrip("+")
+        return f"{self.unsigned(difference)}{self._apart}"
 
     def margin(self, margin: float) -> str:
         """A margin as its author has written it: ``0.005`` as ``0.50 points``."""
@@ -136,7 +144,7 @@ class Metric:
 
     @property
     def _apart(self) -> str:
-        return " points" if self.is_fraction else self._after
+        return f" {self.difference_unit}" if self.difference_unit else ""
 
 
 def sign_of(direction: Direction) -> int:

@@ -89,7 +89,7 @@ def _scatter(
     upper = upper_spread(best.value, best.pairs)
     text = (
         f"up to {metric.size(upper)} between pairs (the upper 80 % bound of "
-        f"{metric.signed(best.value).lstrip('+')} {source})"
+        f"{metric.unsigned(best.value)} {source})"
     )
     return _Scatter(upper, text, best.pairs, best.value)
 
@@ -147,9 +147,7 @@ def _findable(metric: Metric, least: float) -> str:
     """A smallest difference; one in points without that word, which stands before it."""
     if least > metric.largest:
         return "no difference that can exist"
-    return (
-        f"{metric.signed(least).lstrip('+') if metric.is_fraction else metric.size(least)} or more"
-    )
+    return f"{metric.unsigned(least) if metric.is_fraction else metric.size(least)} or more"
 
 
 def seeds_text(count: int, which: str = "") -> str:

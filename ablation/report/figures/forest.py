@@ -122,6 +122,6 @@ def _effects(
 
 def effect_label(metric: Metric) -> str:
     """What an axis of effects is called, with its unit and, where less is better, with that."""
-    unit = "points" if metric.is_fraction else metric.unit
+    unit = metric.difference_unit
     less = "" if metric.sign > 0 else " (less is better)"
     return f"effect on {metric.text}{f', {unit}' if unit else ''}{less}"

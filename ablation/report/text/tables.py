@@ -208,7 +208,7 @@ def details_table(study: Analysis) -> TextTable | None:
                 "against": str(row["against"]),
                 "pairs": str(len(d)),
                 "lowest to highest": metric.interval(d.min(), d.max()),
-                "sd of pairs": metric.signed(d.std(ddof=1)).lstrip("+"),
+                "sd of pairs": metric.unsigned(d.std(ddof=1)),
                 "effect size g": f"{size:+.2f}".replace("-", "−")
                 if math.isfinite(size)
                 else MISSING,
@@ -228,7 +228,7 @@ def details_table(study: Analysis) -> TextTable | None:
 
 def _detectable(metric: Metric, least: float) -> str:
     """Without its unit; no difference of fractions is more than 100 points."""
-    return "more than 100" if least > metric.largest else metric.signed(least).lstrip("+")
+    return "more than 100" if least > metric.largest else metric.unsigned(least)
 
 
 def _seeds(high: float) -> str:
