@@ -13,6 +13,13 @@ from ablation.storage.status import runs
 from ablation.storage.studies import confirmed_by, own_studies
 
 Say = Callable[[str], None]
+Refresh = Callable[[RDBStorage, str], None]
+
+
+def _refresh(storage: RDBStorage, name: str) -> None:
+    from ablation.dashboard.study_page import refresh  # slow to import, and seldom needed
+
+    refresh(storage, name)
 
 
 def renew_all_pages(url: str, say: Say) -> None:
@@ -23,7 +30,14 @@ def renew_all_pages(url: str, say: Say) -> None:
             renew_pages(storage, study, say, unmarked=False)
 
 
-def renew_pages(storage: RDBStorage, study: str, say: Say, *, unmarked: bool = True) -> None:
+def renew_pages(
+    storage: RDBStorage,
+    study: str,
+    say: Say,
+    *,
+    unmarked: bool = True,
+    refresh: Refresh = _refresh,
+) -> None:
     """Bring a study's note and graphs up to date, unless somebody runs it.
 
     Args:
@@ -31,12 +45,11 @@ def renew_pages(storage: RDBStorage, study: str, say: Say, *, unmarked: bool = T
         study: its name.
         say: told why that was not possible; nothing else depends on it.
         unmarked: whether pages count that say nothing of their state.
+        refresh: brings the pages of the study of this name up to date.
     """
     try:
         name = behind(storage, study, unmarked=unmarked)
         if name and not runs(storage, study):
-            from ablation.dashboard.study_page import refresh
-
             refresh(storage, name)
     except Exception as error:  # whatever it is, the caller does not depend on it
         why = str(error) or type(error).__name__

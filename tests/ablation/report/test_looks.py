@@ -37,6 +37,13 @@ def search_with(storage: RDBStorage, path_seeds: int) -> Record:
     return begin(storage, replace(record(CONFIRM), plan=plan))
 
 
+def whole_search(storage: RDBStorage) -> Record:
+    """A search that has run to its end, with three seeds for its path."""
+    search = search_with(storage, 3)
+    run_all(SearchSource(storage, STUDY, search))
+    return search
+
+
 def go_on(storage: RDBStorage, search: Record, limit: int | None = None) -> None:
     """Train (made up) what the confirmation and then its path lack."""
     for _ in range(2):
@@ -51,8 +58,7 @@ def confirmed(storage: RDBStorage) -> RDBStorage:
     """A storage with a search, its confirmation and a path over three seeds."""
 
     def fill() -> None:
-        search = search_with(storage, 3)
-        run_all(SearchSource(storage, STUDY, search))
+        search = whole_search(storage)
         go_on(storage, search)
 
     prepared(storage, ("looks",), fill)
@@ -108,7 +114,6 @@ def test_the_dashboards_note_and_graphs_count_as_a_look(confirmed: RDBStorage) -
         assert f"{TWICE} on the path were produced" in get_note(opened), study
 
 
-@pytest.mark.slow
 def test_a_searchs_own_note_counts_the_verdicts_that_it_repeats(confirmed: RDBStorage) -> None:
     refresh(confirmed, STUDY)
     found = load_record(confirmed, NAME)
@@ -119,8 +124,7 @@ def test_a_searchs_own_note_counts_the_verdicts_that_it_repeats(confirmed: RDBSt
 def test_a_path_that_is_under_way_has_no_verdict_and_no_look(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
-    search = search_with(storage, 3)
-    run_all(SearchSource(storage, STUDY, search))
+    search = whole_search(storage)
     wanted = confirmation(storage, STUDY, search, search)
     assert wanted is not None
     begin(storage, wanted, NAME)
@@ -174,8 +178,7 @@ def test_a_finished_path_of_an_earlier_version_has_been_looked_at(
 def test_a_path_of_an_earlier_version_that_never_ended_was_not_looked_at(
     storage: RDBStorage,
 ) -> None:
-    search = search_with(storage, 3)
-    run_all(SearchSource(storage, STUDY, search))
+    search = whole_search(storage)
     go_on(storage, search, 12)  # the confirmation, and a part of the path
     as_before(storage)
     wanted = confirmation(storage, STUDY, search_with(storage, 6), search)
@@ -187,8 +190,7 @@ def test_a_path_of_an_earlier_version_that_never_ended_was_not_looked_at(
 def test_more_seeds_of_a_confirmation_are_a_look_of_its_own_stage(
     storage: RDBStorage, tmp_path: Path
 ) -> None:
-    search = search_with(storage, 3)
-    run_all(SearchSource(storage, STUDY, search))
+    search = whole_search(storage)
     for count in (None, 5):
         wanted = confirmation(storage, STUDY, search, search, count)
         assert wanted is not None

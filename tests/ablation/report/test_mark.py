@@ -211,20 +211,30 @@ def behind_its_trials(stored: RDBStorage) -> RDBStorage:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["run", "report", "dashboard"])
+@pytest.mark.parametrize("command", ["run", "report"])
 def test_a_note_that_is_behind_is_renewed(
-    command: str,
-    behind_its_trials: RDBStorage,
-    space: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    command: str, behind_its_trials: RDBStorage, space: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ablation.dashboard.server.serve", lambda *_, **__: None)
-    words = {"run": ["run", str(space)], "report": ["report", STUDY], "dashboard": ["dashboard"]}
+    words = {"run": ["run", str(space)], "report": ["report", STUDY]}
     answer = cli.call(*words[command], "--results", str(tmp_path / "results"))
     assert answer.code == 0, answer.err
     assert "6 of 6 trials finished." in note_of(behind_its_trials)
     assert behind(behind_its_trials, STUDY) == ""
+
+
+@pytest.mark.slow
+def test_a_dashboard_renews_the_notes_that_are_behind_before_it_serves(
+    behind_its_trials: RDBStorage, tmp_path: Path
+) -> None:
+    process = cli.start("dashboard", "--port", "0", cwd=tmp_path)
+    try:
+        assert process.stdout
+        assert process.stdout.readline().startswith("optuna-dashboard: http://")
+        assert "6 of 6 trials finished." in note_of(behind_its_trials)
+        assert behind(behind_its_trials, STUDY) == ""
+    finally:
+        process.send_signal(signal.SIGINT)
+        cli.finish(process)
 
 
 @pytest.mark.slow
@@ -236,18 +246,16 @@ def test_a_note_of_somebody_else_is_left_alone(
     assert note_of(behind_its_trials) == "Mine."
 
 
-@pytest.mark.slow
-def test_a_note_that_cannot_be_renewed_is_told_and_the_report_written(
-    behind_its_trials: RDBStorage, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_why_a_note_cannot_be_renewed_is_told_and_nothing_else_depends_on_it(
+    behind_its_trials: RDBStorage,
 ) -> None:
     def fail(*_: Any) -> None:
         raise ValueError("made\nup")
 
-    monkeypatch.setattr("ablation.dashboard.study_page.refresh", fail)
-    answer = run(space, tmp_path)
-    assert answer.code == 0
-    assert "optuna-dashboard lacks the study's note and graphs (made up)\n" in answer.out
-    assert "6 of 6 trials" in page(tmp_path)
+    said: list[str] = []
+    renew_pages(behind_its_trials, STUDY, said.append, refresh=fail)
+    assert said == ["optuna-dashboard lacks the study's note and graphs (made up)"]
+    assert behind(behind_its_trials, STUDY) == STUDY
 
 
 def test_the_pages_of_an_earlier_version_are_no_readers_to_renew(stored: RDBStorage) -> None:

@@ -58,6 +58,7 @@ def test_the_files(folder: Path) -> None:
     assert set(everything(folder)) == expected
 
 
+@pytest.mark.slow
 def test_what_is_reported_as_written_is_there(tmp_path: Path) -> None:
     """With its figures, drawn."""
     table = small(notes=["A short study."])

@@ -155,6 +155,7 @@ def test_a_sampler_leaves_the_region_that_diverges(
     assert numbers[False] <= most < numbers[True]
 
 
+@pytest.mark.slow
 def test_a_diverged_draw_has_the_chance_level_and_counts(storage: RDBStorage) -> None:
     source, tasks = few(storage)
     assert len(tasks) < 6  # the same setting is drawn again

@@ -74,7 +74,7 @@ def results(folder: Path) -> dict[tuple[str, int], Any]:
     }
 
 
-@pytest.mark.parametrize("executor", ["local", "debug"])
+@pytest.mark.parametrize("executor", ["local", pytest.param("debug", marks=pytest.mark.slow)])
 def test_any_objective_is_trained_and_gone_on_with(executor: str, tmp_path: Path) -> None:
     jobs = {} if executor == "debug" else {"jobs": 2}
     first = run(tmp_path / executor, executor=executor, **jobs)

@@ -55,6 +55,7 @@ def figures(found: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_optuna_on_the_study_itself(storage: RDBStorage) -> None:
     more = 'trials   = 25\nsampler  = { name = "random" }'
     source = SearchSource(

@@ -48,6 +48,12 @@ CONFIRM = f"{SEARCH}[confirm]\ntop = 2\nseeds = 3\n"
 NAME = confirm_name(STUDY)
 
 
+@pytest.fixture
+def storage(sqlite_storage: RDBStorage) -> RDBStorage:
+    """In SQLite alone: PostgreSQL gives a report the same, as the tests of looks and marks show."""
+    return sqlite_storage
+
+
 def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str = CONFIRM) -> None:
     """A search that has run, and of its confirmation so many stages; trainings are made up."""
 
@@ -63,6 +69,15 @@ def confirmed(storage: RDBStorage, parts: int = 2, failing: str = "", text: str 
                 end(source, task, "FAIL" if task.arm == failing else "COMPLETE")
 
     prepared(storage, (str(parts), failing, text), fill)
+
+
+def path_source(storage: RDBStorage) -> DesignedSource:
+    """What a path lacks, whose search is confirmed."""
+    confirmed(storage, 1)
+    wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
+    assert wanted is not None
+    begin(storage, wanted, NAME)
+    return DesignedSource(storage, NAME, wanted, wanted.stages)
 
 
 def study(storage: RDBStorage) -> tuple[StudyTable, StudyTable]:
@@ -585,11 +600,7 @@ def test_a_confirmation_that_has_only_begun(storage: RDBStorage, tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage) -> None:
-    confirmed(storage, 1)
-    wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
-    assert wanted is not None
-    begin(storage, wanted, NAME)
-    source = DesignedSource(storage, NAME, wanted, wanted.stages)
+    source = path_source(storage)
     run_all(source, 3)
     table, main = study(storage)
     (_, path) = confirmed_parts(Analysis(table))
@@ -609,12 +620,8 @@ def test_a_path_that_is_under_way_is_preliminary(storage: RDBStorage) -> None:
 
 @pytest.mark.slow
 def test_a_path_ends_with_its_last_training_even_if_it_fails(storage: RDBStorage) -> None:
-    confirmed(storage, 1)
-    wanted = confirmation(storage, STUDY, record(CONFIRM), record(CONFIRM))
-    assert wanted is not None
-    begin(storage, wanted, NAME)
-    source = DesignedSource(storage, NAME, wanted, wanted.stages)
-    step = wanted.stages[1].arms[1].name
+    source = path_source(storage)
+    step = load_record(storage, NAME).stages[1].arms[1].name
     while task := source.next():
         end(source, task, "FAIL" if task.arm == step else "COMPLETE")
     table, main = study(storage)

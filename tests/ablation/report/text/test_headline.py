@@ -177,7 +177,7 @@ def everything(table: StudyTable) -> str:
     ("arms", "said"),
     [(("baseline", "a", "b"), ALL), (("baseline",), BASELINE), (("a", "b"), OTHERS)],
 )
-@pytest.mark.parametrize("chosen", ["", "a"])
+@pytest.mark.parametrize("chosen", ["", pytest.param("a", marks=pytest.mark.slow)])
 def test_where_nothing_was_learned_that_is_all(
     arms: tuple[str, ...], said: str, chosen: str
 ) -> None:
