@@ -140,6 +140,10 @@ class Objective(ABC):
         columns: the names of figures and scores in the order in which tables of trials have them.
         spaces: the folder of the spaces that come with it.
         reference: the storage of finished studies that comes with it.
+        fresh_processes: whether each training needs a process of its own, as code does that may
+            keep something from one training to the next, or start processes.
+        libraries: with fresh processes: modules that all trainings import, loaded once for them.
+        packs: whether trainings can be done side by side in one process.
         pace: what one worker gets through in a second before anything has been measured, in the
             unit of `cost`, and where that was seen.
     """
@@ -160,6 +164,9 @@ class Objective(ABC):
     columns: tuple[str, ...] = ()
     spaces: Path | None = None
     reference: Path | None = None
+    fresh_processes: bool = False
+    libraries: tuple[str, ...] = ()
+    packs: bool = True
     pace: tuple[float, str] = (1.0, "a guess of a second an epoch")
     governed_by: Mapping[str, tuple[str, ...]] = {}
     """By setting: those that decide whether, or between which values, it makes a difference."""
