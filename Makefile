@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# A part of the tests, which has no use for the snapshots of the others.
+PART := $(RUN) -m pytest -n 2 --dist worksteal --snapshot-warn-unused
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -22,11 +24,11 @@ dashboard: setup ## browse the studies with optuna-dashboard
 
 test: setup ## run every test, the slow ones too
 	bash tests/system-packages.sh
-	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
-	$(RUN) -m pytest -n 2 --dist worksteal -rs -m slow
+	$(PART) -m "not slow"
+	$(PART) -rs -m slow
 
 test-fast: setup ## run the fast tests
-	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
+	$(PART) -m "not slow"
 
 fuzz: setup ## look for inputs that break it, at random, for about ten minutes
 	CRNN_STUDY_FUZZ=100 $(RUN) -m pytest -n 2 --timeout 3600 tests/project/test_fuzz.py tests/ablation/scheduling/test_reconcile.py

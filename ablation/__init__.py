@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from ablation.api import effects, load_trials, run_study
     from ablation.errors import UserError
     from ablation.objective import Objective
+    from ablation.user_code.training.run import Run
 
-__all__ = ["Objective", "UserError", "effects", "load_trials", "run_study"]
+__all__ = ["Objective", "Run", "UserError", "effects", "load_trials", "run_study"]
 
 _MODULES = {
     "Objective": "ablation.objective",
+    "Run": "ablation.user_code.training.run",
     "UserError": "ablation.errors",
     "effects": "ablation.api",
     "load_trials": "ablation.api",

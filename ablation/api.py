@@ -17,6 +17,7 @@ from ablation.design.loading import load
 from ablation.running.launch import launch
 from ablation.running.request import Request
 from ablation.scheduling.source import Progress
+from ablation.settings import Value
 from ablation.storage import opened_storage, storage_url
 from ablation.storage.studies import confirmed_by, latest_study
 
@@ -37,7 +38,7 @@ def run_study(
     on_event: Callable[[Event], None] = lambda event: None,
     say: Callable[[str], None] = print,
     executor: Executor | None = None,
-    overrides: dict[str, int] | None = None,
+    overrides: dict[str, Value] | None = None,
     **options: Any,
 ) -> Progress:
     """Train what a study lacks, as `run` does, without its report.
@@ -55,7 +56,7 @@ def run_study(
         overrides: settings that replace the space's own in every arm, such as ``{"epochs": 1}``.
         options: those of `ablation.running.request.Request`: ``seeds``, ``trials``, ``confirm``,
             ``device``, ``precision``, ``threads``, ``jobs``, ``pack``, ``retry_failed``,
-            ``timeout`` (seconds), ``keep_weights``.
+            ``timeout`` (seconds), ``keep_weights``, ``same_code``, ``force``.
 
     Returns:
         How far the study is.
@@ -64,7 +65,7 @@ def run_study(
         UserError: the request cannot be met; nothing has been changed.
         InterruptedRunError: Ctrl-C or SIGTERM; the next call goes on.
     """
-    plan = load(str(space), **(overrides or {}))
+    plan = load(str(space), overrides or {})
     request = Request(
         plan=plan,
         study=plan.study_name if study is None else study,

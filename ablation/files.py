@@ -37,6 +37,11 @@ def trial_file(number: int) -> str:
     return f"trial-{number}.safetensors"
 
 
+def trial_folder(number: int) -> str:
+    """The name of a trial's own folder."""
+    return f"trial-{number}"
+
+
 def checkpoint_file(number: int, token: str) -> str:
     """The name of the checkpoint that the worker writes which was handed `token`."""
     return f"trial-{number}.{token}.safetensors"
@@ -97,6 +102,21 @@ def disk_full(error: BaseException) -> bool:
 def too_large(error: BaseException) -> bool:
     """Whether an error says that a file has reached the size that its process may write."""
     return any(isinstance(each, OSError) and each.errno == errno.EFBIG for each in causes(error))
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that does not exist yet.
+
+    Raises:
+        UserError: it exists, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        raise UserError(f"{path}: exists already; choose another name or delete it") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; choose another place") from None
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:

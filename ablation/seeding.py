@@ -9,8 +9,10 @@ same whichever process makes it, and from whichever epoch.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def key(seed: int, name: str, epoch: int = 0) -> int:
@@ -26,4 +28,6 @@ def generator(
     seed: int, name: str, epoch: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """A fresh generator at the start of the stream ``name`` of ``seed`` in ``epoch``."""
+    import torch  # which not everything that is trained needs
+
     return torch.Generator(device=device).manual_seed(key(seed, name, epoch))

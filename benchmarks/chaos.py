@@ -3,12 +3,13 @@
     python benchmarks/chaos.py --kills 100
     python benchmarks/chaos.py --kills 5 --seed 1     # a short one
     python benchmarks/chaos.py --storage postgresql+psycopg://me@host/database
+    python benchmarks/chaos.py --space benchmarks/chaos_own.toml    # of a training function
 
-`chaos.toml` is run once undisturbed, then again and again with coordinator and workers killed,
-stopped and interrupted, at moments drawn anew from start-up to report. After each blow the same
-command is given again, until it ends by itself; then the study's tables are compared, byte for
-byte but for the columns of time, with the undisturbed ones, and the next study begins. Exit status
-1 where a trial was lost or doubled, a process was left behind or a table differs.
+`chaos.toml`, or the space given, is run once undisturbed, then again and again with coordinator and
+workers killed, stopped and interrupted, at moments drawn anew from start-up to report. After each
+blow the same command is given again, until it ends by itself; then the study's tables are compared
+with the undisturbed ones, byte for byte but for the columns of time, and the next study begins.
+Exit status 1 where a trial was lost or doubled, a process was left behind or a table differs.
 
 Studies are in an SQLite file of their own each, or with `--storage` in a PostgreSQL database, all
 of whose connections are then cut as well, which ends a run with exit status 2. Studies named
@@ -26,7 +27,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,11 +56,11 @@ class Run:
         results: the results folder.
         jobs: trainings at a time.
         url: the storage; the study is then called as the results' parent folder is.
+        space: the file of the space.
     """
 
-    def __init__(self, results: Path, jobs: int, url: str | None) -> None:
-        command = [sys.executable, str(ROOT / "study.py"), "run"]
-        command += [str(Path(__file__).with_name("chaos.toml")), "--jobs", str(jobs)]
+    def __init__(self, results: Path, jobs: int, url: str | None, space: Path) -> None:
+        command = [sys.executable, str(ROOT / "study.py"), "run", str(space), "--jobs", str(jobs)]
         command += ["--results", str(results), "--study", name_of(results)]
         environment = {**os.environ, **({"CRNN_STUDY_STORAGE": url} if url else {})}
         with (results.parent / "log.txt").open("ab") as log:
@@ -78,10 +80,11 @@ class Run:
 
     def workers(self) -> list[int]:
         """The numbers of its worker processes."""
-        return [pid for pid, _, words in self.left() if "multiprocessing.spawn" in words]
+        signs = ("multiprocessing.spawn", "fork_server")
+        return [pid for pid, _, words in self.left() if any(sign in words for sign in signs)]
 
     def left(self) -> list[tuple[int, str, str]]:
-        """What there is of its group: number, state, command; the dead left out."""
+        """What there is of its session: number, state, command; the dead left out."""
         words = ["ps", "-ww", "-o", "pid=,stat=,args=", "-g", str(self.process.pid)]
         listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         rows = (line.split(maxsplit=2) for line in listed.splitlines())
@@ -133,14 +136,14 @@ def strike(run: Run, draw: random.Random) -> str:
         cut_connections(run.url)
         return kind
     whom, *names = kind.replace(",", "").split()
-    number = draw.choice(workers) if whom == "worker" else run.process.pid
-    send = os.killpg if whom == "all" else os.kill
+    numbers = [draw.choice(workers) if whom == "worker" else run.process.pid]
+    if whom == "all":
+        numbers = [pid for pid, _, _ in run.left()]
     run.losses += whom == "worker" and len(names) == 1
     for name in names:
-        try:
-            send(number, signal.Signals[name])
-        except ProcessLookupError:  # it has just ended by itself
-            break
+        for number in numbers:
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(number, signal.Signals[name])
         if name == "SIGSTOP":
             time.sleep(draw.uniform(0.5, 4.0))
     return kind
@@ -156,17 +159,16 @@ def tables(results: Path) -> dict[str, str]:
 
 
 def disturbed(
-    results: Path, jobs: int, kills: int, longest: float, draw: random.Random, url: str | None
+    start: Callable[[Path], Run], results: Path, kills: int, longest: float, draw: random.Random
 ) -> Iterator[str]:
     """Run a study to its end with some blows on the way; each blow, as it falls.
 
     Args:
+        start: starts it, or goes on with it.
         results: the results folder.
-        jobs: trainings at a time.
         kills: blows at most.
         longest: seconds until a blow, at most.
         draw: draws moments and blows.
-        url: the storage, unless each study has a file of its own.
 
     Yields:
         A blow; ``left behind`` where a process outlives its coordinator; an ``exit status``
@@ -174,7 +176,7 @@ def disturbed(
     """
     given = 0
     while True:
-        run, cut = Run(results, jobs, url), False
+        run, cut = start(results), False
         while given < kills and not run.over(draw.uniform(0.0, longest)):
             given += 1
             blow = strike(run, draw)
@@ -185,7 +187,9 @@ def disturbed(
         by_itself = run.over(600.0) and run.process.returncode == 0
         if not run.is_gone():
             yield "left behind"
-            os.killpg(run.process.pid, signal.SIGKILL)
+            for pid, _, _ in run.left():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         if by_itself:
             return
         if run.process.returncode not in (*STRUCK, *((2,) if cut else ())):
@@ -272,6 +276,7 @@ def parsed_options() -> argparse.Namespace:
     parser.add_argument("--a-study", type=int, default=10, help="blows that a study gets at most")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the blows")
+    parser.add_argument("--space", type=Path, default=Path(__file__).with_name("chaos.toml"))
     parser.add_argument("--storage", help="a PostgreSQL database in place of SQLite files")
     return parser.parse_args()
 
@@ -289,7 +294,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "undisturbed" / "results"
         whole.mkdir(parents=True)
-        if not Run(whole, options.jobs, url).over(600.0):
+
+        def begin(results: Path) -> Run:
+            return Run(results, options.jobs, url, options.space)
+
+        if not begin(whole).over(600.0):
             sys.exit("the undisturbed study did not end")
         longest = LONGEST * (time.monotonic() - start)
         wanted = tables(whole)
@@ -298,7 +307,7 @@ def main() -> None:
             results = Path(folder) / f"study-{tally.studies}" / "results"
             results.mkdir(parents=True)
             most = min(options.a_study, options.kills - tally.blows.total())
-            for what in disturbed(results, options.jobs, most, longest, draw, url):
+            for what in disturbed(begin, results, most, longest, draw):
                 tally.count(what)
             trials = load_trials(url or results / "studies.db", name_of(results))
             same = tables(results) == wanted

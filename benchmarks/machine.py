@@ -12,12 +12,13 @@ import torch
 
 from ablation.device import has_bf16
 from ablation.running.environment import environment
+from crnn.objective import objective
 
 
 def describe(device: str = "cpu", **more: Any) -> dict[str, Any]:
     """Machine and versions, printed and returned."""
     gpu = torch.cuda.get_device_name(0) if device.startswith("cuda") else ""
-    facts: dict[str, Any] = dict(environment(gpu))
+    facts: dict[str, Any] = dict(environment(objective.versions(), gpu))
     facts["cores"] = len(os.sched_getaffinity(0))
     facts["bf16"] = has_bf16(torch.device(device))
     facts |= more

@@ -16,6 +16,7 @@ from ablation.objective import Listener, Pack, Result, Size
 from ablation.objective.metric import Metric
 from ablation.objective.words import Words
 from ablation.settings import Value
+from ablation.versions import version_of
 from crnn.data.classes import CLASSES
 from crnn.network.config import (
     FIELDS,
@@ -44,7 +45,8 @@ class CRNNObjective(contract.Objective):
         train_packed: trains; `crnn.training.train.train_packed` unless given.
     """
 
-    name = contract.DEFAULT
+    name = "CRNN"
+    spec = contract.DEFAULT
     fields = FIELDS
     metric = Metric(
         "val_accuracy",
@@ -193,6 +195,10 @@ class CRNNObjective(contract.Objective):
         """As many steps of as many images."""
         return own_setting(setting).pack_key()
 
+    def versions(self) -> dict[str, str]:
+        """See the contract."""
+        return {name: version_of(name) for name in ("torch", "torchvision", "numpy")}
+
     def prepare(self, data: Path | None, say: Callable[[str], None]) -> Path:
         """Find or fetch Fashion-MNIST; its folder."""
         from crnn.data.fashion_mnist import data_folder, prepare
@@ -231,6 +237,12 @@ class CRNNObjective(contract.Objective):
         import torch
 
         torch.set_num_threads(threads)
+
+    def state_digest(self, path: Path) -> str:
+        """See `crnn.training.checkpoint.state_digest`."""
+        from crnn.training.checkpoint import state_digest
+
+        return state_digest(path)
 
     def train(self, pack: Pack, listener: Listener) -> list[Result | DivergedError]:
         """Train side by side; see `crnn.training.jobs.train_job`."""

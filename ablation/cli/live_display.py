@@ -135,7 +135,7 @@ class _Line:
         epochs = float(self.epoch.number if self.epoch else 0)
         if self.batches and self.batches.epoch > epochs:
             epochs += self.batches.done / self.batches.of
-        return self.cost * epochs / self.epochs
+        return self.cost * min(1.0, epochs / self.epochs) if self.epochs else 0.0
 
     def text(self, more: int = 0) -> Text:
         """The line: arm, seed, epoch, batch, and the last epoch's figures.
@@ -144,12 +144,14 @@ class _Line:
             more: how many others are trained beside it.
         """
         ended = self.epoch.number if self.epoch else 0
-        batches = self.batches
+        batches, word = self.batches, self.objective.words.epoch
         parts = [f"  {self.name}" + (f" and {more} more side by side" if more else "")]
         if batches and batches.epoch > ended:
             parts.append(f"epoch {batches.epoch}/{self.epochs} batch {batches.done}/{batches.of}")
         else:
-            parts.append(f"epoch {ended}/{self.epochs}" if ended else "starting")
+            is_known = self.epochs and (word == "epoch" or not self.objective.free_figures)
+            of = f"/{self.epochs}" if is_known else ""  # a step may be any whole number
+            parts.append(f"{word} {ended}{of}" if self.epoch else "starting")
         if self.epoch:
             parts.append(self.objective.epoch_text(self.epoch.figures))
         return Text("  ".join(parts))
@@ -161,13 +163,14 @@ def _ending(objective: Objective, event: Event, outcome: TrialOutcome, numbers: 
     attributes = outcome.attributes
     if "diverged" in attributes:
         epoch = attributes["diverged"]
-        return Text(f"✗ {name}  diverged in epoch {epoch}  ({numbers})", style="yellow")
+        word = objective.words.epoch
+        return Text(f"✗ {name}  diverged in {word} {epoch}  ({numbers})", style="yellow")
     if outcome.state == "FAIL":
         failure = one_line(attributes["failure"])
         return Text(f"✗ {name}  failed: {failure}  ({numbers})", style="red")
     if outcome.state == "PRUNED":
-        epochs = len(attributes["history"])
-        return Text(f"– {name}  pruned after epoch {epochs}  ({numbers})", style="yellow")
+        after = f"{objective.words.epoch} {attributes['history'][-1]['epoch']}"
+        return Text(f"– {name}  pruned after {after}  ({numbers})", style="yellow")
     names = () if event.task.hides_test else objective.scores
     scores = {name: attributes[name] for name in names if name in attributes}
     result = objective.result_text(outcome.value or 0.0, scores)

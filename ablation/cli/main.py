@@ -8,7 +8,10 @@ import sys
 from typing import NoReturn
 
 # In the order in which the help lists their commands.
-from ablation.cli import planning_commands, run_command, study_commands  # noqa: F401
+from ablation.cli import planning_commands  # noqa: F401
+
+# isort: split
+from ablation.cli import check_command, run_command, study_commands  # noqa: F401
 from ablation.cli.app import Tools, app
 from ablation.cli.console import print_error
 from ablation.cli.terminal import failure_of, make_printable

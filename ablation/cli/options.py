@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -145,11 +146,62 @@ NoConfirm = Annotated[
 KeepWeights = Annotated[
     bool, typer.Option("--keep-weights", help="Keep the final weights of what is trained.")
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SETTING=VALUE",
+        help="A setting for all arms, in a study of its own name; repeatable.",
+        show_default=False,
+    ),
+]
+SameCode = Annotated[
+    bool,
+    typer.Option(
+        "--same-code",
+        help="Go on although your code has changed, since it computes the same; reports say so.",
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Resume killed trainings although `check` found that they then end otherwise.",
+    ),
+]
 NewStudy = Annotated[str | None, typer.Option(help="The study's name. Default: the space's.")]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
 ]
+
+
+def overrides(settings: list[str] | None, **options: Any) -> dict[str, Any]:
+    """The settings that a person wants for all arms, by name.
+
+    Args:
+        settings: as `--set` takes them, the value as in TOML, or text without quotes.
+        options: the settings that have options of their own; None where not given.
+
+    Raises:
+        UserError: one is not written so, or given twice.
+    """
+    found = {name: value for name, value in options.items() if value is not None}
+    for text in settings or []:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise UserError(f"--set {text}: is written SETTING=VALUE, as in --set batch_size=64")
+        if (name := name.strip()) in found:
+            raise UserError(f"--set {text}: {name} is given twice; keep one")
+        found[name] = _toml_value(value.strip())
+    return found
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:  # text without quotes
+        return text
 
 
 def seconds_of(text: str | None) -> float | None:

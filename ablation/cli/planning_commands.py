@@ -20,10 +20,12 @@ from ablation.cli.options import (
     Json,
     Results,
     Seeds,
+    Set,
     Space,
     Storage,
     TrainSize,
     Trials,
+    overrides,
     path_from_home,
 )
 from ablation.cli.outcome import say_its_name
@@ -56,13 +58,27 @@ def spaces(
 def new(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(callback=path_from_home, help="The file to write.")],
+    trains: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.py[:FUNCTION]",
+            help="A training function of your own, which it is of; one is written if need be.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a commented space to edit."""
+    from ablation.space.new_training import new_training
     from ablation.space.reader import new_space
 
-    new_space(file)
+    written = [file]
+    if trains is None:
+        new_space(file)
+    else:
+        written = new_training(file, trains)
     look = next_command("plan", str(file))
-    tools_of(context).output.say(f"Wrote {file}. Look at its arms with: {look}")
+    names = " and ".join(map(str, written))
+    tools_of(context).output.say(f"Wrote {names}. Look at its arms with: {look}")
 
 
 @app.command()
@@ -72,6 +88,7 @@ def plan(
     seeds: Seeds = None,
     epochs: Epochs = None,
     train_size: TrainSize = None,
+    settings: Set = None,
     trials: Trials = None,
     jobs: Jobs = None,
     storage: Storage = None,
@@ -81,9 +98,10 @@ def plan(
     """Show every arm, its shapes, cost and time; train nothing."""
     from ablation.design.loading import load
     from ablation.planning import overview, pace
+    from ablation.running.kept_checks import kept_lines
 
     output = tools_of(context).output
-    loaded = load(space, epochs=epochs, train_size=train_size)
+    loaded = load(space, overrides(settings, epochs=epochs, train_size=train_size))
     rate = pace.rate(storage, results, jobs, objective=loaded.space.objective, spreads=True)
     overview.check_plan(loaded, seeds, storage, results)
     content = overview.plan(loaded, rate, seeds, trials)
@@ -95,5 +113,5 @@ def plan(
     sizes = ["sequence_length", "parameters", "mmacs"]
     known = [name for name in sizes if any(row[name] not in (None, "") for row in content["arms"])]
     output.print_rows(content["arms"], ["arm", "against", *known, "time"])
-    for line in content["lines"]:
+    for line in [*content["lines"], *kept_lines(results, loaded.space.objective)]:
         output.say(line)

@@ -17,6 +17,7 @@ from ablation.cli.options import (
     Epochs,
     Executor,
     ExecutorName,
+    Force,
     Jobs,
     KeepWeights,
     NewStudy,
@@ -27,13 +28,16 @@ from ablation.cli.options import (
     PrecisionName,
     Results,
     RetryFailed,
+    SameCode,
     Seeds,
+    Set,
     Space,
     Storage,
     Threads,
     Timeout,
     TrainSize,
     Trials,
+    overrides,
     seconds_of,
 )
 from ablation.cli.outcome import print_outcome, print_weights, say_its_name
@@ -58,6 +62,7 @@ def run(
     seeds: Seeds = None,
     epochs: Epochs = None,
     train_size: TrainSize = None,
+    settings: Set = None,
     precision: PrecisionName = Precision.auto,
     trials: Trials = None,
     pack: Pack = "auto",
@@ -65,6 +70,8 @@ def run(
     retry_failed: RetryFailed = False,
     no_confirm: NoConfirm = False,
     keep_weights: KeepWeights = False,
+    same_code: SameCode = False,
+    force: Force = False,
     open_report: Open = False,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -78,7 +85,8 @@ def run(
     from ablation.running.request import Request
     from ablation.storage import storage_url
 
-    plan, tools = load(space, epochs=epochs, train_size=train_size), tools_of(context)
+    replaced = overrides(settings, epochs=epochs, train_size=train_size)
+    plan, tools = load(space, replaced), tools_of(context)
     request = Request(
         plan=plan,
         study=plan.study_name if study is None else study,
@@ -96,6 +104,8 @@ def run(
         retry_failed=retry_failed,
         timeout=seconds_of(timeout),
         keep_weights=keep_weights,
+        same_code=same_code,
+        force=force,
         executor=executor.value,
     )
     if study is None:

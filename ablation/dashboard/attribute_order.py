@@ -10,7 +10,7 @@ from ablation.errors import UserError
 from ablation.storage.attributes import objective_named
 
 FIRST, THEN = ("arm", "seed", "failure"), ("factor", "level")  # there is room for six
-BULKY = ("history", "confusion", "setting", "traceback")  # each thousands of pixels wide
+BULKY = ("history", "logged", "confusion", "setting", "traceback", "code")  # fill a page each
 
 
 def order_of(study: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -24,8 +24,12 @@ def order_of(study: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]
             known of scores.
     """
     tested, scores = tuple[str, ...](), tuple[str, ...]()
+    bulky: tuple[str, ...] = BULKY
     with suppress(UserError):
         objective = objective_named("", study)
-        tested, scores = (objective.metric.test,), tuple(objective.scores)
+        tested = tuple(filter(None, [objective.metric.test]))
+        scores = tuple(objective.scores)
+        if objective.free_figures:
+            scores, bulky = (*scores, "returned"), (*BULKY, "sequence_length", "fused")
     is_choosing = study.get("design") == "confirmation" and "path" not in study
-    return (*FIRST, *tested, *THEN), (*BULKY, *scores) if is_choosing else BULKY
+    return (*FIRST, *tested, *THEN), (*bulky, *scores) if is_choosing else bulky

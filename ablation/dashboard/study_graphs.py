@@ -118,13 +118,16 @@ def _band(low: float, high: float, color: str) -> dict[str, Any]:
     return {**ends, "line": line, "fillcolor": color, "opacity": 0.5, "layer": "below"}
 
 
-def curves(means: pd.DataFrame, names: Mapping[str, str], metric: Metric) -> go.Figure:
+def curves(
+    means: pd.DataFrame, names: Mapping[str, str], metric: Metric, word: str = "epoch"
+) -> go.Figure:
     """The metric by epoch, a line an arm, the first (the baseline) wide and black.
 
     Args:
         means: of ``ablation.report.effects.replicates.mean_curves``.
         names: by arm to show, the baseline and the best others, what it is called in the key.
         metric: what decides.
+        word: what an epoch is called.
     """
     written = ".2%" if metric.is_fraction else ".4g"
     figure = go.Figure()
@@ -136,7 +139,7 @@ def curves(means: pd.DataFrame, names: Mapping[str, str], metric: Metric) -> go.
             mode="lines+markers",
             x=list(rows["epoch"]),
             y=_numbers(rows["value"]),
-            hovertemplate=f"{shown(arm, 200)}<br>epoch %{{x}}: %{{y:{written}}}<extra></extra>",
+            hovertemplate=f"{shown(arm, 200)}<br>{word} %{{x}}: %{{y:{written}}}<extra></extra>",
             line={"color": color, "width": width},
             marker={"size": 5},
         )
@@ -145,7 +148,7 @@ def curves(means: pd.DataFrame, names: Mapping[str, str], metric: Metric) -> go.
         title="Learning curves: means of the baseline and the best others",
         showlegend=True,
         legend={"font": {"size": 10}, "orientation": "h", "y": -0.2},
-        xaxis={**AXIS, "title": "epoch", "dtick": max(1, int(means["epoch"].max()) // 8)},
+        xaxis={**AXIS, "title": word, "dtick": max(1, int(means["epoch"].max()) // 8)},
         yaxis={
             **AXIS,
             "title": metric.label,

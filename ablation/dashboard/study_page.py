@@ -64,6 +64,6 @@ def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
             numbers = study.short_names
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
         graphs["learning-curves"] = study_graphs.curves(
-            mean_curves(table.epochs), names, table.metric
+            mean_curves(table.epochs), names, table.metric, table.words.epoch
         )
     return graphs

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
 
 BLUE, PALE, INK = "#0072b2", "#e6e6e6", "#1a1a1a"
 WIDTH, HEIGHT = 300, 200  # of a panel, its axes' words outside
 DASHED = "5 4"
 FEW = 8  # epochs up to which each is a point
+MOST = 12  # figures that are shown
 CELL, LEFT, TOP = 30, 90, 30  # of the confusion matrix
 Range = tuple[float, float]
 _PARTS = ("val_", "train_")
@@ -25,8 +27,10 @@ def curve(history: Sequence[Mapping[str, Any]]) -> str:
     Args:
         history: of the trial, an epoch each, as its attribute ``history`` has it.
     """
-    body = _line([(60, 14), (90, 14)]) + _text(96, 18, "validation", "start")
-    body += _line([(190, 14), (220, 14)], DASHED) + _text(226, 18, "training", "start")
+    body = ""
+    if any(name.startswith("train_") for name in history[0]):
+        body = _line([(60, 14), (90, 14)]) + _text(96, 18, "validation", "start")
+        body += _line([(190, 14), (220, 14)], DASHED) + _text(226, 18, "training", "start")
     measures = _measures(history[0])
     for place, measure in enumerate(measures):
         scale, unit = (100, " %") if measure == "accuracy" else (1, "")
@@ -41,7 +45,7 @@ def curve(history: Sequence[Mapping[str, Any]]) -> str:
 
 def _measures(epoch: Mapping[str, Any]) -> list[str]:
     """What an epoch has figures of, accuracy first, each once for validation and training."""
-    figures = [name for name in epoch if name not in ("epoch", "seconds")]
+    figures = [name for name in epoch if name not in ("epoch", "seconds")][:MOST]
     names = [name.removeprefix("val_").removeprefix("train_") for name in figures]
     return sorted(dict.fromkeys(names), key=lambda name: name != "accuracy")
 
@@ -51,7 +55,7 @@ def _panel(title: str, solid: list[float], dashed: list[float], unit: str) -> It
     steps = ticks(value for value in (*solid, *dashed) if math.isfinite(value))
     low, high = steps[0], steps[-1]
     across = (0.5, len(solid) + 0.5)
-    yield _text(0, -10, title, "start")
+    yield _text(0, -10, escape(title), "start")
     for step in steps:
         y = _on(step, (low, high), (HEIGHT, 0))
         yield _line([(0, y), (WIDTH, y)], color=PALE) + _text(-6, y + 4, f"{step:g}{unit}", "end")

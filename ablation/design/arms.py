@@ -84,13 +84,13 @@ class Plan:
     space: Space
     arms: tuple[Arm, ...]
     collapsed: tuple[tuple[str, str], ...] = ()
-    overrides: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, Value] = field(default_factory=dict)
 
     @property
     def study_name(self) -> str:
         """What a study of this plan is called unless it is given a name."""
         words = self.space.objective.options
-        parts = [f"{words[key]}{value}" for key, value in self.overrides.items()]
+        parts = [f"{words[key]}{text_of(value)}" for key, value in self.overrides.items()]
         return study_name("-".join([self.space.name, *parts]))
 
     @property

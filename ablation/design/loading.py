@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,38 @@ from ablation.design.feasibility import infeasible_reason
 from ablation.design.origin import Baseline, Level, Named
 from ablation.errors import UserError, did_you_mean
 from ablation.files import from_home
-from ablation.settings import check
+from ablation.objective import Objective
+from ablation.settings import Value, check
 from ablation.space.errors import SpaceError
 from ablation.space.reader import MAX_BYTES, parse, shipped, shipped_file
 from ablation.space.schema import BASELINE, MAX_ARMS, MAX_SEED, MAX_TRAININGS, Space
 
 
-def load(source: str, **overrides: int | None) -> Plan:
+def rebuild(plan: Plan, objective: Objective) -> Plan:
+    """A plan of the same space with another form of its objective.
+
+    Raises:
+        SpaceError: the space cannot be run with it.
+    """
+    if objective is plan.space.objective:
+        return plan
+    space = plan.space
+    return build(space.name, space.text, "", plan.overrides, objective=objective)
+
+
+WITH_OPTION = ("epochs", "train_size")
+"""Settings for all arms that commands have options for; for others they have `--set`."""
+
+
+def load(source: str, overrides: Mapping[str, Value] = {}) -> Plan:
     """The plan of a shipped space, by name, or of a space file, by path.
+
+    A space that names code has it imported, in a process of its own.
 
     Args:
         source: a shipped name, or a path to a TOML file.
-        overrides: settings that replace the space's own, such as ``epochs=1``; None for those that
-            do not. The space's objective says which there are.
+        overrides: settings that replace the space's own in every arm, by name. The space's
+            objective says which there are.
 
     Raises:
         SpaceError: no such space, or it cannot be run; all errors together.
@@ -41,13 +61,25 @@ def load(source: str, **overrides: int | None) -> Plan:
         raise SpaceError(source, [f"{error.strerror}; give another path"]) from None
     except UnicodeDecodeError as error:
         raise SpaceError(source, [f"not UTF-8 text: {error}"]) from None
-    return build(path.stem, text, str(source), **overrides)
+    return build(path.stem, text, str(source), overrides, folder=path.parent)
 
 
-def build(name: str, text: str, source: str = "", **overrides: int | None) -> Plan:
-    """The plan of a space given as text (see `load`)."""
-    given = {key: value for key, value in overrides.items() if value is not None}
-    space, errors = parse(name, text, source)
+def build(
+    name: str,
+    text: str,
+    source: str = "",
+    overrides: Mapping[str, Value] = {},
+    *,
+    folder: Path | None = None,
+    objective: Objective | None = None,
+) -> Plan:
+    """The plan of a space given as text; see `load` and `ablation.space.reader.parse`.
+
+    Raises:
+        SpaceError: it cannot be run; all errors together.
+    """
+    space, errors = parse(name, text, source, folder=folder, objective=objective)
+    given = {space.objective.setting_name(name): value for name, value in overrides.items()}
     space, more = _override(space, given)
     arms, collapsed, rest = enumerate_arms(space)
     seeds = space.confirm.seeds if space.confirm else len(space.seeds)
@@ -58,29 +90,32 @@ def build(name: str, text: str, source: str = "", **overrides: int | None) -> Pl
     return Plan(space, tuple(arms), tuple(collapsed), given)
 
 
-def _override(space: Space, given: dict[str, int]) -> tuple[Space, list[str]]:
+def _override(space: Space, given: dict[str, Value]) -> tuple[Space, list[str]]:
     """The space with some settings replaced in every arm, and what speaks against it."""
     taken = [f.name for f in space.factors] + [n for a in space.arms.values() for n in a.set]
     errors = [f"{_option(key)}: the space varies {key} itself" for key in given if key in taken]
+    values: dict[str, Value] = {}
     for key, value in given.items():
         if key not in space.objective.options:
-            errors.append(f"{_option(key)}: {space.objective.name} has no such setting")
+            valid = did_you_mean(key, space.objective.options)
+            errors.append(f"{_option(key)}: {space.objective.name} has no such setting; {valid}")
             continue
         try:
-            check(space.objective.fields[key], value)
+            values[key] = check(space.objective.fields[key], value)
         except ValueError as error:
             errors.append(f"{_option(key)}: {error}")
     if errors:
         return space, errors
-    update: dict[str, Any] = {"baseline": space.baseline.replace(**given)}
+    update: dict[str, Any] = {"baseline": space.baseline.replace(**values)}
     if space.search:
-        training = {**space.search.training, **given}
+        training = {**space.search.training, **values}
         update["search"] = space.search.model_copy(update={"training": training})
     return space.model_copy(update=update), []
 
 
 def _option(key: str) -> str:
-    return f"--{key.replace('_', '-')}"
+    """How a command is given a setting for all arms."""
+    return f"--{key.replace('_', '-')}" if key in WITH_OPTION else f"--set {key}"
 
 
 def check_counts(plan: Plan, seeds: int | None, trials: int | None) -> None:

@@ -3,9 +3,11 @@
 A space names the objective that it is of; where it names none, it means `DEFAULT`.
 """
 
-from ablation.objective.contract import Epoch, Listener, Objective, Pack, Result, Setting, Size
+from ablation.objective.contract import Objective
 from ablation.objective.loading import DEFAULT, load_objective
 from ablation.objective.metric import Metric
+from ablation.objective.setting import Setting, Size
+from ablation.objective.training import Epoch, Listener, Pack, Result
 from ablation.objective.words import Words
 
 __all__ = [

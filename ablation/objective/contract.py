@@ -5,14 +5,16 @@ The harness knows settings, seeds and figures; whose they are, an `Objective` sa
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from ablation.errors import DivergedError, UserError
 from ablation.objective.metric import Metric
+from ablation.objective.setting import Setting, Size
+from ablation.objective.training import Listener, Pack, Result
 from ablation.objective.words import Words
 from ablation.settings import Value, bounds
 
@@ -20,110 +22,15 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-class Setting(Protocol):
-    """One complete setting of a network and its training; it never changes, and pickles."""
-
-    @property
-    def digest(self) -> str:
-        """16 hexadecimal digits of what has an effect: two settings with the same are one arm."""
-
-    def values(self) -> dict[str, Value]:
-        """Every setting by its name."""
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some settings changed, validated."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a network is; None for what is not known of it.
-
-    Attributes:
-        steps: of its sequence; 0 where it has none.
-        parameters: trainable ones.
-        macs: multiply-accumulates of one example's forward pass.
-    """
-
-    steps: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch of a training.
-
-    Attributes:
-        number: from 1.
-        figures: by name; the metric is among them.
-        seconds: how long it took.
-    """
-
-    number: int
-    figures: Mapping[str, float]
-    seconds: float
-
-    def stored(self) -> dict[str, Any]:
-        """As an entry of a trial's history."""
-        return {"epoch": self.number, **self.figures, "seconds": self.seconds}
-
-
-@dataclass(frozen=True)
-class Result:
-    """A training that came to its end.
-
-    Attributes:
-        seconds: how long it took in all.
-        scores: further figures of the whole, which choose nothing: attributes of its trial.
-    """
-
-    seconds: float
-    scores: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Listener(Protocol):
-    """Told of trainings under way; the number of one is its place in its pack, from 0."""
-
-    def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
-        """An epoch has ended; `again` where an earlier worker trained it. May raise, to stop."""
-
-    def on_batch(self, epoch: int, done: int, of: int) -> None:
-        """So many batches of an epoch (from 1) are done."""
-
-    def on_damaged(self, path: Path) -> None:
-        """A checkpoint was of no use; it is now at `path`, and the training starts over."""
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Trainings that one worker does side by side; often a single one.
-
-    Attributes:
-        members: their settings and seeds.
-        data: what `Objective.prepare` gave.
-        device: ``cpu`` or ``cuda``; there is one to be seen.
-        score: whether to score what chooses nothing, once at the end.
-        checkpoint: where to keep them between two epochs, and to go on from what is there; None to
-            do neither.
-        weights: by member, where to keep its final weights; None to keep none.
-    """
-
-    members: Sequence[tuple[Setting, int]]
-    data: Path
-    device: str
-    score: bool = True
-    checkpoint: Path | None = None
-    weights: Sequence[Path | None] = ()
-
-
 class Objective(ABC):
     """A network, its settings and its training.
 
     Attributes:
-        name: ``module:attribute``, by which workers import it.
+        name: what people call it.
+        spec: from which other processes load it; see `load_objective`.
         fields: every setting by its name: pydantic's fields, with types, bounds and defaults.
         metric: what decides.
-        length: the setting that is a training's number of epochs.
+        length: the setting that is a training's number of epochs; empty where none is.
         training: the settings of the training rather than the network, of which a search may have
             its own.
         options: the settings that a command may replace, by name, with the word that a study's name
@@ -143,12 +50,16 @@ class Objective(ABC):
         fresh_processes: whether each training needs a process of its own, as code does that may
             keep something from one training to the next, or start processes.
         libraries: with fresh processes: modules that all trainings import, loaded once for them.
+        beside_space: whether its code lies beside the file of a space.
+        free_figures: whether trainings may give figures and scores that are not among these.
+        remarks: what a person should know before its trainings begin, a sentence each.
         packs: whether trainings can be done side by side in one process.
         pace: what one worker gets through in a second before anything has been measured, in the
             unit of `cost`, and where that was seen.
     """
 
     name: str
+    spec: str
     fields: Mapping[str, FieldInfo]
     metric: Metric
     length: str
@@ -166,6 +77,9 @@ class Objective(ABC):
     reference: Path | None = None
     fresh_processes: bool = False
     libraries: tuple[str, ...] = ()
+    beside_space: bool = False
+    free_figures: bool = False
+    remarks: tuple[str, ...] = ()
     packs: bool = True
     pace: tuple[float, str] = (1.0, "a guess of a second an epoch")
     governed_by: Mapping[str, tuple[str, ...]] = {}
@@ -190,6 +104,42 @@ class Objective(ABC):
             StopRunError: a person must correct something first.
             Exception: the training failed; of several, all of them.
         """
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of what it is, its code included, wherever that lies."""
+        return hashlib.sha256(self.spec.encode()).hexdigest()[:16]
+
+    def state_digest(self, path: Path) -> str:
+        """A digest of the state in a checkpoint, times left out; empty where there is none."""
+        return ""
+
+    def setting_name(self, given: str) -> str:
+        """The name of the setting that the author of a space has given this name."""
+        return given
+
+    def judges(self, values: Mapping[str, Any]) -> bool:
+        """Whether it can tell what has an effect in a setting: its code may be elsewhere."""
+        return True
+
+    def after(self, earlier: Objective) -> Objective:
+        """As it goes on with a study that was begun with an earlier form of it.
+
+        Settings that the earlier one lacked, at their defaults, make no other arms.
+        """
+        return self
+
+    def changed(self, code: Mapping[str, str]) -> list[str]:
+        """The files that are not as a training ran them.
+
+        Args:
+            code: of a trial: by file, what it was; empty where the code is the project's own.
+        """
+        return []
+
+    def versions(self) -> dict[str, str]:
+        """Libraries that its results depend on, with their versions, and its code's commit."""
+        return {}
 
     def infeasible(self, setting: Setting) -> str:
         """Why a setting cannot be trained; empty where it can."""
@@ -233,15 +183,20 @@ class Objective(ABC):
 
     def cost(self, setting: Setting) -> float:
         """What one training costs, relative to others."""
-        return float(setting.values()[self.length])  # type: ignore[arg-type]
+        return float(self.epochs(setting) or 1)
+
+    def epochs(self, setting: Setting) -> int | None:
+        """How many epochs a training has, unless it ends early; None where that is not known."""
+        return int(setting.values()[self.length]) if self.length else None  # type: ignore[arg-type]
 
     def amount(self, setting: Setting) -> tuple[float, ...]:
         """How much a training is: trainings of the same amount scatter alike."""
-        return (float(setting.values()[self.length]),)  # type: ignore[arg-type]
+        return (float(self.epochs(setting) or 0),)
 
     def amount_text(self, setting: Setting) -> str:
         """How much a training is, in words."""
-        return f"{setting.values()[self.length]} epochs"
+        epochs = self.epochs(setting)
+        return "its full length" if epochs is None else f"{epochs} epochs"
 
     def chance_limit(self, setting: Setting) -> float | None:
         """The metric up to which a training may have guessed; None where that is not known."""
@@ -255,6 +210,10 @@ class Objective(ABC):
         """What came of a training, in a line: the metric, and what may be shown of its scores."""
         named = {self.metric.name: value, **scores}
         return "  ".join(f"{name} {number:.4g}" for name, number in named.items())
+
+    def stored_spec(self, settings: Sequence[Setting]) -> str:
+        """From which a reader loads it who may lack its code; these are a study's settings."""
+        return self.spec
 
     def with_precision(self, setting: Setting, precision: str) -> Setting:
         """The setting as it is trained in a study of this precision."""

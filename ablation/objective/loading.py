@@ -1,4 +1,4 @@
-"""From an objective's name to the objective."""
+"""From the spec of an objective to the objective."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from ablation.errors import UserError
 from ablation.objective.contract import Objective
 
 DEFAULT = "crnn.objective:objective"
-"""The objective of a space that names none, as ``module:attribute``."""
+"""The objective of a space that names none."""
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 @cache
-def load_objective(name: str = DEFAULT) -> Objective:
-    """The objective of this name.
+def load_objective(spec: str = DEFAULT) -> Objective:
+    """The objective of this spec; the same one each time.
 
     Args:
-        name: ``module:attribute``.
+        spec: ``module:attribute``; or ``module:function`` and, after a blank, a JSON document
+            that the function makes an objective of.
 
     Raises:
         UserError: there is none.
     """
+    name, _, document = spec.partition(" ")
     if not NAME.fullmatch(name):
         raise UserError(f"objective {name!r}: is written module:attribute, as in {DEFAULT}")
     module, _, attribute = name.partition(":")
@@ -32,6 +34,8 @@ def load_objective(name: str = DEFAULT) -> Objective:
         objective = getattr(import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise UserError(f"objective {name}: {error}") from None
+    if document and callable(objective):
+        objective = objective(document)
     if not isinstance(objective, Objective):
         raise UserError(f"objective {name}: {module} has no objective called {attribute}")
     return objective

@@ -18,6 +18,11 @@ class Words:
             name, in words.
         measures: what a figure is called, by its name without ``val_`` or ``train_``, where that
             says too little.
+        epoch: what a training is counted in.
+        shared: what trainings of the same seed have in common.
+        seed_question: what to ask where all seeds give the same.
+        seed_advice: what to do then, a sentence; empty for nothing.
+        resume_advice: what to do where a killed training starts over, likewise.
     """
 
     example: str = "example"
@@ -25,3 +30,8 @@ class Words:
     steps: str = "steps"
     resizing: Mapping[str, str] = field(default_factory=dict)
     measures: Mapping[str, str] = field(default_factory=dict)
+    epoch: str = "epoch"
+    shared: str = "the split, the initial values and the batch order"
+    seed_question: str = "does the training use its seed?"
+    seed_advice: str = ""
+    resume_advice: str = ""

@@ -198,7 +198,11 @@ def _lines(plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> lis
     for family in families(plan, seeds):
         lines += detectable_lines(plan, pace, family)
     held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
-    return [*named, *lines, f"Held fixed: {held}"]
+    fixed = [f"Held fixed: {held}"] if held else []
+    metric = space.objective.metric
+    better = "more" if metric.sign > 0 else "less"
+    decides = [f"Decided by {metric.text}: {better} is better."] * space.objective.beside_space
+    return [*named, *decides, *lines, *fixed, *space.objective.remarks]
 
 
 def _drawn(factor: Factor) -> str:

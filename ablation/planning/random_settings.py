@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.design.feasibility import infeasible_reason
 from ablation.objective import Setting
+from ablation.settings import kind_of
 from ablation.space.schema import Factor, Space
 
 DRAWS_PER_SETTING = 20  # at most: some cannot exist or go beyond the limits
@@ -35,7 +36,7 @@ def _value(space: Space, factor: Factor, draw: random.Random) -> Any:
     if factor.levels:
         return draw.choice(factor.levels)
     low, high, step = factor.low or 0, factor.high or 0, factor.step
-    whole = space.objective.fields[factor.name].annotation is int
+    whole = kind_of(space.objective.fields[factor.name]) is int
     if step or (whole and not factor.log):
         places = math.floor((high - low) / (step or 1) + 1e-9)
         value = low + draw.randint(0, places) * (step or 1)

@@ -26,6 +26,7 @@ from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects, paired_tests
 from ablation.report.effects.progress import progress_text
 from ablation.report.effects.replicates import pair_differences, replicates
+from ablation.report.effects.secondary import secondary
 from ablation.report.search.trials import finished
 from ablation.statistics.inference import PairedTest
 
@@ -141,6 +142,16 @@ class Analysis:
     def unlearned(self) -> str:
         """Which arms have learned nothing, where none can be compared with the baseline."""
         return health.unlearned(self.table.trials, self.table.arms, self.direction)
+
+    @cached_property
+    def secondary(self) -> pd.DataFrame:
+        """The figures beside the metric (`ablation.report.effects.secondary.secondary`)."""
+        return secondary(self.table.trials, self.table.arms, self.table.secondary)
+
+    @cached_property
+    def same_seeds(self) -> list[int]:
+        """The seeds that gave the same figures as others."""
+        return health.same_seeds(self.table.trials)
 
     @cached_property
     def collapsed(self) -> pd.DataFrame:

@@ -16,11 +16,10 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from matplotlib.figure import Figure
 
 from ablation.files import write_atomic
-from ablation.objective.metric import Metric
 from ablation.report import page
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import csv_text
-from ablation.report.data.study_table import StudyTable, all_epochs, all_trials, provenance
+from ablation.report.data.study_table import StudyTable, all_reports, all_trials, provenance
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
 from ablation.report.figures import style
@@ -31,6 +30,8 @@ from ablation.report.sections.confirmation import FILES as CONFIRMED
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.sections.figure import Picture, Plot
 from ablation.report.sections.search import FILES, parts
+from ablation.report.sections.secondary import FILES as SECONDARY
+from ablation.report.sections.secondary import secondary_parts
 from ablation.report.sections.section import Part
 from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
@@ -95,9 +96,10 @@ def write_report(
     tell("computing")
     study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    confirmed, search_parts = confirmed_parts(study), parts(study, judge)
+    confirmed = [*secondary_parts(study.main.told), *confirmed_parts(study)]
+    search_parts = parts(study, judge)
     every = [*confirmed, *search_parts]
-    texts = [*_texts(study), *_part_texts(every, study.metric)]
+    texts = [*_texts(study), *_part_texts(every, table)]
     files = [write_atomic(folder / name, text) for name, text in texts]
     pictures = []
     plots = _plots(study, every) if figures else iter(())
@@ -117,9 +119,9 @@ def write_report(
 
 def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     table, main, metric = study.table, study.main, study.metric
-    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric))
-    yield "epochs.csv", csv_text(as_in_files(all_epochs(table), metric))
-    yield "effects.csv", csv_text(main.effects)
+    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric, table.absent))
+    yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, table.absent))
+    yield "effects.csv", csv_text(as_in_files(main.effects, metric, table.absent))
     if len(main.contrasts):
         yield "contrasts.csv", csv_text(main.contrasts)
     yield "effects.tex", as_latex(main)
@@ -130,10 +132,10 @@ def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     yield "environment.json", environment + "\n"
 
 
-def _part_texts(every: Sequence[Part], metric: Metric) -> Iterator[tuple[str, str]]:
+def _part_texts(every: Sequence[Part], table: StudyTable) -> Iterator[tuple[str, str]]:
     for part in every:
         for name, rows in part.files.items():
-            yield name, csv_text(as_in_files(rows, metric))
+            yield name, csv_text(as_in_files(rows, table.metric, table.absent))
 
 
 def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:
@@ -179,7 +181,8 @@ def drawn(draw: Callable[[], Figure]) -> Drawing:
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:
     """Remove what only an earlier build could have written."""
-    earlier = [folder / name for name in ("confusion.csv", "contrasts.csv", *FILES, *CONFIRMED)]
+    names = ("confusion.csv", "contrasts.csv", *FILES, *CONFIRMED, *SECONDARY)
+    earlier = [folder / name for name in names]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
     for path in earlier:
         if path not in kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ablation.errors import UserError
@@ -22,6 +22,7 @@ def run_conditions(
     study: str,
     begun: Record | None,
     asked: Record,
+    say: Callable[[str], None],
 ) -> tuple[Record, Resources]:
     """Device, precision and threads: a study keeps those that it was begun with.
 
@@ -35,6 +36,7 @@ def run_conditions(
         study: what is trained first: that study, or what confirms it.
         begun: the record of that, if there is one.
         asked: what the request comes to.
+        say: told what a person should know of the workers.
 
     Raises:
         UserError: the workers do not have what is asked for, or what the study was begun with.
@@ -43,8 +45,9 @@ def run_conditions(
     device = known.device if known and request.device == "auto" else request.device
     precision = known.precision if known and request.precision == "auto" else request.precision
     threads = known.threads if known and request.threads is None else request.threads or 1
-    name = request.plan.space.objective.name
-    offer = executor.offer(Wish(name, device, precision, threads))
+    objective = request.plan.space.objective
+    fresh, libraries = objective.fresh_processes, objective.libraries
+    offer = executor.offer(Wish(objective.spec, device, precision, threads, fresh, libraries))
     if offer.no_device:
         raise UserError(offer.no_device)
     kind, _, index = offer.device.partition(":")
@@ -55,6 +58,8 @@ def run_conditions(
         of_study = known is not None and request.precision == "auto"
         raise _precision_error(request.study, precision if of_study else None, offer.no_precision)
     gpus = _visible_gpus(index, len(offer.gpus)) if kind == "cuda" else ()
+    for note in offer.notes:
+        say(f"Note: {note}")
     jobs = request.jobs or (1 if request.executor == "debug" else default_jobs(kind, gpus, threads))
     gpu = offer.gpus[int(index or 0)] if gpus else ""
     record = replace(
@@ -62,9 +67,10 @@ def run_conditions(
         device=kind,
         precision=offer.precision,
         threads=threads,
-        environments=(environment(gpu),),
+        environments=(environment(request.plan.space.objective.versions(), gpu),),
     )
-    return record, Resources(kind, gpus, jobs, threads, pack_size(request.pack, kind))
+    pack = pack_size(request.pack, kind) if request.plan.space.objective.packs else 1
+    return record, Resources(kind, gpus, jobs, threads, pack)
 
 
 def _precision_error(study: str, begun_in: str | None, fault: str) -> UserError:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "torchvision", "numpy", "optuna", "pandas", "scipy", "joblib")
+from ablation.versions import commit_of, version_of
+
+PACKAGES = ("optuna", "pandas", "scipy", "joblib")  # of the harness
 
 
-def environment(gpu: str = "") -> dict[str, str]:
+def environment(versions: dict[str, str], gpu: str = "") -> dict[str, str]:
     """Name and text of everything that a result depends on beside its settings.
 
     Args:
+        versions: of what trains; see `ablation.objective.Objective.versions`.
         gpu: the GPU's name, where one is used.
     """
-    facts = {"crnn-ablation": _version("crnn-ablation"), "commit": commit()}
+    facts = {"crnn-ablation": version_of("crnn-ablation"), "commit": commit()}
     facts["python"] = platform.python_version()
-    facts |= {name: _version(name) for name in PACKAGES}
+    facts |= versions | {name: version_of(name) for name in PACKAGES}
     facts |= {"system": platform.platform(), "cpu": cpu_name(), "cores": str(os.cpu_count())}
     if gpu:
         facts["gpu"] = gpu
@@ -37,26 +38,6 @@ def cpu_name() -> str:
 
 
 def commit() -> str:
-    """The project's commit, ``+changes`` where files differ from it; empty outside a checkout."""
+    """The project's commit; empty where it is no checkout."""
     root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return ""
-    try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
-    )
-    return done.stdout.strip()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+    return commit_of(root) if (root / ".git").exists() else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,19 +12,21 @@ from pathlib import Path
 from optuna.storages import RDBStorage
 
 from ablation.design.checks import check_beginning, wanted_seeds
-from ablation.design.loading import check_counts
+from ablation.design.loading import check_counts, rebuild
 from ablation.errors import UserError
 from ablation.files import DAMAGED, checkpoint_number, remove
-from ablation.folders import check_name, study_folder
+from ablation.folders import study_folder
+from ablation.running.code import check_code, say_what_changed
 from ablation.running.conditions import pack_size, run_conditions
 from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator, Patience
 from ablation.running.events import Event, OnTrialEnd
 from ablation.running.executors.base import Executor
 from ablation.running.executors.debug import DebugExecutor
 from ablation.running.executors.local import LocalExecutor
+from ablation.running.kept_checks import may_resume
 from ablation.running.messages import TrainingContext
 from ablation.running.recording import Recorder
-from ablation.running.request import Request
+from ablation.running.request import Request, check_folder, say_what_diverged
 from ablation.running.resources import Resources
 from ablation.scheduling import confirmation as confirm
 from ablation.scheduling.designed import DesignedSource
@@ -68,6 +69,7 @@ class _Means:
         say: told of what happens before and between the trainings.
         view: makes the context in which the ends of a stage's trials are told, given its name.
         patience: how long workers may say nothing.
+        resumes: whether killed trainings go on from their checkpoints.
     """
 
     executor: Executor
@@ -77,6 +79,7 @@ class _Means:
     say: Callable[[str], None]
     view: View
     patience: Patience
+    resumes: bool = True
 
 
 def launch(
@@ -105,21 +108,36 @@ def launch(
         UserError: the request cannot be met; nothing has been changed.
         InterruptedRunError: Ctrl-C or SIGTERM.
     """
-    _check_folder(request)
+    check_folder(request)
     stored = _stored(request)
+    if stored:
+        own = request.plan.space.objective.after(stored.plan.space.objective)
+        request = replace(request, plan=rebuild(request.plan, own))
     asked = _asked(request, stored)
     if stored is None:
         check_beginning(request.plan, request.seeds)
     if stored and (progress := _unless_lacking(request, stored, asked)):
-        _say_what_diverged(request, progress, say)
+        say_what_diverged(request, progress, say)
+        if not request.same_code:
+            with opened_storage(request.url) as storage:
+                own = request.plan.space.objective
+                say_what_changed(storage, request.study, own, say)
         return progress
+    if stored and not request.same_code:
+        with opened_storage(request.url) as storage:
+            check_code(storage, request.study, request.plan.space.objective, stored.wanted)
     study, begun = _trains(request, stored, asked)
     executor = executor or EXECUTORS[request.executor]()
     try:
-        conditions, resources = run_conditions(request, executor, stored, study, begun, asked)
+        conditions, resources = run_conditions(request, executor, stored, study, begun, asked, say)
         data = request.plan.space.objective.prepare(request.data, say)
         executor.open(resources)
-        means = _Means(executor, resources, data, display, say, view, patience or Patience())
+        resumes = may_resume(
+            request.results, request.plan.space.objective, resources.device,
+            force=request.force, is_new=stored is None, say=say,
+        )  # fmt: skip
+        patience = patience or Patience()
+        means = _Means(executor, resources, data, display, say, view, patience, resumes)
         record = conditions if study == request.study else asked
         return _train(request, record, conditions, is_new=stored is None, means=means)
     finally:
@@ -182,7 +200,8 @@ def _confirm(training: _Training, request: Request, conditions: Record) -> Progr
     storage, study, last = training.storage, request.study, None
     progress = Progress(0)
     while progress.all_ended:
-        search = load_record(storage, study)  # which may have found nothing new to draw
+        objective = request.plan.space.objective
+        search = load_record(storage, study, objective)  # which may have found nothing new to draw
         # Failures are tried once more on request, and then the path begins in spite of them.
         retry = request.retry_failed and last is None
         despite = request.retry_failed and not retry
@@ -216,15 +235,21 @@ class _Training:
         folder = study_folder(self.request.results, study).absolute()
         checkpoints = folder / "checkpoints"
         weights = folder / "weights" if self.request.keep_weights else None
-        objective = record.plan.space.objective
+        objective = self.request.plan.space.objective  # with its code, which a record may lack
         context = TrainingContext(
-            means.data, objective.name, means.resources.device, checkpoints, weights
+            data=means.data,
+            objective=objective.spec,
+            device=means.resources.device,
+            checkpoints=checkpoints if means.resumes else None,
+            weights=weights,
+            folders=folder / "trials",
+            log=self.request.executor != "debug",
         )
         self._tidy(study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         with unless_gone(self.storage, study):
             source = _source(self.storage, request, study, record)
-        _say_what_diverged(request, source.progress, self.say)
+        say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study, objective.metric)
         with means.display(study) as on_event, means.view(study) as on_trial_end:
             if self.deadline is None and request.timeout is not None:
@@ -253,21 +278,6 @@ class _Training:
             folder.parent.rmdir()
 
 
-def _say_what_diverged(request: Request, progress: Progress, say: Callable[[str], None]) -> None:
-    """Say why --retry-failed leaves some trials as they are."""
-    if request.retry_failed and progress.diverged:
-        many = "1 training" if progress.diverged == 1 else f"{progress.diverged:,} trainings"
-        say(f"{many} diverged and would diverge again: not trained again.")
-
-
-def _check_folder(request: Request) -> None:
-    check_name(request.study)
-    folder = study_folder(request.results, request.study)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{there}: cannot be written; choose another folder with --results")
-
-
 def _stored(request: Request) -> Record | None:
     path = sqlite_file(request.url)
     if path and not path.exists():
@@ -284,6 +294,9 @@ def _asked(request: Request, stored: Record | None) -> Record:
         raise UserError("--seeds: a search's are those of its confirmation, left out here")
     if search is not None and request.retry_failed and not request.confirms:
         raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
+    objective = request.plan.space.objective
+    if pack > 1 and not objective.packs:
+        raise UserError(f"--pack: {objective.name} is trained one at a time; leave it out")
     if search is not None and pack > 1 and not request.confirms:
         raise UserError("--pack: a search draws and trains one at a time; leave it out")
     if search is not None:

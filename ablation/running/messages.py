@@ -67,15 +67,25 @@ class CheckpointDamaged:
 
 
 @dataclass(frozen=True)
+class UntrackedFound:
+    """Word from a worker: variables whose state no checkpoint has, by name."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TrainingContext:
     """What all trainings of a run have in common.
 
     Attributes:
         data: what the objective's data are prepared in.
-        objective: what is trained, by its name.
+        objective: what is trained, by its spec.
         device: where to train.
         checkpoints: the folder for trainings under way; None to write none.
         weights: the folder in which to keep the final weights; None to keep none.
+        folders: the folder in which each trial has one of its own.
+        log: whether to keep what trainings print.
+        pauses: whether workers keep a checkpoint of every epoch, and wait for an answer at each.
     """
 
     data: Path
@@ -83,6 +93,9 @@ class TrainingContext:
     device: str = "cpu"
     checkpoints: Path | None = None
     weights: Path | None = None
+    folders: Path = Path()
+    log: bool = True
+    pauses: bool = False
 
     def checkpoint(self, tasks: list[Task], token: str) -> Path | None:
         """The file for one task, or for tasks that are trained side by side: the first's.

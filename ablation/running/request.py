@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.design.arms import Plan
+from ablation.errors import UserError
+from ablation.folders import check_name, study_folder
+from ablation.scheduling.source import Progress
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Request:
         retry_failed: train failed replicates once more.
         timeout: nothing new starts after so many seconds.
         keep_weights: keep the final weights of what is trained.
+        same_code: go on although the code has changed, since it computes the same.
+        force: resume killed trainings although a check found that they then end otherwise.
         executor: where to train: ``local`` or ``debug``.
     """
 
@@ -48,9 +55,31 @@ class Request:
     retry_failed: bool = False
     timeout: float | None = None
     keep_weights: bool = False
+    same_code: bool = False
+    force: bool = False
     executor: str = "local"
 
     @property
     def confirms(self) -> bool:
         """Whether a search is to be confirmed in this run."""
         return self.confirm and self.plan.space.confirm is not None
+
+
+def check_folder(request: Request) -> None:
+    """Refuse a study whose name or folder cannot be.
+
+    Raises:
+        UserError: what is wrong with it.
+    """
+    check_name(request.study)
+    folder = study_folder(request.results, request.study)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there}: cannot be written; choose another folder with --results")
+
+
+def say_what_diverged(request: Request, progress: Progress, say: Callable[[str], None]) -> None:
+    """Say why --retry-failed leaves some trials as they are."""
+    if request.retry_failed and progress.diverged:
+        many = "1 training" if progress.diverged == 1 else f"{progress.diverged:,} trainings"
+        say(f"{many} diverged and would diverge again: not trained again.")

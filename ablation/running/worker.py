@@ -11,15 +11,16 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from ablation.errors import DivergedError, StopRunError, UserError
-from ablation.files import disk_full, too_large, trial_file
+from ablation.files import disk_full, too_large, trial_file, trial_folder
 from ablation.objective import Epoch, Objective, Pack, Result, load_objective
 from ablation.quiet import silence_warnings
 from ablation.running.executors.base import Offer, Wish
@@ -33,8 +34,8 @@ from ablation.running.messages import (
     JobStarted,
     PackHalved,
     TrialOutcome,
+    UntrackedFound,
 )
-from ablation.scheduling.source import Task
 
 PROGRESS_SECONDS = 0.25  # between two messages on the batches done
 
@@ -44,21 +45,32 @@ class _PrunedError(Exception):
 
 
 def serve(orders: Connection, channel: Connection, parent: int, threads: int) -> None:
-    """A worker's life: do what is ordered until the coordinator is gone or hangs up.
+    """The life of a worker that is the coordinator's child: `obey`, and end with the coordinator.
 
     Ctrl-C is left to the coordinator.
 
     Args:
-        orders: where each `Wish` and each `Job` comes from, and each `Answer` to a question
-            meanwhile.
-        channel: where the `Offer` goes, and of a job a `JobStarted`, messages on it and a
-            `JobFinished`.
+        orders: see `obey`.
+        channel: see `obey`.
         parent: the coordinator's process number.
         threads: of its trainings.
     """
     silence_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    obey(orders, channel, threads)
+
+
+def obey(orders: Connection, channel: Connection, threads: int) -> None:
+    """Do what is ordered until the coordinator hangs up.
+
+    Args:
+        orders: where each `Wish` and each `Job` comes from, and each `Answer` to a question
+            meanwhile.
+        channel: where the `Offer` goes, and of a job a `JobStarted`, messages on it and a
+            `JobFinished`.
+        threads: of its trainings.
+    """
 
     def ask(message: object) -> Answer:
         channel.send(message)
@@ -71,7 +83,7 @@ def serve(orders: Connection, channel: Connection, parent: int, threads: int) ->
                 channel.send(find_offer(message))
                 continue
             objective = load_objective(message.context.objective)
-            worker = Worker(objective, threads, channel.send, ask)
+            worker = Worker(objective, threads, channel.send, ask, is_process=True)
             channel.send(JobStarted())
             channel.send(JobFinished(worker.work(message)))
 
@@ -112,6 +124,7 @@ class Worker:
         threads: of its trainings.
         send: takes each message.
         ask: takes a message that is a question, and gives the answer.
+        is_process: whether this process is the worker's own.
     """
 
     def __init__(
@@ -120,8 +133,11 @@ class Worker:
         threads: int,
         send: Callable[[object], None],
         ask: Callable[[object], Answer],
+        *,
+        is_process: bool = False,
     ) -> None:
         self.objective, self.send, self.ask = objective, send, ask
+        self.is_process = is_process
         objective.begin_worker(threads)
 
     def work(self, job: Job) -> list[TrialOutcome]:
@@ -130,17 +146,20 @@ class Worker:
         Returns:
             An outcome for each of its tasks.
         """
-        known: list[list[Epoch]] = [[] for _ in job.tasks]
+        known = [_Past() for _ in job.tasks]
         try:
             return self._train(job, 0, known)
         except _PrunedError:  # of a search, whose trials are trained alone
-            (epochs,) = known
-            value = epochs[-1].figures[self.objective.metric.name]
-            return [TrialOutcome("PRUNED", value, _history(epochs, 1))]
+            return [self.pruned(known[0])]
         except Exception as error:
-            return [_failed(error, epochs, len(job.tasks)) for epochs in known]
+            return [_failed(error, past, len(job.tasks)) for past in known]
 
-    def _train(self, job: Job, first: int, known: list[list[Epoch]]) -> list[TrialOutcome]:
+    def pruned(self, past: _Past) -> TrialOutcome:
+        """The outcome of a training that the pruner has stopped."""
+        value = past.epochs[-1].figures[self.objective.metric.name]
+        return TrialOutcome("PRUNED", value, past.attributes(1))
+
+    def _train(self, job: Job, first: int, known: list[_Past]) -> list[TrialOutcome]:
         """Train side by side, or in halves where that does not fit into memory.
 
         What goes wrong in a half is the outcome of that half alone.
@@ -148,19 +167,19 @@ class Worker:
         Args:
             job: what is trained.
             first: the place of its first task among those that were handed over.
-            known: by task that was handed over, the epochs that the coordinator knows.
+            known: by task that was handed over, what the coordinator knows of it.
         """
-        count, listener = len(job.tasks), _Listener(self, job.tasks, first, known)
+        count, listener = len(job.tasks), _Listener(self, job, first, known)
         try:
             results = self.objective.train(self._pack(job), listener)
         except _PrunedError:
             raise
         except Exception as error:
             if count == 1 or not _out_of_memory(error):
-                return [_failed(error, epochs, count) for epochs in listener.epochs]
+                return [_failed(error, past, count) for past in listener.past]
         else:
-            ends = zip(results, listener.epochs, strict=True)
-            return [self._ended(result, epochs, count) for result, epochs in ends]
+            ends = zip(results, listener.past, strict=True)
+            return [self._ended(result, past, count) for result, past in ends]
         self.objective.release_memory()  # only here, where nothing holds the failed network
         self.send(PackHalved(count))
         half = count // 2
@@ -179,45 +198,73 @@ class Worker:
             score=job.tasks[0].score,
             checkpoint=context.checkpoint(job.tasks, job.token),
             weights=[kept / trial_file(task.number) for task in job.tasks] if kept else [],
+            folders=[context.folders / trial_folder(task.number) for task in job.tasks],
+            log=context.log,
+            pauses=context.pauses,
         )
 
-    def _ended(
-        self, result: Result | DivergedError, epochs: list[Epoch], packed: int
-    ) -> TrialOutcome:
+    def _ended(self, result: Result | DivergedError, past: _Past, packed: int) -> TrialOutcome:
         if isinstance(result, DivergedError):
-            return _failed(result, epochs, packed)
-        attributes = {"seconds": result.seconds, **_history(epochs, packed), **result.scores}
-        return TrialOutcome("COMPLETE", epochs[-1].figures[self.objective.metric.name], attributes)
+            return _failed(result, past, packed)
+        attributes = {"seconds": result.seconds, **past.attributes(packed), **result.scores}
+        value = result.value
+        if value is None:
+            value = past.epochs[-1].figures[self.objective.metric.name]
+        return TrialOutcome("COMPLETE", value, attributes)
+
+
+@dataclass
+class _Past:
+    """What a training has told so far.
+
+    Attributes:
+        epochs: with the metric.
+        logged: figures that came without it.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    logged: list[Epoch] = field(default_factory=list)
+
+    def attributes(self, packed: int) -> dict[str, Any]:
+        """As attributes of its trial."""
+        lists = {"history": self.epochs, "logged": self.logged}
+        stored = {name: [each.stored() for each in epochs] for name, epochs in lists.items()}
+        return {"fused": packed, **{name: epochs for name, epochs in stored.items() if epochs}}
 
 
 class _Listener:
     """Passes on what a pack, or a part of one, tells; each epoch once.
 
     Attributes:
-        epochs: by member, those that it has told of.
+        past: by member, what it has told.
     """
 
-    def __init__(
-        self, worker: Worker, tasks: list[Task], first: int, known: list[list[Epoch]]
-    ) -> None:
-        self.worker, self.tasks, self.first, self.known = worker, tasks, first, known
-        self.epochs: list[list[Epoch]] = [[] for _ in tasks]
+    def __init__(self, worker: Worker, job: Job, first: int, known: list[_Past]) -> None:
+        self.worker, self.tasks, self.first, self.known = worker, job.tasks, first, known
+        self.pauses = job.context.pauses
+        self.past = [_Past() for _ in job.tasks]
         self.sent = 0.0  # when batches were last told of
 
     def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
         """Tell of an epoch, and end the training where the pruner says so."""
-        self.epochs[place].append(epoch)
-        known = self.known[self.first + place]
+        self.past[place].epochs.append(epoch)
+        known = self.known[self.first + place].epochs
         if any(earlier.number == epoch.number for earlier in known):
             return  # begun anew after a split
         known.append(epoch)
         task = self.tasks[place]
-        asks = task.pruner is not None and epoch.number < task.epochs
+        prunes = task.pruner is not None and epoch.number < (task.epochs or inf)
+        asks = prunes or (self.pauses and not again)
         message = EpochFinished(self.first + place, epoch, again, asks)
         if not asks:
             self.worker.send(message)
         elif self.worker.ask(message).prune:
             raise _PrunedError
+
+    def on_note(self, place: int, epoch: Epoch) -> None:
+        """Keep figures that came without the metric."""
+        self.past[place].logged.append(epoch)
+        self.known[self.first + place].logged.append(epoch)
 
     def on_batch(self, epoch: int, done: int, of: int) -> None:
         """Tell of batches, some times a second at most."""
@@ -229,13 +276,23 @@ class _Listener:
         """Tell of a checkpoint that was of no use."""
         self.worker.send(CheckpointDamaged(path))
 
+    def on_untracked(self, names: Sequence[str]) -> None:
+        """Tell of variables whose state no checkpoint has."""
+        self.worker.send(UntrackedFound(tuple(names)))
 
-def _failed(error: Exception, epochs: list[Epoch], packed: int) -> TrialOutcome:
+    def leave(self) -> None:
+        """Tell that the pruner has stopped the training, and end the process, if it is its own."""
+        if self.worker.is_process:
+            self.worker.send(JobFinished([self.worker.pruned(self.known[0])]))
+            os._exit(0)
+
+
+def _failed(error: Exception, past: _Past, packed: int) -> TrialOutcome:
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    attributes = {"failure": reason, "traceback": trace, **_history(epochs, packed)}
+    attributes = {"failure": reason, "traceback": trace, **past.attributes(packed)}
     if isinstance(error, DivergedError):
-        attributes["diverged"] = len(epochs) + 1
+        attributes["diverged"] = (past.epochs[-1].number if past.epochs else 0) + 1
     if isinstance(error, StopRunError):
         return TrialOutcome("STOP", None, {"failure": str(error)})
     if too_large(error):
@@ -250,8 +307,3 @@ def _out_of_memory(error: Exception) -> bool:
     # On a CPU PyTorch raises a plain RuntimeError, on a GPU a class of its own.
     lacking = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return lacking or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
-def _history(epochs: list[Epoch], packed: int) -> dict[str, Any]:
-    history = {"history": [epoch.stored() for epoch in epochs]} if epochs else {}
-    return {"fused": packed, **history}

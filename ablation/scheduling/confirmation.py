@@ -114,7 +114,7 @@ def confirmation(
     if asked is None:
         return None
     name = confirming(storage, study)
-    stored = find_record(storage, name)
+    stored = find_record(storage, name, search.plan.space.objective)
     if stored is None:
         rows = checked_trials(storage, study, OF_SEARCH)
         return _begun(search, rows, asked, conditions, count)

@@ -23,8 +23,11 @@ from pydantic.fields import FieldInfo
 
 from ablation.errors import one_line
 from ablation.objective import Objective, Setting
-from ablation.settings import Value, bounds, text_of
+from ablation.settings import Value, bounds, kind_of, text_of
 from ablation.space.schema import Factor
+
+LARGEST_INT = 2**53
+LARGEST_FLOAT = 1e308  # Optuna takes no infinite ends
 
 
 def designed(
@@ -36,6 +39,8 @@ def designed(
     values = setting.values()
     for name in names:
         value, kind = values[name], objective.fields[name].annotation
+        if objective.beside_space and not isinstance(value, bool | int | float):
+            continue  # Optuna refuses a category that comes later, as one of another's code may
         if isinstance(value, tuple):
             low, high = bounds(get_args(get_args(kind)[0])[1].metadata)
             for block, item in enumerate(value, start=1):
@@ -47,15 +52,15 @@ def designed(
 
 
 def _widest(field: FieldInfo) -> BaseDistribution:
-    kind = field.annotation
+    kind = kind_of(field)
     if kind is bool:
         return CategoricalDistribution([False, True])
     if get_origin(kind) is Literal:
         return CategoricalDistribution(get_args(kind))
     low, high = bounds(field.metadata)
     if kind is int:
-        return IntDistribution(int(low), int(high))
-    return FloatDistribution(float(low), float(high))
+        return IntDistribution(int(max(low, -LARGEST_INT)), int(min(high, LARGEST_INT)))
+    return FloatDistribution(max(low, -LARGEST_FLOAT), min(high, LARGEST_FLOAT))
 
 
 def searched(objective: Objective, factor: Factor) -> BaseDistribution:
@@ -63,7 +68,7 @@ def searched(objective: Objective, factor: Factor) -> BaseDistribution:
     if factor.levels:
         return CategoricalDistribution([as_drawn(level) for level in factor.levels])
     low, high, step = factor.low, factor.high, factor.step
-    if objective.fields[factor.name].annotation is int:
+    if kind_of(objective.fields[factor.name]) is int:
         return IntDistribution(int(low or 0), int(high or 0), log=factor.log, step=int(step or 1))
     return FloatDistribution(float(low or 0), float(high or 0), log=factor.log, step=step)
 
@@ -92,7 +97,7 @@ def fault_of(objective: Objective, factor: Factor, value: Any) -> str:
         fits = any(_same(level, value) for level in levels)
     else:
         fits = _is_number(value) and factor.has(value)
-        fits = fits and (objective.fields[factor.name].annotation is not int or value == int(value))
+        fits = fits and (kind_of(objective.fields[factor.name]) is not int or value == int(value))
     if fits:
         return ""
     return f"{factor.name} = {one_line(repr(value))} is none of {' | '.join(factor.texts())}"

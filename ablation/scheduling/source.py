@@ -20,7 +20,7 @@ class Task:
         arm: the name of its arm.
         seed: of all its random draws.
         setting: what to train.
-        epochs: how many it has.
+        epochs: how many it has; 0 where that is not known.
         cost: relative to others; see `ablation.objective.Objective.cost`.
         score: whether to score what chooses nothing, once at the end.
         pruner: what may stop it early.
@@ -44,7 +44,7 @@ class Task:
         setting: Setting, **options: Any,
     ) -> Task:  # fmt: skip
         """A task whose length and cost are those of its setting."""
-        epochs = int(setting.values()[objective.length])  # type: ignore[arg-type]
+        epochs = objective.epochs(setting) or 0
         cost = objective.cost(setting)
         return cls(trial_id, number, arm, seed, setting, epochs, cost, **options)
 

@@ -56,7 +56,7 @@ class FactorReader:
         return baseline.values()[name]
 
     def _factors(self) -> None:
-        given_factors = self._table("factors")
+        given_factors = self._by_setting(self._table("factors"))
         if not given_factors:
             self._error("factors", "none; name at least one setting with its levels")
         self.factor_names = list(given_factors)  # those with errors too
@@ -165,6 +165,17 @@ class FactorReader:
         if condition.is_ is None and isinstance(self.baseline_of(name), str | tuple):
             self._error(where, f"{name} has no order; use is = [values]")
 
+    def _by_setting(self, given: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+        """A table's values by setting, whose names may have dots: ``optimizer.lr``."""
+        found: dict[str, Any] = {}
+        for key, value in given.items():
+            name = f"{start}{key}"
+            if isinstance(value, dict) and any(n.startswith(f"{name}.") for n in self.settings):
+                found |= self._by_setting(value, f"{name}.")
+            else:
+                found[self.objective.setting_name(name)] = value
+        return found
+
     def _table(self, key: str) -> dict[str, Any]:
         table = self.document.get(key, {})
         if isinstance(table, dict):
@@ -185,7 +196,7 @@ class FactorReader:
         self, where: str, table: Mapping[str, Any], valid: Mapping[str, FieldInfo]
     ) -> dict[str, Value]:
         values = {}
-        for name, given in table.items():
+        for name, given in self._by_setting(table).items():
             if name not in valid:
                 self._error(f"{where}.{name}", no_setting(self.objective, name, valid))
                 continue

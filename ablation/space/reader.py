@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ablation.errors import UserError
-from ablation.objective import load_objective
+from ablation.files import write_new
+from ablation.objective import Objective, load_objective
 from ablation.program import command
 from ablation.space.errors import SpaceError
 from ablation.space.schema import Space
-from ablation.space.sections import SectionReader
+from ablation.space.sections import NoObjectiveError, SectionReader
 
 MAX_BYTES = 100_000  # of a file; the shipped ones have some thousands
 MAX_COLUMNS = 10_000  # of a file: a key of thousands of parts takes a parser minutes
@@ -37,22 +37,30 @@ def new_space(file: Path) -> None:
         UserError: the file exists, or cannot be written.
     """
     text = (Path(__file__).parent / "new_space.toml").read_text(encoding="utf-8")
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text.replace("PROGRAM", command()).replace("THIS_FILE", str(file)))
-    except FileExistsError:
-        raise UserError(f"{file}: exists already; choose another name or delete it") from None
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; choose another place") from None
+    write_new(file, text.replace("PROGRAM", command()).replace("THIS_FILE", str(file)))
 
 
-def parse(name: str, text: str, source: str = "") -> tuple[Space, list[str]]:
+def parse(
+    name: str,
+    text: str,
+    source: str = "",
+    *,
+    folder: Path | None = None,
+    objective: Objective | None = None,
+) -> tuple[Space, list[str]]:
     """What could be read of a space file, and every error found in it.
 
-    `source` is what errors call the file, its name unless given.
+    Args:
+        name: the space's.
+        text: the file's.
+        source: what errors call the file; the name unless given.
+        folder: that of the file, where code stands that it names; the working directory unless
+            given.
+        objective: what the space is of, where that is known: then no code of it is needed.
 
     Raises:
-        SpaceError: the text is not TOML at all, or longer than a space can be.
+        SpaceError: the text is not TOML at all, or longer than a space can be; or it names code
+            that cannot be had.
     """
     if len(text.encode()) > MAX_BYTES:
         raise SpaceError(source or name, [f"a space has at most {MAX_BYTES:,} bytes; shorten it"])
@@ -65,7 +73,10 @@ def parse(name: str, text: str, source: str = "") -> tuple[Space, list[str]]:
         _check_size(document)
     except (ValueError, RecursionError) as error:  # also of numbers and nesting beyond Python's
         raise SpaceError(source or name, [f"not valid TOML: {error}"]) from None
-    reader = SectionReader(document)
+    try:
+        reader = SectionReader(document, folder or Path(), objective)
+    except NoObjectiveError as error:
+        raise SpaceError(source or name, error.errors) from None
     return Space(name=name, text=text, **reader.fields), reader.errors
 
 

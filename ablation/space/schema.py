@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from ablation.objective import Objective, Setting, load_objective
-from ablation.settings import Value, text_of
+from ablation.settings import NONE, Value, text_of
 from ablation.space.part import Number, P, Part, Text
 from ablation.space.reported import Reported, ReportedCurves
 
@@ -58,8 +58,9 @@ class Condition(Part):
     def holds(self, value: Value) -> bool:
         """Whether `value` meets the condition."""
         if self.is_ is not None:
-            return value in [tuple(v) if isinstance(v, list) else v for v in self.is_]
-        if isinstance(value, str | tuple):
+            values = [tuple(v) if isinstance(v, list) else v for v in self.is_]
+            return value in values or (value is None and NONE in values)
+        if value is None or isinstance(value, str | tuple):
             return False
         return value > self.above if self.above is not None else value < self.below  # type: ignore[operator]
 

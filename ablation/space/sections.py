@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.settings import Value, text_of
 from ablation.space.errors import sentence
 from ablation.space.factors import FactorReader
+from ablation.space.outcome import KEYS as OUTCOME_KEYS
 from ablation.space.part import P, Part
 from ablation.space.reported import Reported, ReportedCurves
 from ablation.space.schema import (
@@ -27,8 +29,14 @@ from ablation.space.schema import (
     Settle,
     Space,
 )
+from ablation.space.training_code import training_code
+from ablation.space.training_command import KEYS as COMMAND_KEYS
+from ablation.space.training_command import training_command
 
 FORMAT = 1
+READERS = {"trains": training_code, "command": training_command}
+OWN_KEYS = {"trains": ("trains", *OUTCOME_KEYS), "command": (*COMMAND_KEYS, *OUTCOME_KEYS)}
+NO_CODE = "belongs to a space of your own code; add trains or command, or take it out"
 NOT_GIVEN = ("name", "text", "lists_seeds")  # by a space file under these names
 
 
@@ -51,13 +59,24 @@ def seeds_of(value: int | list[int]) -> tuple[int, ...]:
     return seeds
 
 
+class NoObjectiveError(Exception):
+    """What a space is of cannot be had, or has no baseline: nothing more can be read."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(errors))
+
+
 class SectionReader(FactorReader):
     """Reads a document section by section, gathering the parts of a space and the errors."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(
+        self, document: dict[str, Any], folder: Path, objective: Objective | None = None
+    ) -> None:
         self.document, self.errors = document, list[str]()
         self.fields: dict[str, Any] = {}
-        self.objective = self._objective()
+        self.objective = objective or self._objective(folder)
+        self.fields["objective"] = self.objective
         self._known_keys()
         for key in ("question", "note", "margin"):
             self._plain(key)
@@ -72,20 +91,35 @@ class SectionReader(FactorReader):
         self._training()
         self._arms()
 
-    def _objective(self) -> Objective:
-        """What the space is of; where it cannot be had, the default one, to find other errors."""
+    def _objective(self, folder: Path) -> Objective:
+        """What the space is of; where it cannot be had, the default one, to find other errors.
+
+        Raises:
+            NoObjectiveError: it is a user's code, without which nothing else can be judged.
+        """
+        given = [key for key in READERS if key in self.document]
+        if len(given) > 1:
+            self._error("command", "trains says what is trained; take one of them out")
+        if given:
+            code = READERS[given[0]](self.document, folder, self.errors)
+            if code is None or self.errors:
+                raise NoObjectiveError(self.errors)
+            return code
         name, objective = self.document.get("objective", DEFAULT), load_objective()
         try:
             objective = load_objective(name if isinstance(name, str) else repr(name))
         except UserError as error:
             self._error("objective", error)
-        self.fields["objective"] = objective
         return objective
 
     def _known_keys(self) -> None:
-        valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN)]
-        for key in self.document:
-            if key not in valid:
+        kind = next((key for key in READERS if key in self.document), "")
+        own = OWN_KEYS.get(kind, ())
+        valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN), *own]
+        for key in (key for key in self.document if key not in valid):
+            if any(key in keys for keys in OWN_KEYS.values()):
+                self._error(key, "belongs to a command; take it out" if kind else NO_CODE)
+            else:
                 self._error(key, f"unknown key; {did_you_mean(key, valid)}")
         if self.document.get("format") != FORMAT:
             self._error("format", f"must be {FORMAT}, the only format that this version reads")
@@ -96,7 +130,8 @@ class SectionReader(FactorReader):
         if key in self.document:
             try:
                 given = {key: self.document[key]}
-                probe = Space(name="x", text="", objective=self.objective, **given)
+                plain: Any = {**given, "baseline": None}  # which may lack values
+                probe = Space(name="x", text="", objective=self.objective, **plain)
             except ValidationError as error:
                 self._error(key, sentence(error))
             else:
@@ -129,7 +164,13 @@ class SectionReader(FactorReader):
 
     def _baseline(self) -> None:
         values = self._values("baseline", self._table("baseline"), self.settings)
-        self.fields["baseline"] = self.objective.setting(values)
+        for name, field in self.settings.items():
+            if field.is_required() and name not in values:
+                self._error(f"baseline.{name}", "missing; it has no default, so give it a value")
+        try:
+            self.fields["baseline"] = self.objective.setting(values)
+        except ValidationError:
+            raise NoObjectiveError(self.errors) from None  # without which nothing can be judged
 
     def _sections(self) -> None:
         kinds: dict[str, type[Part]] = {

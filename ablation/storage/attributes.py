@@ -90,6 +90,13 @@ class Attributes(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class FreeEpoch(Attributes):
+    """A step with figures of any names."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+
 class TrialAttributes(Attributes):
     """A trial's: of its creation, then of its end; `trial_attributes_of` has those of results."""
 
@@ -116,17 +123,25 @@ class TrialAttributes(Attributes):
 @cache
 def trial_attributes_of(objective: Objective) -> type[TrialAttributes]:
     """The attributes of a trial of this objective: its epochs, its scores, its confusions too."""
-    numbers: Any = {name: (_figure(*ends), ...) for name, ends in objective.figures.items()}
+    lacking = None if objective.free_figures else ...
+    numbers: Any = {
+        name: (_figure(*ends), ... if name == objective.metric.name else lacking)
+        for name, ends in objective.figures.items()
+    }
     epoch: Any = create_model(
         "_Epoch",
-        __base__=Attributes,
-        epoch=(Annotated[int, Field(ge=1)], ...),
+        __base__=FreeEpoch if objective.free_figures else Attributes,
+        epoch=(Annotated[int, Field(ge=0 if objective.free_figures else 1)], ...),
         **numbers,
         seconds=(Figure, ...),
     )
     scores = {name: (_figure(*ends), 0.0) for name, ends in objective.scores.items()}
     history: Any = (list[epoch], Field([], min_length=1))
     fields: Any = {**scores, "history": history}
+    if objective.free_figures:
+        fields["logged"] = (list[dict[str, float]], [])
+        fields["code"] = (dict[str, str], {})
+        fields["returned"] = (dict[str, float], {})
     if count := len(objective.classes):
         each = Field(min_length=count, max_length=count)
         line = Annotated[list[Count], each, AfterValidator(_not_empty)]
@@ -232,12 +247,14 @@ def _fault_of_trial(objective: Objective, row: TrialRow, keys: tuple[str, ...] |
     if lacking:
         return f"attribute {lacking[0]}: missing"
     epochs = attributes.get("setting", {}).get(objective.length, MAX_EPOCHS)
-    if len(attributes.get("history", ())) > epochs:
+    if not objective.free_figures and len(attributes.get("history", ())) > epochs:
         return "attribute history: more epochs than its setting has"
     return _fault_of_setting(objective, attributes) if "setting" in attributes else ""
 
 
 def _fault_of_setting(objective: Objective, attributes: dict[str, Any]) -> str:
+    if not objective.judges(attributes["setting"]):
+        return ""
     judged = _judge(objective, json.dumps(attributes["setting"]))
     if attributes.get("digest", judged.digest) != judged.digest:
         return "attribute digest: not that of its setting"

@@ -13,7 +13,7 @@ from ablation.design.changes import changes
 from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
 from ablation.errors import did_you_mean, one_line
-from ablation.objective import DEFAULT
+from ablation.objective import DEFAULT, Objective
 from ablation.objective.metric import Direction
 from ablation.space.errors import SpaceError
 from ablation.storage import (
@@ -25,6 +25,7 @@ from ablation.storage import (
     study_names,
     url_of,
 )
+from ablation.storage.attributes import objective_named
 from ablation.storage.stored_study import StoredArm, StudyAttributes, checked_study
 from ablation.storage.studies import can_be, own_studies
 
@@ -106,7 +107,7 @@ class Record:
             "space": space.text,
             "space_digest": hashlib.sha256(space.text.encode()).hexdigest(),
             "overrides": self.plan.overrides,
-            **({} if space.objective.name == DEFAULT else {"objective": space.objective.name}),
+            **({} if space.objective.spec == DEFAULT else {"objective": self._objective()}),
             "seeds": list(self.seeds),
             "trials": self.trials,
             "device": self.device,
@@ -120,6 +121,14 @@ class Record:
             **self._confirmed(),
             "format": FORMAT,  # last: a study without it was never begun
         }
+
+    def _objective(self) -> str:
+        """The objective, with what its code says of the settings that are known by now."""
+        space = self.plan.space
+        arms = [*self.plan.arms, *(self.path.arms if self.path else ())]
+        settings = [arm.setting for arm in arms]
+        settings += [trained for each in settings if (trained := space.trained(each)) != each]
+        return space.objective.stored_spec(settings)
 
     def _confirmed(self) -> dict[str, Any]:
         """Of a confirmation what no space file says: its arms and, once it is known, the path."""
@@ -140,8 +149,15 @@ def _stored_arm(arm: Arm) -> dict[str, Any]:
     return {**stored, "origins": list(map(stored_origin, arm.origins))} if arm.origins else stored
 
 
-def find_record(storage: RDBStorage, study: str) -> Record | None:
+def find_record(
+    storage: RDBStorage, study: str, objective: Objective | None = None
+) -> Record | None:
     """The record of a study; None where the storage has no such study (or only begun one).
+
+    Args:
+        storage: where it is.
+        study: its name.
+        objective: what it is of, with its code; else what is known of it without.
 
     Raises:
         StorageError: the study is not one of this program's.
@@ -156,7 +172,7 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
         fault = f"its format is {one_line(str(attributes['format']))}, this version reads {FORMAT}"
         raise UnreadableError(f"study {study}", fault)
     stored = checked_study(study, attributes)
-    plan = _plan(study, stored)
+    plan = _plan(study, stored, objective or objective_named(study, attributes))
     if bool(stored.trials) != bool(plan.space.search) or bool(stored.seeds) == bool(stored.trials):
         wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
         raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
@@ -180,10 +196,10 @@ def find_record(storage: RDBStorage, study: str) -> Record | None:
     )
 
 
-def _plan(study: str, stored: StudyAttributes) -> Plan:
+def _plan(study: str, stored: StudyAttributes, objective: Objective) -> Plan:
     given = stored.overrides
     try:
-        plan = build(stored.space_name, stored.space, "", **given)
+        plan = build(stored.space_name, stored.space, "", given, objective=objective)
     except SpaceError as error:
         first, *others = error.errors
         more = f" (and {len(others)} errors more)" if others else ""
@@ -234,13 +250,13 @@ def note_look(
     return (*looks, trials)
 
 
-def load_record(storage: RDBStorage, study: str) -> Record:
-    """The record of a study that must exist.
+def load_record(storage: RDBStorage, study: str, objective: Objective | None = None) -> Record:
+    """The record of a study that must exist; see `find_record`.
 
     Raises:
         StorageError: it does not; the message has the nearest names.
     """
-    record = find_record(storage, study) if can_be(study) else None
+    record = find_record(storage, study, objective) if can_be(study) else None
     if record is None:
         where, others = display_url(url_of(storage)), own_studies(storage)
         raise StorageError(f"no study {one_line(study)} in {where}; {did_you_mean(study, others)}")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, WithoutChange
-from ablation.objective import DEFAULT
+from ablation.objective import DEFAULT, Objective
+from ablation.settings import Value, check
 from ablation.space.schema import MAX_TRAININGS, Design
 from ablation.storage import UnreadableError
 from ablation.storage.attributes import (
@@ -26,11 +27,11 @@ def _all_different(seeds: list[int]) -> list[int]:
     return seeds
 
 
-def _options(given: dict[str, int], info: ValidationInfo) -> dict[str, int]:
-    options = (info.context or {})["objective"].options
-    if alien := sorted(given.keys() - options.keys()):
-        raise ValueError(f"{alien[0]} is none of {', '.join(options)}")
-    return given
+def _options(given: dict[str, Any], info: ValidationInfo) -> dict[str, Value]:
+    objective: Objective = (info.context or {})["objective"]
+    if alien := sorted(given.keys() - objective.options.keys()):
+        raise ValueError(f"{alien[0]} is none of {', '.join(objective.options)}")
+    return {name: check(objective.fields[name], value) for name, value in given.items()}
 
 
 class _StoredPlain(Attributes):
@@ -99,7 +100,7 @@ class StudyAttributes(Attributes):
     design: Design | Literal["confirmation"]
     space_name: str
     space: str
-    overrides: Annotated[dict[str, int], AfterValidator(_options)]
+    overrides: Annotated[dict[str, Any], AfterValidator(_options)]
     objective: str = DEFAULT
     seeds: Annotated[list[Seed], AfterValidator(_all_different)]
     trials: int = Field(ge=0, le=MAX_TRAININGS)

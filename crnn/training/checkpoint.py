@@ -87,6 +87,11 @@ def read_checkpoint(path: Path, marks: Mapping[str, str]) -> TrainingState | Non
     return TrainingState(epochs, failures, tensors) if theirs == dict(marks) else None
 
 
+def state_digest(path: Path) -> str:
+    """A digest of the weights and the optimizer's memory in a file; empty where there is none."""
+    return digest(load(path.read_bytes()), {}) if path.exists() else ""
+
+
 def _is_possible(epoch: Epoch) -> bool:
     """Whether an epoch's figures are numbers that it may have."""
     figures = astuple(epoch)

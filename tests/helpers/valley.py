@@ -56,7 +56,8 @@ def hash_of(values: Mapping[str, Any]) -> int:
 class Valley(Objective):
     """Walks down from 1, 1 to 0, 0."""
 
-    name = "tests.helpers.valley:objective"
+    name = "valley"
+    spec = "tests.helpers.valley:objective"
     fields = Settings.model_fields
     metric = Metric("height", unit="m", direction="minimize")
     length = "steps"
@@ -95,4 +96,14 @@ class Valley(Objective):
         return Result(0.01 * setting.steps)
 
 
+class FreshValley(Valley):
+    """Its walks have a process each."""
+
+    spec = "tests.helpers.valley:fresh"
+    fresh_processes = True
+    libraries = ("numpy",)
+    packs = False
+
+
 objective = Valley()
+fresh = FreshValley()

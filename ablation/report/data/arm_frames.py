@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.design.arms import Arm, Plan, change_text
 from ablation.design.origin import Drawn, Named, Step, WithoutChange, having, kind
-from ablation.settings import text_of
+from ablation.settings import kind_of, text_of
 from ablation.space.schema import Factor, Space
 
 
@@ -17,7 +17,7 @@ def factor_form(space: Space, factor: Factor) -> dict[str, Any]:
     form: dict[str, Any] = {"role": factor.role, "levels": factor.texts()}
     if not space.search:
         return form
-    kind = space.objective.fields[factor.name].annotation
+    kind = kind_of(space.objective.fields[factor.name])
     bounds = factor.model_dump(include={"low", "high", "step", "log"}) | {"whole": kind is int}
     limits = None
     if kind in (int, float):

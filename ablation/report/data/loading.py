@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pandas as pd
 from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Plan, full_length, make_arm
+from ablation.design.loading import WITH_OPTION
 from ablation.design.origin import Drawn
 from ablation.files import from_home
 from ablation.folders import search_of
-from ablation.objective import load_objective
+from ablation.objective import Objective, load_objective
+from ablation.report.data import own_figures
 from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
 from ablation.report.data.csv_file import read_csv
 from ablation.report.data.study_table import StudyTable, all_trials
@@ -22,10 +26,12 @@ from ablation.report.data.trial_frames import (
     epoch_frame,
     place_of,
     text_columns,
+    trial_columns,
     trial_frame,
 )
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.confirmation import with_origins
+from ablation.settings import Value, text_of
 from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
 from ablation.storage.attributes import checked_trials, is_ours
 from ablation.storage.record import Record, load_record
@@ -48,7 +54,7 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
         return read_csv(Path(given), text_columns(load_objective()))
     with opened_storage(storage_url(given, Path())) as opened:
         table = load_study(opened, study or latest_study(opened))
-    return as_in_files(all_trials(table), table.metric)
+    return as_in_files(all_trials(table), table.metric, table.absent)
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
@@ -113,7 +119,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
     rows = sorted(rows, key=lambda row: place_of(record, places, row))
-    return StudyTable(
+    table = StudyTable(
         name=study,
         question=space.question,
         design=space.design,
@@ -122,7 +128,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         seeds=[space.search.seed] if space.search else list(record.seeds),
         wanted=record.wanted,
         factors={factor.name: factor_form(space, factor) for factor in space.factors},
-        fixed={**space.held_fixed(), "precision": record.precision},
+        fixed={**space.held_fixed(), **_precision(record)},
         arms=arm_frame(plan, arms),
         trials=trial_frame(record, rows),
         epochs=epoch_frame(objective, rows),
@@ -139,9 +145,30 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         words=objective.words,
         scores=tuple(name for name in objective.scores if name != objective.metric.test),
         length=objective.length,
-        amounts=(objective.length, *objective.data_size),
+        amounts=(*filter(None, [objective.length]), *objective.data_size),
         sampler=space.search.sampler.name if space.search else "",
     )
+    return _of_own_code(table, objective, rows) if objective.free_figures else table
+
+
+def _of_own_code(table: StudyTable, objective: Objective, rows: list[TrialRow]) -> StudyTable:
+    """A table with what only a user's code has, and without what it has not."""
+    returned = own_figures.returned_columns(objective, rows, trial_columns(objective))
+    return replace(
+        table,
+        notes=[*table.notes, *own_figures.notes(objective, rows)],
+        figures=own_figures.curves(objective, table.epochs),
+        scores=(*table.scores, *returned.values()),
+        secondary=own_figures.secondary(objective, table.trials),
+        logged=epoch_frame(objective, rows, "logged"),
+        absent=own_figures.absent_columns(objective, table.trials, table.arms),
+    )
+
+
+def _precision(record: Record) -> dict[str, str]:
+    """The precision of the trainings; none of a user's code, which has its own."""
+    is_known = not record.plan.space.objective.free_figures
+    return {"precision": record.precision} if is_known else {}
 
 
 def _renamed(plan: Plan, rows: list[TrialRow]) -> list[TrialRow]:
@@ -176,7 +203,7 @@ def _environment(record: Record) -> dict[str, str]:
         name: " | ".join(dict.fromkeys(e[name] for e in record.environments if name in e))
         for name in names
     }
-    conditions = {"device": record.device, "precision": record.precision}
+    conditions = {"device": record.device, **_precision(record)}
     return {**conditions, "threads a worker": str(record.threads), **texts}
 
 
@@ -207,13 +234,24 @@ def _are_as_asked(record: Record) -> bool:
     return set(seeds) == set(space.seeds) or seeds == space.seeds[: len(seeds)]
 
 
+def _exact_text(value: Value) -> str:
+    """A value as `--set` takes it, with all of its digits."""
+    if value is None or isinstance(value, str):
+        return text_of(value)
+    return json.dumps(value)
+
+
 def _command(record: Record, study: str) -> str:
     """``run source --epochs 1 …``; a space that is not a shipped one is the study's own copy."""
     plan = record.plan
-    own = f"results/{search_of(study)}/space.toml"
+    is_code = plan.space.objective.beside_space
+    own = f"{plan.space.name}.toml" if is_code else f"results/{search_of(study)}/space.toml"
     words = ["run", plan.space.name if plan.is_shipped else own]
     for key, value in plan.overrides.items():
-        words += [f"--{key.replace('_', '-')}", str(value)]
+        if key in WITH_OPTION:
+            words += [f"--{key.replace('_', '-')}", str(value)]
+        else:
+            words += ["--set", shlex.quote(f"{key}={_exact_text(value)}")]
     space = plan.space
     if space.search and record.trials and record.trials != space.search.trials:
         words += ["--trials", str(record.trials)]
@@ -222,6 +260,7 @@ def _command(record: Record, study: str) -> str:
     if search_of(study) != plan.study_name or not plan.is_shipped:
         words += ["--study", search_of(study)]
     # A study keeps these; where there is none yet, the same command begins one like it.
-    words += ["--device", record.device, "--precision", record.precision]
+    words += ["--device", record.device]
+    words += [word for name, text in _precision(record).items() for word in (f"--{name}", text)]
     words += ["--threads", str(record.threads)]
     return " ".join(words)

@@ -10,6 +10,11 @@ import pandas as pd
 from ablation.objective.metric import Metric
 from ablation.objective.words import Words
 
+AS_RETURNED, GIVEN = "as_returned", "given"
+HIDDEN = (AS_RETURNED, GIVEN)
+"""Columns of trials of a user's code that no file has: whether the metric is as the code returned
+it; a digest of all figures that it gave."""
+
 
 @dataclass(frozen=True)
 class StudyTable:
@@ -55,8 +60,11 @@ class StudyTable:
         figures: what an epoch has figures of, by their own names.
         words: what things of its objective are called.
         scores: what a finished training is scored by beside the metric, columns of ``trials``.
-        length: the setting that is a training's length.
+        length: the setting that is a training's length; empty where none is.
         amounts: that and the settings that say how much data a training has.
+        logged: figures that came without the metric, a row a report, as ``epochs``.
+        secondary: figures that are shown beside the metric, and decide nothing.
+        absent: the columns of files that nothing of the objective can have a value in.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -98,6 +106,23 @@ class StudyTable:
     scores: tuple[str, ...] = ()
     length: str = ""
     amounts: tuple[str, ...] = ()
+    logged: pd.DataFrame = field(default_factory=pd.DataFrame)
+    secondary: tuple[str, ...] = ()
+    absent: frozenset[str] = frozenset()
+
+    @property
+    def moment(self) -> str:
+        """Which of a training's values of the metric decides: ``after the last epoch``."""
+        returned = as_returned(self.trials)
+        is_all = returned.any() and returned[self.trials["state"] == "COMPLETE"].all()
+        return "as returned by train" if is_all else f"after the last {self.words.epoch}"
+
+
+def as_returned(trials: pd.DataFrame) -> pd.Series[bool]:
+    """By trial, whether its metric is as a user's code returned it."""
+    if AS_RETURNED not in trials:
+        return pd.Series(False, index=trials.index)
+    return trials[AS_RETURNED].astype(bool)
 
 
 def all_trials(table: StudyTable) -> pd.DataFrame:
@@ -108,6 +133,20 @@ def all_trials(table: StudyTable) -> pd.DataFrame:
 def all_epochs(table: StudyTable) -> pd.DataFrame:
     """The epochs of all stages of a study."""
     return pd.concat([stage.epochs for stage in stages(table)], ignore_index=True)
+
+
+def all_reports(table: StudyTable) -> pd.DataFrame:
+    """The epochs of all stages, and what was reported without the metric, in their order."""
+    return pd.concat([_reports(stage) for stage in stages(table)], ignore_index=True)
+
+
+def _reports(stage: StudyTable) -> pd.DataFrame:
+    if stage.logged.empty:
+        return stage.epochs
+    order = {number: place for place, number in enumerate(stage.trials["number"])}
+    rows = pd.concat([stage.logged, stage.epochs], ignore_index=True)
+    placed = rows.assign(place=rows["number"].map(order))
+    return placed.sort_values(["place", "epoch"], kind="stable").drop(columns="place")
 
 
 def stages(table: StudyTable) -> list[StudyTable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 from ablation.design.arms import arm_name, full_length
 from ablation.objective import Objective
 from ablation.objective.metric import Metric
+from ablation.report.data.own_figures import figure_columns, free_cells, returned_columns
+from ablation.report.data.study_table import HIDDEN
 from ablation.settings import text_of
 from ablation.storage import TrialRow
 from ablation.storage.attributes import diverged_epoch
@@ -22,8 +24,13 @@ def setting_columns(objective: Objective) -> list[str]:
     return [name for name in objective.fields if name not in (objective.length, *objective.kept)]
 
 
-def trial_columns(objective: Objective) -> list[str]:
-    """The columns of ``trials.csv``."""
+def trial_columns(objective: Objective, returned: Iterable[str] = ()) -> list[str]:
+    """The columns of ``trials.csv``.
+
+    Args:
+        objective: what is trained.
+        returned: the columns of what trainings returned, where that can have any name.
+    """
     metric = objective.metric.name
     figures = objective.columns or tuple(
         dict.fromkeys([metric, *objective.scores, *objective.figures])
@@ -32,7 +39,10 @@ def trial_columns(objective: Objective) -> list[str]:
         *("stage", "number", "state", "arm", "is_baseline", "replicate", "seed"),
         *setting_columns(objective),
         *figures,
-        *(f"best_{metric}", "best_epoch", objective.length),
+        *returned,
+        *(f"best_{metric}", "best_epoch"),
+        *(["reports"] if objective.free_figures else []),
+        *filter(None, [objective.length]),
         *("sequence_length", "parameters", "macs", "seconds", "device", "precision", "threads"),
         *("fused", "started", "finished", "failure", "duplicate_of", "diverged"),
         *("chance", "chance_limit"),
@@ -64,16 +74,35 @@ def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int
 def trial_frame(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
     """One row a trial: `trial_columns`, as `within_reports` has them."""
     objective = record.plan.space.objective
-    columns = trial_columns(objective)
-    frame = pd.DataFrame([_trial(record, row, columns) for row in rows], columns=columns)
+    returned = {}
+    if objective.free_figures:
+        returned = returned_columns(objective, rows, trial_columns(objective))
+    columns = trial_columns(objective, returned.values())
+    cells = [_trial(record, row, columns) for row in rows]
+    if objective.free_figures:
+        free = [free_cells(objective, row, returned) for row in rows]
+        cells = [{**own, **more} for own, more in zip(cells, free, strict=True)]
+        columns += HIDDEN
+    frame = pd.DataFrame(cells, columns=columns)
     frame = frame.astype({"duplicate_of": "Int64", "diverged": "Int64"})  # which may be empty
     return within_reports(frame, objective.metric)
 
 
-def epoch_frame(objective: Objective, rows: list[TrialRow]) -> pd.DataFrame:
-    """One row an epoch of a trial: `epoch_columns`, as `within_reports` has them."""
-    cells = [epoch for row in rows for epoch in epoch_rows(row)]
-    frame = pd.DataFrame(cells, columns=epoch_columns(objective))
+def epoch_frame(
+    objective: Objective, rows: list[TrialRow], attribute: str = "history"
+) -> pd.DataFrame:
+    """One row an epoch of a trial: `epoch_columns`, as `within_reports` has them.
+
+    Args:
+        objective: what is trained.
+        rows: the trials.
+        attribute: the one that has the epochs; ``logged`` for figures without the metric.
+    """
+    named = figure_columns(objective, rows) if objective.free_figures else {}
+    cells = [epoch for row in rows for epoch in _epoch_rows(row, attribute, named)]
+    columns = epoch_columns(objective)
+    more = [name for name in named.values() if name not in columns]
+    frame = pd.DataFrame(cells, columns=[*columns[:-1], *more, columns[-1]])
     return within_reports(frame, objective.metric)
 
 
@@ -88,8 +117,15 @@ def within_reports(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     return renamed
 
 
-def as_in_files(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Rows of a report with the metric under its own name, as files and the Python API have it."""
+def as_in_files(rows: pd.DataFrame, metric: Metric, absent: Collection[str] = ()) -> pd.DataFrame:
+    """Rows of a report with the metric under its own name, as files and the Python API have it.
+
+    Args:
+        rows: with the metric called ``value``.
+        metric: what decides.
+        absent: the columns that nothing of the study can have a value in.
+    """
+    rows = rows.drop(columns=[name for name in rows if name in absent or name in HIDDEN])
     if not metric.test:
         rows = rows.drop(columns="test_value", errors="ignore")
     return rows.rename(columns=_own_names(metric))
@@ -114,13 +150,15 @@ def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
         "stage": attributes.get("stage", "search"),  # a draw that was never trained has none
         "arm": arm,
         "seed": attributes.get("seed", seeds[0]),
-        **{name: _cell(values.get(name)) for name in objective.fields},
+        **{name: _cell(value) for name, value in values.items() if name in objective.fields},
         "diverged": diverged,
         "number": row.number,
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
         "replicate": seeds.index(attributes.get("seed", seeds[0])),
-        **_final(objective, history if row.state == "COMPLETE" and diverged is None else []),
+        **_final(
+            objective, history if row.state == "COMPLETE" and diverged is None else [], row.value
+        ),
         "chance": objective.metric.chance,
         "chance_limit": objective.chance_limit(objective.setting(values)) if values else None,
         "started": _time(row.started),
@@ -128,25 +166,35 @@ def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
     }
 
 
-def _final(objective: Objective, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures after the last epoch, and the best epoch's (shown, never used to conclude)."""
+def _final(
+    objective: Objective, history: list[dict[str, Any]], value: float | None
+) -> dict[str, Any]:
+    """The figures after the last epoch, and the best epoch's (shown, never used to conclude).
+
+    The metric is the trial's own, which is not always that of its last epoch.
+    """
     if not history:
         return {}
     metric = objective.metric
     pick = max if metric.sign > 0 else min
     best = pick(history, key=lambda epoch: epoch[metric.name])
     return {
-        **{name: history[-1][name] for name in objective.figures},
+        **{name: history[-1].get(name) for name in objective.figures},
+        metric.name: value,
         f"best_{metric.name}": best[metric.name],
         "best_epoch": best["epoch"],
     }
 
 
-def epoch_rows(row: TrialRow) -> list[dict[str, Any]]:
-    """A trial's epochs: `epoch_columns`."""
+def _epoch_rows(
+    row: TrialRow, attribute: str, named: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """A trial's epochs: `epoch_columns`, figures under the names that they have there."""
     attributes = row.attributes
     same = {name: attributes.get(name) for name in ("stage", "arm", "seed")}
-    return [{**same, "number": row.number, **epoch} for epoch in attributes.get("history", [])]
+    for epoch in attributes.get(attribute, []):
+        figures = {named.get(name, name): cell for name, cell in epoch.items()}
+        yield {**figures, **same, "number": row.number}
 
 
 def confusion_frame(
@@ -164,7 +212,7 @@ def confusion_frame(
 
 
 def _cell(value: Any) -> Any:
-    return text_of(value) if isinstance(value, list | tuple) else value
+    return text_of(value) if value is None or isinstance(value, list | tuple) else value
 
 
 def _time(moment: datetime | None) -> str | None:

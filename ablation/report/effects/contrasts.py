@@ -21,7 +21,14 @@ import pandas as pd
 
 from ablation.objective.metric import Direction
 from ablation.report.effects.arms import by_size, grid_arms
-from ablation.report.effects.health import UNTRAINED, diverged_arms, of_arms, untrained_arms
+from ablation.report.effects.health import (
+    SAME,
+    UNTRAINED,
+    diverged_arms,
+    of_arms,
+    same_seeds,
+    untrained_arms,
+)
 from ablation.report.effects.replicates import paired, replicates
 from ablation.statistics.inference import holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
@@ -59,6 +66,8 @@ def contrasts(
     if design != "search":
         rows += _additivity(trials, arms, direction)
     frame = pd.DataFrame(rows, columns=COLUMNS)
+    if same_seeds(trials):
+        frame = frame.assign(ci_low=np.nan, ci_high=np.nan, p_value=np.nan, reason=SAME)
     adjusted = frame.groupby("kind", sort=False)["p_value"].transform(lambda p: holm(list(p)))
     frame["p_holm"] = adjusted.where(frame["p_value"].notna())
     return frame

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ablation.objective.metric import Direction, sign_of
-from ablation.report.effects.replicates import DIVERGED, ends
+from ablation.report.data.study_table import GIVEN
+from ablation.report.effects.replicates import DIVERGED, ends, replicates
+from ablation.report.rendering.formatting import listed
 from ablation.statistics.collapse import is_collapsed
 
 
@@ -72,6 +74,7 @@ def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
 
 
 UNTRAINED = "untrained: at chance level"
+SAME = "seeds gave the same figures"
 
 
 def untrained_arms(trials: pd.DataFrame, direction: Direction = "maximize") -> dict[str, str]:
@@ -126,7 +129,35 @@ def withheld(
 ) -> dict[str, str]:
     """By arm, why there is no verdict on it: it or what it is compared with is untrained."""
     reasons = _of_pairs(arms, untrained_arms(trials, direction))
-    return {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in reasons.items()}
+    found = {arm: UNTRAINED if why.startswith(UNTRAINED) else why for arm, why in reasons.items()}
+    if same_seeds(trials):
+        compared = arms.loc[arms["against"] != "", "arm"]
+        found = dict.fromkeys(map(str, compared), SAME)
+    return found
+
+
+def same_seeds(trials: pd.DataFrame) -> list[int]:
+    """The seeds of a user's code that gave the same figures as another, to the last digit.
+
+    They did in all arms that both have finished, as a training that ignores its seed does.
+
+    Args:
+        trials: one row a trial, as in ``StudyTable.trials``.
+    """
+    if GIVEN not in trials or trials.empty:
+        return []
+    by_arm = replicates(trials).pivot(index="seed", columns="arm", values=GIVEN)
+    same: list[int] = []
+    for _, rows in by_arm.groupby(list(by_arm.columns[:1])):
+        both = rows.notna() & rows.iloc[0].notna()
+        alike = rows.index[((rows == rows.iloc[0]) | ~both).all(axis=1)]
+        same += [int(seed) for seed in alike] if len(alike) > 1 else []
+    return sorted(same)
+
+
+def seeds_text(seeds: list[int]) -> str:
+    """``seeds 0, 1, 2``; of many the first ones and how many more."""
+    return f"seeds {listed(list(map(str, seeds)), 10, ', ')}"
 
 
 def collapsed(trials: pd.DataFrame, direction: Direction = "maximize") -> pd.DataFrame:

@@ -25,7 +25,7 @@ from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, PLUM, style
 FEW = 4  # arms that one panel holds without a tangle
 PANELS = 2  # measures that are shown: the metric's and the next
 RANGE = ("pi", 100)  # the band of seaborn from the lowest to the highest seed
-NOTE = "Lines: mean over the seeds. Bands: lowest to highest seed (validation)."
+NOTE = "Lines: mean over the seeds. Bands: lowest to highest seed"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ class Measure:
     validation: str
     training: str
     is_fraction: bool
+
+    @property
+    def is_of_validation(self) -> bool:
+        """Whether it is known what is drawn solid."""
+        return bool(self.training) or self.validation.startswith("val_")
 
 
 def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -> list[Measure]:
@@ -68,7 +73,11 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
 
 
 def learning_curves(
-    epochs: pd.DataFrame, shown: Sequence[Measure], arms: Sequence[str], labels: Mapping[str, str]
+    epochs: pd.DataFrame,
+    shown: Sequence[Measure],
+    arms: Sequence[str],
+    labels: Mapping[str, str],
+    word: str = "epoch",
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """What was measured over the epochs, in training and validation, as (name, what draws it).
 
@@ -77,6 +86,7 @@ def learning_curves(
         shown: of `measures`.
         arms: the arms to show, the baseline first.
         labels: by arm, what it is called where that is not its name.
+        word: what an epoch is called.
 
     Yields:
         One figure for few arms or for one epoch, else one for each measure.
@@ -86,18 +96,22 @@ def learning_curves(
     if rows.empty:
         return
     if rows["epoch"].nunique() == 1:
-        yield "learning_curves", partial(draw_one_epoch, rows, shown, names)
+        yield "learning_curves", partial(draw_one_epoch, rows, shown, names, word)
     elif len(names) <= FEW:
-        yield "learning_curves", partial(draw_together, rows, shown, names, arms[0])
+        yield "learning_curves", partial(draw_together, rows, shown, names, arms[0], word)
     else:
         for measure in shown:
-            draw = partial(draw_small_multiples, rows, measure, names, arms[0])
+            draw = partial(draw_small_multiples, rows, measure, names, arms[0], word)
             yield f"learning_curves_{measure.name}", draw
 
 
 @styled
 def draw_together(
-    epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str], baseline: str
+    epochs: pd.DataFrame,
+    shown: Sequence[Measure],
+    names: Mapping[str, str],
+    baseline: str,
+    word: str = "epoch",
 ) -> Figure:
     """Up to four arms: a panel for each measure, a colour an arm."""
     figure, panels = style.new_figure(style.PAGE, 3.6, 1, len(shown))
@@ -108,7 +122,7 @@ def draw_together(
     for axes, measure in zip(panels, shown, strict=True):
         for arm, look in looks.items():
             _curves(axes, epochs[epochs["arm"] == arm], measure, look)
-        _finish(axes, measure)
+        _finish(axes, measure, word)
     lines = [Line2D([], [], markersize=5, **look) for look in looks.values()]
     dashes = [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
     labels = style.labels(list(names.values()))
@@ -122,7 +136,11 @@ def draw_together(
 
 @styled
 def draw_small_multiples(
-    epochs: pd.DataFrame, measure: Measure, names: Mapping[str, str], baseline: str
+    epochs: pd.DataFrame,
+    measure: Measure,
+    names: Mapping[str, str],
+    baseline: str,
+    word: str = "epoch",
 ) -> Figure:
     """A panel for each arm but the baseline, whose validation mean is in every one, in grey."""
     arms = [arm for arm in names if arm != baseline]
@@ -141,11 +159,12 @@ def draw_small_multiples(
         axes.tick_params(labelbottom=True)  # in every row, as the last one may have gaps
     for axes in panels[len(arms) :]:
         axes.set_axis_off()
-    figure.supylabel(f"{measure.text} by epoch", fontsize=9)
+    figure.supylabel(f"{measure.text} by {word}", fontsize=9)
+    what = "validation" if measure.is_of_validation else measure.text
     marks = {
-        "validation": Line2D([], [], color=BLUE),
+        what: Line2D([], [], color=BLUE),
         "training": Line2D([], [], color=BLUE, linestyle="--"),
-        f"validation of {baseline}": Line2D([], [], color=GREY, linewidth=2.2),
+        f"{what} of {baseline}": Line2D([], [], color=GREY, linewidth=2.2),
     }
     if not measure.training:
         del marks["training"]
@@ -204,16 +223,16 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, options: dict[str, Any]) 
     sns.lineplot(rows, x="epoch", y=column, ax=axes, legend=False, **options)
 
 
-def _finish(axes: Axes, measure: Measure) -> None:
+def _finish(axes: Axes, measure: Measure, word: str = "epoch") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.set(xlabel="epoch", ylabel="", title=measure.text)
+    axes.set(xlabel=word, ylabel="", title=measure.text)
     if measure.is_fraction:
         style.percent_axis(axes)
 
 
 @styled
 def draw_one_epoch(
-    epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str]
+    epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str], word: str = "epoch"
 ) -> Figure:
     """Where there is no curve to draw: a row an arm, a point a seed, training and validation."""
     height = 1.4 + 0.34 * len(names)
@@ -233,13 +252,15 @@ def draw_one_epoch(
             style.percent_axis(axes, "x")
     panels[0].set_yticks(range(len(names)), style.labels(list(names.values())))
     marks = [Line2D([], [], color=c, marker="o", linestyle="") for c in (BLUE, ORANGE)]
-    style.key(figure, marks, ["validation", "training"])
-    style.footnote(figure, "One epoch was trained, so there are points instead of curves.")
+    if any(measure.training for measure in shown):
+        style.key(figure, marks, ["validation", "training"])
+    style.footnote(figure, f"One {word} was trained, so there are points instead of curves.")
     return figure
 
 
 def _note(epochs: pd.DataFrame, shown: Sequence[Measure]) -> str:
     columns = [name for each in shown for name in (each.validation, each.training) if name]
     bad = int((~(epochs[columns].abs() < float("inf"))).any(axis=1).sum())
-    parts = [NOTE] if epochs["seed"].nunique() > 1 else []
+    of = " (validation)" if any(each.is_of_validation for each in shown) else ""
+    parts = [f"{NOTE}{of}."] if epochs["seed"].nunique() > 1 else []
     return " ".join([*parts, *([f"Not finite, so left out: {bad} epochs."] if bad else [])])

@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 
 from ablation.report.analysis import Analysis
-from ablation.report.data.study_table import StudyTable
+from ablation.report.data.study_table import StudyTable, as_returned
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import also_changed, costs
@@ -106,13 +106,14 @@ def _arms(study: Analysis) -> Plot:
         where, to = ("Left", "down") if sign > 0 else ("Right", "up")
         worst = metric.value(beyond.min() if sign > 0 else beyond.max())
         note += f" {where} of the axis (arrows): {len(beyond)}, {to} to {worst}."
-    caption = f"{capitalized(metric.text)} after the last epoch. Every training is a point"
+    moment = study.table.moment
+    caption = f"{capitalized(metric.text)} {moment}. Every training is a point"
     caption += (
         "; the seeds stand one below the other in each row, so the same seed has the same height."
         if done["seed"].nunique() > 1
         else "."
     )
-    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end)
+    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end, moment)
     return Plot("arms", "arms", "Arms compared", caption, draw)
 
 
@@ -120,9 +121,12 @@ def _history(study: Analysis) -> Plot:
     table, done, metric = study.table, study.replicates, study.metric
     best = best_so_far(table.trials, study.direction)
     caption = f"{capitalized(metric.text)} by trial, in the order in which they began."
-    if len(done):
-        epochs = _range(done[table.length])
-        caption += f" A training is {epochs} epoch{'' if epochs == '1' else 's'}"
+    if len(done) and table.length:
+        epochs, word = _range(done[table.length]), table.words.epoch
+        if word in table.length:
+            caption += f" A training is {epochs} {word}{'' if epochs == '1' else 's'}"
+        else:
+            caption += f" A training has {table.length}={epochs}"
         if "train_size" in done:
             images = _range(done["train_size"])
             caption += f" on {images} {table.words.examples}, those to validate with among them"
@@ -177,6 +181,8 @@ def _factors(study: Analysis) -> Iterator[Plot]:
 
 def _curves(study: Analysis) -> Iterator[Plot]:
     table, metric = study.table, study.metric
+    if as_returned(table.trials).all() and (table.epochs["epoch"] == 1).all():
+        return  # the arms have been compared by these very values
     rows = study.leading(None if table.design == "search" else PANELS)
     epochs = as_in_files(table.epochs, metric)
     shown = measures(table.figures, metric, table.words.measures)
@@ -186,10 +192,14 @@ def _curves(study: Analysis) -> Iterator[Plot]:
         "Solid: validation. Dashed: training, the running mean during the epoch"
         f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
     )
+    if table.absent:  # of a user's code it is not known when its figures are taken
+        caption = "Solid: validation. Dashed: training."
     if not any(measure.training for measure in shown):
-        caption = "Means over the seeds, epoch by epoch."
+        caption = f"Means over the seeds, {table.words.epoch} by {table.words.epoch}."
     caption = f"{caption} {study.shown_of(rows)}".strip()
-    for name, draw in learning_curves(epochs, shown, list(rows["arm"]), study.labels):
+    for name, draw in learning_curves(
+        epochs, shown, list(rows["arm"]), study.labels, table.words.epoch
+    ):
         of = name.removeprefix("learning_curves").strip("_")
         title = f"Learning curves: {of}" if of else "Learning curves"
         yield Plot(name, "curves", title, caption, draw)
@@ -209,9 +219,8 @@ def _cost(study: Analysis) -> Plot:
     table, metric, leaders = study.table, study.metric, study.leading()
     rows = costs(table.trials, table.arms).set_index("arm").loc[leaders["arm"]].reset_index()
     caption = (
-        f"Mean {metric.text} against size, multiply-accumulates (MACs) an "
-        f"{table.words.example}, and the "
-        "time of one training, which depends on what else the machine did."
+        f"Mean {metric.text} against {_sizes(table)}the time of one training, which depends on "
+        "what else the machine did."
     )
     if (table.trials["fused"] > 1).any():
         caption += " Of what was trained side by side each has an equal share of the time."
@@ -222,6 +231,15 @@ def _cost(study: Analysis) -> Plot:
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
     draw = partial(draw_cost, rows, study.short_names, metric, table.words.example, drawn)
     return Plot("cost", "cost", f"{capitalized(metric.noun)} against cost", caption, draw)
+
+
+def _sizes(table: StudyTable) -> str:
+    """What is known of the networks' sizes, as the beginning of a list."""
+    macs, size = (table.arms[name].notna().any() for name in ("macs", "parameters"))
+    counted_macs = f"multiply-accumulates (MACs) an {table.words.example}"
+    if macs and size:
+        return f"size, {counted_macs}, and "
+    return f"{counted_macs if macs else 'size'} and "
 
 
 def _confusion(study: Analysis) -> Iterator[Plot]:

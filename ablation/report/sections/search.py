@@ -214,8 +214,9 @@ def _pareto(search: Analysis) -> Iterator[Part]:
 
     def plots() -> Iterator[Plot]:
         draw = partial(draw_front, rows, front, metric, example)
-        caption = f"{capitalized(metric.noun)} against multiply-accumulates (MACs) an {example} "
-        caption += "and against time."
+        macs = f"multiply-accumulates (MACs) an {example} and against "
+        macs = "" if costs["macs"].isna().all() else macs
+        caption = f"{capitalized(metric.noun)} against {macs}time."
         title = f"The front of {metric.noun} against cost"
         yield Plot("pareto", "pareto", title, caption, draw)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ablation.report.analysis import Analysis
+from ablation.report.data.study_table import as_returned
+from ablation.report.effects.health import seeds_text
 from ablation.report.rendering.formatting import capitalized, counted, listed, records
 from ablation.report.text.sensitivity import is_path, without
 from ablation.statistics.inference import PairedTest, paired_test, sign
@@ -14,6 +16,11 @@ from ablation.statistics.inference import PairedTest, paired_test, sign
 
 def cautions(stage: Analysis) -> Iterable[str]:
     """Sentences on one stage of a study; none where its networks have learned all they could."""
+    if seeds := stage.same_seeds:
+        yield (
+            f"{capitalized(seeds_text(seeds))} gave the same figures to the last digit: "
+            f"{stage.table.words.seed_question} There are no verdicts."
+        )
     if said := nothing_to_compare(stage):
         yield " ".join(said)
     elif untrained := list(stage.untrained):
@@ -88,11 +95,12 @@ def _collapsed(stage: Analysis) -> Iterable[str]:
 def improving(stage: Analysis) -> Iterable[str]:
     """Whether the metric still got better after the last epoch, by more than the margin."""
     metric, where = stage.metric, " on the path" if is_path(stage.table) else ""
+    epoch = stage.table.words.epoch
     test, how = still_improving(stage)
     if arms := _of_one_epoch(stage):
         of = "" if set(arms) >= set(stage.replicates["arm"]) else f" of {listed(arms)}"
         values = f"{metric.plural}{of} were still {metric.improving}"
-        yield f"With one epoch it is not known whether {values}."
+        yield f"With one {epoch} it is not known whether {values}."
     if not how and (alone := improving_arms(stage)):
         items = [
             f"{arm} ({metric.difference(test.mean)} in the last one, 95 % interval "
@@ -100,17 +108,17 @@ def improving(stage: Analysis) -> Iterable[str]:
             for arm, test in alone.items()
         ]
         yield (
-            f"Still {metric.improving} after the last epoch{where}: {listed(items)}. The order may "
-            "change with more epochs."
+            f"Still {metric.improving} after the last {epoch}{where}: {listed(items)}. The order "
+            f"may change with more {epoch}s."
         )
     if how:
         is_shown = sign(test, stage.direction) == "better"
         ends = "" if is_shown else f", 95 % interval {metric.interval(test.low, test.high)}"
         values = capitalized(metric.plural)
         yield (
-            f"{values}{where} {how} {metric.improving} after the last epoch "
+            f"{values}{where} {how} {metric.improving} after the last {epoch} "
             f"({metric.difference(test.mean)} in the last one{ends}): the order may change with "
-            "more epochs."
+            f"more {epoch}s."
         )
 
 
@@ -139,9 +147,14 @@ def improving_arms(stage: Analysis) -> dict[str, PairedTest]:
 def _of_one_epoch(stage: Analysis) -> list[str]:
     """The arms that were trained for one epoch."""
     keys = ["stage", "number"]
-    own = stage.table.epochs.merge(stage.replicates[keys], on=keys)
+    own = stage.table.epochs.merge(_by_last_epoch(stage)[keys], on=keys)
     last = own.groupby("arm", sort=False)["epoch"].max()
     return [str(arm) for arm in last.index[last == 1]]
+
+
+def _by_last_epoch(stage: Analysis) -> pd.DataFrame:
+    """The trainings that count and whose last epoch decides."""
+    return stage.replicates[~as_returned(stage.replicates)]
 
 
 def last_gain(stage: Analysis) -> PairedTest:
@@ -158,7 +171,7 @@ def last_gain(stage: Analysis) -> PairedTest:
 def last_steps(stage: Analysis) -> pd.Series[float]:
     """Of each training, by arm and seed, its last epoch's value less that of the one before."""
     keys = ["stage", "number"]
-    own = stage.table.epochs.merge(stage.replicates[keys], on=keys).sort_values("epoch")
+    own = stage.table.epochs.merge(_by_last_epoch(stage)[keys], on=keys).sort_values("epoch")
     steps = own.assign(step=own.groupby(keys)["value"].diff())
     last = steps.groupby(keys).tail(1).set_index(["arm", "seed"])
     return last["step"].dropna().astype(float)

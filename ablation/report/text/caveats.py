@@ -20,7 +20,7 @@ def caveats(table: StudyTable) -> list[str]:
     lines = [
         "Everything here is conditional on what was held fixed (listed below): with other fixed "
         "settings the differences can be others.",
-        f"{capitalized(table.metric.text)} after the last epoch decides.",
+        f"{capitalized(table.metric.text)} {table.moment} decides.",
     ]
     if len(table.arms) > 1:
         lines[-1] += (
@@ -38,7 +38,7 @@ def caveats(table: StudyTable) -> list[str]:
             lines[-1] += " The test set was not scored, so nothing was chosen by it."
     elif len(table.arms) > 1:
         lines.append(
-            "Pairs share a seed, and so the split, the initial values and the batch order. They "
+            f"Pairs share a seed, and so {table.words.shared}. They "
             f"cover re-runs on these {table.words.examples}; they say nothing about new "
             f"{table.words.examples}."
         )

@@ -15,7 +15,7 @@ from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import by_size
 from ablation.report.effects.confirmation import NAMED, NUISANCE
 from ablation.report.effects.gains import is_tested
-from ablation.report.effects.health import diverged_arms, of_arms
+from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, paired
 from ablation.report.rendering.formatting import capitalized, counted, records
@@ -73,8 +73,11 @@ def _status(table: StudyTable) -> Iterator[str]:
 
 def _health(study: Analysis, *, untrained: bool) -> Iterator[str]:
     """That networks have learned nothing, if asked, or were still learning."""
-    metric = study.metric
+    metric, epoch = study.metric, study.table.words.epoch
     none = dict.fromkeys(arm for stage in study.stages for arm in stage.untrained)
+    if study.same_seeds:
+        same = seeds_text(study.same_seeds)
+        yield f"{capitalized(same)} gave the same figures: {study.table.words.seed_question}"
     if untrained and none:
         yield f"Untrained, at chance level: {_some(list(none))}; no verdict on that."
     lost = pd.concat([stage.collapsed for stage in study.stages], ignore_index=True)
@@ -89,9 +92,9 @@ def _health(study: Analysis, *, untrained: bool) -> Iterator[str]:
     _, how = still_improving(study)
     if how:
         values = capitalized(metric.plural)
-        yield f"{values} {how} {metric.improving} after the last epoch: the order may change."
+        yield f"{values} {how} {metric.improving} after the last {epoch}: the order may change."
     elif arms := list(improving_arms(study)):
-        still = f"Still {metric.improving} after the last epoch"
+        still = f"Still {metric.improving} after the last {epoch}"
         yield f"{still}: {_some(arms)}; the order may change."
 
 

@@ -72,7 +72,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
-        f"{question} {capitalized(table.metric.noun)} after the last epoch, {_seeds(table)} an "
+        f"{question} {capitalized(table.metric.noun)} {table.moment}, {_seeds(table)} an "
         f"arm; effects paired by seed, margin {table.metric.margin(table.margin)}, Holm-adjusted.",
         *incomplete(table),
         about_choice(table),

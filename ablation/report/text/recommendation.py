@@ -196,6 +196,10 @@ def _runner_up(study: Analysis, best: str) -> Iterable[str]:
     )
 
 
+def _why_untested(test: PairedTest) -> str:
+    return test.why_not if test.n > 1 else "too few pairs"
+
+
 def _kept(study: Analysis) -> str:
     """Whether to keep the baseline: only if no arm may be better by the margin."""
     base, left, metric = study.baseline, study.may_be_better, study.metric
@@ -213,7 +217,8 @@ def _kept(study: Analysis) -> str:
         for row in records(left[tested])
     ]
     others = [
-        f"{row['arm']} ({row['reason'] or 'too few pairs'})" for row in records(left[~tested])
+        f"{row['arm']} ({row['reason'] or _why_untested(study.tests[row['arm']])})"
+        for row in records(left[~tested])
     ]
     said = f"Not settled whether to keep {base}."
     if open_still:

@@ -10,6 +10,7 @@ import pandas as pd
 from ablation.objective.metric import MISSING, Metric
 from ablation.objective.words import Words
 from ablation.report.analysis import Analysis
+from ablation.report.data.study_table import as_returned
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.gains import inner_intervals, slight
 from ablation.report.effects.replicates import LAST, last_epochs, on_test
@@ -98,8 +99,11 @@ def _tested(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     of_arm = dict(tuple(study.replicates.groupby("arm")["test_value"]))
     none = pd.Series(dtype=float)
     tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
-    title = f"test {study.metric.noun} (95 % interval)"
-    return {title: [_mean(study.metric, values) for values in tested]}
+    metric = study.metric
+    title = metric.test if metric.noun == metric.name else f"test {metric.noun}"
+    if study.same_seeds:
+        return {title: [metric.value(values.mean()) for values in tested]}
+    return {f"{title} (95 % interval)": [_mean(metric, values) for values in tested]}
 
 
 def _verdicts(study: Analysis, rows: pd.DataFrame) -> list[str]:
@@ -190,8 +194,10 @@ def details_table(study: Analysis) -> TextTable | None:
         return None
     pairs = dict(tuple(study.pairs.groupby("arm")["difference"]))
     late = {}
-    if table.epochs["epoch"].max() > LAST:  # else they would be all
+    has_more = table.epochs["epoch"].max() > LAST  # else they would be all
+    if has_more and not as_returned(table.trials).any():
         late = study.tests_of(last_epochs(table.trials, table.epochs))
+    late_title = f"effect, last {LAST} {table.words.epoch}s"
     test = study.tests_of(on_test(table.trials))
     on_test_title = f"effect on these test {table.words.examples} (95 % interval)"
     is_scored = bool(table.trials["test_value"].notna().any())
@@ -217,7 +223,7 @@ def details_table(study: Analysis) -> TextTable | None:
                 "p of sign flips": MISSING if row["reason"] else chance(sign_flip(d)),
                 "minimum detectable": _detectable(metric, row["minimum_detectable"]),
                 "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
-                **({f"effect, last {LAST} epochs": metric.signed(late[arm].mean)} if late else {}),
+                **({late_title: metric.signed(late[arm].mean)} if late else {}),
                 **({on_test_title: scored} if is_scored else {}),
             }
         )

@@ -23,16 +23,20 @@ class Wish:
     """What a person wants of the workers.
 
     Attributes:
-        objective: what is to be trained, by its name.
+        objective: what is to be trained, by its spec.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: of each worker.
+        fresh_processes: whether each job needs a process of its own; see the objective's.
+        libraries: what to load once for such processes, likewise.
     """
 
     objective: str
     device: str = "auto"
     precision: str = "auto"
     threads: int = 1
+    fresh_processes: bool = False
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Offer:
         gpus: the names of the GPUs that can be seen.
         no_device: why there is no such device, a line; empty where there is.
         no_precision: why the device has no such precision, likewise.
+        notes: what a person should know of the workers, a line each.
     """
 
     device: str = "cpu"
@@ -52,6 +57,7 @@ class Offer:
     gpus: tuple[str, ...] = ()
     no_device: str = ""
     no_precision: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Executor(Protocol):

@@ -9,39 +9,56 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 
 from ablation.errors import UserError
 from ablation.running.executors.base import Handle, Offer, Wish
-from ablation.running.messages import Answer, Job, JobFinished, WorkerLost
+from ablation.running.executors.processes import (
+    ForkServer,
+    LocalWorker,
+    SpawnedProcess,
+    Start,
+)
+from ablation.running.messages import Job, JobFinished, WorkerLost
 from ablation.running.resources import Resources
 from ablation.running.worker import serve
 from ablation.signals import ctrl_c_ignored
+from ablation.surroundings import THREADS, leads_to_storage, without_storage
 
 OFFER_SECONDS = 600.0  # that a new process may take to say what it has, from a cold disk
 MAX_OFFERS = 3  # workers that may end before one has said what it has
-NOT_FOR_WORKERS = ("CRNN_STUDY_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 
 
 class LocalExecutor:
-    """Trains in processes of this machine, one a job; see `ablation.running.executors.base`."""
+    """Trains in processes of this machine, one a job; see `ablation.running.executors.base`.
+
+    They are spawned, and each does job after job; where each job needs a process of its own, a
+    fork server makes them.
+    """
 
     def __init__(self) -> None:
         self.capacity = 0
         self.workers: list[LocalWorker] = []
         self._first: LocalWorker | None = None  # which has made the offer
+        self._server: ForkServer | None = None
 
     def offer(self, wish: Wish) -> Offer:
-        """What a worker of this machine finds; on a CPU it is the first to be handed a job.
+        """What a worker of this machine finds; a spawned one on a CPU is the first to have a job.
 
         Raises:
             UserError: worker after worker has ended before it could say.
         """
+        if self._server:
+            self._server.close()
+        if wish.fresh_processes:
+            self._server = ForkServer(fork_server_environment(wish.threads), wish.libraries)
         environment = worker_environment(wish.threads, os.environ.get("CUDA_VISIBLE_DEVICES"))
         for _ in range(MAX_OFFERS):
-            worker = LocalWorker(wish.threads, environment)
+            worker = LocalWorker(self._start(0, wish.threads, environment))
             try:
                 worker.send(wish)
                 offer = worker.receive(OFFER_SECONDS)
@@ -49,13 +66,13 @@ class LocalExecutor:
                 worker.close()
                 raise
             if isinstance(offer, Offer) and not (
-                offer.gpus or offer.no_device or offer.no_precision
+                self._server or offer.gpus or offer.no_device or offer.no_precision
             ):
                 self._first = worker
                 return offer
-            worker.close()  # dead, or it sees more than the GPU that it would be given
+            worker.close()  # dead, or has had its message, or sees more than its GPU would be
             if isinstance(offer, Offer):
-                return offer
+                return replace(offer, notes=tuple(self._server.notes if self._server else ()))
         raise UserError(
             f"{MAX_OFFERS} worker processes ended before they had found a device: killed, or out "
             "of memory; free some, then try again"
@@ -69,7 +86,14 @@ class LocalExecutor:
             visible = gpus[number % len(gpus)] if gpus else ""
             worker, self._first = self._first, None
             environment = worker_environment(threads, visible)
-            self.workers.append(worker or LocalWorker(threads, environment))
+            start = self._start(number, threads, environment)
+            self.workers.append(worker or LocalWorker(start))
+
+    def _start(self, slot: int, threads: int, environment: Mapping[str, str]) -> Start:
+        """What starts the processes of a slot."""
+        if self._server:
+            return partial(self._server.fork, slot, environment, threads)
+        return partial(_spawn, threads, environment)
 
     def submit(self, job: Job) -> None:
         """Hand a job to a worker that has none."""
@@ -98,6 +122,8 @@ class LocalExecutor:
             return False
         if isinstance(message, JobFinished):
             worker.token = ""
+            if self._server:
+                worker.retire()
         elif isinstance(message, WorkerLost):
             self.cancel(token)
         return bool(worker.token)
@@ -111,69 +137,21 @@ class LocalExecutor:
 
     def close(self) -> None:
         """End all workers, whatever they do."""
+        if self._server:
+            self._server.close()
         for worker in [*self.workers, *([self._first] if self._first else [])]:
             worker.close()
 
 
-class LocalWorker:
-    """A worker process, and a pipe to it and from it.
-
-    Attributes:
-        token: of the job that it has; empty where it is free.
-        dead: whether its pipe has ended, as it does with the worker.
-    """
-
-    def __init__(self, threads: int, environment: Mapping[str, str]) -> None:
-        self.threads, self.environment = threads, environment
-        self.token = ""
-        self._open()
-
-    def _open(self) -> None:
-        """Two pipes and a worker at their other ends, which starts with its first job."""
-        self.dead = False
-        spawn = get_context("spawn")
-        orders, self.orders = spawn.Pipe(duplex=False)
-        self.inbox, channel = spawn.Pipe(duplex=False)
-        words = (orders, channel, os.getpid(), self.threads)
-        self.process = spawn.Process(target=serve, args=words, daemon=True)
-        self.ends = (orders, channel)
-
-    def send(self, message: Job | Answer | Wish) -> None:
-        """Send a message, and start the process where it has not been started."""
-        if self.process.pid is None:
-            with ctrl_c_ignored(), _worker_surroundings(self.environment):
-                self.process.start()
-            for end in self.ends:  # the worker's alone from now on: they close when it dies
-                end.close()
-        with suppress(BrokenPipeError):  # dead already, as its own pipe will tell
-            self.orders.send(message)
-
-    def receive(self, timeout: float) -> object:
-        """The next message, or None where none came in so many seconds."""
-        return next(self.messages(), None) if self.inbox.poll(timeout) else None
-
-    def messages(self) -> Iterator[object]:
-        """What the worker has said since the last look."""
-        while not self.dead and self.inbox.poll():
-            try:
-                message = self.inbox.recv()
-            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
-                self.dead = True
-                return
-            yield message
-
-    def close(self) -> None:
-        """End the worker, whatever it does."""
-        if self.process.pid is not None:
-            self.process.kill()
-            self.process.join()
-        for end in (*self.ends, self.inbox, self.orders):
-            end.close()
-
-    def renew(self) -> None:
-        """A new worker with new pipes: the old ones may hold half a message."""
-        self.close()
-        self._open()
+def _spawn(
+    threads: int, environment: Mapping[str, str], orders: Connection, channel: Connection
+) -> SpawnedProcess:
+    """Start a process that takes job after job, with these ends of its pipes."""
+    words = (orders, channel, os.getpid(), threads)
+    process = get_context("spawn").Process(target=serve, args=words, daemon=True)
+    with ctrl_c_ignored(), _worker_surroundings(environment):
+        process.start()
+    return SpawnedProcess(process)
 
 
 @contextmanager
@@ -184,18 +162,31 @@ def _worker_surroundings(values: Mapping[str, str]) -> Iterator[None]:
     """
     environment, words = dict(os.environ), sys.argv
     os.environ.update(values)
-    for name in NOT_FOR_WORKERS:
-        os.environ.pop(name, None)
+    secret = [name for name in os.environ if leads_to_storage(name)]
+    for name in secret:
+        del os.environ[name]
     sys.argv = words[:1]
     try:
         yield
     finally:
         sys.argv = words
-        for name in {*values, *NOT_FOR_WORKERS}:
+        for name in {*values, *secret}:
             if name in environment:
                 os.environ[name] = environment[name]
             else:
                 os.environ.pop(name, None)
+
+
+def fork_server_environment(threads: int) -> dict[str, str]:
+    """The environment of a fork server, and of its processes as far as they have it in common.
+
+    Hashes of text are the same in each: ``list(set(words))`` would have another order in each.
+    """
+    return {
+        **without_storage(os.environ),
+        **worker_environment(threads, None),
+        "PYTHONHASHSEED": "0",
+    }
 
 
 def worker_environment(threads: int, visible: str | None = "") -> dict[str, str]:
@@ -206,7 +197,6 @@ def worker_environment(threads: int, visible: str | None = "") -> dict[str, str]
     Left to itself, glibc gives a training step's memory back to the system after it, and the
     system clears it for the next one: 2 ms of a step of 20. So it is told to keep it.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     keep = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
     gpus = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    return {**dict.fromkeys(names, str(threads)), **keep, **gpus}
+    return {**dict.fromkeys(THREADS, str(threads)), **keep, **gpus}

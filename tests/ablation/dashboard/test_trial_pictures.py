@@ -39,6 +39,12 @@ def test_a_curve_has_two_panels_whose_lines_stay_inside(epochs: int) -> None:
     assert {"accuracy", "loss", "validation", "training", "epoch", "1"} <= set(texts(picture))
 
 
+def test_a_figure_of_any_name_is_shown_as_text() -> None:
+    picture = curve([{"epoch": 10, "a<b>&": 1.0, "seconds": 0.1}])
+    assert "a<b>&" in texts(picture)
+    assert not {"validation", "training"} & set(texts(picture))  # which is which is not known
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 0.0, 1e30])
 def test_a_curve_of_what_a_training_can_come_to(loss: float) -> None:
     picture = curve(history(0.1, 0.1, loss=loss))

@@ -239,17 +239,17 @@ def test_cost_grows_with_epochs_images_and_network() -> None:
 
 
 def test_an_override_makes_a_study_of_its_own_name() -> None:
-    found = load("source", epochs=1, train_size=600)
+    found = load("source", {"epochs": 1, "train_size": 600})
     assert found.study_name == "source-epochs1-images600"
     assert found.overrides == {"epochs": 1, "train_size": 600}
     assert all(own_setting(arm.setting).train.epochs == 1 for arm in found.arms)
     assert all(own_setting(arm.setting).train.train_size == 600 for arm in found.arms)
     assert [arm.name for arm in found.arms] == [arm.name for arm in load("source").arms]
-    assert load("source", epochs=1).study_name == "source-epochs1"
+    assert load("source", {"epochs": 1}).study_name == "source-epochs1"
 
 
 def test_in_a_search_an_override_holds_for_both_stages() -> None:
-    found = load("joint", epochs=1, train_size=600)
+    found = load("joint", {"epochs": 1, "train_size": 600})
     assert own_setting(found.arms[0].setting).train.epochs == 1
     assert found.space.search is not None
     assert found.space.search.training == {"epochs": 1, "train_size": 600}
@@ -273,7 +273,7 @@ def test_an_override_that_does_not_fit(
 ) -> None:
     text = document({**tomllib.loads(ONE_FACTOR), **changed})
     with pytest.raises(SpaceError) as caught:
-        build("mine", text, "", **overrides)
+        build("mine", text, "", overrides)
     assert caught.value.errors == [expected]
 
 

@@ -54,7 +54,7 @@ def refusals(found: Plan) -> list[str]:
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_space_may_begin(name: str) -> None:
     assert refusals(load(name)) == []
-    assert refusals(load(name, epochs=1, train_size=600)) == []
+    assert refusals(load(name, {"epochs": 1, "train_size": 600})) == []
 
 
 # Factors without an effect

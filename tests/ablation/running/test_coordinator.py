@@ -305,7 +305,8 @@ def seen_by_a_worker(pipe: Any) -> None:
 @pytest.mark.slow
 def test_no_worker_has_a_way_to_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql+psycopg://me:s3cret@host/studies"
-    given = {"CRNN_STUDY_STORAGE": url, "PGPASSWORD": "s3cret", "HOME": "/here"}
+    given = {"CRNN_STUDY_STORAGE": url, "PGPASSWORD": "s3cret", "PGHOST": "s3cret.host"}
+    given["HOME"] = "/here"
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     words = ["study.py", "run", "quick", "--storage", url]

@@ -29,10 +29,9 @@ from ablation.report.sections.search import parts
 from ablation.report.text.study_tables import failures_table
 from ablation.running.coordinator import Coordinator
 from ablation.running.events import Event
-from ablation.running.launch import _say_what_diverged
 from ablation.running.messages import TrainingContext, TrialOutcome
 from ablation.running.recording import Recorder
-from ablation.running.request import Request
+from ablation.running.request import Request, say_what_diverged
 from ablation.running.resources import Resources
 from ablation.scheduling import confirmation
 from ablation.scheduling.designed import DesignedSource
@@ -281,8 +280,8 @@ def test_progress_adds_up() -> None:
 def test_what_is_not_retried_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     request = Request(record().plan, STUDY, "", tmp_path, retry_failed=True)
-    _say_what_diverged(request, Progress(4, 2, 0, 2), said.append)
-    _say_what_diverged(request, Progress(4, 4), said.append)
+    say_what_diverged(request, Progress(4, 2, 0, 2), said.append)
+    say_what_diverged(request, Progress(4, 4), said.append)
     assert said == ["2 trainings diverged and would diverge again: not trained again."]
 
 

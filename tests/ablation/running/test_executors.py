@@ -74,18 +74,30 @@ def results(folder: Path) -> dict[tuple[str, int], Any]:
     }
 
 
-@pytest.mark.parametrize("executor", ["local", pytest.param("debug", marks=pytest.mark.slow)])
-def test_any_objective_is_trained_and_gone_on_with(executor: str, tmp_path: Path) -> None:
-    jobs = {} if executor == "debug" else {"jobs": 2}
-    first = run(tmp_path / executor, executor=executor, **jobs)
+FRESH = {**SPACE, "objective": "tests.helpers.valley:fresh"}
+
+
+@pytest.mark.parametrize(
+    ("executor", "space"),
+    [
+        pytest.param("local", SPACE, id="local"),
+        pytest.param("local", FRESH, id="fresh", marks=pytest.mark.slow),
+        pytest.param("debug", SPACE, id="debug", marks=pytest.mark.slow),
+    ],
+)
+def test_any_objective_is_trained_and_gone_on_with(
+    executor: str, space: dict[str, Any], tmp_path: Path
+) -> None:
+    options = {"space": space, **({} if executor == "debug" else {"jobs": 2})}
+    first = run(tmp_path / executor, executor=executor, **options)
     assert (first.complete, first.wanted) == (8, 8)
     expected = results(tmp_path / executor)
     assert {state for state, _, _ in expected.values()} == {"COMPLETE"}
     assert all(value == heights[-1] for _, value, heights in expected.values())
     run(tmp_path / "here", executor="debug")
     assert results(tmp_path / "here") == expected
-    assert run(tmp_path / executor, executor=executor).idle
-    more = run(tmp_path / executor, executor=executor, seeds=3, **jobs)
+    assert run(tmp_path / executor, executor=executor, space=space).idle
+    more = run(tmp_path / executor, executor=executor, seeds=3, **options)
     assert (more.complete, more.wanted) == (12, 12)
 
 
@@ -112,14 +124,15 @@ def test_in_this_process_one_training_runs_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("space", [SPACE, FRESH], ids=["reused", "fresh"])
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_what_is_not_to_be_had_is_refused_before_anything_is_written(
-    kind: str, tmp_path: Path
+    kind: str, space: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="--device cuda: this objective trains on cpu"):
-        run(tmp_path, executor=kind, device="cuda")
+        run(tmp_path, executor=kind, space=space, device="cuda")
     with pytest.raises(UserError, match="--precision bf16: this objective trains in fp32"):
-        run(tmp_path, executor=kind, precision="bf16")
+        run(tmp_path, executor=kind, space=space, precision="bf16")
     assert not list(tmp_path.iterdir())
 
 
@@ -171,7 +184,7 @@ def test_a_name_that_is_no_objectives_is_refused(name: str, expected: str) -> No
 def test_a_space_that_names_none_is_of_the_default_one() -> None:
     values = {key: value for key, value in SPACE.items() if key != "objective"}
     plan = build("any", document({**values, "factors": {"dropout": [0.1]}}))
-    assert plan.space.objective.name == DEFAULT
+    assert plan.space.objective.spec == DEFAULT
 
 
 def test_a_setting_of_another_objective_is_none() -> None:
@@ -180,10 +193,8 @@ def test_a_setting_of_another_objective_is_none() -> None:
 
 
 def test_options_of_another_objective_are_refused() -> None:
-    with pytest.raises(
-        SpaceError, match=r"--epochs: tests\.helpers\.valley:objective has no such setting"
-    ):
-        build("valley", document(SPACE), epochs=3)
+    with pytest.raises(SpaceError, match=r"--epochs: valley has no such setting"):
+        build("valley", document(SPACE), overrides={"epochs": 3})
 
 
 def test_a_study_of_what_cannot_be_had_here_is_one_line(tmp_path: Path) -> None:

@@ -69,6 +69,20 @@ def workers(process: Process) -> list[int]:
     return [pid for pid, words in processes(process.pid).items() if "spawn_main" in words]
 
 
+def wait_within_a_training(process: Process) -> None:
+    """Read until an epoch has ended this moment, and it was not the last of its training.
+
+    Between two trainings a worker may be silent for as long as it takes to start one.
+    """
+    assert process.stdout
+    began = time.monotonic()
+    for line in process.stdout:
+        waited, began = time.monotonic() - began, time.monotonic()
+        if waited > 0.01 and re.search(r" epoch [123]/4", line):
+            return
+    raise AssertionError("the run ended before that")
+
+
 def epochs_of(text: str) -> list[tuple[str, int]]:
     """Arm with seed and number of every epoch that a run has printed."""
     found = re.findall(r"^\s*(\S+ seed \d+)\s+epoch (\d+)/", text, re.MULTILINE)
@@ -160,6 +174,7 @@ def test_a_worker_that_says_nothing_is_replaced(
     os.killpg(process.pid, signal.SIGCONT)
     time.sleep(1.0)
     left = workers(process)
+    wait_within_a_training(process)
     with suppress(ProcessLookupError):
         os.kill(stopped, signal.SIGSTOP)
     answer = cli.finish(process)

@@ -34,7 +34,7 @@ def changed(**changes: Any) -> str:
     [
         record(device="cuda", precision="bf16", threads=3, environments=({"cpu": "A"},)),
         record(SEARCH),
-        Record(build("tiny", ONE_FACTOR, epochs=1, train_size=50), seeds=(3, 1)),
+        Record(build("tiny", ONE_FACTOR, overrides={"epochs": 1, "train_size": 50}), seeds=(3, 1)),
     ],
     ids=["one-factor", "search", "overridden"],
 )
@@ -189,7 +189,7 @@ def test_a_changed_space_is_refused_with_what_changed(text: str, expected: str) 
 
 
 def test_other_overrides_are_refused() -> None:
-    shorter = replace(record(), plan=build("tiny", ONE_FACTOR, epochs=1))
+    shorter = replace(record(), plan=build("tiny", ONE_FACTOR, overrides={"epochs": 1}))
     with pytest.raises(StorageError, match=r"overrides: were {}, are {'epochs': 1}"):
         merge("tiny", record(), shorter)
 

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from ablation.files import set_aside
 from crnn.data.fashion_mnist import FashionMNIST
 from crnn.network.config import Setting
-from crnn.training.checkpoint import DamagedError, read_checkpoint, write_checkpoint
+from crnn.training.checkpoint import (
+    DamagedError,
+    read_checkpoint,
+    state_digest,
+    write_checkpoint,
+)
 from crnn.training.results import DivergedError, Epoch, Result, TrainingState
 from crnn.training.train import train_packed
 from tests.helpers.made.networks import small
@@ -194,3 +199,15 @@ def test_a_state_of_another_network_is_refused(sample: FashionMNIST, tmp_path: P
     begin = read_checkpoint(tmp_path / "a", MARKS)
     with pytest.raises(ValueError, match="not a state of this training"):
         train_packed([(small(epochs=2, hidden_size=8), 0)], sample, resume_from=begin)
+
+
+def test_a_states_digest_is_that_of_its_numbers_and_not_of_its_times(tmp_path: Path) -> None:
+    def digest(state: TrainingState) -> str:
+        write_checkpoint(tmp_path / "state", state, MARKS)
+        return state_digest(tmp_path / "state")
+
+    slower = tuple(tuple(replace(e, seconds=9.0) for e in seen) for seen in TINY.epochs)
+    other = {**TINY.tensors, "0/optimizer/a/step": torch.tensor(3.0)}
+    assert digest(replace(TINY, epochs=slower)) == digest(TINY)
+    assert digest(replace(TINY, tensors=other)) != digest(TINY)
+    assert state_digest(tmp_path / "none") == ""

@@ -269,7 +269,7 @@ def test_what_a_study_is(storage: RDBStorage) -> None:
             "deep": {"test_accuracy": 0.8, "note": "one run"},
         },
     )
-    plan = build("tiny", text, epochs=1)
+    plan = build("tiny", text, overrides={"epochs": 1})
     notes = ({"cpu": "A", "python": "3.11"}, {"cpu": "B", "python": "3.11"})
     begin(storage, Record(plan, seeds=(0, 1, 5), threads=2, environments=notes), "other")
     table = load_study(storage, "other")

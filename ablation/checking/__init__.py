@@ -1,0 +1,1 @@
+"""Whether a training repeats, resumes, and depends on its seed and settings: found by training."""

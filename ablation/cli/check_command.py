@@ -1,0 +1,109 @@
+"""`check`: whether code repeats, resumes, and depends on its seed and settings."""
+
+from __future__ import annotations
+
+import signal
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablation.cli.app import app, tools_of
+from ablation.cli.options import (
+    RESULTS,
+    Data,
+    Device,
+    Json,
+    Precision,
+    PrecisionName,
+    Results,
+    Set,
+    Threads,
+    overrides,
+    text_from_home,
+)
+
+if TYPE_CHECKING:
+    from ablation.checking.checking import Check, Conditions
+    from ablation.checking.subject import Subject
+
+WIDTH = 80
+
+
+@app.command(
+    help="Check that your code repeats with a seed, resumes after a kill, and differs between "
+    "seeds and settings: train its baseline a few times, up to six reports. Status 3 where a "
+    "promise does not hold."
+)
+def check(
+    context: typer.Context,
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPACE|FILE.py[:FUNCTION]",
+            callback=text_from_home,
+            help="A shipped space's name, a path to a TOML file, or a training function.",
+        ),
+    ],
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="Of a FILE.py: the figure that decides. Default: the first that it reports.",
+            show_default=False,
+        ),
+    ] = "",
+    settings: Set = None,
+    threads: Threads = None,
+    device: Device = "auto",
+    precision: PrecisionName = Precision.auto,
+    as_json: Json = False,
+    results: Results = RESULTS,
+    data: Data = None,
+) -> None:
+    """Check a space's baseline, or a function's defaults; what --help prints is above."""
+    from ablation.checking.checking import Conditions
+    from ablation.checking.prose import as_data, sentences
+    from ablation.checking.subject import find_subject
+    from ablation.running.kept_checks import keep_check
+
+    output = tools_of(context).output
+    say: Callable[[str], None] = (lambda line: None) if as_json else output.say
+    found = find_subject(subject, overrides(settings), metric)
+    conditions = Conditions(device, precision.value, threads, data)
+    checked = _run(found, say, output.say, conditions)
+    keep_check(results, found.objective, checked.kept())
+    if as_json:
+        output.print_json(as_data(checked))
+    else:
+        output.say()
+        for paragraph in sentences(checked):
+            output.say(textwrap.fill(paragraph, WIDTH, break_on_hyphens=False))
+    raise typer.Exit(0 if checked.findings.hold else 3)
+
+
+def _run(
+    found: Subject,
+    say: Callable[[str], None],
+    show: Callable[[str], None],
+    conditions: Conditions,
+) -> Check:
+    """Train; a traceback of a training's code stands before the error.
+
+    Raises:
+        UserError: it cannot be trained, or a training failed.
+        typer.Exit: Ctrl-C or SIGTERM, with its status.
+    """
+    from ablation.checking.checking import run_check
+    from ablation.checking.trainer import TrainingFailedError
+    from ablation.signals import InterruptedRunError
+
+    try:
+        return run_check(found, say, conditions)
+    except TrainingFailedError as error:
+        if error.traceback:
+            show(error.traceback.rstrip())
+        raise
+    except (InterruptedRunError, KeyboardInterrupt) as interrupted:
+        show(f"{str(interrupted) or 'SIGINT'}: stopped; nothing was kept.")
+        raise typer.Exit(128 + getattr(interrupted, "signum", signal.SIGINT)) from None

@@ -1,0 +1,1 @@
+"""A user's program: its words, its process, what it prints."""

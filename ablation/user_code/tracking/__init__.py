@@ -1,0 +1,1 @@
+"""What a training tracks, between two processes."""

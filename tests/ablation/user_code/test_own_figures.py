@@ -1,0 +1,179 @@
+"""Figures with names of the user's, as cells of tables: pure functions of trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from ablation.objective import Objective
+from ablation.report.data import own_figures
+from ablation.report.data.trial_frames import epoch_frame
+from ablation.report.effects.contrasts import contrasts
+from ablation.report.effects.effects import paired_tests
+from ablation.report.effects.health import SAME, same_seeds
+from ablation.scheduling.distributions import LARGEST_FLOAT, LARGEST_INT, designed
+from ablation.storage import TrialRow
+from ablation.storage.attributes import trial_attributes_of
+from ablation.user_code.definition import Definition
+from ablation.user_code.objective import UserObjective
+from ablation.user_code.settings.schema import SettingField, SettingsSchema, ValueType
+
+FIELDS = (
+    SettingField(name="rate", kind="float", default=0.1),
+    SettingField(name="depth", kind="int", default=3),
+    SettingField(name="bounded", kind="int", low=1, high=9, default=3),
+    SettingField(name="kind", kind="choice", choices=("a", "b"), default="a"),
+    SettingField(name="tag", kind="text", default="x"),
+    SettingField(name="widths", kind="tuple", items=(ValueType(kind="int"),), any_length=True,
+                 default=(1, 2)),
+    SettingField(name="warmup", kind="int", optional=True),
+    SettingField(name="state", kind="bool", default=True),
+    SettingField(name="epochs", kind="int", low=1, default=3),
+)  # fmt: skip
+
+
+def objective(*also: str, **changes: Any) -> UserObjective:
+    fields = {"metric": "loss", "budget": "epochs", "direction": "minimize", **changes}
+    schema = SettingsSchema(fields=FIELDS)
+    return UserObjective(Definition(trains="a.py:train", also=also, settings=schema, **fields))
+
+
+def epoch(number: int, **figures: float) -> dict[str, float]:
+    return {"epoch": number, **figures, "seconds": 0.5}
+
+
+def row(number: int = 0, state: str = "COMPLETE", **attributes: Any) -> TrialRow:
+    own = {"stage": "ablation", "arm": "baseline", "seed": 0, **attributes}
+    return TrialRow(number, number, state, None, None, 0.25, own)
+
+
+def test_a_figure_called_as_a_column_has_a_prefix() -> None:
+    rows = [row(history=[epoch(1, loss=0.5, arm=7, value=8, lr=0.1)], logged=[epoch(1, stage=9)])]
+    frame = epoch_frame(objective(), rows)
+    assert list(frame.loc[0, ["arm", "reported_arm", "reported_value", "lr", "value"]]) == [
+        *("baseline", 7, 8, 0.1, 0.5)
+    ]
+    logged = epoch_frame(objective(), rows, "logged")
+    assert list(logged.loc[0, ["stage", "reported_stage"]]) == ["ablation", 9]
+    assert logged["value"].isna().all()
+
+
+def test_what_was_returned_under_a_name_that_is_taken_has_a_prefix() -> None:
+    rows = [row(returned={"epochs": 2.0, "size": 1.0, "loss": 0.2, "f1": 0.5})]
+    found = own_figures.returned_columns(objective("f1"), rows, ["epochs", "number"])
+    assert found == {"epochs": "returned.epochs", "size": "size"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "f1"),
+    [
+        ({"history": [epoch(1, loss=1, f1=0.1), epoch(2, loss=1)]}, 0.1),
+        ({"history": [epoch(1, loss=1, f1=0.1), epoch(2, loss=1, f1=0.2)]}, 0.2),
+        ({"history": [epoch(1, loss=1)], "logged": [epoch(1, f1=0.3)]}, 0.3),
+        ({"history": [epoch(1, loss=1, f1=0.1)], "returned": {"f1": 0.9}}, 0.9),
+        ({"history": [epoch(1, loss=1)]}, None),
+    ],
+)
+def test_a_figure_beside_the_metric_is_as_returned_else_as_reported_last(
+    attributes: dict[str, Any], f1: float | None
+) -> None:
+    assert own_figures.free_cells(objective("f1"), row(**attributes), {})["f1"] == f1
+
+
+def test_a_training_that_did_not_end_has_no_figures() -> None:
+    failed = row(state="FAIL", history=[epoch(1, loss=1, f1=0.1)])
+    cells = own_figures.free_cells(objective("f1"), failed, {})
+    assert cells == {"reports": 1, "as_returned": False, "given": ""}
+
+
+def notes(*rows: TrialRow, also: str = "") -> list[str]:
+    return list(own_figures.notes(objective(*filter(None, [also])), rows))
+
+
+def test_code_that_changed_on_the_way_is_told() -> None:
+    codes = [{"a.py": "1"}, {"a.py": "1", "late.py": "5"}, {"a.py": "2"}, {"a.py": "2"}]
+    rows = [row(n, history=[epoch(1, loss=1)], code=code) for n, code in enumerate(codes)]
+    told = "a.py changed after 2 of 4 trainings; its author says that it computes the same"
+    assert notes(*reversed(rows)) == [f"{told} (--same-code)."]
+    assert notes(*rows[:2]) == []
+
+
+def test_a_metric_as_returned_in_some_trainings_is_told() -> None:
+    rows = [row(history=[epoch(1, loss=1), epoch(2, loss=1)], returned={"loss": 1.0}),
+            row(1, history=[epoch(1, loss=1)])]  # fmt: skip
+    (told,) = notes(*rows)
+    assert told.startswith("loss is as train returned it in 1 of 2 trainings: the best of many")
+
+
+# Seeds that give the same
+
+
+def trials(**given: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"arm": arm, "seed": seed, "state": "COMPLETE", "value": float(seed), "given": digest}
+            for arm, digests in given.items()
+            for seed, digest in enumerate(digests)
+            if digest
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"base": ["x", "x", "x"], "other": ["y", "y", "y"]}, [0, 1, 2]),
+        ({"base": ["x", "z", "x"], "other": ["y", "z", "y"]}, [0, 2]),
+        ({"base": ["x", "x", "z"], "other": ["y", "u", "v"]}, []),
+        ({"base": ["x", "x", "z"], "other": ["y", "", "v"]}, [0, 1]),
+        ({"base": ["x"], "other": ["x"]}, []),
+    ],
+)
+def test_seeds_are_the_same_where_all_arms_say_so(
+    given: dict[str, list[str]], same: list[int]
+) -> None:
+    assert same_seeds(trials(**given)) == same
+    assert same_seeds(trials(**given).drop(columns="given")) == []
+
+
+def test_nothing_is_tested_where_some_seeds_are_the_same() -> None:
+    rows = trials(base=["x", "z", "x"], other=["y", "u", "y"])
+    rows.loc[rows["arm"] == "other", "value"] += [0.1, 0.5, 0.2]
+    arms = pd.DataFrame({"arm": ["base", "other"], "against": ["", "base"], "changed": [{}, {}],
+                         "kind": ["baseline", "level"], "a": ["1", "2"]})  # fmt: skip
+    test = paired_tests(rows, arms)["other"]
+    assert (test.why_not, test.n) == (SAME, 3)
+    assert pd.isna(test.low)
+    (contrast,) = contrasts(rows, arms, "factorial", ["a"]).to_dict("records")
+    assert (contrast["reason"], contrast["n"]) == (SAME, 3)
+    assert pd.isna(contrast["p_value"])
+    assert pd.isna(contrast["ci_low"])
+
+
+# In the storage
+
+
+def test_optuna_has_numbers_alone_as_parameters_with_the_widest_ranges() -> None:
+    own: Objective = objective()
+    setting = own.setting({})
+    params, distributions = designed(own, setting, list(own.fields))
+    assert params == {**{"rate": 0.1, "depth": 3, "bounded": 3, "setting.state": True, "epochs": 3}}
+    ends = {
+        name: (each.low, each.high)  # type: ignore[attr-defined]
+        for name, each in distributions.items()
+        if name != "setting.state"
+    }
+    assert ends["rate"] == (-LARGEST_FLOAT, LARGEST_FLOAT)
+    assert ends["depth"] == (-LARGEST_INT, LARGEST_INT)
+    assert ends["bounded"] == (1, 9)
+
+
+def test_what_is_stored_of_reports_is_checked() -> None:
+    model = trial_attributes_of(objective("f1"))
+    model.model_validate({"history": [epoch(0, loss=1.0, other=2.0)]})
+    for wrong in ({"other": "much"}, {"loss": None}, {"epoch": -1}):
+        with pytest.raises(ValidationError):
+            model.model_validate({"history": [{**epoch(0, loss=1.0), **wrong}]})
