@@ -50,6 +50,8 @@ def say_what_changed(
 
 def _changed(storage: RDBStorage, study: str, objective: Objective) -> list[list[str]]:
     """By training that had other code: the files that have changed since."""
+    if not objective.beside_space:  # whose code is the project's own: no trial is read for it
+        return []
     names = [name for name in (study, confirmation_of(storage, study)) if name]
     trained = [
         row.attributes["code"]

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from ablation.errors import DivergedError, StopRunError, UserError
 from ablation.objective import Listener, Pack, Result, Setting, Words
 from ablation.objective.columns import OWN_COLUMNS
@@ -19,7 +17,7 @@ from ablation.user_code.code_objective import CodeObjective
 from ablation.user_code.command.output import JsonReader, PatternReader, Printed, Reader
 from ablation.user_code.command.program import Program
 from ablation.user_code.command.words import command_line, literal, program_environment
-from ablation.user_code.definition import CommandDefinition
+from ablation.user_code.definition import CommandDefinition, parse_definition
 from ablation.user_code.source.child import ending
 from ablation.user_code.source.code_identity import file_digest
 from ablation.user_code.source.faults import shortened
@@ -229,7 +227,4 @@ def command_objective(document: str) -> CommandObjective:
     Raises:
         UserError: it is none.
     """
-    try:
-        return CommandObjective(CommandDefinition.model_validate_json(document))
-    except ValidationError as error:
-        raise UserError(f"not what this version writes of a user's program: {error}") from None
+    return CommandObjective(parse_definition(CommandDefinition, document))

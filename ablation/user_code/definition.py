@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ablation.errors import UserError
 from ablation.objective.metric import Direction, Metric
 from ablation.user_code.settings.schema import Judgement, SettingsSchema
 
 PLACE = "ablation.user_code.objective:user_objective"
 COMMAND_PLACE = "ablation.user_code.command_objective:command_objective"
+
+
+D = TypeVar("D", bound="CodeDefinition")
 
 
 class KnownJudgement(BaseModel):
@@ -46,6 +50,7 @@ class CodeDefinition(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
+    what: ClassVar[str] = "user's code"
 
     folder: str = ""
     code_folder: str = ""
@@ -133,6 +138,8 @@ class CommandDefinition(CodeDefinition):
             where it prints JSON.
     """
 
+    what: ClassVar[str] = "user's program"
+
     program: str
     command: tuple[str, ...] = Field(strict=False)
     read: dict[str, str] = {}
@@ -150,6 +157,18 @@ class CommandDefinition(CodeDefinition):
     def without_code(self) -> Self:
         """What a study's record holds: nothing of where the code is."""
         return self.model_copy(update={"folder": "", "code_folder": "", "code": {}})
+
+
+def parse_definition(kind: type[D], document: str) -> D:
+    """A definition of this kind that is given as JSON.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return kind.model_validate_json(document)
+    except ValidationError as error:
+        raise UserError(f"not what this version writes of a {kind.what}: {error}") from None
 
 
 def as_known(digest: str, judgement: Judgement, names: list[str]) -> KnownJudgement:

@@ -11,14 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from ablation.errors import DivergedError, UserError
+from ablation.errors import DivergedError
 from ablation.objective import Listener, Pack, Result, Setting, Size
 from ablation.objective.columns import column
 from ablation.settings import Value
 from ablation.user_code.code_objective import CodeObjective
-from ablation.user_code.definition import Definition, KnownJudgement, as_known
+from ablation.user_code.definition import Definition, KnownJudgement, as_known, parse_definition
 from ablation.user_code.settings.schema import Judgement
 from ablation.user_code.settings.settings_class import assemble
 from ablation.user_code.source.code_identity import digests
@@ -181,10 +179,7 @@ def user_objective(document: str) -> UserObjective:
     Raises:
         UserError: it is none.
     """
-    try:
-        return UserObjective(Definition.model_validate_json(document))
-    except ValidationError as error:
-        raise UserError(f"not what this version writes of a user's code: {error}") from None
+    return UserObjective(parse_definition(Definition, document))
 
 
 def _checkpoint(pack: Pack, marks: Mapping[str, str]) -> Checkpoint | None:

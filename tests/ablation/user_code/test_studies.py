@@ -13,6 +13,7 @@ import pytest
 
 from ablation.storage import opened_storage, read_trials, storage_url
 from ablation.storage.record import load_record
+from tests.ablation.user_code.studies import call, run, trials
 from tests.helpers.commands import cli
 
 pytestmark = pytest.mark.usefixtures("lean")
@@ -67,24 +68,10 @@ def walk(tmp_path: Path) -> Path:
     return path
 
 
-def call(command: str, space: Path, *words: str) -> cli.Answer:
-    return cli.call(command, str(space), "--results", str(space.parent / "results"), *words)
-
-
-def run(space: Path, *words: str) -> str:
-    answer = call("run", space, "--jobs", "1", *words)
-    assert answer.code == 0, answer.out + answer.err
-    return answer.out
-
-
 def refusal(command: str, space: Path, *words: str) -> str:
     answer = call(command, space, *words)
     assert answer.code == 2, answer.out + answer.err
     return re.sub(r"\s+", " ", answer.err)
-
-
-def trials(space: Path, study: str = "walk") -> pd.DataFrame:
-    return pd.read_csv(space.parent / "results" / study / "trials.csv")
 
 
 def attributes(space: Path, study: str = "walk") -> list[dict[str, Any]]:

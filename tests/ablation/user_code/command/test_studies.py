@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.ablation.user_code.processes import ROOT, all_gone, write
+from tests.ablation.user_code.studies import call, run, trials
 from tests.helpers.commands import cli
 
 pytestmark = pytest.mark.usefixtures("lean")
@@ -59,20 +60,6 @@ def walk(tmp_path: Path) -> Path:
     """The file of a space beside the program that it names."""
     write(tmp_path, "walk.py", CODE)
     return write(tmp_path, "walk.toml", SPACE)
-
-
-def call(command: str, space: Path, *words: str) -> cli.Answer:
-    return cli.call(command, str(space), "--results", str(space.parent / "results"), *words)
-
-
-def run(space: Path, *words: str) -> str:
-    answer = call("run", space, "--jobs", "1", *words)
-    assert answer.code == 0, answer.out + answer.err
-    return answer.out
-
-
-def trials(space: Path, study: str = "walk") -> pd.DataFrame:
-    return pd.read_csv(space.parent / "results" / study / "trials.csv")
 
 
 def edit(path: Path, before: str, after: str) -> None:
