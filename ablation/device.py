@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import platform
 import re
-
-import torch.utils.deterministic
+from typing import TYPE_CHECKING
 
 from ablation.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class DeviceError(UserError):
     """The device or precision asked for is not to be had on this machine."""
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """The device by name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:N``.
+def choose_device(name: str, count: int) -> str:
+    """The device by name, as ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` is CUDA where there is one.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        count: how many CUDA devices there are.
 
     Raises:
         DeviceError: no such device: CUDA is asked for and absent, or has no such number.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return "cuda" if count else "cpu"
     if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", name):
         raise DeviceError(f"--device {name}: takes auto, cpu, cuda or cuda:N")
-    device = torch.device(name)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and count <= (device.index or 0):
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and count <= int(index or 0):
         ending = "" if count == 1 else "s"
         present = f"{count} CUDA device{ending}" if count else "no CUDA device"
         raise DeviceError(f"--device {name}: this machine has {present}; use --device auto or cpu")
-    return device
+    return name
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device by name among those that PyTorch sees; see `choose_device`."""
+    import torch
+
+    count = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
+    return torch.device(choose_device(name, count))
 
 
 def has_bf16(device: torch.device) -> bool:
     """Whether `device` computes in bf16 natively (an emulation would be slower than fp32)."""
+    import torch
+
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if platform.machine() in ("x86_64", "AMD64"):  # oneDNN emulates it on any AVX-512

@@ -37,14 +37,14 @@ def trial_file(number: int) -> str:
     return f"trial-{number}.safetensors"
 
 
-def trial_folder(number: int) -> str:
-    """The name of a trial's own folder."""
-    return f"trial-{number}"
-
-
 def checkpoint_file(number: int, token: str) -> str:
     """The name of the checkpoint that the worker writes which was handed `token`."""
     return f"trial-{number}.{token}.safetensors"
+
+
+def wanted_file(checkpoint: Path) -> Path:
+    """The file that is there while a checkpoint is wanted at the next occasion."""
+    return checkpoint.with_name(f"{checkpoint.name}.wanted")
 
 
 def checkpoint_files(folder: Path, number: int) -> list[Path]:
@@ -81,6 +81,12 @@ def _suffixes() -> Iterator[str]:
     """What tells files of one name apart: nothing, ``.2``, ``.3`` and so on."""
     yield ""
     yield from map(".{}".format, count(2))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and in those below it, in order, links left out; it need not exist."""
+    found = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
 
 def causes(error: BaseException) -> list[BaseException]:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 
 from ablation.errors import UserError
@@ -83,34 +82,64 @@ def artifact_folder(results: Path) -> Path:
         UserError: it is a link that leads out of the results folder.
     """
     folder = results / ARTIFACTS
-    _check_links([folder], results)
+    _check_link(folder, results)
     return folder
 
 
-def study_folder(results: Path, study: str) -> Path:
-    """The folder of a study; the results folder itself may be a link to wherever it likes.
+def study_folder(results: Path, study: str, *below: str) -> Path:
+    """The folder of a study, or one below it; the results folder itself may be a link.
 
     A search and its confirmation have one report; what else the confirmation keeps (checkpoints,
     weights) is in ``confirm`` inside. Another program may have given a study a name that is no
     folder's; its folder is called as `study_name` makes of it.
 
+    Args:
+        results: the folder of results.
+        study: its name.
+        *below: names of folders, one inside the other.
+
     Raises:
-        UserError: a link in it leads out of the results folder.
+        UserError: a folder on the way, or one directly inside, is a link that leads out of the
+            results folder. What is further inside is checked by who uses it.
     """
     search = search_of(study)
-    folder = results / study_name(search)
-    if study != search:
-        folder /= CONFIRM.removeprefix(".")
-    _check_links([folder, *folder.rglob("*")], results)
+    names = [study_name(search), *([CONFIRM.removeprefix(".")] if study != search else []), *below]
+    folder = results
+    for name in names:
+        folder /= name
+        _check_link(folder, results)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        _check_link(path, results)
     return folder
 
 
-def _check_links(paths: Iterable[Path], results: Path) -> None:
-    home = results.resolve()
-    for path in paths:
-        leads_to = Path(os.path.realpath(path))  # a loop of links, which has no end, is let be
-        if path.is_symlink() and not path.is_file() and not leads_to.is_relative_to(home):
-            raise UserError(
-                f"{path}: a link that leads out of {results}; remove it, or name the folder that "
-                "it leads to with --results"
-            )
+def trial_folder(trials: Path, number: int) -> Path:
+    """The folder of a trial's own.
+
+    Args:
+        trials: the folder that has those of all trials of a study.
+        number: the trial's.
+
+    Raises:
+        UserError: it is a link that leads out of `trials`.
+    """
+    folder = trials / f"trial-{number}"
+    if _leads_out(folder, trials):
+        raise UserError(f"{folder}: a link that leads out of {trials}; remove it")
+    return folder
+
+
+def _check_link(path: Path, results: Path) -> None:
+    if _leads_out(path, results):
+        raise UserError(
+            f"{path}: a link that leads out of {results}; remove it, or name the folder that "
+            "it leads to with --results"
+        )
+
+
+def _leads_out(path: Path, home: Path) -> bool:
+    """Whether a path is a link to elsewhere; one to a file is let be, as writing replaces it."""
+    if not path.is_symlink() or path.is_file():
+        return False
+    leads_to = Path(os.path.realpath(path))  # a loop of links, which has no end, is let be
+    return not leads_to.is_relative_to(home.resolve())

@@ -14,8 +14,8 @@ import torch
 from hypothesis import settings
 from optuna.storages import RDBStorage
 
-from ablation import signals
 from ablation.folders import ENVIRONMENT_VARIABLE
+from ablation.process import signals
 from ablation.storage import open_storage, url_of
 from crnn.data import cache, idx
 from crnn.data.fashion_mnist import DataError, FashionMNIST, data_folder, prepare

@@ -12,14 +12,15 @@ from ablation.checking.subject import Subject
 from ablation.checking.trace import Trace
 from ablation.checking.trainer import Trainer
 from ablation.objective import Setting
+from ablation.process.signals import caught_signals, forget
 from ablation.running.conditions import run_conditions
 from ablation.running.executors.base import Executor
 from ablation.running.executors.local import LocalExecutor
 from ablation.running.kept_checks import KeptCheck
 from ablation.running.messages import TrainingContext
+from ablation.running.patience import Patience, patience_for
 from ablation.running.request import Request
 from ablation.scheduling.source import Task
-from ablation.signals import caught_signals, forget
 from ablation.space.schema import BASELINE
 from ablation.storage.record import Record
 
@@ -59,7 +60,17 @@ class Check:
             arms=found.arms,
             resume=found.resume,
             reports=found.reports,
+            pace=self._pace(),
         )
+
+    def _pace(self) -> float | None:
+        """The cost of a training that is done in a second; None where that is not known."""
+        found, objective = self.findings, self.subject.objective
+        seconds = found.seconds * found.reports
+        if not seconds or not (found.ended or objective.length):
+            return None
+        done = objective.cost(self.subject.baseline) if found.ended else found.last
+        return done / seconds if done else None
 
 
 def run_check(
@@ -67,6 +78,7 @@ def run_check(
     say: Callable[[str], None],
     conditions: Conditions = Conditions(),  # it never changes
     executor: Executor | None = None,
+    patience: Patience | None = None,
 ) -> Check:
     """Train the baseline and another arm, and compare; nothing is written that stays.
 
@@ -77,16 +89,18 @@ def run_check(
         say: told what is trained.
         conditions: where.
         executor: trains, and is closed at the end; worker processes here unless given.
+        patience: how long a training may say nothing; as long as in a run, unless given.
 
     Raises:
-        UserError: the conditions cannot be met, or a training failed.
+        UserError: the conditions cannot be met, or a training failed or hangs.
         InterruptedRunError: Ctrl-C or SIGTERM.
     """
     executor = executor or LocalExecutor()
+    patience = patience or patience_for(subject.plan.space)
     forget()
     with TemporaryDirectory(prefix="check-") as folder, caught_signals():
         try:
-            return _check(subject, say, conditions, executor, Path(folder))
+            return _check(subject, say, conditions, executor, patience, Path(folder))
         finally:
             executor.close()  # before the folder goes that its workers are in
 
@@ -96,6 +110,7 @@ def _check(
     say: Callable[[str], None],
     conditions: Conditions,
     executor: Executor,
+    patience: Patience,
     folder: Path,
 ) -> Check:
     """Train in a folder, and compare."""
@@ -118,7 +133,7 @@ def _check(
         folders=folder / "trials",
         pauses=True,
     )
-    trainer = Trainer(objective, executor, context)
+    trainer = Trainer(objective, executor, context, patience)
     traces = _Trainings(subject, trainer, record.precision, say).all()
     return Check(subject, resources.device, judge(traces, objective.metric.name))
 

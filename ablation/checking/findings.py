@@ -70,6 +70,7 @@ class Findings:
         same_seed: how the first two trainings differ.
         resumed: how the one that was killed differs from the first.
         reports: over how many reports all that is said.
+        last: the number of the last of these.
         ended: whether the training ends within those, so that its last figures were compared.
         kills: how many there were.
         tracks: whether anything is tracked.
@@ -85,6 +86,7 @@ class Findings:
     same_seed: Contrast
     resumed: Contrast
     reports: int
+    last: int
     ended: bool
     kills: int
     tracks: bool
@@ -123,6 +125,7 @@ def judge(traces: Traces, metric: str) -> Findings:
         same_seed=same_seed,
         resumed=resumed,
         reports=len(first.numbers),
+        last=first.numbers[-1] if first.numbers else 0,
         ended=first.returned is not None,
         kills=len(traces.killed.resumed),
         tracks=first.tracks,

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from ablation.objective import Epoch
 
 END = 0  # the report of a difference in what a training returned: there is none of this number
 
 
 @dataclass(frozen=True)
 class Report:
-    """One report of a training.
+    """One report of a training with the metric.
 
     Attributes:
         number: its step.
         figures: by name.
         state: a digest of what is tracked; empty where nothing is.
         seconds: since the report before.
+        logged: what was reported without the metric since then, in order.
     """
 
     number: int
     figures: Mapping[str, float]
     state: str
     seconds: float
+    logged: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Trace:
         resumed: by kill, whether the training went on rather than started over.
         untracked: variables of its function that have a state and are not tracked.
         damaged: whether what was tracked could not be restored.
+        logged: what was reported without the metric after the last of the reports.
     """
 
     reports: tuple[Report, ...]
@@ -43,6 +49,7 @@ class Trace:
     resumed: tuple[bool, ...] = ()
     untracked: tuple[str, ...] = ()
     damaged: bool = False
+    logged: tuple[Epoch, ...] = ()
 
     @property
     def numbers(self) -> list[int]:
@@ -80,38 +87,55 @@ class Difference:
 
 def differences(one: Trace, other: Trace) -> list[Difference]:
     """All figures that differ, in the order of the other training's reports."""
-    known = {report.number: report.figures for report in one.reports}
+    known = {report.number: _of_report(report) for report in one.reports}
     found = [
         each
         for report in other.reports
-        for each in _differing(report.number, known.get(report.number, {}), report.figures)
+        for each in _differing(known.get(report.number, {}), _of_report(report))
     ]
     seen = set(other.numbers)
     for number, figures in known.items():
         if number not in seen:
-            found += _differing(number, figures, {})
+            found += _differing(figures, {})
     if one.returned is not None and other.returned is not None:
-        found += _differing(END, one.returned, other.returned)
+        found += _differing(_numbered(one.logged), _numbered(other.logged))
+        found += _differing(_of_end(one.returned), _of_end(other.returned))
     return found
 
 
-def _differing(
-    report: int, one: Mapping[str, float], other: Mapping[str, float]
-) -> list[Difference]:
+_Figures = Mapping[tuple[str, int, int], float]
+"""By name, step, and how often that step had a figure of that name before."""
+
+
+def _of_report(report: Report) -> _Figures:
+    """All figures that came since the report before, its own last."""
+    return _numbered([*report.logged, Epoch(report.number, report.figures, report.seconds)])
+
+
+def _of_end(returned: Mapping[str, float]) -> _Figures:
+    return {(name, END, 0): value for name, value in returned.items()}
+
+
+def _numbered(epochs: Iterable[Epoch]) -> _Figures:
+    counts: Counter[tuple[str, int]] = Counter()
+    figures = {}
+    for epoch in epochs:
+        for name, value in epoch.figures.items():
+            figures[name, epoch.number, counts[name, epoch.number]] = value
+            counts[name, epoch.number] += 1
+    return figures
+
+
+def _differing(one: _Figures, other: _Figures) -> list[Difference]:
     pairs = {
-        name: (one.get(name, math.nan), other.get(name, math.nan))
-        for name in dict.fromkeys([*one, *other])
+        key: (one.get(key, math.nan), other.get(key, math.nan))
+        for key in dict.fromkeys([*one, *other])
     }
     return [
-        Difference(name, report, pair)
-        for name, pair in pairs.items()
-        if pair[0] != pair[1] and not (_both_nan(name, one, other))
+        Difference(key[0], key[1], pair)
+        for key, pair in pairs.items()
+        if pair[0] != pair[1] and not (key in one and key in other and all(map(math.isnan, pair)))
     ]
-
-
-def _both_nan(name: str, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    both = name in one and name in other
-    return both and math.isnan(one[name]) and math.isnan(other[name])
 
 
 def first_other_state(one: Trace, other: Trace) -> int | None:

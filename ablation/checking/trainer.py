@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,20 +11,24 @@ from typing import Any
 from ablation.checking.trace import Report, Trace
 from ablation.errors import UserError, one_line
 from ablation.objective import Epoch, Objective
+from ablation.planning.pace import clock
+from ablation.process.signals import raise_if_interrupted
 from ablation.running.executors.base import Executor
 from ablation.running.messages import (
     Answer,
     CheckpointDamaged,
     EpochFinished,
+    FiguresLogged,
     Job,
     JobFinished,
+    JobStarted,
     TrainingContext,
     TrialOutcome,
     UntrackedFound,
     WorkerLost,
 )
+from ablation.running.patience import Patience
 from ablation.scheduling.source import Task
-from ablation.signals import raise_if_interrupted
 
 REPORTS = 6  # after which a training is stopped
 POLL_SECONDS = 0.2
@@ -50,10 +55,19 @@ class Trainer:
         objective: what is trained.
         executor: open; it ends the worker of a job that is cancelled.
         context: in which workers pause at each report.
+        patience: how long a training may say nothing, as in a run.
     """
 
-    def __init__(self, objective: Objective, executor: Executor, context: TrainingContext) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        executor: Executor,
+        context: TrainingContext,
+        patience: Patience,
+    ) -> None:
         self.objective, self.executor, self.context = objective, executor, context
+        self.patience = patience
+        self.usual = 0.0  # seconds of the longest report so far
 
     def train(self, task: Task, what: str, *, kills: bool = False) -> Trace:
         """Train until the task ends, or until its sixth report.
@@ -64,7 +78,7 @@ class Trainer:
             kills: kill it after each report in turn, and go on each time.
 
         Raises:
-            TrainingFailedError: it failed.
+            TrainingFailedError: it failed, or said nothing for too long.
             InterruptedRunError: Ctrl-C or SIGTERM.
         """
         job = Job([task], self.context, uuid.uuid4().hex)
@@ -73,9 +87,13 @@ class Trainer:
         while not life.over:
             life.begin()
             self.executor.submit(job)
+            looked = time.monotonic()
             while life.running:
                 self.executor.poll(POLL_SECONDS, self._handler(life))
                 raise_if_interrupted()
+                turn, looked = time.monotonic() - looked, time.monotonic()
+                self.usual = max([self.usual, *(report.seconds for report in life.reports)])
+                life.wait(turn, self.patience, self.usual)
         return life.trace()
 
     def _handler(self, life: _Watch) -> Callable[[str, object], Answer | None]:
@@ -110,17 +128,48 @@ class _Watch:
         self.untracked: tuple[str, ...] = ()
         self.resumed: list[bool] = []
         self._killed = self._heard = False  # in the life before this one; in this one
+        self._logged: list[Epoch] = []  # since the last report
+        self._silence, self._spoke, self._started = 0.0, False, False
 
     def begin(self) -> None:
         """A worker is handed the training."""
         self.running, self._heard = True, False
+        self._logged = []
+        self._silence, self._spoke, self._started = 0.0, False, False
+
+    def wait(self, turn: float, patience: Patience, usual: float) -> None:
+        """Count the time since the last look where nothing was heard.
+
+        Args:
+            turn: its seconds; where there are more than this process is ever busy for, it has been
+                stopped itself.
+            patience: how long the training may say nothing.
+            usual: seconds of the longest report so far.
+
+        Raises:
+            TrainingFailedError: it has said nothing for too long.
+        """
+        if not self._spoke and turn < patience.suspend:
+            self._silence += turn
+        self._spoke = False
+        if self.running and self._silence >= patience.limit(usual, started=self._started):
+            raise TrainingFailedError(
+                f"{self.what}: it has said nothing for {clock(self._silence)}, as long as a run "
+                "waits: does it hang? If its steps take longer, report more often"
+            )
 
     def hear(self, message: object) -> Answer | None:
         """Take a message; what it is answered, unless the worker is to be killed."""
+        if isinstance(message, FiguresLogged):  # of which a run is not told
+            self._logged.append(message.epoch)
+            return None
+        self._silence, self._spoke = 0.0, True
         if isinstance(message, EpochFinished):
             return self._report(message.epoch, again=message.again)
         if isinstance(message, UntrackedFound):
             self.untracked = tuple(dict.fromkeys([*self.untracked, *message.names]))
+        elif isinstance(message, JobStarted):
+            self._started = True
         elif isinstance(message, CheckpointDamaged):
             self.damaged = True
         elif isinstance(message, JobFinished):
@@ -131,10 +180,12 @@ class _Watch:
 
     def _report(self, epoch: Epoch, *, again: bool) -> Answer | None:
         self._note_resumption(again or epoch.number > self._first(epoch.number))
+        logged, self._logged = tuple(self._logged), []
         if again:
             return None
         is_new = epoch.number not in {report.number for report in self.reports}
-        report = Report(epoch.number, dict(epoch.figures), self.state(), epoch.seconds)
+        figures = dict(epoch.figures)
+        report = Report(epoch.number, figures, self.state(), epoch.seconds, logged)
         self.reports.append(report)
         count = len({report.number for report in self.reports})
         is_last = bool(self.task.epochs) and epoch.number >= self.task.epochs
@@ -167,7 +218,12 @@ class _Watch:
     def trace(self) -> Trace:
         """What has been heard."""
         return Trace(
-            tuple(self.reports), self.returned, tuple(self.resumed), self.untracked, self.damaged
+            tuple(self.reports),
+            self.returned,
+            tuple(self.resumed),
+            self.untracked,
+            self.damaged,
+            tuple(self._logged),
         )
 
 

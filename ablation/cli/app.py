@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from ablation.report.write import Report
-    from ablation.running.coordinator import Patience
+    from ablation.running.patience import Patience
 
 app = typer.Typer(
     # Not out of the docstring: with -OO there is none.

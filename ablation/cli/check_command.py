@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,7 @@ from ablation.cli.options import (
 if TYPE_CHECKING:
     from ablation.checking.checking import Check, Conditions
     from ablation.checking.subject import Subject
+    from ablation.cli.app import Tools
 
 WIDTH = 80
 
@@ -67,12 +69,13 @@ def check(
     from ablation.checking.subject import find_subject
     from ablation.running.kept_checks import keep_check
 
-    output = tools_of(context).output
+    tools = tools_of(context)
+    output = tools.output
     say: Callable[[str], None] = (lambda line: None) if as_json else output.say
     found = find_subject(subject, overrides(settings), metric)
     conditions = Conditions(device, precision.value, threads, data)
-    checked = _run(found, say, output.say, conditions)
-    keep_check(results, found.objective, checked.kept())
+    checked = _run(found, say, tools, conditions)
+    keep_check(results, found.plan.space, checked.kept())
     if as_json:
         output.print_json(as_data(checked))
     else:
@@ -85,10 +88,10 @@ def check(
 def _run(
     found: Subject,
     say: Callable[[str], None],
-    show: Callable[[str], None],
+    tools: Tools,
     conditions: Conditions,
 ) -> Check:
-    """Train; a traceback of a training's code stands before the error.
+    """Train; before the error of a training stand the lines of its code that led to it.
 
     Raises:
         UserError: it cannot be trained, or a training failed.
@@ -96,14 +99,24 @@ def _run(
     """
     from ablation.checking.checking import run_check
     from ablation.checking.trainer import TrainingFailedError
-    from ablation.signals import InterruptedRunError
+    from ablation.process.signals import InterruptedRunError
 
     try:
-        return run_check(found, say, conditions)
+        return run_check(found, say, conditions, patience=tools.patience)
     except TrainingFailedError as error:
         if error.traceback:
-            show(error.traceback.rstrip())
+            tools.output.say(_shown(error.traceback, found))
         raise
     except (InterruptedRunError, KeyboardInterrupt) as interrupted:
-        show(f"{str(interrupted) or 'SIGINT'}: stopped; nothing was kept.")
+        tools.output.say(f"{str(interrupted) or 'SIGINT'}: stopped; nothing was kept.")
         raise typer.Exit(128 + getattr(interrupted, "signum", signal.SIGINT)) from None
+
+
+def _shown(trace: str, found: Subject) -> str:
+    """A traceback; of a user's code only the user's own lines of it."""
+    from ablation.user_code.code_objective import CodeObjective
+    from ablation.user_code.source.faults import own_traceback
+
+    if isinstance(found.objective, CodeObjective):
+        return own_traceback(trace, Path(found.objective.definition.code_folder))
+    return trace.rstrip()

@@ -13,6 +13,13 @@ def next_command(*words: str) -> str:
     return command_here(*map(_without_password, (*words, *own)))
 
 
+def same_command(*more: str) -> str:
+    """This very command, with more words unless it has them."""
+    given = sys.argv[1:]
+    words = [*given, *(word for word in more if word not in given)]
+    return command_here(*map(_without_password, words))
+
+
 def _without_password(word: str) -> str:
     """A word of a command, a storage's URL without its password: logs keep what is printed."""
     if "://" not in word:

@@ -16,7 +16,7 @@ from ablation.cli.app import Tools, app
 from ablation.cli.console import print_error
 from ablation.cli.terminal import failure_of, make_printable
 from ablation.errors import UserError
-from ablation.quiet import isolate_libraries
+from ablation.process.quiet import isolate_libraries
 
 LIMITS = {
     errno.EFBIG: "a file has reached the size that this shell allows; raise it with ulimit -f",

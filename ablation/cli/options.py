@@ -14,6 +14,7 @@ import typer
 from ablation.cli.console import new_console
 from ablation.errors import UserError
 from ablation.files import from_home
+from ablation.space.durations import seconds_in
 
 RESULTS = Path("results")
 
@@ -97,7 +98,8 @@ Data = Annotated[
     Path | None,
     typer.Option(
         callback=path_from_home,
-        help="Folder of Fashion-MNIST. Default: a cache folder.",
+        help="Folder of the data. Default: the space's folder; of the CRNN a cache folder, which "
+        "Fashion-MNIST is fetched to.",
         show_default=False,
     ),
 ]
@@ -121,8 +123,13 @@ Seeds = Annotated[
         "of a search: of its confirmation.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Epochs, in a study of its own name.")]
-TrainSize = Annotated[int | None, typer.Option(help="Images, in a study of its own name.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="The setting epochs for all arms, in a study of its own name.")
+]
+TrainSize = Annotated[
+    int | None,
+    typer.Option(help="Of the CRNN: images to train with, in a study of its own name."),
+]
 Trials = Annotated[int | None, typer.Option(min=1, help="Trials of a search.")]
 Executor = Annotated[
     ExecutorName,
@@ -130,12 +137,13 @@ Executor = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each worker.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-PrecisionName = Annotated[Precision, typer.Option(help="Of the arithmetic.")]
+PrecisionName = Annotated[Precision, typer.Option(help="Of the CRNN: its arithmetic.")]
 Pack = Annotated[
     str,
     typer.Option(
         metavar="auto|off|N",
-        help="Trainings that a worker packs together, at most; auto: 32 on CUDA, one on a CPU.",
+        help="Of the CRNN: trainings that a worker packs together, at most; auto: 32 on CUDA, one "
+        "on a CPU.",
     ),
 ]
 Timeout = Annotated[str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")]
@@ -144,7 +152,8 @@ NoConfirm = Annotated[
     bool, typer.Option("--no-confirm", help="Of a search: stop after it, confirm nothing.")
 ]
 KeepWeights = Annotated[
-    bool, typer.Option("--keep-weights", help="Keep the final weights of what is trained.")
+    bool,
+    typer.Option("--keep-weights", help="Of the CRNN: keep the final weights of what is trained."),
 ]
 Set = Annotated[
     list[str] | None,
@@ -208,8 +217,7 @@ def seconds_of(text: str | None) -> float | None:
     """``90``, ``90s``, ``30m``, ``2h`` or ``1h30m`` in seconds."""
     if text is None:
         return None
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
-    if not text or not match:
-        raise UserError(f"--timeout {text}: takes a time such as 90s, 30m, 2h or 1h30m")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return 3600.0 * hours + 60 * minutes + seconds
+    try:
+        return seconds_in(text)
+    except ValueError as error:
+        raise UserError(f"--timeout {text}: {error}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ablation.cli.commands_to_paste import next_command
+from ablation.cli.commands_to_paste import next_command, same_command
 from ablation.program import short_path
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def print_outcome(tools: Tools, request: Request, progress: Progress, open_repor
             tools.output.say("Writing the report …")
             report = tools.build_report(opened, request.study, request.results)
             print_report(tools.output, report, open_report)
-    _print_next(tools.output, request.study, progress)
+    _print_next(tools.output, request, progress)
 
 
 def _is_reported(
@@ -95,10 +95,14 @@ def _is_reported(
     return True
 
 
-def _print_next(output: Output, study: str, progress: Progress) -> None:
+def _print_next(output: Output, request: Request, progress: Progress) -> None:
+    study = request.study
     status = escape(next_command("status", study))
     if progress.failed:
         output.print(f"[red]{progress.failed} failed[/]; why: {status}")
+        if request.plan.space.search is None:  # a search's failures count as tried
+            again = same_command("--retry-failed")
+            output.say(f"Once that is fixed, train them again: {again}")
     if progress.diverged:
         output.print(f"[yellow]{progress.diverged} diverged[/]; when: {status}")
     if left := progress.wanted - progress.ended:

@@ -98,11 +98,13 @@ def plan(
     """Show every arm, its shapes, cost and time; train nothing."""
     from ablation.design.loading import load
     from ablation.planning import overview, pace
-    from ablation.running.kept_checks import kept_lines
+    from ablation.running.kept_checks import checked_rate, kept_lines
 
     output = tools_of(context).output
     loaded = load(space, overrides(settings, epochs=epochs, train_size=train_size))
-    rate = pace.rate(storage, results, jobs, objective=loaded.space.objective, spreads=True)
+    objective = loaded.space.objective
+    checked = checked_rate(results, loaded.space)
+    rate = pace.rate(storage, results, jobs, objective=objective, spreads=True, checked=checked)
     overview.check_plan(loaded, seeds, storage, results)
     content = overview.plan(loaded, rate, seeds, trials)
     if as_json:
@@ -113,5 +115,5 @@ def plan(
     sizes = ["sequence_length", "parameters", "mmacs"]
     known = [name for name in sizes if any(row[name] not in (None, "") for row in content["arms"])]
     output.print_rows(content["arms"], ["arm", "against", *known, "time"])
-    for line in [*content["lines"], *kept_lines(results, loaded.space.objective)]:
+    for line in [*content["lines"], *kept_lines(results, loaded.space)]:
         output.say(line)

@@ -107,6 +107,7 @@ def run(
         same_code=same_code,
         force=force,
         executor=executor.value,
+        check=next_command("check", space),
     )
     if study is None:
         say_its_name(tools.output, plan)
@@ -123,9 +124,9 @@ def _train(tools: Tools, request: Request, open_report: bool) -> Progress:
         typer.Exit: Ctrl-C or SIGTERM, with its status.
     """
     from ablation.cli.live_display import Display
-    from ablation.folders import artifact_folder
+    from ablation.folders import artifact_folder, study_folder
+    from ablation.process.signals import InterruptedRunError
     from ablation.running.launch import launch
-    from ablation.signals import InterruptedRunError
     from ablation.storage import opened_storage
 
     output, objective = tools.output, request.plan.space.objective
@@ -136,7 +137,11 @@ def _train(tools: Tools, request: Request, open_report: bool) -> Progress:
     def live_view(study: str) -> LiveView:
         from ablation.dashboard.live_view import LiveView
 
-        return LiveView(request.url, study, artifact_folder(request.results), output.say)
+        folders = study_folder(request.results, study) / "trials"
+        return LiveView(
+            request.url, study, artifact_folder(request.results), output.say,
+            folders=folders if objective.beside_space else None,
+        )  # fmt: skip
 
     try:
         progress = launch(request, display, output.say, live_view, patience=tools.patience)

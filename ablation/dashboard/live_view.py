@@ -19,8 +19,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ablation.dashboard import study_page
-from ablation.dashboard.trial_page import attach_files
+from ablation.dashboard.trial_page import MAX_BYTES, MAX_FILES, attach_files, left_files
 from ablation.errors import one_line
+from ablation.folders import trial_folder
+from ablation.program import short_path
 from ablation.storage import open_storage
 from ablation.storage.attributes import objective_of
 
@@ -44,6 +46,7 @@ class LiveView:
         say: Callable[[str], None],
         pause: float = PAUSE,
         *,
+        folders: Path | None = None,
         refresh: Callable[[RDBStorage, str], None] = study_page.refresh,
     ) -> None:
         """Prepare the view.
@@ -54,12 +57,13 @@ class LiveView:
             artifacts: the folder of the artifact store.
             say: told in a line what cannot be shown.
             pause: seconds between two looks at the study, at least.
+            folders: has a folder for each trial, whose files are shown; None to show none.
             refresh: brings the note and graphs of a study of this storage up to date.
         """
         # Both threads use it: an Optuna storage has a session for each.
         self._storage = open_storage(url)
         self._study, self._artifacts, self._say, self._pause = study, artifacts, say, pause
-        self._refresh = refresh
+        self._refresh, self._folders = refresh, folders
         self._classes = objective_of(self._storage, study).classes
         self._said: set[str] = set()
         self._stale, self._over = threading.Event(), threading.Event()
@@ -89,8 +93,26 @@ class LiveView:
         if task.hides_test:
             attributes = {key: value for key, value in attributes.items() if key != "confusion"}
         with self._harmless("the pictures of trials"):
-            attach_files(self._storage, self._artifacts, task.trial_id, attributes, self._classes)
+            left = self._left_by(task)
+            attach_files(
+                self._storage, self._artifacts, task.trial_id, attributes, self._classes, left
+            )
         self._stale.set()
+
+    def _left_by(self, task: Task) -> dict[str, Path]:
+        """The files of a training's folder, by name; tells once of one that is too large."""
+        if self._folders is None:
+            return {}
+        folder = trial_folder(self._folders, task.number)
+        taken, others = left_files(folder)
+        if others and "files" not in self._said:
+            self._said.add("files")
+            self._say(
+                f"Note: {others[0].name} of trial {task.number} is not in optuna-dashboard, which "
+                f"has {MAX_FILES} files of a trial at most, {MAX_BYTES // 1_000_000} MB in all; it "
+                f"stays in {short_path(str(folder))}."
+            )
+        return taken
 
     def _keep_fresh(self) -> None:
         over = False

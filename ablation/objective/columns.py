@@ -1,5 +1,7 @@
 """Names that tables of trials and arms have for themselves."""
 
+from typing import Literal
+
 OWN_COLUMNS = frozenset(
     (
         *("against", "arm", "arms", "as_returned", "best_epoch", "best_value", "budget", "chance"),
@@ -20,11 +22,37 @@ OWN_COLUMNS = frozenset(
         *("verdict", "without"),
     )
 )
-"""A user's setting of one of these names gets a prefix, and no figure may have one."""
+"""No figure that a space names may be called so: figures stand in all tables."""
+
+BESIDE_SETTINGS = frozenset(
+    (
+        # of trials
+        *("arm", "as_returned", "best_epoch", "best_value", "chance", "chance_limit", "device"),
+        *("diverged", "duplicate_of", "failure", "finished", "fused", "given", "is_baseline"),
+        *("macs", "number", "parameters", "precision", "replicate", "reports", "seconds", "seed"),
+        *("sequence_length", "stage", "started", "state", "test_loss", "test_value", "threads"),
+        "value",
+        # of arms
+        *("against", "changed", "changes", "factor", "kind", "level", "named", "note"),
+        *("path_step", "reported_test_accuracy", "reported_test_loss", "search_rank", "trial"),
+        "without",
+    )
+)
+"""A user's setting of one of these names gets a prefix: settings stand in tables of trials, and
+those that are varied in tables of arms."""
 
 PREFIX = "setting."
+Naming = Literal[1, 2]
+NAMING: Naming = 2
+"""By which names settings get a prefix; 1 in studies of earlier versions, by `OWN_COLUMNS`."""
 
 
-def column(setting: str) -> str:
-    """What a setting of this name is called in tables."""
-    return f"{PREFIX}{setting}" if setting in OWN_COLUMNS else setting
+def column(setting: str, naming: Naming = NAMING) -> str:
+    """What a setting of this name is called in tables.
+
+    Args:
+        setting: its own name.
+        naming: that of its study; see `NAMING`.
+    """
+    taken = OWN_COLUMNS if naming == 1 else BESIDE_SETTINGS
+    return f"{PREFIX}{setting}" if setting in taken else setting

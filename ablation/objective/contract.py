@@ -53,6 +53,7 @@ class Objective(ABC):
         beside_space: whether its code lies beside the file of a space.
         free_figures: whether trainings may give figures and scores that are not among these.
         remarks: what a person should know before its trainings begin, a sentence each.
+        silence: seconds that a training may say nothing, at least, before its worker is replaced.
         packs: whether trainings can be done side by side in one process.
         pace: what one worker gets through in a second before anything has been measured, in the
             unit of `cost`, and where that was seen.
@@ -80,8 +81,9 @@ class Objective(ABC):
     beside_space: bool = False
     free_figures: bool = False
     remarks: tuple[str, ...] = ()
+    silence: float = 120.0
     packs: bool = True
-    pace: tuple[float, str] = (1.0, "a guess of a second an epoch")
+    pace: tuple[float, str] = (1.0, "a guess, a second an epoch")
     governed_by: Mapping[str, tuple[str, ...]] = {}
     """By setting: those that decide whether, or between which values, it makes a difference."""
 

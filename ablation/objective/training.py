@@ -75,7 +75,7 @@ class Pack:
     Attributes:
         members: their settings and seeds.
         data: what `Objective.prepare` gave.
-        device: ``cpu`` or ``cuda``; there is one to be seen.
+        device: ``cpu`` or ``cuda``; there is one to be seen, or as many as the space asks for.
         score: whether to score what chooses nothing, once at the end.
         checkpoint: where to keep them between two epochs, and to go on from what is there; None to
             do neither.

@@ -202,7 +202,20 @@ def _lines(plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> lis
     metric = space.objective.metric
     better = "more" if metric.sign > 0 else "less"
     decides = [f"Decided by {metric.text}: {better} is better."] * space.objective.beside_space
-    return [*named, *decides, *lines, *fixed, *space.objective.remarks]
+    return [*named, *decides, *lines, *_resources(space), *fixed, *space.objective.remarks]
+
+
+def _resources(space: Space) -> list[str]:
+    """What the space asks for its trainings, a sentence each."""
+    lines = []
+    if space.silence:
+        lines.append(f"A training that reports nothing for {space.silence} gets a new process.")
+    each = space.resources.gpus
+    if each is None:
+        return lines
+    sharing = f"{int(1 / each + 1e-9)} trainings share one GPU" if each < 1 else ""
+    own = "each training has a GPU of its own" if each == 1 else f"each training has {each:g} GPUs"
+    return [*lines, f"On CUDA {sharing or own}."]
 
 
 def _drawn(factor: Factor) -> str:

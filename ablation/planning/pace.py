@@ -31,20 +31,21 @@ class Rate:
     source: str
 
 
-def measured_rate(storage: RDBStorage, objective: Objective) -> Rate:
-    """The rate of the trainings in `storage`, or the objective's own guess where there is none.
+def measured_rate(storage: RDBStorage, objective: Objective, otherwise: Rate | None = None) -> Rate:
+    """The rate of the trainings in `storage`; where there is none `otherwise`, else a guess.
 
     Their median: a training that was paused, or ran beside other work, moves it little.
     """
     rates = [
-        objective.cost(objective.setting(row.attributes["setting"])) / row.attributes["seconds"]
-        for rows in _complete(storage, objective, ("arm", "setting", "seconds")).values()
+        own.cost(own.setting(row.attributes["setting"])) / row.attributes["seconds"]
+        for own, rows in _complete(storage, objective, ("arm", "setting", "seconds")).values()
         for row in rows
         if row.attributes["seconds"]
     ]
     if not rates:
-        return Rate(*objective.pace)
-    return Rate(median(rates), f"{len(rates)} trainings in this storage")
+        return otherwise or Rate(*objective.pace)
+    count = "1 training" if len(rates) == 1 else f"{len(rates)} trainings"
+    return Rate(median(rates), f"{count} in this storage")
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,21 @@ def measured_spreads(storage: RDBStorage, objective: Objective) -> dict[str, Spr
     from ablation.storage.record import load_record
 
     spreads = {}
-    for study, rows in _complete(storage, objective, ("arm", "seed", "setting")).items():
+    complete = _complete(storage, objective, ("arm", "seed", "setting"))
+    for study, (own, rows) in complete.items():
         by_arm: dict[str, dict[int, TrialRow]] = {}
         for row in rows:
             if row.value is not None:
                 by_arm.setdefault(row.attributes["arm"], {})[row.attributes["seed"]] = row
-        pairs = _pairs({arm: _learned(objective, own) for arm, own in by_arm.items()})
-        amount = objective.amount(load_record(storage, study).plan.space.baseline)
+        pairs = _pairs({arm: _learned(own, by_seed) for arm, by_seed in by_arm.items()})
+        amount = own.amount(load_record(storage, study).plan.space.baseline)
         if any(variances := [variance(d) for d in pairs]):
             count = median_low(map(len, pairs))
             value = math.sqrt(fmean(variances))
             spreads[study] = Spread(value, count, amount)
-        elif not pairs and (every := _pairs({arm: _values(own) for arm, own in by_arm.items()})):
+        elif not pairs and (
+            every := _pairs({arm: _values(found) for arm, found in by_arm.items()})
+        ):
             count = median_low(map(len, every))
             spreads[study] = Spread(math.nan, count, amount)
     return spreads
@@ -125,8 +129,11 @@ def _learned(objective: Objective, by_seed: dict[int, TrialRow]) -> dict[int, fl
 
 def _complete(
     storage: RDBStorage, objective: Objective, keys: tuple[str, ...]
-) -> dict[str, list[TrialRow]]:
-    """The complete trials of each study of the objective; what cannot be read says nothing."""
+) -> dict[str, tuple[Objective, list[TrialRow]]]:
+    """The complete trials of each study of the objective; what cannot be read says nothing.
+
+    Each stands beside the objective as the study has it: a user's code may have changed since.
+    """
     from ablation.storage import UnreadableError
     from ablation.storage.attributes import checked_trials, objective_of
     from ablation.storage.studies import own_studies
@@ -134,12 +141,22 @@ def _complete(
     by_study = {}
     for study in own_studies(storage):
         with suppress(UnreadableError):
-            if objective_of(storage, study) is not objective:
+            own = objective_of(storage, study)
+            if not _trains_the_same(own, objective):
                 continue
             rows = checked_trials(storage, study, (*keys, "diverged"))
             complete = [r for r in rows if r.state == "COMPLETE" and "arm" in r.attributes]
-            by_study[study] = [row for row in complete if "diverged" not in row.attributes]
+            ended = [row for row in complete if "diverged" not in row.attributes]
+            by_study[study] = (own, ended)
     return by_study
+
+
+def _trains_the_same(one: Objective, other: Objective) -> bool:
+    """Whether two objectives train the same, whatever has changed in a user's code."""
+    if one is other:
+        return True
+    names = [(each.name, each.metric.name, each.length) for each in (one, other)]
+    return one.beside_space and other.beside_space and names[0] == names[1]
 
 
 def clock(seconds: float) -> str:
@@ -175,6 +192,7 @@ def rate(
     *,
     objective: Objective | None = None,
     spreads: bool = False,
+    checked: Rate | None = None,
 ) -> Pace:
     """The pace measured in the storage, where there is one with finished trainings.
 
@@ -184,15 +202,16 @@ def rate(
         jobs: trainings at a time; one a core unless given.
         objective: what is to be trained; the default one unless given.
         spreads: measure the spread between pairs, too.
+        checked: what a check has measured, where no training is stored.
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
     objective = objective or load_objective()
-    pace, measured = Rate(*objective.pace), dict[str, Spread]()
+    pace, measured = checked or Rate(*objective.pace), dict[str, Spread]()
     if url := existing_storage(storage, results):
         from ablation.storage import opened_storage
 
         with opened_storage(url) as opened:
-            pace = measured_rate(opened, objective)
+            pace = measured_rate(opened, objective, checked)
             measured = measured_spreads(opened, objective) if spreads else measured
     return Pace(pace.value, workers, pace.source, measured)
 

@@ -16,6 +16,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from matplotlib.figure import Figure
 
 from ablation.files import write_atomic
+from ablation.process.signals import ctrl_c_ignored
 from ablation.report import page
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import csv_text
@@ -37,7 +38,6 @@ from ablation.report.text.answer import answer
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
 from ablation.report.text.tables import brief_table
-from ablation.signals import ctrl_c_ignored
 
 Say = Callable[[str], None]
 Drawing = tuple[float, bytes, bytes]

@@ -10,7 +10,7 @@ from ablation.errors import UserError
 from ablation.running.environment import environment
 from ablation.running.executors.base import Executor, Wish
 from ablation.running.request import Request
-from ablation.running.resources import PACK_ON_CUDA, Resources, default_jobs
+from ablation.running.resources import PACK_ON_CUDA, Resources, default_jobs, gpu_shares
 from ablation.storage import StorageError
 from ablation.storage.record import Record
 
@@ -58,6 +58,9 @@ def run_conditions(
         of_study = known is not None and request.precision == "auto"
         raise _precision_error(request.study, precision if of_study else None, offer.no_precision)
     gpus = _visible_gpus(index, len(offer.gpus)) if kind == "cuda" else ()
+    if gpus and (each := request.plan.space.resources.gpus):
+        gpus = gpu_shares(gpus, each)
+        _check_jobs(request.jobs, len(gpus), each)
     for note in offer.notes:
         say(f"Note: {note}")
     jobs = request.jobs or (1 if request.executor == "debug" else default_jobs(kind, gpus, threads))
@@ -71,6 +74,21 @@ def run_conditions(
     )
     pack = pack_size(request.pack, kind) if request.plan.space.objective.packs else 1
     return record, Resources(kind, gpus, jobs, threads, pack)
+
+
+def _check_jobs(jobs: int | None, most: int, each: float) -> None:
+    """Refuse more trainings at a time than fit on the GPUs.
+
+    Args:
+        jobs: as asked for; None where nobody did.
+        most: how many fit.
+        each: how many GPUs one has.
+    """
+    if jobs is not None and jobs > most:
+        raise UserError(
+            f"--jobs {jobs}: {most} at a time fit on the GPUs of this run, since the space has "
+            f"[resources] gpus = {each:g}; take at most that"
+        )
 
 
 def _precision_error(study: str, begun_in: str | None, fault: str) -> UserError:

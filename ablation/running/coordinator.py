@@ -11,10 +11,12 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ablation.errors import UserError
-from ablation.files import checkpoint_files, remove
+from ablation.files import checkpoint_files, remove, wanted_file
+from ablation.planning.pace import clock
+from ablation.process.signals import InterruptedRunError, caught_signals
+from ablation.running.checkpoints import is_behind, take_over, wanted
 from ablation.running.events import NAMES, Event, OnTrialEnd
 from ablation.running.executors.base import Executor
 from ablation.running.messages import (
@@ -27,33 +29,15 @@ from ablation.running.messages import (
     TrialOutcome,
     WorkerLost,
 )
+from ablation.running.patience import USUAL, Patience
 from ablation.running.recording import Recorder
 from ablation.running.resources import Resources
 from ablation.scheduling.source import Source, Task
-from ablation.signals import InterruptedRunError, caught_signals
 
 POLL_SECONDS = 0.2  # between two looks at workers that say nothing
 MAX_WORKER_LOSSES = 3  # of a training, with no epoch finished between
 IDENTICAL_FAILURES = 5  # in a row, numbers aside, after which nothing more is begun
 NUMBER = re.compile(r"-?\d[\d.]*(e[+-]?\d+)?|-?\b(nan|inf)\b")  # in a failure's reason
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a worker may say nothing before it is given up.
-
-    Attributes:
-        startup: seconds that it may before its job has begun: it imports torch, from a cold disk.
-        stall: seconds that it may at least from then on.
-        epochs: or so many of the longest epochs so far.
-        suspend: seconds between two looks from which on this process has been stopped itself, and
-            its workers perhaps with it: such a time counts for nothing.
-    """
-
-    startup: float = 600.0
-    stall: float = 120.0
-    epochs: int = 10
-    suspend: float = 3.0
 
 
 @dataclass
@@ -68,6 +52,7 @@ class _Running:
         silence: seconds since its worker said anything, those aside in which this process was
             stopped.
         heard: whether its worker has said anything since the last look.
+        reported: when the last epoch but one and the last one came, as `time.time` has it.
     """
 
     job: Job
@@ -76,6 +61,7 @@ class _Running:
     started: bool = False
     silence: float = 0.0
     heard: bool = field(default=False)
+    reported: tuple[float, float] = (0.0, 0.0)
 
     @property
     def tasks(self) -> list[Task]:
@@ -111,7 +97,7 @@ class Coordinator:
         deadline: float | None = None,
         on_trial_end: OnTrialEnd = lambda task, outcome: None,
         check: Callable[[], None] = lambda: None,
-        patience: Patience = Patience(),  # it never changes
+        patience: Patience = USUAL,
     ) -> None:
         self.source, self.executor, self.context = source, executor, context
         self.recorder, self.resources, self.patience = recorder, resources, patience
@@ -141,7 +127,27 @@ class Coordinator:
                 self.executor.poll(POLL_SECONDS, self.handle)
                 turn, looked = time.monotonic() - looked, time.monotonic()
                 self.give_up_silent(turn)
+            self._let_keep()
             raise InterruptedRunError(caught[0])
+
+    def _let_keep(self) -> None:
+        """Wait until trainings have kept what they have reported; not if the next report is late.
+
+        Only those that write no checkpoint at every report have anything to keep.
+        """
+        behind = {}
+        for token, running in self.running.items():
+            path = self.context.checkpoint(running.tasks, token)
+            if path and len(running.tasks) == 1 and is_behind(path, running.reported[0]):
+                behind[token] = path
+        deadline = time.monotonic() + self.patience.keep
+        with wanted(behind.values()):
+            since = {token: wanted_file(path).stat().st_mtime for token, path in behind.items()}
+            while time.monotonic() < deadline and any(
+                token in self.running and is_behind(path, since[token])
+                for token, path in behind.items()
+            ):
+                self.executor.poll(POLL_SECONDS, self.handle)
 
     @property
     def is_hopeless(self) -> bool:
@@ -170,7 +176,7 @@ class Coordinator:
         """Hand tasks to a worker, with a claim of their own."""
         job = Job(tasks, self.context, uuid.uuid4().hex)
         if path := self.context.checkpoint(tasks, job.token):
-            _take_over(path, tasks[0].number)
+            take_over(path, tasks[0].number)
         running = self.running[job.token] = _Running(job, place, losses)
         self.executor.submit(job)
         return running
@@ -199,6 +205,8 @@ class Coordinator:
     def _record(self, running: _Running, message: EpochFinished) -> Answer | None:
         self.usual = max(self.usual, message.epoch.seconds * len(running.tasks))
         running.losses = running.losses if message.again else 0
+        if not message.again:
+            running.reported = (running.reported[1], time.time())
         what, task = "resumed" if message.again else "epoch", running.tasks[message.member]
         self.check()
         prune = self.recorder.record(task, message.epoch)
@@ -215,9 +223,13 @@ class Coordinator:
             if not running.heard and turn < self.patience.suspend:
                 running.silence += turn
             running.heard = False
-            stall = max(self.patience.stall, self.patience.epochs * self.usual)
-            if running.silence >= (stall if running.started else self.patience.startup):
-                self._again(running, self._loss("it said nothing any more"))
+            if running.silence >= self.patience.limit(self.usual, started=running.started):
+                self._again(running, self._loss(self._silence(running)))
+
+    def _silence(self, running: _Running) -> str:
+        """That a job said nothing, and for how long."""
+        said = f"it said nothing for {clock(running.silence)}"
+        return f"{said}; {self.patience.advice}" if self.patience.advice else said
 
     def _loss(self, reason: str) -> str:
         return f"lost its worker process {MAX_WORKER_LOSSES} times ({reason})"
@@ -269,18 +281,6 @@ class Coordinator:
             if self.context.checkpoints:
                 for path in checkpoint_files(self.context.checkpoints, task.number):
                     remove(path)
-
-
-def _take_over(path: Path, number: int) -> None:
-    """Make the latest checkpoint of a trial, whoever wrote it, that of a new claim.
-
-    Any of them is as good: the training goes on from it bit for bit as if nothing had happened.
-    """
-    checkpoints = checkpoint_files(path.parent, number)
-    for older in checkpoints[:-1]:
-        remove(older)
-    for latest in checkpoints[-1:]:
-        latest.rename(path)
 
 
 def _reasons(outcomes: list[TrialOutcome]) -> str:

@@ -1,4 +1,4 @@
-"""What `check` has found of code on a device: kept in the results folder, for later runs."""
+"""What `check` has found of a space's code on a device, kept in the results folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ablation.errors import UserError
 from ablation.files import write_atomic
-from ablation.objective import Objective
+from ablation.planning.pace import Rate
 from ablation.program import command
+from ablation.space.schema import Space
+from ablation.user_code.settings.setting import digest_of
 
 FILE = "_checks.json"  # no study can be called so
 
@@ -32,6 +34,8 @@ class KeptCheck(BaseModel):
         arms: the same of another arm; None where there was none.
         resume: ``exact``, ``close``, ``no``, ``starts over`` or ``unknown``.
         reports: over how many of a training.
+        pace: the cost (`Objective.cost`) that a training gets through in a second; None where that
+            is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +47,7 @@ class KeptCheck(BaseModel):
     arms: Varies | None
     resume: Resume
     reports: int
+    pace: float | None = None
 
     @property
     def resumes(self) -> bool:
@@ -53,12 +58,12 @@ class KeptCheck(BaseModel):
 _CHECKS = TypeAdapter(dict[str, KeptCheck])
 
 
-def keep_check(results: Path, objective: Objective, check: KeptCheck) -> Path:
-    """Keep what was found of code, in place of what was found of it on this device before.
+def keep_check(results: Path, space: Space, check: KeptCheck) -> Path:
+    """Keep what was found, in place of what was found of the same on this device before.
 
     Args:
         results: the folder of results; made if need be.
-        objective: with the code.
+        space: with the code and the baseline that were checked.
         check: what was found.
 
     Returns:
@@ -68,29 +73,48 @@ def keep_check(results: Path, objective: Objective, check: KeptCheck) -> Path:
         UserError: the file is there and is none of these.
         OSError: it cannot be written.
     """
-    checks = {**_read(results), _key(objective, check.device): check}
+    checks = {**_read(results), _key(space, check.device): check}
     results.mkdir(parents=True, exist_ok=True)
     return write_atomic(results / FILE, _CHECKS.dump_json(checks, indent=2))
 
 
-def kept_check(results: Path, objective: Objective, device: str) -> KeptCheck | None:
-    """What was found of code on a device; None where it was not checked.
+def kept_check(results: Path, space: Space, device: str) -> KeptCheck | None:
+    """What was found of a space's baseline on a device; None where it was not checked.
 
     Raises:
         UserError: the file is there and is none of these.
     """
-    return _read(results).get(_key(objective, device))
+    return _read(results).get(_key(space, device))
 
 
-def kept_lines(results: Path, objective: Objective) -> list[str]:
-    """What a study of code can count on, a line for each device that it was checked on.
+def checked_rate(results: Path, space: Space) -> Rate | None:
+    """How fast a space's baseline trains, as a check has measured it; None where none has.
 
     Raises:
         UserError: the file of checks is damaged.
     """
-    own = f"{objective.digest} "
-    checks = [check for key, check in _read(results).items() if key.startswith(own)]
-    return [f"Checked on {check.device}: {', '.join(_promises(check))}." for check in checks]
+    for check in _checks_of(results, space):
+        if check.pace is not None:
+            return Rate(check.pace, f"check, on {check.device}")
+    return None
+
+
+def kept_lines(results: Path, space: Space) -> list[str]:
+    """What a study can count on, a line for each device that its space was checked on.
+
+    Raises:
+        UserError: the file of checks is damaged.
+    """
+    return [
+        f"Checked on {check.device}: {', '.join(_promises(check))}."
+        for check in _checks_of(results, space)
+    ]
+
+
+def _checks_of(results: Path, space: Space) -> list[KeptCheck]:
+    """What was found of a space's baseline, on every device."""
+    kept = _read(results).items()
+    return [check for key, check in kept if key == _key(space, check.device)]
 
 
 def _promises(check: KeptCheck) -> Iterator[str]:
@@ -105,8 +129,9 @@ def _promises(check: KeptCheck) -> Iterator[str]:
     yield f"a killed training {what}"
 
 
-def _key(objective: Objective, device: str) -> str:
-    return f"{objective.digest} {device}"
+def _key(space: Space, device: str) -> str:
+    """All that decides what a check finds: code and metric, the baseline's values, the device."""
+    return f"{space.objective.digest} {digest_of(space.baseline.values())} {device}"
 
 
 def _read(results: Path) -> Mapping[str, KeptCheck]:
@@ -122,34 +147,37 @@ def _read(results: Path) -> Mapping[str, KeptCheck]:
 
 def may_resume(
     results: Path,
-    objective: Objective,
+    space: Space,
     device: str,
     *,
     force: bool,
     is_new: bool,
     say: Callable[[str], None],
+    check_command: str = "",
 ) -> bool:
     """Whether killed trainings go on from their checkpoints, as far as was checked.
 
     Args:
         results: the folder of results.
-        objective: what is trained.
+        space: whose baseline and arms are trained.
         device: where.
         force: go on all the same.
         is_new: whether the study begins.
         say: told of what a person should know.
+        check_command: how to check this code; in general terms unless given.
 
     Raises:
         UserError: the file of checks is damaged.
     """
+    objective = space.objective
     if not objective.beside_space:  # the project's own code, which its tests check
         return True
-    check = kept_check(results, objective, device)
+    check = kept_check(results, space, device)
     if check is None:
         if is_new:
             say(
                 f"Not checked yet: whether {objective.name} repeats with a seed and resumes after "
-                f"a kill. {command('check', 'SPACE')} finds out."
+                f"a kill. To find out: {check_command or command('check', 'SPACE')}"
             )
         return True
     if check.resumes or force:

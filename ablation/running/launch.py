@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,33 +14,34 @@ from optuna.storages import RDBStorage
 from ablation.design.checks import check_beginning, wanted_seeds
 from ablation.design.loading import check_counts, rebuild
 from ablation.errors import UserError
-from ablation.files import DAMAGED, checkpoint_number, remove
 from ablation.folders import study_folder
+from ablation.process.signals import forget
+from ablation.running.checkpoints import tidy
 from ablation.running.code import check_code, say_what_changed
 from ablation.running.conditions import pack_size, run_conditions
-from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator, Patience
+from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator
 from ablation.running.events import Event, OnTrialEnd
 from ablation.running.executors.base import Executor
 from ablation.running.executors.debug import DebugExecutor
 from ablation.running.executors.local import LocalExecutor
 from ablation.running.kept_checks import may_resume
 from ablation.running.messages import TrainingContext
+from ablation.running.patience import Patience, patience_for
 from ablation.running.recording import Recorder
 from ablation.running.request import Request, check_folder, say_what_diverged
 from ablation.running.resources import Resources
+from ablation.running.shared_data import SharedData
 from ablation.scheduling import confirmation as confirm
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.extension import check_extension
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Progress
-from ablation.signals import forget
 from ablation.storage import (
     RUN_LOCK_TIMEOUT_SECONDS,
     StorageError,
     lock,
     open_storage,
     opened_storage,
-    read_trials,
     save_study,
     second_name,
     settle,
@@ -133,10 +134,10 @@ def launch(
         data = request.plan.space.objective.prepare(request.data, say)
         executor.open(resources)
         resumes = may_resume(
-            request.results, request.plan.space.objective, resources.device,
-            force=request.force, is_new=stored is None, say=say,
+            request.results, request.plan.space, resources.device,
+            force=request.force, is_new=stored is None, say=say, check_command=request.check,
         )  # fmt: skip
-        patience = patience or Patience()
+        patience = patience or patience_for(request.plan.space)
         means = _Means(executor, resources, data, display, say, view, patience, resumes)
         record = conditions if study == request.study else asked
         return _train(request, record, conditions, is_new=stored is None, means=means)
@@ -245,13 +246,15 @@ class _Training:
             folders=folder / "trials",
             log=self.request.executor != "debug",
         )
-        self._tidy(study, checkpoints)
+        tidy(self.storage, study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         with unless_gone(self.storage, study):
             source = _source(self.storage, request, study, record)
         say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study, objective.metric)
         with means.display(study) as on_event, means.view(study) as on_trial_end:
+            if objective.beside_space:
+                on_trial_end = SharedData(context.folders, self.say).before(on_trial_end)
             if self.deadline is None and request.timeout is not None:
                 self.deadline = time.monotonic() + request.timeout
             with unless_gone(self.storage, study):
@@ -259,23 +262,12 @@ class _Training:
                     source, means.executor, context, recorder, means.resources, on_event,
                     self.deadline, on_trial_end, self.check, means.patience,
                 ).run()  # fmt: skip
-        self._tidy(study, checkpoints)
+        tidy(self.storage, study, checkpoints)
         if why:
             self.say(
                 f"Stopped, because {IDENTICAL_FAILURES} trainings in a row failed alike: {why}"
             )
         return source.progress
-
-    def _tidy(self, study: str, folder: Path) -> None:
-        """Remove checkpoints that nothing goes on from, and what a kill left half written."""
-        rows = read_trials(self.storage, study, ()) if folder.exists() else []
-        kept = {row.number for row in rows if row.state == "RUNNING"}
-        for path in folder.glob("*trial-*"):
-            if checkpoint_number(path.name) not in kept and not path.name.endswith(DAMAGED):
-                remove(path)
-        with suppress(OSError):  # there is none, or it is still needed
-            folder.rmdir()
-            folder.parent.rmdir()
 
 
 def _stored(request: Request) -> Record | None:
@@ -297,6 +289,10 @@ def _asked(request: Request, stored: Record | None) -> Record:
     objective = request.plan.space.objective
     if pack > 1 and not objective.packs:
         raise UserError(f"--pack: {objective.name} is trained one at a time; leave it out")
+    if request.keep_weights and objective.beside_space:
+        raise UserError(
+            "--keep-weights: what a training leaves in its folder is kept anyway; leave it out"
+        )
     if search is not None and pack > 1 and not request.confirms:
         raise UserError("--pack: a search draws and trains one at a time; leave it out")
     if search is not None:

@@ -53,6 +53,13 @@ class EpochFinished:
 
 
 @dataclass(frozen=True)
+class FiguresLogged:
+    """Word from a worker that pauses at each epoch: figures came without the metric."""
+
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
 class PackHalved:
     """Word from a worker: so many replicates do not fit into memory side by side."""
 
@@ -85,7 +92,8 @@ class TrainingContext:
         weights: the folder in which to keep the final weights; None to keep none.
         folders: the folder in which each trial has one of its own.
         log: whether to keep what trainings print.
-        pauses: whether workers keep a checkpoint of every epoch, and wait for an answer at each.
+        pauses: whether workers keep a checkpoint of every epoch, wait for an answer at each, and
+            tell of figures without the metric as they come.
     """
 
     data: Path

@@ -37,6 +37,7 @@ class Request:
         same_code: go on although the code has changed, since it computes the same.
         force: resume killed trainings although a check found that they then end otherwise.
         executor: where to train: ``local`` or ``debug``.
+        check: the command that checks its code, for messages; in general terms unless given.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class Request:
     same_code: bool = False
     force: bool = False
     executor: str = "local"
+    check: str = ""
 
     @property
     def confirms(self) -> bool:

@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from ablation.errors import DivergedError, StopRunError, UserError
-from ablation.files import disk_full, too_large, trial_file, trial_folder
+from ablation.files import disk_full, too_large, trial_file
+from ablation.folders import trial_folder
 from ablation.objective import Epoch, Objective, Pack, Result, load_objective
-from ablation.quiet import silence_warnings
+from ablation.process.quiet import silence_warnings
 from ablation.running.executors.base import Offer, Wish
 from ablation.running.messages import (
     Answer,
     BatchProgress,
     CheckpointDamaged,
     EpochFinished,
+    FiguresLogged,
     Job,
     JobFinished,
     JobStarted,
@@ -91,8 +93,9 @@ def obey(orders: Connection, channel: Connection, threads: int) -> None:
 def find_offer(wish: Wish) -> Offer:
     """What this process has of what is wished for."""
     objective = load_objective(wish.objective)
-    gpus = tuple(objective.gpu_names())
+    gpus: tuple[str, ...] = ()
     try:
+        gpus = tuple(objective.gpu_names())
         device = objective.pick_device(wish.device)
     except UserError as error:
         return Offer(gpus=gpus, no_device=str(error))
@@ -191,6 +194,10 @@ class Worker:
     def _pack(self, job: Job) -> Pack:
         context = job.context
         kept = context.weights
+        try:
+            folders = [trial_folder(context.folders, task.number) for task in job.tasks]
+        except UserError as error:
+            raise StopRunError(str(error)) from None
         return Pack(
             members=[(task.setting, task.seed) for task in job.tasks],
             data=context.data,
@@ -198,7 +205,7 @@ class Worker:
             score=job.tasks[0].score,
             checkpoint=context.checkpoint(job.tasks, job.token),
             weights=[kept / trial_file(task.number) for task in job.tasks] if kept else [],
-            folders=[context.folders / trial_folder(task.number) for task in job.tasks],
+            folders=folders,
             log=context.log,
             pauses=context.pauses,
         )
@@ -262,9 +269,11 @@ class _Listener:
             raise _PrunedError
 
     def on_note(self, place: int, epoch: Epoch) -> None:
-        """Keep figures that came without the metric."""
+        """Keep figures that came without the metric; tell of them where the worker pauses."""
         self.past[place].logged.append(epoch)
         self.known[self.first + place].logged.append(epoch)
+        if self.pauses:
+            self.worker.send(FiguresLogged(epoch))
 
     def on_batch(self, epoch: int, done: int, of: int) -> None:
         """Tell of batches, some times a second at most."""

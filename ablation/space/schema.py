@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     SkipValidation,
@@ -18,6 +19,7 @@ from pydantic_core import PydanticKnownError
 
 from ablation.objective import Objective, Setting, load_objective
 from ablation.settings import NONE, Value, text_of
+from ablation.space.durations import seconds_in
 from ablation.space.part import Number, P, Part, Text
 from ablation.space.reported import Reported, ReportedCurves
 
@@ -184,6 +186,29 @@ class Pruner(Part):
         return _own_options(self, none=(), median=median, hyperband=hyperband)
 
 
+def _gpus(number: int | float) -> int | float:
+    if number <= 0 or (number > 1 and number != int(number)):
+        raise ValueError("must be a whole number, or a fraction such as 0.5 where two share one")
+    return number
+
+
+def _silence(text: str) -> str:
+    if seconds_in(text) < 1:
+        raise ValueError("must be a second or more")
+    return text
+
+
+class TrainingResources(Part):
+    """What one training takes of the machine.
+
+    Attributes:
+        gpus: how many GPUs it has; below 1 where several share one; None for one each, unless
+            more trainings at a time are asked for.
+    """
+
+    gpus: Annotated[Number, AfterValidator(_gpus)] | None = None
+
+
 class Search(Part):
     """The search stage: how many trials, drawn how, trained how.
 
@@ -254,6 +279,8 @@ class Space(Part):
     reported: dict[str, Reported] = {}
     reported_curves: dict[str, ReportedCurves] = {}
     limits: Limits = Limits()
+    resources: TrainingResources = TrainingResources()
+    silence: Annotated[str, AfterValidator(_silence)] | None = None
     search: Search | None = None
     confirm: Confirm | None = None
 

@@ -28,6 +28,7 @@ from ablation.space.schema import (
     Search,
     Settle,
     Space,
+    TrainingResources,
 )
 from ablation.space.training_code import training_code
 from ablation.space.training_command import KEYS as COMMAND_KEYS
@@ -35,7 +36,8 @@ from ablation.space.training_command import training_command
 
 FORMAT = 1
 READERS = {"trains": training_code, "command": training_command}
-OWN_KEYS = {"trains": ("trains", *OUTCOME_KEYS), "command": (*COMMAND_KEYS, *OUTCOME_KEYS)}
+SHARED_KEYS = (*OUTCOME_KEYS, "resources", "silence")
+OWN_KEYS = {"trains": ("trains", *SHARED_KEYS), "command": (*COMMAND_KEYS, *SHARED_KEYS)}
 NO_CODE = "belongs to a space of your own code; add trains or command, or take it out"
 NOT_GIVEN = ("name", "text", "lists_seeds")  # by a space file under these names
 
@@ -78,7 +80,7 @@ class SectionReader(FactorReader):
         self.objective = objective or self._objective(folder)
         self.fields["objective"] = self.objective
         self._known_keys()
-        for key in ("question", "note", "margin"):
+        for key in ("question", "note", "margin", "silence"):
             self._plain(key)
         self._design()
         # Where the design is wrong, the sections tell which one is meant.
@@ -115,7 +117,8 @@ class SectionReader(FactorReader):
     def _known_keys(self) -> None:
         kind = next((key for key in READERS if key in self.document), "")
         own = OWN_KEYS.get(kind, ())
-        valid = ["format", *(k for k in Space.model_fields if k not in NOT_GIVEN), *own]
+        absent = {*NOT_GIVEN, *SHARED_KEYS}
+        valid = ["format", *(k for k in Space.model_fields if k not in absent), *own]
         for key in (key for key in self.document if key not in valid):
             if any(key in keys for keys in OWN_KEYS.values()):
                 self._error(key, "belongs to a command; take it out" if kind else NO_CODE)
@@ -176,6 +179,7 @@ class SectionReader(FactorReader):
         kinds: dict[str, type[Part]] = {
             "settle": Settle,
             "limits": Limits,
+            "resources": TrainingResources,
             "search": Search,
             "confirm": Confirm,
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.errors import UserError
 from ablation.objective import Objective, load_objective
+from ablation.objective.columns import NAMING
 from ablation.space.outcome import names_errors, outcome_errors, outcome_of
 from ablation.user_code.definition import Definition
 from ablation.user_code.settings.schema import Description
@@ -54,6 +55,7 @@ def training_code(
         code=digests(found.folder, found.modules),
         libraries=() if found.threads_started else found.libraries,
         settings=found.schema,
+        naming=NAMING,
         **outcome_of(document),
     )
     return load_objective(definition.spec)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.errors import UserError, did_you_mean
 from ablation.objective import Objective, load_objective
-from ablation.objective.columns import OWN_COLUMNS
+from ablation.objective.columns import NAMING, OWN_COLUMNS
 from ablation.space.outcome import names_errors, outcome_errors, outcome_of
 from ablation.space.program_settings import program_settings
 from ablation.user_code.command.patterns import STEPS, pattern_error
@@ -57,6 +57,7 @@ def training_command(
         code=code,
         read=document.get("read", {}),
         settings=schema,
+        naming=NAMING,
         **outcome_of(document),
     )
     return load_objective(definition.spec)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
 from ablation.folders import search_of, study_name
-from ablation.signals import InterruptedRunError
+from ablation.process.signals import InterruptedRunError
 from ablation.storage.errors import AGAIN, ReadOnlyError, StorageError
 from ablation.storage.opening import display_url, sqlite_file, url_of
 

@@ -26,8 +26,8 @@ from optuna.storages._rdb.models import BaseModel
 from ablation.errors import printable
 from ablation.files import from_home
 from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
+from ablation.process.signals import raise_if_interrupted
 from ablation.program import command
-from ablation.signals import raise_if_interrupted
 from ablation.storage import waiting
 from ablation.storage.errors import OF_DATABASE, StorageError, explained, gone, opening_error
 from ablation.storage.waiting import MOMENT, PatientConnection, Wait, Watchdog

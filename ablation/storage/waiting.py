@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy
 
-from ablation import signals
+from ablation.process import signals
 
 LOCK_TIMEOUT_SECONDS = 30.0  # that a command waits for another program's lock
 RUN_LOCK_TIMEOUT_SECONDS = 300.0  # that a run does: hours of training may depend on it

@@ -13,11 +13,13 @@ from typing import Any
 from pydantic import ConfigDict, create_model
 from pydantic.fields import FieldInfo
 
+from ablation.device import choose_device
 from ablation.errors import StopRunError
 from ablation.objective import Objective, Words, load_objective
 from ablation.objective.columns import column
 from ablation.settings import Value
 from ablation.user_code.definition import CodeDefinition
+from ablation.user_code.gpus import gpu_names
 from ablation.user_code.settings.schema import field_info
 from ablation.user_code.settings.setting import UserSetting, digest_of
 from ablation.user_code.source.code_identity import changed_files
@@ -32,6 +34,7 @@ class CodeObjective(Objective):
     """
 
     packs = False
+    silence = 3600.0  # nothing is heard of it between two reports
     free_figures = True
     beside_space = True
     words = Words(
@@ -46,21 +49,23 @@ class CodeObjective(Objective):
         self.name = definition.name
         self.spec = definition.spec
         self.metric = definition.decides()
-        self.length = column(definition.budget) if definition.budget else ""
+        self.length = self._column(definition.budget) if definition.budget else ""
         self.training = tuple(filter(None, [self.length]))
         own = definition.settings.fields
-        self._names = {column(field.name): field.name for field in own}  # of settings, the code's
-        self.fields = {column(field.name): field_info(field) for field in own}
+        self._names = {self._column(field.name): field.name for field in own}  # the code's own
+        self.fields = {self._column(field.name): field_info(field) for field in own}
         self.options = dict(self._names)  # a study is then called by the code's own names
-        self._kept = {column(field.name) for field in own if field.identity}
+        self._kept = {self._column(field.name) for field in own if field.identity}
         later = {field.name: field.default for field in own if field.name in definition.later}
-        self._later = {column(name): default for name, default in later.items()}
+        self._later = {self._column(name): default for name, default in later.items()}
         others = dict.fromkeys(definition.also, (-inf, inf))
         self.figures = {self.metric.name: (-inf, inf), **others}
         self.scores = {definition.test: (-inf, inf)} if definition.test else {}
         # A step is what the author calls it, as far as that is known.
         word = "epoch" if "epoch" in definition.budget.lower() else "step"
         self.words = replace(self.words, epoch=word)
+        each = word if definition.budget else "training"
+        self.pace = (1.0, f"a guess, a second a {each}; check, or a first training, measures them")
         self.threads = 1
 
     @property
@@ -128,9 +133,9 @@ class CodeObjective(Objective):
             for field in self.definition.settings.fields
             if field.name not in known and not field.required
         )
-        if later == self.definition.later:
-            return self
-        return load_objective(self.definition.model_copy(update={"later": later}).spec)
+        known_by = {"later": later, "naming": earlier.definition.naming}
+        definition = self.definition.model_copy(update=known_by)
+        return self if definition == self.definition else load_objective(definition.spec)
 
     def _of_code(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Settings by the names that the code has for them."""
@@ -138,13 +143,30 @@ class CodeObjective(Objective):
 
     def setting_name(self, given: str) -> str:
         """See the contract: one that tables have for themselves gets a prefix."""
-        return column(given) if given in self._names.values() else given
+        return self._column(given) if given in self._names.values() else given
+
+    def _column(self, name: str) -> str:
+        """What a setting of the code is called here."""
+        return column(name, self.definition.naming)
 
     # Trainings
 
     def prepare(self, data: Path | None, say: Callable[[str], None]) -> Path:
         """Where a person says that the data are, else the folder of the space's file."""
         return (data or Path(self.definition.folder)).absolute()
+
+    def pick_device(self, name: str) -> str:
+        """The device by name; see `ablation.device.choose_device`."""
+        return choose_device(name, 0 if name == "cpu" else len(self._gpus))
+
+    def gpu_names(self) -> list[str]:
+        """See `ablation.user_code.gpus.gpu_names`."""
+        return self._gpus
+
+    @cached_property
+    def _gpus(self) -> list[str]:
+        home = Path(self.definition.code_folder)
+        return gpu_names([home / name for name in self.definition.code])
 
     def begin_worker(self, threads: int) -> None:
         """See the contract."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -122,7 +123,7 @@ class CommandObjective(CodeObjective):
             scores: gets the test figure.
         """
         reports = _Reports(run, self.definition, scores)
-        with self._program(setting, run, log) as program:
+        with closing(self._program(setting, run, log)) as program:
             reader = self._reader()
             for line in program.lines():
                 for printed in reader.read(line):

@@ -10,6 +10,7 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation.errors import UserError
+from ablation.objective.columns import Naming
 from ablation.objective.metric import Direction, Metric
 from ablation.user_code.settings.schema import Judgement, SettingsSchema
 
@@ -47,6 +48,7 @@ class CodeDefinition(BaseModel):
         also: other figures that reports show.
         settings: what is known of the settings.
         later: those that were added since the study began: their defaults are in no digest.
+        naming: which settings have a prefix; see `ablation.objective.columns.NAMING`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -63,6 +65,7 @@ class CodeDefinition(BaseModel):
     also: tuple[str, ...] = Field((), strict=False)
     settings: SettingsSchema
     later: tuple[str, ...] = Field((), strict=False)
+    naming: Naming = 1
 
     @property
     @abstractmethod
@@ -82,7 +85,7 @@ class CodeDefinition(BaseModel):
     @property
     def digest(self) -> str:
         """16 hexadecimal digits of the code and its metric, wherever it is, however it is shown."""
-        shown = {"direction", "unit", "test", "also", "later"}
+        shown = {"direction", "unit", "test", "also", "later", "naming"}
         text = self.model_dump_json(exclude={"folder", "file", "code_folder", *shown})
         return hashlib.sha256(f"{self.place} {text}".encode()).hexdigest()[:16]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from ablation.errors import DivergedError
 from ablation.objective import Listener, Pack, Result, Setting, Size
-from ablation.objective.columns import column
 from ablation.settings import Value
 from ablation.user_code.code_objective import CodeObjective
 from ablation.user_code.definition import Definition, KnownJudgement, as_known, parse_definition
@@ -25,7 +24,8 @@ from ablation.user_code.source.importing import Code, load_code
 from ablation.user_code.source.own_files import own_files
 from ablation.user_code.tracking.state import read_state
 from ablation.user_code.training.calling import LOG, ListenerChannel, call, marks_of, output_to
-from ablation.user_code.training.run import SAVE_SECONDS, Checkpoint, Run
+from ablation.user_code.training.checkpoint import SAVE_SECONDS, Checkpoint
+from ablation.user_code.training.run import Run
 
 
 class UserObjective(CodeObjective):
@@ -70,7 +70,7 @@ class UserObjective(CodeObjective):
         judgement = self._judge.judge(self._of_code(values))
         if judgement.effective is None:
             return judgement
-        effective = {column(name): value for name, value in judgement.effective.items()}
+        effective = {self._column(name): value for name, value in judgement.effective.items()}
         return judgement.model_copy(update={"effective": effective})
 
     @cached_property

@@ -45,4 +45,4 @@ def walk_through(
 
 def folder_of(subject: Subject, results: Path) -> Path:
     """Where a subject's walk is written to."""
-    return study_folder(results, subject.study) / "trace" / subject.name
+    return study_folder(results, subject.study, "trace", subject.name)

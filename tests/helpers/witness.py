@@ -102,6 +102,7 @@ def write_down(folder: Path, started: list[int]) -> None:
         "pid": os.getpid(),
         "group": os.getpgrp(),
         "parent": os.getppid(),
+        "server": os.getpgid(os.getppid()),
         "before": before,
         "alive": [pid for pid in before if Path(f"/proc/{pid}").exists()],
         "started": started,

@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from ablation.dashboard.server import free_port
-from ablation.signals import ctrl_c_ignored
+from ablation.process.signals import ctrl_c_ignored
 from tests.helpers.browser import chromium, watch
 from tests.helpers.commands import cli
 from tests.helpers.made.once import once

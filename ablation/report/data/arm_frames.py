@@ -56,7 +56,7 @@ def arm_frame(plan: Plan, arms: list[Arm]) -> pd.DataFrame:
         )
     frame = pd.DataFrame(rows)
     figures = dict.fromkeys(["reported_test_accuracy", "reported_test_loss"], "float64")
-    return frame.astype(figures | dict.fromkeys(["trial", "rank", "step"], "Int64"))
+    return frame.astype(figures | dict.fromkeys(["trial", "search_rank", "path_step"], "Int64"))
 
 
 def _origin(arm: Arm) -> dict[str, Any]:
@@ -66,8 +66,8 @@ def _origin(arm: Arm) -> dict[str, Any]:
         "kind": kind(arm.origins),
         "named": bool(having(arm.origins, Named)),
         "trial": draw.trial,
-        "rank": draw.rank,
-        "step": next((step.number for step in having(arm.origins, Step)), None),
+        "search_rank": draw.rank,
+        "path_step": next((step.number for step in having(arm.origins, Step)), None),
         "without": tuple(back.names for back in having(arm.origins, WithoutChange)),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,27 +64,34 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     Raises:
         StorageError: there is no such study.
     """
+    return _load(storage, study, ())
+
+
+def _load(storage: RDBStorage, study: str, searched: Sequence[TrialRow]) -> StudyTable:
+    """See `load_study`; a confirmation is given the trials of the search that it confirms."""
     record = load_record(storage, study)
     if (search := confirmed_by(storage, study)) != study:
         record = with_origins(storage, search, record)
     rows = _rows(storage, study, record)
+    code_notes = list(own_figures.code_notes(rows, searched))
     if record.trials:
         table, confirms = _table(study, record, rows), confirmation_of(storage, study)
         if confirms is None:
-            return table
-        confirmation = load_study(storage, confirms)
+            return replace(table, notes=[*table.notes, *code_notes])
+        confirmation = _load(storage, confirms, rows)
         if confirmation.trials["state"].isin(["COMPLETE", "FAIL"]).any():
             notes = list(dict.fromkeys([*confirmation.notes, *table.notes]))
             return replace(table, confirmation=replace(confirmation, notes=notes))
         begun = (
             f"What it found is being confirmed: 0 of {confirmation.wanted} trainings have ended."
         )
-        return replace(table, notes=[*table.notes, begun])
+        return replace(table, notes=[*table.notes, *code_notes, begun])
     first, *later = (
         _table(study, record.of(stage), [r for r in rows if r.attributes["stage"] == stage.name])
         for stage in record.stages
         if stage.arms
     )
+    first = replace(first, notes=[*first.notes, *code_notes])
     if first.design == "confirmation" and not first.chosen:
         first = _without_test(first)
     return replace(first, path=later[0] if later else None)

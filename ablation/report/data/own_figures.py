@@ -145,23 +145,40 @@ def notes(objective: Objective, rows: Sequence[TrialRow]) -> Iterator[str]:
     test = objective.metric.test
     if test and done and not any(test in row.attributes for row in done):
         yield f"test: {test} was not returned."
-    ordered = sorted(rows, key=lambda row: row.number)
-    count = sum("code" in row.attributes for row in rows)
-    for file, places in code_changes(ordered).items():
-        after = " and ".join(map(str, places))
+
+
+def code_notes(rows: Sequence[TrialRow], searched: Sequence[TrialRow] = ()) -> Iterator[str]:
+    """What a reader must know of code that changed between trainings of a study.
+
+    Args:
+        rows: the trials; of a confirmation, those of its path too.
+        searched: of a confirmation, the trials of the search that it confirms.
+    """
+    before, after = _codes(searched), _codes(rows)
+    count = len(before) + len(after)
+    for file, places in code_changes([*before, *after]).items():
+        named = [
+            f"{place} (all of the search)" if before and place == len(before) else str(place)
+            for place in places
+        ]
         yield (
-            f"{file} changed after {after} of {count} trainings; its author says that it computes "
-            "the same (--same-code)."
+            f"{file} changed after {' and '.join(named)} of {count} trainings; its author says "
+            "that it computes the same (--same-code)."
         )
 
 
-def code_changes(rows: Sequence[TrialRow]) -> dict[str, list[int]]:
+def _codes(rows: Sequence[TrialRow]) -> list[Mapping[str, str]]:
+    """The digests of the code by file, of trials in the order in which they began."""
+    ordered = sorted(rows, key=lambda row: row.number)
+    return [row.attributes["code"] for row in ordered if row.attributes.get("code")]
+
+
+def code_changes(codes: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
     """By file of the code that changed on the way, after how many trainings it did.
 
     Args:
-        rows: the trials, in the order in which they began.
+        codes: of each training, in the order in which they began, by file its digest.
     """
-    codes = [row.attributes["code"] for row in rows if row.attributes.get("code")]
     known: dict[str, str] = {}
     changes: dict[str, list[int]] = {}
     for done, code in enumerate(codes):

@@ -146,7 +146,7 @@ def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
         arm_name(plan.space, full_length(plan.space, values)) if values else ""
     )
     return {
-        **{name: attributes.get(name) for name in columns},
+        **{name: attributes.get(name) for name in columns if name not in objective.fields},
         "stage": attributes.get("stage", "search"),  # a draw that was never trained has none
         "arm": arm,
         "seed": attributes.get("seed", seeds[0]),

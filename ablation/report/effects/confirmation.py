@@ -288,7 +288,7 @@ def _compared(
 
 def _steps(arms: pd.DataFrame) -> pd.DataFrame:
     """The baseline, which comes first, and the steps."""
-    made = arms[arms["step"].notna()].sort_values("step")
+    made = arms[arms["path_step"].notna()].sort_values("path_step")
     return pd.concat([arms[is_first(arms)], made], ignore_index=True)
 
 

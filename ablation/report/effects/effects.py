@@ -52,6 +52,7 @@ COLUMNS = [
     "verdict",
     "reason",
 ]
+OF_ARMS = ["arm", "against", "factor", "level", "reported_test_accuracy", "reported_test_loss"]
 SCORES = ["value", "test_value", "test_loss"]
 
 
@@ -109,14 +110,18 @@ def effects(
     means = by_arm[scores].mean().reindex(columns=SCORES)
     spreads = by_arm[scores].std(ddof=1).reindex(columns=SCORES)
     names = arms["arm"]
-    out = arms.reset_index(drop=True).assign(
-        n=names.map(by_arm.size()).fillna(0).astype(int).to_numpy(),
-        val_mean=names.map(means["value"]).to_numpy(float),
-        val_sd=names.map(spreads["value"]).to_numpy(float),
-        test_mean=names.map(means["test_value"]).to_numpy(float),
-        test_sd=names.map(spreads["test_value"]).to_numpy(float),
-        test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
-        diverged=[diverged.get(str(arm), 0) for arm in names],
+    out = (
+        arms[OF_ARMS]
+        .reset_index(drop=True)
+        .assign(
+            n=names.map(by_arm.size()).fillna(0).astype(int).to_numpy(),
+            val_mean=names.map(means["value"]).to_numpy(float),
+            val_sd=names.map(spreads["value"]).to_numpy(float),
+            test_mean=names.map(means["test_value"]).to_numpy(float),
+            test_sd=names.map(spreads["test_value"]).to_numpy(float),
+            test_loss_mean=names.map(means["test_loss"]).to_numpy(float),
+            diverged=[diverged.get(str(arm), 0) for arm in names],
+        )
     )
     rows = _tested(paired_tests(trials, arms, direction=direction), margin, direction)
     merged = out.merge(rows, on="arm", how="left").astype({"pairs": "Int64"})

@@ -145,11 +145,11 @@ def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFra
         others = [factor for factor in table.factors if factor != name]
         records = chosen[others].to_dict("records")
         groups = [", ".join(f"{k}={v}" for k, v in record.items()) for record in records]
-        chosen = chosen.assign(group=groups)
     else:
-        chosen = arms[(arms["factor"] == name) | is_first(arms)].assign(group="")
-    chosen = chosen[chosen[name] != ""].assign(level=chosen[name])
-    return chosen[["arm", "level", "group"]].merge(effects[["arm", "val_mean"]], on="arm")
+        chosen = arms[(arms["factor"] == name) | is_first(arms)]
+        groups = [""] * len(chosen)
+    levels = pd.DataFrame({"arm": chosen["arm"], "level": chosen[name], "group": groups})
+    return levels[levels["level"] != ""].merge(effects[["arm", "val_mean"]], on="arm")
 
 
 def over_others(

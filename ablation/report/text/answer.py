@@ -75,7 +75,10 @@ def findings(study: Analysis) -> list[str]:
     if not effects["n"].any() and effects["diverged"].any():
         return ["Every training that has ended diverged, so there is no answer."]
     if not effects["n"].any():
-        return [f"No trial has finished yet (0 of {table.wanted:,}), so there is no answer."]
+        failed = counts(table).get("failed", 0)
+        again = failed and table.design != "search"  # whose failures count as tried
+        how = " Fix the cause, then run it with --retry-failed." if again else ""
+        return [f"{none_finished(table)}, so there is no answer.{how}"]
     if table.design == "search":
         return list(_search(study))
     base = effects.iloc[0]
@@ -94,6 +97,14 @@ def findings(study: Analysis) -> list[str]:
         *own_seeds(effects),
         *on_test(study, names),
     ]
+
+
+def none_finished(table: StudyTable) -> str:
+    """``No trial has finished yet (0 of 9; 5 failed)``."""
+    failed = counts(table).get("failed", 0)
+    return (
+        f"No trial has finished yet (0 of {table.wanted:,}{f'; {failed:,} failed' * bool(failed)})"
+    )
 
 
 def incomplete(table: StudyTable) -> list[str]:

@@ -153,8 +153,21 @@ def _of_one_epoch(stage: Analysis) -> list[str]:
 
 
 def _by_last_epoch(stage: Analysis) -> pd.DataFrame:
-    """The trainings that count and whose last epoch decides."""
-    return stage.replicates[~as_returned(stage.replicates)]
+    """The trainings that count, whose last epoch decides, and whose reports are a budget's steps.
+
+    Folds, say, are no learning curve, and one that ended early would not have risen with more.
+    """
+    length = stage.table.length
+    rows: pd.DataFrame = stage.replicates
+    if not length:
+        return rows[:0]
+    keys = ["stage", "number"]
+    numbers = stage.table.epochs.groupby(keys)["epoch"].agg(["min", "max"])
+    own = numbers.reindex(pd.MultiIndex.from_frame(rows[keys]))
+    first, last = own["min"].to_numpy(), own["max"].to_numpy()
+    is_whole = last + (first == 0) == rows[length].to_numpy(float)
+    counts: pd.Series[bool] = ~as_returned(rows) & is_whole
+    return rows[counts]
 
 
 def last_gain(stage: Analysis) -> PairedTest:

@@ -19,7 +19,7 @@ from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, paired
 from ablation.report.rendering.formatting import capitalized, counted, records
-from ablation.report.text.answer import none_better
+from ablation.report.text.answer import none_better, none_finished
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
 from ablation.report.text.recommendation import path_lead, shown_better
 from ablation.scheduling.path import TAKEN_BACK
@@ -41,7 +41,7 @@ def headline(study: Analysis) -> list[str]:
         lost = counts(table).get("diverged", 0)
         if lost:
             return [f"Every training that has ended diverged ({lost:,} of {table.wanted:,})."]
-        return [f"No trial has finished yet (0 of {table.wanted:,})."]
+        return [f"{none_finished(table)}."]
     said = next((said for stage in study.stages if (said := nothing_to_compare(stage))), [])
     before = [*_status(table), *said, *_health(study, untrained=not said)]
     return [*before, *_found(study)][:SENTENCES]

@@ -51,7 +51,7 @@ def without(stage: Analysis, lost: pd.DataFrame) -> Iterable[str]:
 
 def is_path(table: StudyTable) -> bool:
     """Whether a stage is the path of a confirmation."""
-    return "step" in table.arms and bool(table.arms["step"].notna().any())
+    return "path_step" in table.arms and bool(table.arms["path_step"].notna().any())
 
 
 def _families(stage: Analysis) -> tuple[Verdicts, Verdicts]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from ablation.errors import UserError
 from ablation.objective import load_objective
+from ablation.process.signals import stop_if_interrupted
 from ablation.running.executors.base import Handle, Offer, Wish
 from ablation.running.messages import Answer, Job, JobFinished, JobStarted
 from ablation.running.resources import Resources
 from ablation.running.worker import Worker, find_offer
-from ablation.signals import stop_if_interrupted
 
 
 class DebugExecutor:
@@ -55,9 +61,11 @@ class DebugExecutor:
             stop_if_interrupted()
             return answer or Answer(prune=False)
 
-        worker = Worker(load_objective(job.context.objective), self.threads, send, ask)
-        send(JobStarted())
-        send(JobFinished(worker.work(job)))
+        with _own_surroundings():
+            worker = Worker(load_objective(job.context.objective), self.threads, send, ask)
+            send(JobStarted())
+            outcomes = worker.work(job)
+        send(JobFinished(outcomes))
 
     def cancel(self, token: str) -> None:
         """Forget a job that has not begun; one that is under way ends first."""
@@ -65,3 +73,14 @@ class DebugExecutor:
 
     def close(self) -> None:
         """Nothing is left to end."""
+
+
+@contextmanager
+def _own_surroundings() -> Iterator[None]:
+    """Give back what a training changes of this process: its folder, its words, its paths."""
+    folder, words, paths = Path.cwd(), sys.argv, list(sys.path)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        sys.argv, sys.path[:] = words, paths

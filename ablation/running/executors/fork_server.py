@@ -3,7 +3,8 @@
 `multiprocessing` has a fork server too. What a training starts with its method ``forkserver``, the
 default from Python 3.14 on, would be children of that very server, outside the training's process
 group, and would outlive it. This one also watches: it kills the group of a training that has
-ended, however it has ended, and of all trainings where the coordinator is gone.
+ended, however it has ended, and of all trainings where the coordinator is gone. It has a guard,
+its parent, which does the last of that where the server is killed as well.
 
 The coordinator's side is `ablation.running.executors.processes`.
 """
@@ -23,8 +24,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NoReturn
 
-from ablation.quiet import silence_warnings
+from ablation.process.quiet import silence_warnings
 from ablation.running.executors.preloading import load
 from ablation.running.worker import obey
 
@@ -104,13 +106,18 @@ class Child:
 def main(control: int, libraries: list[str]) -> None:
     """Load the libraries, say so, then fork what is asked for until the coordinator is gone.
 
-    Returns in each forked process as well, once it has no more to do.
+    That is a child of this process, which stays behind as its guard. Returns in each forked process
+    as well, once it has no more to do.
 
     Args:
         control: the descriptor of a socket to the coordinator.
         libraries: modules to load.
     """
     silence_warnings()
+    _control_process(PR_SET_CHILD_SUBREAPER, 1)
+    if child := os.fork():
+        os.close(control)
+        guard(child)
     connection, server = socket.socket(fileno=control), os.getpid()
     try:
         is_ready = load(libraries, connection.send)
@@ -118,6 +125,19 @@ def main(control: int, libraries: list[str]) -> None:
         return
     if is_ready and (request := Server(connection).run()):
         become_worker(request, server)
+
+
+def guard(server: int) -> NoReturn:
+    """Wait until the server has ended, then kill whatever it has left, and exit.
+
+    Args:
+        server: its process number; all that descends from it becomes this process's child.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # the coordinator's to act on
+        signal.signal(number, signal.SIG_IGN)
+    os.waitpid(server, 0)
+    _end_children()
+    os._exit(0)
 
 
 @dataclass

@@ -16,6 +16,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
 from ablation.errors import UserError
+from ablation.process.signals import ctrl_c_ignored
+from ablation.process.surroundings import THREADS, leads_to_storage, without_storage
 from ablation.running.executors.base import Handle, Offer, Wish
 from ablation.running.executors.processes import (
     ForkServer,
@@ -26,8 +28,6 @@ from ablation.running.executors.processes import (
 from ablation.running.messages import Job, JobFinished, WorkerLost
 from ablation.running.resources import Resources
 from ablation.running.worker import serve
-from ablation.signals import ctrl_c_ignored
-from ablation.surroundings import THREADS, leads_to_storage, without_storage
 
 OFFER_SECONDS = 600.0  # that a new process may take to say what it has, from a cold disk
 MAX_OFFERS = 3  # workers that may end before one has said what it has
@@ -56,7 +56,8 @@ class LocalExecutor:
             self._server.close()
         if wish.fresh_processes:
             self._server = ForkServer(fork_server_environment(wish.threads), wish.libraries)
-        environment = worker_environment(wish.threads, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        visible = "" if wish.device == "cpu" else os.environ.get("CUDA_VISIBLE_DEVICES")
+        environment = worker_environment(wish.threads, visible)
         for _ in range(MAX_OFFERS):
             worker = LocalWorker(self._start(0, wish.threads, environment))
             try:

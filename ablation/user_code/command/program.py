@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import TracebackType
-from typing import IO, BinaryIO, Self
+from typing import IO, BinaryIO
 
 from ablation.user_code.training.run import TrainingError
 
@@ -26,8 +25,8 @@ WATCH = "import os, signal, sys; sys.stdin.buffer.read(); os.killpg(0, signal.SI
 class Program:
     """A running program, and whatever it starts, in a process group of their own.
 
-    The group is killed at the end of a ``with`` statement. It also ends when this process does,
-    however it ends: a process that watches for that leads the group.
+    `close` kills the group. It also ends when this process does, however it ends: a process that
+    watches for that leads the group.
 
     Args:
         line: the words that start it.
@@ -143,15 +142,8 @@ class Program:
         assert self._watch.stdin is not None
         self._watch.stdin.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it, and whatever it has started."""
         self._end_group()
         self._process.wait()
         for output in self._outputs:

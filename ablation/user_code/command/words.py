@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ablation.errors import did_you_mean
+from ablation.process.surroundings import THREADS, without_storage
 from ablation.settings import NONE, Value
-from ablation.surroundings import THREADS, without_storage
 
 OWN = ("seed", "folder", "data")
 """What a word may hold besides settings: the training's seed, its folder, that of the data."""

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ablation.errors import UserError, one_line
-from ablation.surroundings import THREADS, without_storage
+from ablation.process.surroundings import THREADS, without_storage
 from ablation.user_code.source.faults import shortened
 from ablation.user_code.source.own_files import HARNESS, INSTALLED
 

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from weakref import finalize
 
 from ablation.errors import UserError, one_line
@@ -132,14 +130,3 @@ class Judge:
         """End the process; another question would start another."""
         with self._lock:
             self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

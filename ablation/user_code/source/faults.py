@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from ablation.errors import UserError, one_line
 from ablation.user_code.source.own_files import is_own
 
 MAX_FRAMES = 3
+MAX_TRACE = 4  # frames of a traceback that is shown
+TITLE = "Traceback (most recent call last):\n"
+FRAME = re.compile(r'^  File "(?P<file>.+)", line \d+.*\n(?:    .*\n)?', re.MULTILINE)
 MAX_SOURCE = 80  # characters of a line of code that are shown
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -77,6 +81,19 @@ def error_text(error: BaseException, folder: Path) -> str:
     if isinstance(error, ValidationError):
         what = f"{type(error).__name__}: {refusal_text(error)}"
     return one_line(": ".join(part for part in (where, source, what) if part))
+
+
+def own_traceback(text: str, folder: Path) -> str:
+    """A traceback with the user's own frames alone, the last ones, and the error at its end.
+
+    Args:
+        text: the traceback, as Python prints it.
+        folder: that of the code.
+    """
+    last = text.rpartition(TITLE)[2]
+    own = [frame[0] for frame in FRAME.finditer(last) if is_own(frame["file"], folder)]
+    error = next((line for line in last.splitlines() if not line.startswith(" ")), "")
+    return "".join([*([TITLE] if own else []), *own[-MAX_TRACE:], error])
 
 
 def shortened(source: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,12 @@ from ablation.user_code.training.run import Run, Stop, TrainingError
 
 LOG = "train.log"
 LINES = 20  # of the log that stand beside a failure
+OTHER_DEVICE = re.compile(
+    "invalid device ordinal|not compiled with CUDA|No CUDA GPUs are available"
+    "|no CUDA-capable device|Found no NVIDIA driver",
+    re.IGNORECASE,
+)
+"""What PyTorch says of a device that a training does not see."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ def call(function: Callable[[Any, Run], object], settings: object, run: Run) -> 
     """Call a user's function in the training's folder; what comes of it.
 
     Raises:
-        TrainingError: it left by `sys.exit`, or did not keep to the contract.
+        TrainingError: it left by `sys.exit`, did not keep to the contract, or asked for a device
+            that it does not see.
         Exception: what stopped the training, or what it failed with.
     """
     begin = time.monotonic()
@@ -71,6 +79,13 @@ def call(function: Callable[[Any, Run], object], settings: object, run: Run) -> 
                 f"{error.filename} was looked for in {run.folder}, the training's own folder; a "
                 "file beside the space is at run.data / its name"
             )
+        raise
+    except Exception as error:
+        if OTHER_DEVICE.search(str(error)):
+            what, *_ = str(error).splitlines()
+            raise TrainingError(
+                f"{what}: a training sees its own devices only; use run.device, here {run.device}"
+            ) from error
         raise
     return Result(time.monotonic() - begin, {"returned": final} if final else {}, value)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import CodeType
@@ -23,10 +21,10 @@ from ablation.user_code.tracking.state import (
     restore,
     write_state,
 )
+from ablation.user_code.training.checkpoint import Checkpoint, history_text, parse_history
 from ablation.user_code.training.generators import begin_generators, stream_seed
 from ablation.user_code.training.untracked import untracked_locals
 
-SAVE_SECONDS = 5.0  # between two checkpoints, at least
 SAVE_SHARE = 0.1  # of a training's time that may go into its checkpoints
 PATIENCE = 3  # stops that a training may ignore
 
@@ -60,41 +58,6 @@ class Channel(Protocol):
 
     def leave(self) -> None:
         """The training does not stop: end its process."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a training is kept between two reports.
-
-    Attributes:
-        path: the file.
-        marks: whose training it must be.
-        seconds: between two of them, at least.
-    """
-
-    path: Path
-    marks: Mapping[str, str]
-    seconds: float = SAVE_SECONDS
-
-
-def history_text(history: Sequence[Epoch]) -> str:
-    """What a training has reported, as JSON."""
-    return json.dumps([[each.number, dict(each.figures), each.seconds] for each in history])
-
-
-def parse_history(text: str) -> list[Epoch]:
-    """The inverse of `history_text`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return [
-            Epoch(int(number), {str(k): float(v) for k, v in figures.items()}, float(seconds))
-            for number, figures, seconds in json.loads(text)
-        ]
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"not what a training reported: {error!r}") from None
 
 
 class Run:
@@ -286,7 +249,8 @@ class Run:
         checkpoint, began = self._checkpoint, self._clock()
         if checkpoint is None or not self._tracked:
             return
-        if began - self._saved < max(checkpoint.seconds, self._save_seconds / SAVE_SHARE):
+        pause = max(checkpoint.seconds, self._save_seconds / SAVE_SHARE)
+        if began - self._saved < pause and not checkpoint.is_wanted:
             return
         notes = {**checkpoint.marks, "history": history_text(self._history)}
         write_state(checkpoint.path, capture(self._tracked), notes)

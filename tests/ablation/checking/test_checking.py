@@ -17,11 +17,13 @@ from ablation.checking.checking import Check, run_check
 from ablation.checking.prose import sentences
 from ablation.checking.subject import file_subject
 from ablation.checking.trainer import TrainingFailedError
+from ablation.running.patience import Patience
 from ablation.user_code.objective import UserObjective
 from ablation.user_code.settings.schema import Description
 from ablation.user_code.source.describing import describe_code
 from ablation.user_code.source.importing import load_code
 from tests.ablation.checking.walks import FAULTS, write
+from tests.helpers.executors import PlayedExecutor
 from tests.helpers.in_process import InProcessExecutor
 
 
@@ -59,6 +61,7 @@ OUTCOMES = {
     "generator not tracked": ("exact", "yes", "no", "yes"),
     "no seed": ("exact", "no", "exact", "yes"),
     "not deterministic": ("no", "unknown", "unknown", "unknown"),
+    "logged figures not repeated": ("no", "unknown", "unknown", "unknown"),
     "rounding": ("close", "yes", "close", "yes"),
     "nothing tracked": ("exact", "yes", "starts over", "yes"),
     "no use of a setting": ("exact", "yes", "exact", "no"),
@@ -134,6 +137,14 @@ def test_a_training_that_fails_is_told_with_its_traceback(tmp_path: Path) -> Non
         in str(caught.value)
     )
     assert "Traceback" in caught.value.traceback
+
+
+def test_a_training_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    subject = file_subject(str(write(tmp_path)), "height", described)
+    executor, patience = PlayedExecutor(), Patience(startup=0.01)
+    with pytest.raises(TrainingFailedError, match="baseline, seed 0: it has said nothing for"):
+        run_check(subject, lambda line: None, executor=executor, patience=patience)
+    assert executor.closed
 
 
 def test_code_is_known_again_wherever_it_lies(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ablation.checking.findings import CLOSE, Traces, judge
 from ablation.checking.trace import END, Report, Trace, differences, first_other_state
+from ablation.objective import Epoch
 
 
 def trace(*values: float, states: str = "abcdef", **options: object) -> Trace:
@@ -87,6 +88,28 @@ def test_what_is_returned_is_compared_where_both_have_ended() -> None:
     (found,) = differences(one, other)
     assert (found.figure, found.report, found.values) == ("final", END, (1.0, 2.0))
     assert differences(one, ONE) == []
+
+
+def test_figures_without_the_metric_are_compared() -> None:
+    def logs(*losses: float) -> Trace:
+        logged = tuple(Epoch(1, {"loss": loss}, 0.0) for loss in losses)
+        return Trace((Report(1, {"height": 0.5}, "", 1.0, logged),))
+
+    (found,) = differences(logs(3.0, 2.0), logs(3.0, 2.5))
+    assert (found.figure, found.report, found.values) == ("loss", 1, (2.0, 2.5))
+    assert differences(logs(3.0, 2.0), logs(3.0, 2.0)) == []
+    assert outcomes(first=logs(3.0), again=logs(2.0))[0] == "no"
+    (missing,) = differences(logs(3.0, 2.0), logs(3.0))
+    assert missing.distance == inf
+
+
+def test_figures_after_the_last_report_are_compared_where_both_have_ended() -> None:
+    one, other = (
+        replace(ONE, returned={}, logged=(Epoch(4, {"loss": loss}, 0.0),)) for loss in (1.0, 2.0)
+    )
+    (found,) = differences(one, other)
+    assert (found.figure, found.report, found.values) == ("loss", 4, (1.0, 2.0))
+    assert differences(one, replace(other, returned=None)) == []
 
 
 def test_the_first_other_state_is_told() -> None:

@@ -46,6 +46,8 @@ URANDOM = "int.from_bytes(os.urandom(4)) / 2**32"
 
 FAULTS: dict[str, list[tuple[str, str]]] = {
     "all right": [],
+    "logged figures not repeated": [("        run.report(step,",
+        f"        run.report(step, noise={URANDOM})\n        run.report(step,")],
     "short": [("Field(8,", "Field(3,")],
     "schedule not tracked": [(TRACK, "done = run.track(at=at, own=own)")],
     "generator not tracked": [(TRACK, "done = run.track(at=at, schedule=schedule)")],

@@ -20,7 +20,7 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from ablation.dashboard.live_view import LiveView
 from ablation.dashboard.server import Shown
 from ablation.dashboard.study_page import refresh
-from ablation.dashboard.trial_page import attach_files
+from ablation.dashboard.trial_page import MAX_BYTES, attach_files
 from ablation.folders import confirm_name
 from ablation.report.data.loading import load_study
 from ablation.report.effects.arm_names import short_names
@@ -83,6 +83,30 @@ def test_a_trial_gets_its_pictures_before_it_ends(
     assert done.keys() == {"learning-curve.svg", "confusion.svg"}
     assert all(text.startswith("<svg") for text in done.values())
     assert failed == {"traceback.txt": "made up"}
+
+
+def test_a_trial_gets_what_its_training_has_left(storage: RDBStorage, tmp_path: Path) -> None:
+    source, said = designed(storage), list[str]()
+    for number, sizes in enumerate(
+        ({"a.txt": 1, "plots/b.txt": 2, "empty": 0}, {"big": MAX_BYTES, "c": 1})
+    ):
+        for name, size in sizes.items():
+            path = tmp_path / f"trial-{number}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x" * size, encoding="utf-8")
+    artifacts = tmp_path / "_artifacts"
+    with LiveView(url_of(storage), STUDY, artifacts, said.append, 0.01, folders=tmp_path) as told:
+        trials = [train(source, told) for _ in range(3)]
+    first, second, third = (files_of(storage, artifacts, trial) for trial in trials)
+    own = {"learning-curve.svg", "confusion.svg"}
+    assert {name: first[name] for name in first.keys() - own} == {
+        "a.txt": "x",
+        "plots-b.txt": "xx",
+    }
+    assert second.keys() - own == {"c"}
+    assert third.keys() == own
+    (note,) = said
+    assert note.startswith("Note: big of trial 1 is not in optuna-dashboard")
 
 
 @pytest.mark.slow

@@ -312,7 +312,7 @@ def test_without_its_search_a_confirmation_has_its_path_and_no_numbers(
     assert list(main.arms["kind"]) == ["baseline", *["named"] * 3, "drawn", "drawn"]
     assert short_names(main) == {}
     assert main.path is not None
-    assert main.path.arms["step"].max() >= 1
+    assert main.path.arms["path_step"].max() >= 1
 
 
 # Two settings of one name

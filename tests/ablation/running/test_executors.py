@@ -15,6 +15,7 @@ from ablation import effects, load_trials
 from ablation.design.loading import build
 from ablation.errors import UserError
 from ablation.objective import DEFAULT, load_objective
+from ablation.process.signals import StoppedAtOnceError
 from ablation.running.events import Event
 from ablation.running.executors.base import Wish
 from ablation.running.executors.debug import DebugExecutor
@@ -22,7 +23,6 @@ from ablation.running.executors.local import LocalExecutor
 from ablation.running.launch import EXECUTORS, launch
 from ablation.running.request import Request
 from ablation.scheduling.source import Progress
-from ablation.signals import StoppedAtOnceError
 from ablation.space.errors import SpaceError
 from ablation.storage import (
     TrialRow,

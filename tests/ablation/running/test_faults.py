@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.signals import ctrl_c_ignored
+from ablation.process.signals import ctrl_c_ignored
 from ablation.storage import StorageError, opened_storage, read_trials, storage_url
 from tests.helpers.commands import cli, forked
 from tests.helpers.commands.forked import Process
@@ -46,7 +46,7 @@ FALLING_ASLEEP = """
 import io, os, signal, sys
 import study
 from ablation.cli.app import Tools
-from ablation.running.coordinator import Patience
+from ablation.running.patience import Patience
 
 class Falling(io.TextIOWrapper):
     awake = True

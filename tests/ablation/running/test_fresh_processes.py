@@ -16,10 +16,10 @@ import pytest
 
 from ablation.design.loading import build
 from ablation.errors import UserError
-from ablation.running.coordinator import Patience
 from ablation.running.executors.base import Wish
 from ablation.running.launch import launch
 from ablation.running.messages import EpochFinished, JobFinished, JobStarted, WorkerLost
+from ablation.running.patience import Patience
 from ablation.running.request import Request
 from ablation.running.resources import Resources
 from ablation.storage import storage_url
@@ -185,7 +185,7 @@ def test_a_training_that_has_ended_leaves_nothing(deed: Deed, bench: Bench) -> N
     assert isinstance(bench.last("job 0"), JobFinished)
     assert members(first["group"]) == set()
     bench.executor.close()
-    assert members(second["group"]) | members(second["parent"]) == set()
+    assert members(second["group"]) | members(second["server"]) == set()
 
 
 def test_it_exits_as_a_program_does_before_the_next_begins(bench: Bench) -> None:
@@ -288,7 +288,7 @@ time.sleep(60)
         "killed",
         *(
             pytest.param(how, marks=pytest.mark.slow)
-            for how in ("killed with a training", "hung up", "raise")
+            for how in ("killed with a training", "killed with its server", "hung up", "raise")
         ),
     ],
 )
@@ -301,11 +301,13 @@ def test_where_the_coordinator_ends_nothing_is_left(how: str, tmp_path: Path) ->
         assert process.stdout
         assert process.stdout.readline() == "ready\n", process.communicate()[1]
         found = Bench(tmp_path).written()
-        groups = {number for each in found for number in (each["group"], each["parent"])}
+        groups = {number for each in found for number in (each["group"], each["server"])}
         assert len(groups) == 3
-        wait_until(lambda: sum(len(members(group)) for group in groups) == 5 or how == "raise")
+        wait_until(lambda: sum(len(members(group)) for group in groups) == 6 or how == "raise")
         if how == "killed with a training":
             os.kill(found[0]["pid"], signal.SIGKILL)
+        if how == "killed with its server":
+            os.kill(found[0]["parent"], signal.SIGKILL)
         if how != "raise":
             process.send_signal(signal.SIGHUP if how == "hung up" else signal.SIGKILL)
         process.communicate(timeout=SECONDS)  # whoever is left would hold its output open
@@ -358,7 +360,7 @@ def test_a_run_goes_on_in_another_process_and_leaves_nothing(
 ) -> None:
     found = run(tmp_path, factors={"deed": [deed]})
     assert len({each["pid"] for each in found}) == count
-    assert not any(members(each["group"]) | members(each["parent"]) for each in found)
+    assert not any(members(each["group"]) | members(each["server"]) for each in found)
 
 
 @pytest.mark.slow
@@ -391,7 +393,7 @@ def test_ctrl_c_leaves_nothing_and_the_program_is_not_imported(tmp_path: Path) -
     answer = cli.finish(process, timeout=SECONDS)
     assert answer.code == 130, answer.err
     assert answer.err.count("Traceback") == 0
-    assert members(found["group"]) | members(found["parent"]) == set()
+    assert members(found["group"]) | members(found["server"]) == set()
     loaded = {name.partition(".")[0] for name in found["modules"]}
     assert "ablation" in loaded
     assert not loaded & {"study", "crnn", "torch", "optuna", "typer"}

@@ -1,21 +1,23 @@
-"""What a check has found is kept by code and device, and later runs go by it."""
+"""What a check has found is kept by code, baseline and device, and later runs go by it."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from ablation.design.loading import build
 from ablation.errors import UserError
-from ablation.objective import Objective
+from ablation.planning.pace import Rate
 from ablation.running.kept_checks import (
     FILE,
     KeptCheck,
     Resume,
+    checked_rate,
     keep_check,
     kept_check,
     kept_lines,
@@ -24,6 +26,7 @@ from ablation.running.kept_checks import (
 from ablation.running.launch import launch
 from ablation.running.messages import Job, TrialOutcome
 from ablation.running.request import Request
+from ablation.space.schema import Space
 from ablation.storage import storage_url
 from tests.helpers.executors import PlayedExecutor
 from tests.helpers.made.studies import document
@@ -38,8 +41,9 @@ class Code:
     beside_space: bool = True
 
 
-def objective(**changes: Any) -> Objective:
-    return cast(Objective, Code(**changes))
+def space(width: int = 1, **changes: Any) -> Space:
+    baseline = SimpleNamespace(values=lambda: {"width": width})
+    return cast(Space, SimpleNamespace(objective=Code(**changes), baseline=baseline))
 
 
 def check(resume: Resume = "exact", device: str = "cpu") -> KeptCheck:
@@ -50,23 +54,24 @@ def check(resume: Resume = "exact", device: str = "cpu") -> KeptCheck:
 
 
 def resumes(results: Path, said: list[str], **options: Any) -> bool:
-    code = options.pop("code", objective())
     return may_resume(
-        results, code, options.pop("device", "cpu"),
+        results, options.pop("space", space()), options.pop("device", "cpu"),
         **{"force": False, "is_new": True, "say": said.append, **options},
     )  # fmt: skip
 
 
-def test_it_is_kept_by_code_and_device(tmp_path: Path) -> None:
+def test_it_is_kept_by_code_baseline_and_device(tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    keep_check(folder, objective(), check())
-    keep_check(folder, objective(), check("no", "cuda"))
-    keep_check(folder, objective(digest="b"), check("close"))
-    found = [kept_check(folder, objective(), device) for device in ("cpu", "cuda")]
+    keep_check(folder, space(), check())
+    keep_check(folder, space(), check("no", "cuda"))
+    keep_check(folder, space(digest="b"), check("close"))
+    keep_check(folder, space(width=2), check("unknown"))
+    found = [kept_check(folder, space(), device) for device in ("cpu", "cuda")]
     assert [each and each.resume for each in found] == ["exact", "no"]
-    assert kept_check(folder, objective(digest="c"), "cpu") is None
-    keep_check(folder, objective(), check("starts over"))
-    assert kept_check(folder, objective(), "cpu") == check("starts over")
+    for other in (space(digest="c"), space(width=3), space(width=2, digest="b")):
+        assert kept_check(folder, other, "cpu") is None
+    keep_check(folder, space(), check("starts over"))
+    assert kept_check(folder, space(), "cpu") == check("starts over")
 
 
 def test_code_that_was_not_checked_is_told_of_once(tmp_path: Path) -> None:
@@ -74,15 +79,26 @@ def test_code_that_was_not_checked_is_told_of_once(tmp_path: Path) -> None:
     assert resumes(tmp_path, said)
     (line,) = said
     assert line.startswith("Not checked yet: whether my.py:train repeats with a seed")
-    assert "check SPACE" in line
+    assert line.endswith("To find out: python -m ablation check SPACE")
     assert resumes(tmp_path, said, is_new=False)
     assert said == [line]
+    assert resumes(tmp_path, said, check_command="study check 'my space.toml'")
+    assert said[-1].endswith("To find out: study check 'my space.toml'")
+
+
+def test_a_check_says_how_fast_code_trains(tmp_path: Path) -> None:
+    assert checked_rate(tmp_path, space()) is None
+    keep_check(tmp_path, space(), check())  # one that does not know
+    assert checked_rate(tmp_path, space()) is None
+    keep_check(tmp_path, space(), check().model_copy(update={"pace": 2.5}))
+    assert checked_rate(tmp_path, space()) == Rate(2.5, "check, on cpu")
+    assert checked_rate(tmp_path, space(digest="b")) is None
 
 
 @pytest.mark.parametrize("resume", ["exact", "starts over"])
 def test_what_resumes_exactly_goes_on(resume: Resume, tmp_path: Path) -> None:
     said: list[str] = []
-    keep_check(tmp_path, objective(), check(resume))
+    keep_check(tmp_path, space(), check(resume))
     assert resumes(tmp_path, said)
     assert said == []
 
@@ -90,7 +106,7 @@ def test_what_resumes_exactly_goes_on(resume: Resume, tmp_path: Path) -> None:
 @pytest.mark.parametrize("resume", ["close", "no", "unknown"])
 def test_what_does_not_starts_over_unless_it_is_forced(resume: Resume, tmp_path: Path) -> None:
     said: list[str] = []
-    keep_check(tmp_path, objective(), check(resume))
+    keep_check(tmp_path, space(), check(resume))
     assert not resumes(tmp_path, said, is_new=False)
     assert said == [
         "my.py:train does not resume exactly, as check found: killed trainings start over. "
@@ -103,9 +119,9 @@ def test_what_does_not_starts_over_unless_it_is_forced(resume: Resume, tmp_path:
 
 def test_nothing_is_said_of_the_projects_own_code(tmp_path: Path) -> None:
     said: list[str] = []
-    own = objective(beside_space=False)
+    own = space(beside_space=False)
     keep_check(tmp_path, own, check("no"))
-    assert resumes(tmp_path, said, code=own)
+    assert resumes(tmp_path, said, space=own)
     assert said == []
 
 
@@ -117,11 +133,12 @@ def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
 
 
 def test_plans_say_what_a_study_can_count_on(tmp_path: Path) -> None:
-    assert kept_lines(tmp_path, objective()) == []
-    keep_check(tmp_path, objective(), check())
-    keep_check(tmp_path, objective(), check("no", "cuda"))
-    keep_check(tmp_path, objective(digest="b"), check("close"))
-    assert kept_lines(tmp_path, objective()) == [
+    assert kept_lines(tmp_path, space()) == []
+    keep_check(tmp_path, space(), check())
+    keep_check(tmp_path, space(), check("no", "cuda"))
+    keep_check(tmp_path, space(digest="b"), check("close"))
+    keep_check(tmp_path, space(width=2), check("close"))
+    assert kept_lines(tmp_path, space()) == [
         "Checked on cpu: the same seed repeats, a killed training goes on.",
         "Checked on cuda: the same seed repeats, a killed training starts over.",
     ]
@@ -155,8 +172,8 @@ def checkpoints(results: Path, **options: Any) -> set[bool]:
 def test_trainings_that_may_not_resume_have_no_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    valley = build("valley", document(SPACE)).space.objective
-    monkeypatch.setattr(type(valley), "beside_space", True)  # as if it were a user's code
+    valley = build("valley", document(SPACE)).space
+    monkeypatch.setattr(type(valley.objective), "beside_space", True)  # as if it were a user's code
     keep_check(tmp_path / "a", valley, check("no"))
     keep_check(tmp_path / "b", valley, check())
     assert checkpoints(tmp_path / "a") == {False}

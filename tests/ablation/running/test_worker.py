@@ -75,6 +75,7 @@ class Bench:
     weights: Path | None = None
     checkpoints: Path | None = None
     data: Path = Path()
+    folders: Path = Path()
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
         """The trainings of a study that go side by side with its first, and that one."""
@@ -94,7 +95,9 @@ class Bench:
 
     def work(self, tasks: list[Task]) -> list[TrialOutcome]:
         objective = CRNNObjective(self.load, self.train_packed)
-        context = TrainingContext(self.data, checkpoints=self.checkpoints, weights=self.weights)
+        context = TrainingContext(
+            self.data, checkpoints=self.checkpoints, weights=self.weights, folders=self.folders
+        )
         return Worker(objective, 1, self.send, self.ask).work(Job(tasks, context, TOKEN))
 
     def told(self) -> list[tuple[int, int]]:
@@ -542,6 +545,16 @@ def test_what_stands_in_the_place_of_all_checkpoints_stops_the_run(
     (outcome,) = bench.work(bench.tasks()[:1])
     assert outcome.state == "STOP"
     assert "checkpoints" in outcome.attributes["failure"]
+
+
+def test_a_link_in_the_place_of_a_trials_folder_stops_the_run(bench: Bench, tmp_path: Path) -> None:
+    (task,) = bench.tasks()[:1]
+    bench.folders = tmp_path / "trials"
+    bench.folders.mkdir()
+    (bench.folders / f"trial-{task.number}").symlink_to(tmp_path)
+    (outcome,) = bench.work([task])
+    assert outcome.state == "STOP"
+    assert "a link that leads out of" in outcome.attributes["failure"]
 
 
 def test_a_file_that_may_not_grow_stops_the_run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import UserError
-from ablation.folders import artifact_folder, check_name, study_folder, study_name
+from ablation.folders import artifact_folder, check_name, study_folder, study_name, trial_folder
 from ablation.storage import copy_study, opened_storage, save_study, storage_url, study_names
 from tests.helpers.commands import cli
 from tests.helpers.made.studies import (
@@ -96,9 +96,23 @@ def test_a_confirmation_is_in_the_folder_of_its_search(tmp_path: Path) -> None:
     assert study_folder(tmp_path, "joint.confirm") == tmp_path / "joint" / "confirm"
 
 
-@pytest.mark.parametrize("link", ["tiny", "tiny/plots", "tiny/trace/baseline", "tiny/weights"])
+@pytest.mark.parametrize(
+    ("link", "wanted"),
+    [
+        ("tiny", ["tiny"]),
+        ("tiny/plots", ["tiny"]),
+        ("tiny/weights", ["tiny"]),
+        ("tiny", ["tiny.confirm"]),
+        ("tiny/confirm", ["tiny"]),
+        ("tiny/confirm/weights", ["tiny.confirm"]),
+        ("tiny/trace", ["tiny", "trace", "baseline"]),
+        ("tiny/trace/baseline", ["tiny", "trace", "baseline"]),
+    ],
+)
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_out_of_the_results_is_refused(link: str, there: bool, tmp_path: Path) -> None:
+def test_a_link_out_of_the_results_is_refused(
+    link: str, wanted: list[str], there: bool, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     if there:
         out.mkdir()
@@ -106,7 +120,17 @@ def test_a_link_out_of_the_results_is_refused(link: str, there: bool, tmp_path: 
     path.parent.mkdir(parents=True)
     path.symlink_to(out)
     with pytest.raises(UserError, match=f"{link}: a link that leads out of .*results; remove it"):
-        study_folder(tmp_path / "results", "tiny")
+        study_folder(tmp_path / "results", *wanted)
+
+
+def test_a_trials_folder_is_no_link_out_of_its_study(tmp_path: Path) -> None:
+    trials = tmp_path / "trials"
+    (trials / "elsewhere").mkdir(parents=True)
+    (trials / "trial-1").symlink_to("elsewhere")
+    (trials / "trial-2").symlink_to(tmp_path)
+    assert [trial_folder(trials, n) for n in (0, 1)] == [trials / "trial-0", trials / "trial-1"]
+    with pytest.raises(UserError, match=r"trial-2: a link that leads out of .*trials; remove it$"):
+        trial_folder(trials, 2)
 
 
 def test_a_loop_of_links_leads_nowhere(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from ablation import run_study, signals
-from ablation.signals import InterruptedRunError, caught_signals
+from ablation import run_study
+from ablation.process import signals
+from ablation.process.signals import InterruptedRunError, caught_signals
 from ablation.storage import (
     StorageError,
     create_trial,

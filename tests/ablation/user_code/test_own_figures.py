@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -9,17 +10,20 @@ import pytest
 from pydantic import ValidationError
 
 from ablation.objective import Objective
+from ablation.report.analysis import Analysis
 from ablation.report.data import own_figures
 from ablation.report.data.trial_frames import epoch_frame
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import paired_tests
 from ablation.report.effects.health import SAME, same_seeds
+from ablation.report.effects.selection import of_factor
 from ablation.scheduling.distributions import LARGEST_FLOAT, LARGEST_INT, designed
 from ablation.storage import TrialRow
 from ablation.storage.attributes import trial_attributes_of
 from ablation.user_code.definition import Definition
 from ablation.user_code.objective import UserObjective
 from ablation.user_code.settings.schema import SettingField, SettingsSchema, ValueType
+from tests.helpers.made.report_studies import study
 
 FIELDS = (
     SettingField(name="rate", kind="float", default=0.1),
@@ -95,10 +99,30 @@ def notes(*rows: TrialRow, also: str = "") -> list[str]:
 
 def test_code_that_changed_on_the_way_is_told() -> None:
     codes = [{"a.py": "1"}, {"a.py": "1", "late.py": "5"}, {"a.py": "2"}, {"a.py": "2"}]
-    rows = [row(n, history=[epoch(1, loss=1)], code=code) for n, code in enumerate(codes)]
+    rows = [row(n, code=code) for n, code in enumerate(codes)]
     told = "a.py changed after 2 of 4 trainings; its author says that it computes the same"
-    assert notes(*reversed(rows)) == [f"{told} (--same-code)."]
-    assert notes(*rows[:2]) == []
+    assert list(own_figures.code_notes(rows[::-1])) == [f"{told} (--same-code)."]
+    assert list(own_figures.code_notes(rows[:2])) == []
+
+
+@pytest.mark.parametrize(
+    ("searched", "confirmed", "after"),
+    [
+        ("11", "22", "2 (all of the search) of 4"),
+        ("12", "22", "1 of 4"),
+        ("12", "32", "1 and 2 (all of the search) and 3 of 4"),
+        ("11", "11", ""),
+    ],
+)
+def test_code_that_changed_between_a_search_and_its_confirmation_is_told(
+    searched: str, confirmed: str, after: str
+) -> None:
+    rows, later = (
+        [row(number, code={"a.py": digest}) for number, digest in enumerate(digests)]
+        for digests in (searched, confirmed)
+    )
+    told = [note.partition(" trainings")[0] for note in own_figures.code_notes(later, rows)]
+    assert told == [f"a.py changed after {after}"] * bool(after)
 
 
 def test_a_metric_as_returned_in_some_trainings_is_told() -> None:
@@ -151,6 +175,53 @@ def test_nothing_is_tested_where_some_seeds_are_the_same() -> None:
     assert (contrast["reason"], contrast["n"]) == (SAME, 3)
     assert pd.isna(contrast["p_value"])
     assert pd.isna(contrast["ci_low"])
+
+
+# Settings called like columns
+
+
+def test_a_setting_has_a_prefix_only_where_its_name_is_taken_beside_it() -> None:
+    schema = SettingsSchema(
+        fields=tuple(
+            SettingField(name=name, kind="int", default=1)
+            for name in ("step", "rank", "name", "n", "seed", "kind")
+        )
+    )
+    definition = Definition(trains="a.py:train", metric="loss", settings=schema)
+    earlier = UserObjective(definition)
+    now = UserObjective(definition.model_copy(update={"naming": 2}))
+    assert list(now.fields) == ["step", "rank", "name", "n", "setting.seed", "setting.kind"]
+    assert list(earlier.fields)[:2] == ["setting.step", "setting.rank"]
+    assert earlier.setting_name("step") == "setting.step"
+    assert now.digest == earlier.digest
+    assert list(now.after(earlier).fields) == list(earlier.fields)  # a study goes on as it began
+    assert now.after(now) is now
+
+
+@pytest.mark.parametrize("design", ["one-factor", "factorial", "search"])
+@pytest.mark.parametrize(
+    "name", ["delta", "n", "group", "role", "change", "names", "step", "rank", "p_holm", "reason"]
+)
+def test_what_a_factor_is_called_changes_no_finding(name: str, design: str) -> None:
+    table = study(design)
+    called = {"hidden_size": name}
+    other = replace(
+        table,
+        arms=table.arms.rename(columns=called),
+        trials=table.trials.rename(columns=called),
+        factors={called.get(own, own): factor for own, factor in table.factors.items()},
+    )
+    one, two = Analysis(table), Analysis(other)
+    pd.testing.assert_frame_equal(one.effects, two.effects)
+    assert list(one.contrasts["delta"]) == list(two.contrasts["delta"])
+    if design == "search":
+        found = two.finished.rename(columns={name: "hidden_size"})
+        pd.testing.assert_frame_equal(one.finished, found)
+    elif design == "factorial":
+        pd.testing.assert_frame_equal(
+            of_factor("hidden_size", table, one.effects)[["arm", "level"]],
+            of_factor(name, other, two.effects)[["arm", "level"]],
+        )
 
 
 # In the storage

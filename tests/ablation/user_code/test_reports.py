@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 
 from ablation.dashboard.study_page import refresh
 from ablation.objective import load_objective
-from ablation.objective.columns import OWN_COLUMNS
+from ablation.objective.columns import BESIDE_SETTINGS, OWN_COLUMNS
 from ablation.report.data.loading import load_study
 from ablation.report.data.study_table import HIDDEN, stages
 from ablation.storage import opened_storage, storage_url
@@ -203,13 +203,15 @@ def test_every_column_that_is_no_setting_and_no_figure_is_known(made: Made, stud
             figures = {*table.figures, *table.secondary, *table.scores, "lr", "train_loss"}
             frames = [table.arms, table.trials, table.epochs]
             names |= {str(name) for frame in frames for name in frame} - settings - figures
+            beside = {str(name) for frame in (table.arms, table.trials) for name in frame}
+            assert beside - settings - figures <= BESIDE_SETTINGS
     metric = whole.metric.name
     figures |= {metric, whole.metric.test, f"best_{metric}", f"mean_{metric}"}
     for path in (made.results / study).glob("*.csv"):
         if path.name not in SETTINGS_AS_ROWS:
             header = path.read_text(encoding="utf-8").splitlines()[0].split(",")
             names |= set(header) - settings - figures
-    assert names <= OWN_COLUMNS
+    assert names <= OWN_COLUMNS | BESIDE_SETTINGS
 
 
 @pytest.mark.parametrize("study", ["folds", "early", "seconds"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,9 @@ def test_it_is_run_reported_and_nothing_is_left_to_do(walk: Path) -> None:
         folder = walk.parent / "results" / "walk" / "trials" / f"trial-{number}"
         assert (folder / "notes.txt").exists()
         assert (folder / "train.log").read_text() == "walked 4\n"
+    pages = [path.read_bytes() for path in (walk.parent / "results" / "_artifacts").iterdir()]
+    assert pages.count(b"walked 4\n") == 6
+    assert all((folder / "notes.txt").read_bytes() in pages for folder in folder.parent.iterdir())
     assert "Nothing to do: 6 of 6 trials are complete." in run(walk, "--seeds", "2")
 
 
@@ -144,6 +148,7 @@ def test_a_setting_for_all_arms_makes_a_study_of_its_own(walk: Path) -> None:
         (["--set", "stride=1.0"], "--set stride: the space varies stride itself"),
         (["--set", "seed=1", "--set", "seed=2"], "seed is given twice"),
         (["--pack", "4"], "--pack: walk.py:train is trained one at a time"),
+        (["--keep-weights"], "--keep-weights: what a training leaves in its folder is kept anyway"),
     ],
 )
 def test_what_cannot_be_asked_for(walk: Path, words: list[str], said: str) -> None:
@@ -210,6 +215,30 @@ def test_other_code_is_refused_unless_it_computes_the_same(walk: Path) -> None:
     assert len({json.dumps(each["code"]) for each in attributes(walk)}) == 2
     report = (walk.parent / "results" / "walk" / "report.md").read_text(encoding="utf-8")
     assert "walk.py changed after 6 of 9 trainings; its author says" in report
+
+
+SEARCH = """
+[search]
+trials = 3
+sampler = { name = "random" }
+[confirm]
+top = 1
+seeds = 2
+"""
+
+
+@pytest.mark.slow
+def test_code_that_changed_between_a_search_and_its_confirmation_is_told(walk: Path) -> None:
+    edit(walk, ('design = "one-factor"\nseeds = 3\n', 'design = "search"\n'),
+         ("[1.0]", "{ low = 0.1, high = 2.0 }"), file="walk.toml")  # fmt: skip
+    walk.write_text(walk.read_text(encoding="utf-8") + SEARCH, encoding="utf-8")
+    run(walk, "--no-confirm")
+    edit(walk, ("- 0.8)", "- 0.7)"))
+    assert "walk.py has changed since 3 of" in refusal("run", walk)
+    out = run(walk, "--same-code")
+    told = r"walk.py changed after 3 \(all of the search\) of \d+ trainings; its author says"
+    for text in (out, (walk.parent / "results" / "walk" / "report.md").read_text("utf-8")):
+        assert len(re.findall(told, re.sub(r"\s+", " ", text))) == 1
 
 
 def test_code_that_changes_while_it_runs_stops_the_run(walk: Path) -> None:
@@ -300,15 +329,35 @@ def test_what_the_code_refuses_is_infeasible(walk: Path) -> None:
 @pytest.mark.slow
 def test_a_setting_that_was_added_later_makes_no_other_arms_at_its_default(walk: Path) -> None:
     run(walk, "--seeds", "1")
-    edit(walk, ("    steps: int", "    wind: float = 0.0\n    calm: bool = True\n    steps: int"))
+    edit(walk, ("    steps: int", "    rank: float = 0.0\n    calm: bool = True\n    steps: int"))
     assert "has changed since 3 of 3 trainings" in refusal("run", walk, "--seeds", "1")
     assert "6/6" in run(walk, "--seeds", "2", "--same-code")
     found = trials(walk)
     assert sorted(found["seed"]) == [0, 0, 0, 1, 1, 1]
-    edit(walk, ("shape = ", "wind = [0.5]\nshape = "), file="walk.toml")
+    edit(walk, ("shape = ", "rank = [0.5]\nshape = "), file="walk.toml")
     run(walk, "--seeds", "2", "--same-code")
-    assert set(trials(walk)["arm"]) == {"baseline", "stride=1", "shape=narrow", "wind=0.5"}
+    assert set(trials(walk)["arm"]) == {"baseline", "stride=1", "shape=narrow", "rank=0.5"}
     assert len(trials(walk)) == 8
+
+
+@pytest.mark.slow
+def test_after_a_misspelled_metric_the_command_that_goes_on_is_told(walk: Path) -> None:
+    edit(walk, ("height=at", "heigth=at"))
+    results = str(walk.parent / "results")
+    answer = call("run", walk, "--jobs", "1")
+    assert answer.code == 3
+    said = re.sub(r"\s+", " ", answer.out)
+    assert "the space wants height; did you mean heigth?" in said
+    assert "No trial has finished yet (0 of 9; 5 failed), so there is no answer. Fix the" in said
+    assert "then run it with --retry-failed" in said
+    (told,) = (line for line in answer.out.splitlines() if "train them again: " in line)
+    words = shlex.split(told.partition("train them again: ")[2])
+    again = ["run", str(walk), "--results", results, "--jobs", "1", "--retry-failed"]
+    assert words[-len(again) :] == again
+    edit(walk, ("heigth=at", "height=at"))
+    answer = cli.call(*again)
+    assert answer.code == 0, answer.err
+    assert "9/9" in answer.out
 
 
 def test_a_relative_path_that_is_missing_is_told_where_it_was_looked_for(walk: Path) -> None:

@@ -254,7 +254,7 @@ def _kind(arm: str, design: str) -> str:
 
 def origin(kind: str, changed: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
     """The columns of an arm that say where it comes from."""
-    unknown = {"trial": pd.NA, "rank": pd.NA, "step": pd.NA, "without": ()}
+    unknown = {"trial": pd.NA, "search_rank": pd.NA, "path_step": pd.NA, "without": ()}
     found = {"kind": kind, "named": kind == "named", "changed": changed or {}}
     return {**found, **unknown, **given}
 

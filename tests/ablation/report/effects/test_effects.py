@@ -686,7 +686,7 @@ def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
 def test_nothing_finished_is_no_answer() -> None:
     failed = tuple((arm, 0) for arm in study(arms=3, seeds=1).arms["arm"])
     assert said(study(arms=3, seeds=1, failed=failed)).startswith(
-        "No trial has finished yet (0 of 3)"
+        "No trial has finished yet (0 of 3; 3 failed)"
     )
 
 

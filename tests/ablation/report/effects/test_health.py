@@ -106,7 +106,9 @@ def test_a_contrast_of_a_cell_that_diverged_is_not_significant(kind: str) -> Non
 
 def test_a_step_that_diverged_has_no_finding() -> None:
     table = diverging(3)
-    arms = table.arms[table.arms["arm"].isin(["baseline", ARM])].assign(step=[float("nan"), 1.0])
+    arms = table.arms[table.arms["arm"].isin(["baseline", ARM])].assign(
+        path_step=[float("nan"), 1.0]
+    )
     rows = path_effects(table.trials, arms, table.margin)
     assert list(rows["verdict"]) == ["", "inconclusive"]
     assert rows["reason"].iloc[1] == "diverged in 1 of 10 seeds"
@@ -202,6 +204,31 @@ def test_a_rise_that_is_not_shown_is_said_as_such() -> None:
         "Accuracies may still be rising after the last epoch (+2.00 points in the last one, "
         "95 % interval −3.41 to +7.41): the order may change with more epochs."
     )
+
+
+@pytest.mark.parametrize(
+    ("length", "epochs", "first", "said"),
+    [
+        ("epochs", 2, 1, True),
+        ("epochs", 2, 0, True),  # counted from 0
+        ("", 2, 1, False),  # folds, say: no budget
+        ("epochs", 5, 1, False),  # folds beside a budget, or an early end
+        ("epochs", 1, 1, False),  # finer than the budget
+    ],
+)
+def test_only_the_steps_of_a_budget_are_a_learning_curve(
+    length: str, epochs: int, first: int, said: bool
+) -> None:
+    table = stepping(np.array([[0.02], [0.03], [0.025]]))
+    reports = table.epochs.assign(epoch=table.epochs["epoch"] - 1 + first)
+    trials = table.trials.assign(epochs=epochs)
+    lines = cautions(Analysis(replace(table, length=length, epochs=reports, trials=trials)))
+    assert any("still rising" in line for line in lines) is said
+
+
+def test_without_a_budget_one_report_leaves_nothing_open() -> None:
+    table = replace(study(arms=3, seeds=3, epochs=1), length="")
+    assert list(cautions(Analysis(table))) == []
 
 
 def test_one_epoch_does_not_show_a_rise() -> None:

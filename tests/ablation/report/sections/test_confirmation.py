@@ -167,8 +167,8 @@ def path_trials() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Four arms of a path over five seeds: a (two changes), then its first change taken back."""
     names = {
         "baseline": ("", origin("baseline"), 0.0),
-        "x=1": ("baseline", origin("step", {"x": 1}, step=1, without=(("y", "z"),)), 0.02),
-        "x=1+y=2+z=3": ("x=1", origin("step", {"x": 1, "y": 2, "z": 3}, step=2), 0.05),
+        "x=1": ("baseline", origin("step", {"x": 1}, path_step=1, without=(("y", "z"),)), 0.02),
+        "x=1+y=2+z=3": ("x=1", origin("step", {"x": 1, "y": 2, "z": 3}, path_step=2), 0.05),
         "y=2+z=3": (
             "x=1+y=2+z=3",
             origin("without_change", {"y": 2, "z": 3}, without=(("x",),)),

@@ -135,7 +135,7 @@ def test_of_the_reference_studies(name: str, tmp_path: Path, snapshot: SnapshotA
 def test_nothing_finished_is_said() -> None:
     names = study(arms=3, seeds=1).arms["arm"]
     table = study(arms=3, seeds=1, failed=tuple((arm, 0) for arm in names))
-    assert of(table) == ["No trial has finished yet (0 of 3)."]
+    assert of(table) == ["No trial has finished yet (0 of 3; 3 failed)."]
 
 
 @pytest.mark.parametrize("design", ["one-factor", "factorial", "search"])
@@ -248,7 +248,7 @@ def test_a_path_that_learned_nothing(arms: tuple[str, ...], said: str) -> None:
     main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
     own = made({"baseline": BASE, "a": shifted(0.01), "b": shifted(0.02)}, design="confirmation")
     steps = own.arms.assign(
-        step=pd.array([pd.NA, 1, 2], dtype="Int64"),
+        path_step=pd.array([pd.NA, 1, 2], dtype="Int64"),
         changed=pd.Series([{}, {"x": 1}, {"x": 1, "y": 2}], dtype=object),
         against=["", "baseline", "a"],
     )
@@ -264,7 +264,7 @@ def test_a_step_that_diverged_is_not_the_best_found() -> None:
     main = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation", chosen="b")
     own = made({"baseline": BASE, "b": shifted(0.02)}, design="confirmation")
     steps = own.arms.assign(
-        step=pd.array([pd.NA, 1], dtype="Int64"),
+        path_step=pd.array([pd.NA, 1], dtype="Int64"),
         changed=pd.Series([{}, {"x": 1}], dtype=object),
         against=["", "baseline"],
     )

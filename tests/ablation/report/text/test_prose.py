@@ -142,8 +142,8 @@ def confirmed(by: Mapping[str, float] | None = None) -> StudyTable:
     origins = [
         origin("baseline"),
         origin("named", {"hidden_size": "256"}),
-        origin("drawn", CHOSEN, trial=2, rank=2),
-        origin("drawn", OTHER, trial=3, rank=1),
+        origin("drawn", CHOSEN, trial=2, search_rank=2),
+        origin("drawn", OTHER, trial=3, search_rank=1),
     ]
     main = _stage("confirm", 1, ["baseline", "source-best", best, second], origins)
     main = with_values(main, shifts)
@@ -154,7 +154,7 @@ def confirmed(by: Mapping[str, float] | None = None) -> StudyTable:
     of_path = [
         origin("baseline"),
         *(
-            origin("step", dict(list(CHOSEN.items())[:count]), step=count)
+            origin("step", dict(list(CHOSEN.items())[:count]), path_step=count)
             for count in (1, 2, 3)
         ),
         *(
@@ -198,7 +198,7 @@ def _stage(
     frame = table.arms.assign(**columns, reported_test_accuracy=np.nan, reported_test_loss=np.nan)
     if against:
         frame = frame.assign(against=against)
-    frame = frame.astype({"step": "Int64", "trial": "Int64", "rank": "Int64"})
+    frame = frame.astype({"path_step": "Int64", "trial": "Int64", "search_rank": "Int64"})
     roles = {**table.factors, "learning_rate": {"role": "nuisance", "levels": ["0.001", "0.002"]}}
     return replace(
         table,

@@ -131,8 +131,8 @@ def path(shifts: Sequence[float]) -> StudyTable:
     names = ["baseline", "x=1", "x=1+y=2", "y=2", "wide"]
     origins = [
         origin("baseline"),
-        origin("step", {"x": 1}, step=1, without=(("y",),)),
-        origin("step", {"x": 1, "y": 2}, step=2),
+        origin("step", {"x": 1}, path_step=1, without=(("y",),)),
+        origin("step", {"x": 1, "y": 2}, path_step=2),
         origin("without_change", {"y": 2}, without=(("x",),)),
         origin("named", {"z": 3}),
     ]
@@ -141,7 +141,7 @@ def path(shifts: Sequence[float]) -> StudyTable:
         **{key: pd.Series([each[key] for each in origins], dtype=object) for key in origins[0]},
         against=["", "baseline", "x=1", "x=1+y=2", "baseline"],
     )
-    return replace(table, arms=arms.astype({"step": "Int64"}), factors={})
+    return replace(table, arms=arms.astype({"path_step": "Int64"}), factors={})
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
@@ -27,7 +28,7 @@ def started(folder: Path, code: str, *, merge: bool = False) -> tuple[Program, i
 
 def printed(folder: Path, code: str, *, merge: bool = False) -> tuple[list[str], bytes, int]:
     program, log = started(folder, code, merge=merge)
-    with program:
+    with closing(program):
         return list(program.lines()), log.getvalue(), program.status()
 
 
@@ -53,7 +54,7 @@ def test_lines_come_while_it_runs(tmp_path: Path) -> None:
         print("second")
     """
     program, _ = started(tmp_path, code)
-    with program:
+    with closing(program):
         lines = program.lines()
         assert next(lines) == "first"
         (tmp_path / "go").touch()
@@ -137,7 +138,7 @@ def pids(line: str) -> list[int]:
 
 def test_one_that_is_stopped_leaves_none(tmp_path: Path) -> None:
     program, _ = started(tmp_path, f"{FAMILY}\n    child.wait()")
-    with program:
+    with closing(program):
         family = pids(next(program.lines()))
         assert all(alive(pid) for pid in family)
     assert all_gone(family)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from textwrap import dedent
@@ -191,7 +192,7 @@ def train(settings: Settings, run): ...
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[Judge]:
     write(tmp_path, "digits.py", CODE)
-    with Judge("digits.py:train", tmp_path) as judge:
+    with closing(Judge("digits.py:train", tmp_path)) as judge:
         yield judge
 
 
@@ -266,7 +267,7 @@ def test_a_process_that_dies_again_is_told(asked: Judge, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_an_answer_has_a_time_limit(tmp_path: Path) -> None:
     write(tmp_path, "digits.py", CODE)
-    with Judge("digits.py:train", tmp_path, timeout=1) as judge:
+    with closing(Judge("digits.py:train", tmp_path, timeout=1)) as judge:
         with pytest.raises(UserError) as refusal:
             judge.judge({"how": "sleeps"})
         said = "trains: judging a setting in digits.py took over 1 s at digits.py:35: "
@@ -275,7 +276,10 @@ def test_an_answer_has_a_time_limit(tmp_path: Path) -> None:
 
 
 def test_a_file_with_a_fault_is_told_by_the_first_judgement(tmp_path: Path) -> None:
-    with Judge("digits.py:train", tmp_path) as judge, pytest.raises(UserError, match="no file"):
+    with (
+        closing(Judge("digits.py:train", tmp_path)) as judge,
+        pytest.raises(UserError, match="no file"),
+    ):
         judge.judge({})
 
 
@@ -295,7 +299,7 @@ def test_none_infinity_and_lists_go_there_and_back(tmp_path: Path) -> None:
         def train(settings: Settings, run): ...
         """,
     )
-    with Judge("digits.py:train", tmp_path) as judge:
+    with closing(Judge("digits.py:train", tmp_path)) as judge:
         values = {"clip": float("inf"), "decay": None, "sizes": (3,)}
         assert judge.judge(values) == Judgement(effective=values)
 

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from ablation.errors import DivergedError, UserError
+from ablation.files import wanted_file
 from ablation.objective import Epoch
-from ablation.user_code.training.run import Checkpoint, Run, Stop, TrainingError
+from ablation.user_code.training.checkpoint import Checkpoint
+from ablation.user_code.training.run import Run, Stop, TrainingError
 
 MARKS = {"setting": "a", "seed": "3"}
 
@@ -355,6 +357,19 @@ def test_it_is_kept_some_times_a_minute_at_most(tmp_path: Path) -> None:
         steps.append(run(Heard(), tmp_path).track(counted=found))
         assert found["n"] == steps[-1]
     assert steps == [1] * 5 + [6] * 5 + [11] * 2
+
+
+def test_it_is_kept_at_the_next_report_where_that_is_wanted(tmp_path: Path) -> None:
+    clock = Clock()
+    each = run(Heard(), tmp_path, seconds=5.0, clock=clock)
+    each.track(counted={})
+    steps = []
+    for step in range(1, 5):
+        if step == 3:
+            wanted_file(tmp_path / "kept").touch()
+        each.report(step, acc=0.1)
+        steps.append(run(Heard(), tmp_path).track(counted={}))
+    assert steps == [1, 1, 3, 4]
 
 
 def test_without_track_nothing_is_kept(tmp_path: Path) -> None:

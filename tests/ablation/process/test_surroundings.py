@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablation.folders import ENVIRONMENT_VARIABLE
-from ablation.surroundings import leads_to_storage, without_storage
+from ablation.process.surroundings import leads_to_storage, without_storage
 
 
 def test_nothing_that_leads_to_a_storage_is_left() -> None:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from ablation.signals import StoppedAtOnceError, caught_signals
+from ablation.process.signals import StoppedAtOnceError, caught_signals
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
