@@ -68,8 +68,16 @@ class CRNNObjective(contract.Objective):
         "train_accuracy": (0, 1),
         "val_loss": (-inf, inf),
         "val_accuracy": (0, 1),
+        "ema_val_accuracy": (0, 1),
     }
-    scores: Mapping[str, tuple[float, float]] = {"test_accuracy": (0, 1), "test_loss": (-inf, inf)}
+    scores: Mapping[str, tuple[float, float]] = {
+        "test_accuracy": (0, 1),
+        "test_loss": (-inf, inf),
+        "ema_test_accuracy": (0, 1),
+        "ema_test_loss": (-inf, inf),
+    }
+    beside_metric = ("averaging",)
+    optional = ("averaging", "ema_val_accuracy", "ema_test_accuracy", "ema_test_loss")
     words = Words(
         example="image",
         examples="images",
@@ -85,6 +93,7 @@ class CRNNObjective(contract.Objective):
     columns = (
         *("val_accuracy", "val_loss", "test_accuracy", "test_loss"),
         *("train_accuracy", "train_loss"),
+        *("ema_val_accuracy", "ema_test_accuracy", "ema_test_loss"),
     )
     spaces = ROOT / "search_spaces"
     reference = ROOT / "results" / "reference" / "studies.db"
@@ -158,6 +167,7 @@ class CRNNObjective(contract.Objective):
         """In multiply-accumulates; a backward pass is two forward ones."""
         own = own_setting(setting)
         train, validate = own.train.images()
+        validate *= 2 if own.train.averaging else 1
         passes = own.train.epochs * (3 * train + validate) + 10_000
         return float(passes) * (shapes(own.model).macs + SMALL_OPERATIONS)
 
@@ -177,15 +187,18 @@ class CRNNObjective(contract.Objective):
 
     def epoch_text(self, figures: Mapping[str, float]) -> str:
         """Losses in nats, accuracies in percent."""
+        average = figures.get("ema_val_accuracy")
         return (
             f"train {figures['train_loss']:.3f} {figures['train_accuracy']:.2%}"
             f"  val {figures['val_loss']:.3f} {figures['val_accuracy']:.2%}"
+            + ("" if average is None else f"  ema {average:.2%}")
         )
 
     def result_text(self, value: float, scores: Mapping[str, float]) -> str:
         """Accuracies in percent."""
-        test = f"  test {scores['test_accuracy']:.2%}" if "test_accuracy" in scores else ""
-        return f"val {value:.2%}{test}"
+        names = {"test_accuracy": "test", "ema_test_accuracy": "ema test"}
+        tests = [f"  {text} {scores[name]:.2%}" for name, text in names.items() if name in scores]
+        return f"val {value:.2%}{''.join(tests)}"
 
     def with_precision(self, setting: contract.Setting, precision: str) -> contract.Setting:
         """The precision is a setting of the training, but no arm's."""

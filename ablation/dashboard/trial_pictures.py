@@ -13,63 +13,79 @@ from typing import Any
 
 BLUE, PALE, INK = "#0072b2", "#e6e6e6", "#1a1a1a"
 WIDTH, HEIGHT = 300, 200  # of a panel, its axes' words outside
-DASHED = "5 4"
+DASHED, DOTTED = "5 4", "1 4"
 FEW = 8  # epochs up to which each is a point
 MOST = 12  # figures that are shown
 CELL, LEFT, TOP = 30, 90, 30  # of the confusion matrix
 Range = tuple[float, float]
-_PARTS = ("val_", "train_")
+Line = tuple[list[float], str]  # values by epoch, and the dashes that they are drawn in
 
 
 def curve(history: Sequence[Mapping[str, Any]]) -> str:
-    """Accuracy and loss by epoch, or whatever else there is: validation solid, training dashed.
+    """Accuracy and loss by epoch, or whatever else there is.
+
+    Validation is solid, training dashed, what averaged weights come to dotted.
 
     Args:
         history: of the trial, an epoch each, as its attribute ``history`` has it.
     """
-    body = ""
-    if any(name.startswith("train_") for name in history[0]):
-        body = _line([(60, 14), (90, 14)]) + _text(96, 18, "validation", "start")
-        body += _line([(190, 14), (220, 14)], DASHED) + _text(226, 18, "training", "start")
+    body, averages = "", _averages(history[0])
+    kinds = [("training", DASHED)] if any(n.startswith("train_") for n in history[0]) else []
+    kinds += [("averaged weights", DOTTED)] if averages else []
+    for place, (text, dash) in enumerate([("validation", ""), *kinds] if kinds else []):
+        x = 60 + 130 * place
+        body += _line([(x, 14), (x + 30, 14)], dash) + _text(x + 36, 18, text, "start")
     measures = _measures(history[0])
     for place, measure in enumerate(measures):
         scale, unit = (100, " %") if measure == "accuracy" else (1, "")
-        solid, dashed = (
-            [scale * epoch.get(f"{part}{measure}", math.nan) for epoch in history]
-            for part in (_PARTS if f"val_{measure}" in history[0] else ("", "train_"))
-        )
-        panel = "".join(_panel(measure, solid, dashed, unit))
+        own = f"val_{measure}" if f"val_{measure}" in history[0] else measure
+        dashes = {f"train_{measure}": DASHED, own: ""}  # the solid one on top
+        if f"ema_{own}" in averages:
+            dashes = {f"ema_{own}": DOTTED, **dashes}
+        lines = [
+            ([scale * epoch.get(name, math.nan) for epoch in history], dash)
+            for name, dash in dashes.items()
+        ]
+        panel = "".join(_panel(measure, lines, unit))
         body += f'<g transform="translate({60 + place * (WIDTH + 70)} 54)">{panel}</g>'
     return _svg(max(2, len(measures)) * (WIDTH + 70) + 20, HEIGHT + 104, body)
 
 
 def _measures(epoch: Mapping[str, Any]) -> list[str]:
     """What an epoch has figures of, accuracy first, each once for validation and training."""
-    figures = [name for name in epoch if name not in ("epoch", "seconds")][:MOST]
+    known = {"epoch", "seconds", *_averages(epoch)}
+    figures = [name for name in epoch if name not in known][:MOST]
     names = [name.removeprefix("val_").removeprefix("train_") for name in figures]
     return sorted(dict.fromkeys(names), key=lambda name: name != "accuracy")
 
 
-def _panel(title: str, solid: list[float], dashed: list[float], unit: str) -> Iterator[str]:
-    """A pair of lines over epochs 1, 2, … in a frame of its own."""
-    steps = ticks(value for value in (*solid, *dashed) if math.isfinite(value))
+def _averages(epoch: Mapping[str, Any]) -> set[str]:
+    """The figures that are those of averaged weights beside the weights' own."""
+    return {f"ema_{name}" for name in epoch if not name.startswith("train_")} & epoch.keys()
+
+
+def _panel(title: str, lines: Sequence[Line], unit: str) -> Iterator[str]:
+    """Lines over epochs 1, 2, … in a frame of its own; only the solid one has full points."""
+    steps = ticks(value for values, _ in lines for value in values if math.isfinite(value))
     low, high = steps[0], steps[-1]
-    across = (0.5, len(solid) + 0.5)
+    count = len(lines[0][0])
+    across = (0.5, count + 0.5)
     yield _text(0, -10, escape(title), "start")
     for step in steps:
         y = _on(step, (low, high), (HEIGHT, 0))
         yield _line([(0, y), (WIDTH, y)], color=PALE) + _text(-6, y + 4, f"{step:g}{unit}", "end")
-    for epoch in range(1, len(solid) + 1, max(1, len(solid) // 6)):
+    for epoch in range(1, count + 1, max(1, count // 6)):
         yield _text(_on(epoch, across, (0, WIDTH)), HEIGHT + 18, str(epoch))
     yield _text(WIDTH / 2, HEIGHT + 38, "epoch")
-    for values, dash, fill in ((dashed, DASHED, "white"), (solid, "", BLUE)):
+    for values, dash in lines:
         points = [
             (_on(epoch, across, (0, WIDTH)), _on(value, (low, high), (HEIGHT, 0)))
             for epoch, value in enumerate(values, 1)
             if math.isfinite(value)
         ]
         yield _line(points, dash)
-        yield from (_dot(x, y, fill) for x, y in points if len(solid) <= FEW)
+        fill = "white" if dash else BLUE
+        yield from (_dot(x, y, fill) for x, y in points if count <= FEW)
 
 
 def ticks(values: Iterable[float]) -> list[float]:

@@ -27,15 +27,16 @@ def check_beginning(plan: Plan, seeds: int | None = None) -> None:
         seeds: the number of seeds asked for in place of the space's own.
 
     Raises:
-        SpaceError: a factor has no effect anywhere, a batch is larger than the training images,
-            or two values look the same; all errors together.
+        SpaceError: a factor has no effect anywhere, or none on the metric; a batch is larger than
+            the training images; or two values look the same; all errors together.
         UserError: more seeds are asked for than the space lists.
     """
-    errors = [*_idle_factors(plan), *_unfit(plan), *_alike(plan.space)]
+    space = plan.space
+    errors = [*_idle_factors(plan), *_beside_metric(space), *_unfit(plan), *_alike(space)]
     if errors:
-        raise SpaceError(plan.space.name, errors)
-    if not plan.space.search:
-        wanted_seeds(plan.space, seeds)
+        raise SpaceError(space.name, errors)
+    if not space.search:
+        wanted_seeds(space, seeds)
 
 
 def wanted_seeds(space: Space, count: int | None, stored: Sequence[int] = ()) -> tuple[int, ...]:
@@ -126,6 +127,17 @@ def _idle_factors(plan: Plan) -> Iterator[str]:
                 f"factors.{factor.name}: has no effect in any setting of this space; take it out, "
                 "or vary what it depends on"
             )
+
+
+def _beside_metric(space: Space) -> Iterator[str]:
+    """Settings that are varied though the metric is the same with all of their values."""
+    varied = {f"factors.{factor.name}": [factor.name] for factor in space.factors}
+    varied |= {f"arms.{name}": list(arm.set) for name, arm in space.arms.items()}
+    for where, names in varied.items():
+        for name in space.objective.beside_metric:
+            if name in names:
+                metric = space.objective.metric.text
+                yield f"{where}: {name} never changes the {metric}; set it in [baseline]"
 
 
 def _matters(plan: Plan, factor: Factor) -> bool:

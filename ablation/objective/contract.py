@@ -43,6 +43,10 @@ class Objective(ABC):
         figures: an epoch's figures by name, the metric among them, each with its lowest and highest
             value.
         scores: the scores of a finished training that are numbers, likewise.
+        optional: the settings, figures and scores that only some studies have: a study shows such a
+            setting where it is not at its default, such a figure where a training has it.
+        beside_metric: the settings that change other figures and never the metric: no new study may
+            vary them.
         words: what reports call things of it.
         columns: the names of figures and scores in the order in which tables of trials have them.
         spaces: the folder of the spaces that come with it.
@@ -72,6 +76,8 @@ class Objective(ABC):
     classes: tuple[str, ...] = ()
     figures: Mapping[str, tuple[float, float]]
     scores: Mapping[str, tuple[float, float]] = {}
+    optional: tuple[str, ...] = ()
+    beside_metric: tuple[str, ...] = ()
     words: Words = Words()
     columns: tuple[str, ...] = ()
     spaces: Path | None = None

@@ -20,7 +20,13 @@ from ablation.process.signals import ctrl_c_ignored
 from ablation.report import page
 from ablation.report.analysis import Analysis
 from ablation.report.data.csv_file import csv_text
-from ablation.report.data.study_table import StudyTable, all_reports, all_trials, provenance
+from ablation.report.data.study_table import (
+    StudyTable,
+    all_absent,
+    all_reports,
+    all_trials,
+    provenance,
+)
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
 from ablation.report.figures import style
@@ -119,9 +125,10 @@ def write_report(
 
 def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     table, main, metric = study.table, study.main, study.metric
-    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric, table.absent))
-    yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, table.absent))
-    yield "effects.csv", csv_text(as_in_files(main.effects, metric, table.absent))
+    absent = all_absent(table)
+    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric, absent))
+    yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, absent))
+    yield "effects.csv", csv_text(as_in_files(main.effects, metric, absent))
     if len(main.contrasts):
         yield "contrasts.csv", csv_text(main.contrasts)
     yield "effects.tex", as_latex(main)
@@ -135,7 +142,7 @@ def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
 def _part_texts(every: Sequence[Part], table: StudyTable) -> Iterator[tuple[str, str]]:
     for part in every:
         for name, rows in part.files.items():
-            yield name, csv_text(as_in_files(rows, table.metric, table.absent))
+            yield name, csv_text(as_in_files(rows, table.metric, all_absent(table)))
 
 
 def _plots(study: Analysis, every: Sequence[Part]) -> Iterator[Plot]:

@@ -317,9 +317,17 @@ class Space(Part):
         return {name: v for name, v in self.baseline.values().items() if name not in free}
 
     def held_fixed(self) -> dict[str, str]:
-        """What is fixed, as text; of a search what differs in its own trainings, too."""
-        texts = {name: text_of(value) for name, value in self.fixed().items()}
+        """What is fixed, as text; of a search what differs in its own trainings, too.
+
+        Optional settings that nothing changes are left out.
+        """
         own = self.search.training if self.search else {}
+        fields, optional = self.objective.fields, self.objective.optional
+        texts = {
+            name: text_of(value)
+            for name, value in self.fixed().items()
+            if name in own or name not in optional or value != fields[name].default
+        }
         for name in texts.keys() & own.keys():
             texts[name] = f"{text_of(own[name])} in the search, {texts[name]} in a confirmation"
         return texts

@@ -123,9 +123,9 @@ class TrialAttributes(Attributes):
 @cache
 def trial_attributes_of(objective: Objective) -> type[TrialAttributes]:
     """The attributes of a trial of this objective: its epochs, its scores, its confusions too."""
-    lacking = None if objective.free_figures else ...
+    may_lack = objective.figures if objective.free_figures else objective.optional
     numbers: Any = {
-        name: (_figure(*ends), ... if name == objective.metric.name else lacking)
+        name: (_figure(*ends), None if name in may_lack and name != objective.metric.name else ...)
         for name, ends in objective.figures.items()
     }
     epoch: Any = create_model(

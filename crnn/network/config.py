@@ -134,6 +134,8 @@ class TrainConfig(_Config):
         weight_decay: L2 penalty (decoupled under ``adamw``).
         train_fraction: the part of the images that trains; the rest validates.
         train_size: use only so many images (before the split into training and validation).
+        averaging: decay of an exponential moving average of the weights, scored beside them; 0
+            keeps none. The training itself stays the same.
         precision: ``auto``, ``fp32``, or ``bf16`` autocast.
     """
 
@@ -145,6 +147,7 @@ class TrainConfig(_Config):
     weight_decay: float = Field(0.0, ge=0.0, le=10.0)
     train_fraction: float = Field(0.7, gt=0.0, lt=1.0)
     train_size: int = Field(60_000, ge=10, le=60_000)
+    averaging: float = Field(0.0, ge=0.0, lt=1.0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def images(self) -> tuple[int, int]:
@@ -157,6 +160,8 @@ class TrainConfig(_Config):
         values = self.model_dump(exclude={"precision"})
         if values["optimizer"] == "adamw" and not self.weight_decay:
             values["optimizer"] = "adam"  # without weight decay they are the same
+        if not self.averaging:
+            del values["averaging"]  # settings had their digests before there was any
         return values
 
 

@@ -1,7 +1,7 @@
 """A training between two epochs in a file, so that a kill costs an epoch at most.
 
-The file is safetensors: the weights, the optimizer's memory, and as text the epochs behind it, a
-digest of all that, and whose training it is. Nothing in it is code.
+The file is safetensors: the weights, their average, the optimizer's memory, and as text the epochs
+behind it, a digest of all that, and whose training it is. Nothing in it is code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import math
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -44,7 +43,7 @@ def write_checkpoint(path: Path, state: TrainingState, marks: Mapping[str, str])
     notes = {
         "format": FORMAT,
         "marks": json.dumps(dict(marks), sort_keys=True),
-        "epochs": json.dumps([[asdict(epoch) for epoch in seen] for seen in state.epochs]),
+        "epochs": json.dumps([[epoch.known() for epoch in seen] for seen in state.epochs]),
         "failures": json.dumps({str(k): why for k, why in state.failures.items()}),
     }
     notes["digest"] = digest(tensors, notes)
@@ -94,10 +93,10 @@ def state_digest(path: Path) -> str:
 
 def _is_possible(epoch: Epoch) -> bool:
     """Whether an epoch's figures are numbers that it may have."""
-    figures = astuple(epoch)
-    if not all(isinstance(x, int | float) and math.isfinite(x) for x in figures):
+    figures = epoch.known()
+    if not all(isinstance(x, int | float) and math.isfinite(x) for x in figures.values()):
         return False
-    shares = (epoch.train_accuracy, epoch.val_accuracy)
+    shares = [share for name, share in figures.items() if name.endswith("accuracy")]
     return epoch.seconds >= 0 and all(0 <= share <= 1 for share in shares)
 
 

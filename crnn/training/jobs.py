@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +123,9 @@ def _run(
 
 
 def _epoch(epoch: Epoch) -> contract.Epoch:
-    figures = asdict(epoch)
-    number, seconds = figures.pop("epoch"), figures.pop("seconds")
-    return contract.Epoch(number, figures, seconds)
+    figures = epoch.known()
+    del figures["epoch"], figures["seconds"]
+    return contract.Epoch(epoch.epoch, figures, epoch.seconds)
 
 
 def _reported(result: Trained) -> Result:
@@ -134,6 +133,8 @@ def _reported(result: Trained) -> Result:
     if result.test:
         scores = {"test_accuracy": result.test.accuracy, "test_loss": result.test.loss}
         scores["confusion"] = result.test.confusion
+    if average := result.ema_test:
+        scores |= {"ema_test_accuracy": average.accuracy, "ema_test_loss": average.loss}
     return Result(result.seconds, scores)
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from crnn.data.fashion_mnist import FashionMNIST
 from crnn.network.config import Setting
 from crnn.network.model import CRNN
-from crnn.training.evaluation import score
 from crnn.training.replicate import ReplicateTraining, check_numbers
 from crnn.training.results import DivergedError, Epoch, Score
 
@@ -45,6 +44,8 @@ class Pack:
         batches = order.split(self.fits[0].config.batch_size, dim=1)
         for done, index in enumerate(batches, start=1):
             self.step(index)
+            for fit in self.fits:
+                fit.update_average()  # outside the graph, where the decay would not change
             if self.on_batch:
                 self.on_batch(epoch, done, len(batches))
         sizes = torch.tensor([index.shape[1] for index in batches])
@@ -66,13 +67,13 @@ class Pack:
         for stream in self.streams:
             now.wait_stream(stream)
 
-    def score_test(self, data: FashionMNIST) -> list[Score]:
-        """Each member's figures on the test images."""
+    def score_test(self, data: FashionMNIST) -> list[tuple[Score, Score | None]]:
+        """Each member's figures on the test images: its weights', and its averaged weights'."""
         images, labels = data.test_images.to(self.device), data.test_labels.to(self.device)
-        return [score(fit.network, images, labels, fit.precision) for fit in self.fits]
+        return [fit.score(images, labels) for fit in self.fits]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and the optimizers' memory, by member's number and name."""
+        """Weights, averages and the optimizers' memory, by member's number and name."""
         return {
             f"{number}/{name}": tensor
             for number, fit in enumerate(self.fits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch.utils.deterministic
@@ -13,9 +14,10 @@ from ablation.seeding import generator
 from crnn.data.fashion_mnist import split
 from crnn.network.config import Setting
 from crnn.network.model import CRNN, reseed
+from crnn.training.averaging import WeightAverage
 from crnn.training.evaluation import cross_entropies, forward, score
 from crnn.training.optimizer import Optimizer, lr_multiplier
-from crnn.training.results import DivergedError, Epoch, StateError
+from crnn.training.results import DivergedError, Epoch, Score, StateError
 
 
 class ReplicateTraining:
@@ -31,7 +33,10 @@ class ReplicateTraining:
         network: Any = CRNN(setting.model, seed)
         self.network: CRNN = network.to(device, memory_format=torch.channels_last)
         self.optimizer = Optimizer(self.network, self.config)
+        decay = self.config.averaging
+        self.average = WeightAverage(self.network, decay) if decay else None
         self.batches = math.ceil(len(self.chosen) / self.config.batch_size)
+        self.steps_done = 0
         # What a step leaves behind stays on the device until the epoch's end.
         self.step_index = torch.zeros(1, dtype=torch.int64, device=device)
         self.lr_multipliers = torch.zeros(self.batches, dtype=torch.float64, device=device)
@@ -42,7 +47,7 @@ class ReplicateTraining:
         """Be ready for the first step of an epoch."""
         reseed(self.network, self.seed, epoch, self.batches)
         self.network.train()
-        first = (epoch - 1) * self.batches
+        first = self.steps_done = (epoch - 1) * self.batches
         multipliers = [
             lr_multiplier(self.config, first + b, self.batches) for b in range(self.batches)
         ]
@@ -67,18 +72,35 @@ class ReplicateTraining:
         self.correct += (scores.detach().argmax(1) == truth).sum()
         self.step_index += 1
 
+    def update_average(self) -> None:
+        """Take the weights after a step into their average, where one is kept."""
+        self.steps_done += 1
+        if self.average:
+            self.average.update(self.steps_done)
+
     def end(self, epoch: int, sizes: Tensor) -> Epoch | DivergedError:
         """Validate after an epoch's steps, of batches of `sizes`; its figures, but for the time."""
         images, labels = self.images[self.held_out], self.labels[self.held_out]
-        validation = score(self.network, images, labels, self.precision)
+        validation, average = self.score(images, labels)
         losses, count = self.losses.cpu().double(), int(sizes.sum())
         mean, hits = float((losses * sizes).sum() / count), int(self.correct)
         seen = Epoch(epoch, mean, hits / count, validation.loss, validation.accuracy, 0.0)
+        if average:
+            seen = replace(seen, ema_val_accuracy=average.accuracy)
         return _diverged(seen, losses) or seen
 
+    def score(self, images: Tensor, labels: Tensor) -> tuple[Score, Score | None]:
+        """The figures of the weights, and of their average, on `images`; see `evaluation.score`."""
+        own = score(self.network, images, labels, self.precision)
+        if not self.average:
+            return own, None
+        return own, score(self.average.network, images, labels, self.precision)
+
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and the optimizer's memory, by name."""
+        """Weights, their average and the optimizer's memory, by name."""
         parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.tensors()}
+        if self.average:
+            parts["average"] = self.average.network.state_dict()
         return {f"{part}/{k}": tensor for part, own in parts.items() for k, tensor in own.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
@@ -87,13 +109,17 @@ class ReplicateTraining:
         Raises:
             StateError: they are not those of this network and optimizer.
         """
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "average": {}}
         for name, tensor in tensors.items():
             part, _, key = name.partition("/")
             parts.setdefault(part, {})[key] = tensor
+        if bool(parts["average"]) != bool(self.average):
+            raise StateError("not a state of this training: only one keeps an average")
         try:
             self.network.load_state_dict(parts["network"])
             self.optimizer.restore(parts["optimizer"])
+            if self.average:
+                self.average.network.load_state_dict(parts["average"])
         except (RuntimeError, KeyError) as error:
             raise StateError(f"not a state of this training: {error}") from None
 
@@ -101,7 +127,8 @@ class ReplicateTraining:
 def check_numbers(tensors: dict[str, Tensor]) -> None:
     """Refuse tensors that no training goes on with: a NaN, infinite weights, a step below 1."""
     for name, tensor in tensors.items():
-        is_weight, is_float = name.startswith("network/"), tensor.is_floating_point()
+        is_weight = name.startswith(("network/", "average/"))
+        is_float = tensor.is_floating_point()
         # An optimizer's memory may overflow in a training that goes on well.
         bad = tensor.isnan() if not is_weight else ~tensor.isfinite()
         if is_float and bool(bad.any()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
@@ -21,7 +21,8 @@ class Epoch:
     """One epoch. Losses are mean cross-entropies (nats), accuracies fractions.
 
     The training figures are running means during the epoch, dropout on; the validation figures
-    are taken after it, dropout off.
+    are taken after it, dropout off. `ema_val_accuracy` is that of the averaged weights, None where
+    there are none.
     """
 
     epoch: int
@@ -30,6 +31,11 @@ class Epoch:
     val_loss: float
     val_accuracy: float
     seconds: float
+    ema_val_accuracy: float | None = None
+
+    def known(self) -> dict[str, float]:
+        """What it has, by name: a figure that it lacks is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class TrainingState:
     Attributes:
         epochs: by member, those behind it.
         failures: why members have ended, by member's number.
-        tensors: weights and the optimizer's memory, by name; views of what training goes on to
-            change.
+        tensors: weights, their average and the optimizer's memory, by name; views of what
+            training goes on to change.
     """
 
     epochs: tuple[tuple[Epoch, ...], ...]
@@ -68,13 +74,15 @@ class TrainingState:
 class Result:
     """A finished training: its epochs, the test score (None unless asked for), the network.
 
-    The network is in evaluation mode.
+    The network is in evaluation mode. `ema_test` is the test score of the averaged weights, None
+    where there are none.
     """
 
     epochs: tuple[Epoch, ...]
     test: Score | None
     seconds: float
     model: CRNN
+    ema_test: Score | None = None
 
     @property
     def val_accuracy(self) -> float:

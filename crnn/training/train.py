@@ -132,13 +132,13 @@ def train_packed(
             if on_epoch:
                 for member, epoch in new.items():
                     on_epoch(member, epoch)
-        tests = fit.score_test(data) if score_test else [None] * len(members)
+        tests = fit.score_test(data) if score_test else [(None, None)] * len(members)
         networks = fit.networks()
     share = (time.perf_counter() - start) / len(members)
     ends = zip(epochs, tests, networks, earlier, strict=True)
     return [
-        failures.get(member) or Result(tuple(seen), test, share + before, network)
-        for member, (seen, test, network, before) in enumerate(ends)
+        failures.get(member) or Result(tuple(seen), test, share + before, network, ema_test)
+        for member, (seen, (test, ema_test), network, before) in enumerate(ends)
     ]
 
 

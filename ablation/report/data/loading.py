@@ -20,7 +20,7 @@ from ablation.objective import Objective, load_objective
 from ablation.report.data import own_figures
 from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
 from ablation.report.data.csv_file import read_csv
-from ablation.report.data.study_table import StudyTable, all_trials
+from ablation.report.data.study_table import StudyTable, all_absent, all_trials
 from ablation.report.data.trial_frames import (
     as_in_files,
     confusion_frame,
@@ -29,6 +29,7 @@ from ablation.report.data.trial_frames import (
     text_columns,
     trial_columns,
     trial_frame,
+    unused_columns,
 )
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.confirmation import with_origins
@@ -55,7 +56,7 @@ def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
         return read_csv(Path(given), text_columns(load_objective()))
     with opened_storage(storage_url(given, Path())) as opened:
         table = load_study(opened, study or latest_study(opened))
-    return as_in_files(all_trials(table), table.metric, table.absent)
+    return as_in_files(all_trials(table), table.metric, all_absent(table))
 
 
 def load_study(storage: RDBStorage, study: str) -> StudyTable:
@@ -127,6 +128,8 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
     arms = _arms(plan, rows)
     places = {arm.name: place for place, arm in enumerate(arms)}
     rows = sorted(rows, key=lambda row: place_of(record, places, row))
+    trials, epochs = trial_frame(record, rows), epoch_frame(objective, rows)
+    unused = unused_columns(objective, trials, epochs)
     table = StudyTable(
         name=study,
         question=space.question,
@@ -138,8 +141,8 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         factors={factor.name: factor_form(space, factor) for factor in space.factors},
         fixed={**space.held_fixed(), **_precision(record)},
         arms=arm_frame(plan, arms),
-        trials=trial_frame(record, rows),
-        epochs=epoch_frame(objective, rows),
+        trials=trials,
+        epochs=epochs,
         confusion=confusion_frame(objective.classes, rows, places),
         reported_curves=reported_curve_frame(plan),
         environment=_environment(record),
@@ -149,12 +152,14 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         reuses=bool(space.search and space.search.duplicates == "reuse"),
         chosen=record.chosen,
         metric=objective.metric,
-        figures=tuple(objective.figures),
+        figures=tuple(name for name in objective.figures if name not in unused),
         words=objective.words,
         scores=tuple(name for name in objective.scores if name != objective.metric.test),
         length=objective.length,
         amounts=(*filter(None, [objective.length]), *objective.data_size),
         sampler=space.search.sampler.name if space.search else "",
+        absent=unused,
+        free_figures=objective.free_figures,
     )
     return _of_own_code(table, objective, rows) if objective.free_figures else table
 

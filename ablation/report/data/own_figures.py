@@ -93,12 +93,10 @@ def absent_columns(
     """The columns of files that nothing of a user's code has a value in.
 
     Args:
-        objective: what was trained; none where its figures have names of their own.
+        objective: what was trained.
         trials: as in ``StudyTable.trials``.
         arms: as in ``StudyTable.arms``.
     """
-    if not objective.free_figures:
-        return frozenset()
     reported_elsewhere = ("reported_test_accuracy", "reported_test_loss")
     empty = [name for name in ONLY_SOME if trials[name].isna().all()]
     empty += [name for name in reported_elsewhere if arms[name].isna().all()]

@@ -64,7 +64,9 @@ class StudyTable:
         amounts: that and the settings that say how much data a training has.
         logged: figures that came without the metric, a row a report, as ``epochs``.
         secondary: figures that are shown beside the metric, and decide nothing.
-        absent: the columns of files that nothing of the objective can have a value in.
+        absent: the columns of files that nothing of the objective has a value in.
+        free_figures: whether it is of a user's code, whose figures have any names; when they are
+            taken is not known.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -109,6 +111,7 @@ class StudyTable:
     logged: pd.DataFrame = field(default_factory=pd.DataFrame)
     secondary: tuple[str, ...] = ()
     absent: frozenset[str] = frozenset()
+    free_figures: bool = False
 
     @property
     def moment(self) -> str:
@@ -138,6 +141,11 @@ def all_epochs(table: StudyTable) -> pd.DataFrame:
 def all_reports(table: StudyTable) -> pd.DataFrame:
     """The epochs of all stages, and what was reported without the metric, in their order."""
     return pd.concat([_reports(stage) for stage in stages(table)], ignore_index=True)
+
+
+def all_absent(table: StudyTable) -> frozenset[str]:
+    """The columns of files that no stage of a study has a value in."""
+    return frozenset.intersection(*(stage.absent for stage in stages(table)))
 
 
 def _reports(stage: StudyTable) -> pd.DataFrame:

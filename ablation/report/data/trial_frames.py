@@ -63,6 +63,25 @@ def epoch_columns(objective: Objective) -> list[str]:
     return ["stage", "number", "arm", "seed", "epoch", *objective.figures, "seconds"]
 
 
+def unused_columns(
+    objective: Objective, trials: pd.DataFrame, epochs: pd.DataFrame
+) -> frozenset[str]:
+    """The optional columns of a study: settings that are all at their defaults, figures of none.
+
+    Args:
+        objective: what was trained.
+        trials: of `trial_frame`.
+        epochs: of `epoch_frame`.
+    """
+
+    def is_used(name: str) -> bool:
+        cells = pd.concat([frame[name] for frame in (trials, epochs) if name in frame]).dropna()
+        field = objective.fields.get(name)
+        return bool((cells != field.default).any()) if field else len(cells) > 0
+
+    return frozenset(name for name in objective.optional if not is_used(name))
+
+
 def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, int, int]:
     """Where a trial stands in the design: seed by seed, arm by arm; a search by number."""
     if record.plan.space.search:

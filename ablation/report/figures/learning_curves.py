@@ -25,6 +25,7 @@ from ablation.report.figures.style import BLACK, BLUE, GREY, ORANGE, PLUM, style
 FEW = 4  # arms that one panel holds without a tangle
 PANELS = 2  # measures that are shown: the metric's and the next
 RANGE = ("pi", 100)  # the band of seaborn from the lowest to the highest seed
+AVERAGED = "averaged weights"
 NOTE = "Lines: mean over the seeds. Bands: lowest to highest seed"
 
 
@@ -38,6 +39,7 @@ class Measure:
         validation: the column that is drawn solid.
         training: the column that is drawn dashed; empty where there is none.
         is_fraction: whether it is shown in percent.
+        averaged: the validation of averaged weights, drawn dotted; empty where there is none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Measure:
     validation: str
     training: str
     is_fraction: bool
+    averaged: str = ""
 
     @property
     def is_of_validation(self) -> bool:
@@ -56,19 +59,24 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
     """What is shown of an epoch's figures, the metric's measure first.
 
     Args:
-        figures: their names, as in ``val_loss``, ``train_loss``.
+        figures: their names, as in ``val_loss``, ``train_loss``; ``ema_val_loss`` is the same of
+            averaged weights.
         metric: what decides.
         texts: what measures are called where that is not their name.
     """
     own = metric.name.removeprefix("val_")
-    names = dict.fromkeys([own, *(re.sub("^(val|train)_", "", name) for name in figures)])
+    validated = [name for name in figures if not name.startswith("train_")]
+    averages = {f"ema_{name}" for name in validated}.intersection(figures)
+    others = [name for name in figures if name not in averages]
+    names = dict.fromkeys([own, *(re.sub("^(val|train)_", "", name) for name in others)])
     panels = []
     for name in list(names)[:PANELS]:
         columns = [each for each in (f"val_{name}", name, f"train_{name}") if each in figures]
         training = columns[-1] if len(columns) > 1 else ""
         text = metric.noun if name == own else texts.get(name, name)
         is_fraction = metric.is_fraction and name == own
-        panels.append(Measure(name, text, columns[0], training, is_fraction))
+        averaged = f"ema_{columns[0]}" if f"ema_{columns[0]}" in averages else ""
+        panels.append(Measure(name, text, columns[0], training, is_fraction, averaged))
     return panels
 
 
@@ -124,12 +132,9 @@ def draw_together(
             _curves(axes, epochs[epochs["arm"] == arm], measure, look)
         _finish(axes, measure, word)
     lines = [Line2D([], [], markersize=5, **look) for look in looks.values()]
-    dashes = [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
-    labels = style.labels(list(names.values()))
-    if any(measure.training for measure in shown):
-        style.key(figure, [*lines, *dashes], [*labels, "validation", "training"])
-    else:
-        style.key(figure, lines, labels)
+    kinds = _line_kinds(shown)
+    lines += [Line2D([], [], color=GREY, linestyle=kind) for kind in kinds.values()]
+    style.key(figure, lines, [*style.labels(list(names.values())), *kinds])
     style.footnote(figure, _note(epochs, shown))
     return figure
 
@@ -161,13 +166,9 @@ def draw_small_multiples(
         axes.set_axis_off()
     figure.supylabel(f"{measure.text} by {word}", fontsize=9)
     what = "validation" if measure.is_of_validation else measure.text
-    marks = {
-        what: Line2D([], [], color=BLUE),
-        "training": Line2D([], [], color=BLUE, linestyle="--"),
-        f"{what} of {baseline}": Line2D([], [], color=GREY, linewidth=2.2),
-    }
-    if not measure.training:
-        del marks["training"]
+    kinds = _line_kinds([measure]) or {what: "-"}
+    marks = {text: Line2D([], [], color=BLUE, linestyle=kind) for text, kind in kinds.items()}
+    marks[f"{what} of {baseline}"] = Line2D([], [], color=GREY, linewidth=2.2)
     style.key(figure, list(marks.values()), list(marks))
     style.footnote(figure, _note(epochs, [measure]))
     return figure
@@ -201,21 +202,34 @@ def draw_beside_reported(
             _finish(axes, measure)
             axes.set_title(f"{style.label(arm)}: {measure.text}")
     marks = [Line2D([], [], color=BLUE), Line2D([], [], color=ORANGE, linewidth=3, alpha=0.7)]
-    marks += [Line2D([], [], color=GREY, linestyle=kind) for kind in ("-", "--")]
-    style.key(figure, marks, ["ours", "reported, one run", "validation", "training"])
+    kinds = {"validation": "-", "training": "--", **_line_kinds(shown)}
+    marks += [Line2D([], [], color=GREY, linestyle=kind) for kind in kinds.values()]
+    style.key(figure, marks, ["ours", "reported, one run", *kinds])
     style.footnote(figure, _note(epochs, shown))
     return figure
 
 
 def _curves(axes: Axes, rows: pd.DataFrame, measure: Measure, look: dict[str, Any]) -> None:
-    """An arm's validation (solid, with its band) and training (dashed)."""
+    """An arm's validation (solid, with its band), training (dashed), averaged weights (dotted)."""
     few = rows["epoch"].nunique() <= 8
     marks = {"marker": look.get("marker", "o") if few else "", "markersize": 4}
     plain = {"color": look["color"], "markeredgewidth": 0}
     _line(axes, rows, measure.validation, {"errorbar": RANGE, **plain, **marks})
-    dashed = {"errorbar": None, "linestyle": "--", "linewidth": 1, **plain}
-    if measure.training:
-        _line(axes, rows, measure.training, dashed)
+    for column, kind in ((measure.training, "--"), (measure.averaged, ":")):
+        if column:
+            look = {"errorbar": None, "linestyle": kind, "linewidth": 1, **plain}
+            _line(axes, rows, column, look)
+
+
+def _line_kinds(shown: Sequence[Measure]) -> dict[str, Any]:
+    """The kinds of lines by what they show; none where all show the same."""
+    is_known = any(measure.is_of_validation for measure in shown)
+    kinds: dict[str, Any] = {"validation" if is_known else "last weights": "-"}
+    if any(measure.training for measure in shown):
+        kinds["training"] = "--"
+    if any(measure.averaged for measure in shown):
+        kinds[AVERAGED] = ":"
+    return kinds if len(kinds) > 1 else {}
 
 
 def _line(axes: Axes, rows: pd.DataFrame, column: str, options: dict[str, Any]) -> None:
@@ -234,16 +248,17 @@ def _finish(axes: Axes, measure: Measure, word: str = "epoch") -> None:
 def draw_one_epoch(
     epochs: pd.DataFrame, shown: Sequence[Measure], names: Mapping[str, str], word: str = "epoch"
 ) -> Figure:
-    """Where there is no curve to draw: a row an arm, a point a seed, training and validation."""
+    """Where there is no curve to draw: a row an arm, a point a seed of each kind of figure."""
     height = 1.4 + 0.34 * len(names)
     figure, panels = style.new_figure(style.PAGE, height, 1, len(shown), sharey=True)
+    colors = {"-": BLUE, "--": ORANGE, ":": PLUM}
     for axes, measure in zip(panels, shown, strict=True):
-        columns = [column for column in (measure.validation, measure.training) if column]
-        long = epochs.melt(["arm"], columns, "part", "figure")
-        colours = [BLUE, ORANGE][: len(columns)]
+        columns = (measure.validation, measure.training, measure.averaged)
+        palette = {c: color for c, color in zip(columns, colors.values(), strict=True) if c}
+        long = epochs.melt(["arm"], list(palette), "part", "figure")
         sns.stripplot(
             long, x="figure", y="arm", hue="part", order=list(names), dodge=True, jitter=False,
-            palette=colours, alpha=0.8, size=4.5, legend=False, ax=axes,
+            palette=palette, alpha=0.8, size=4.5, legend=False, ax=axes,
         )  # fmt: skip
         axes.set(xlabel="", ylabel="", title=measure.text)
         axes.grid(visible=True, axis="y")
@@ -251,9 +266,10 @@ def draw_one_epoch(
         if measure.is_fraction:
             style.percent_axis(axes, "x")
     panels[0].set_yticks(range(len(names)), style.labels(list(names.values())))
-    marks = [Line2D([], [], color=c, marker="o", linestyle="") for c in (BLUE, ORANGE)]
-    if any(measure.training for measure in shown):
-        style.key(figure, marks, ["validation", "training"])
+    if kinds := _line_kinds(shown):
+        looks: Any = {"marker": "o", "linestyle": ""}
+        marks = [Line2D([], [], color=colors[kind], **looks) for kind in kinds.values()]
+        style.key(figure, marks, list(kinds))
     style.footnote(figure, f"One {word} was trained, so there are points instead of curves.")
     return figure
 

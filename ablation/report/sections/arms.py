@@ -192,10 +192,12 @@ def _curves(study: Analysis) -> Iterator[Plot]:
         "Solid: validation. Dashed: training, the running mean during the epoch"
         f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
     )
-    if table.absent:  # of a user's code it is not known when its figures are taken
+    if table.free_figures:
         caption = "Solid: validation. Dashed: training."
     if not any(measure.training for measure in shown):
         caption = f"Means over the seeds, {table.words.epoch} by {table.words.epoch}."
+    if any(measure.averaged for measure in shown):
+        caption += " Dotted: averaged weights."
     caption = f"{caption} {study.shown_of(rows)}".strip()
     for name, draw in learning_curves(
         epochs, shown, list(rows["arm"]), study.labels, table.words.epoch

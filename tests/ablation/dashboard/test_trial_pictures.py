@@ -39,6 +39,22 @@ def test_a_curve_has_two_panels_whose_lines_stay_inside(epochs: int) -> None:
     assert {"accuracy", "loss", "validation", "training", "epoch", "1"} <= set(texts(picture))
 
 
+def test_averages_are_a_dotted_line_in_the_panel_of_what_they_average() -> None:
+    epochs = [{**epoch, "ema_val_accuracy": 0.6} for epoch in history(0.5, 0.7)]
+    picture = curve(epochs)
+    accuracy, loss = ElementTree.fromstring(picture).findall(f"{SVG}g")
+    dotted = [
+        line.attrib["points"]
+        for line in accuracy.findall(f"{SVG}polyline")
+        if line.attrib.get("stroke-dasharray") == "1 4"
+    ]
+    assert [len(points.split()) for points in dotted] == [2]
+    assert not any("1 4" in line.attrib.values() for line in loss.iter())
+    assert "averaged weights" in texts(picture)
+    assert "ema_val_accuracy" not in texts(picture)
+    assert "averaged weights" not in texts(curve(history(0.5, 0.7)))
+
+
 def test_a_figure_of_any_name_is_shown_as_text() -> None:
     picture = curve([{"epoch": 10, "a<b>&": 1.0, "seconds": 0.1}])
     assert "a<b>&" in texts(picture)

@@ -83,6 +83,15 @@ def test_a_search_over_an_idle_factor_does_not_begin(
     assert f"factors.{name}: has no effect in any setting of this space" in lines[0]
 
 
+@pytest.mark.parametrize("design", ["one-factor", "search"])
+def test_what_never_changes_the_metric_is_not_varied(design: str) -> None:
+    arms = {"calm": {"set": {"averaging": 0.9, "dropout": 0.1}}}
+    lines = refusals(plan({"averaging": [0.9], "dropout": [0.1]}, design=design, arms=arms))
+    said = "averaging never changes the validation accuracy; set it in [baseline]"
+    assert lines == [f"factors.averaging: {said}", f"arms.calm: {said}"]
+    assert refusals(plan({"dropout": [0.1]}, {"averaging": 0.9}, design=design)) == []
+
+
 @pytest.mark.parametrize(
     ("baseline", "factors"),
     [

@@ -84,6 +84,7 @@ def test_a_search_as_its_author_wrote_it() -> None:
     assert space.search.training == {"epochs": 6, "train_size": 12_000}
     assert space.held_fixed()["epochs"] == "6 in the search, 20 in a confirmation"
     assert space.held_fixed()["batch_size"] == "64"
+    assert "averaging" not in space.held_fixed()  # at its default it is not spoken of
     assert space.search.sampler.n_startup_trials == 20
     assert space.confirm is not None
     assert space.limits.parameters == 4_066_836

@@ -138,6 +138,18 @@ TRIALS: dict[str, tuple[str, Any, str]] = {
 FIGURES: dict[str, tuple[str, Any, str]] = {
     "no history": ("history", [], "attribute history: List should have at least 1 item"),
     "half a history": ("history", [{"epoch": 1}], "attribute history.0.train_loss: missing (and 4"),
+    "an average in percent": (
+        "history",
+        [
+            {
+                **dict.fromkeys(objective.figures, 0.5),
+                "epoch": 1,
+                "seconds": 1.0,
+                "ema_val_accuracy": 57.0,
+            }
+        ],
+        "attribute history.0.ema_val_accuracy: must be less than or equal to 1",
+    ),
     "percent": ("test_accuracy", 89.7, "attribute test_accuracy: must be less than or equal to 1"),
     "a confusion of others": (
         "confusion",

@@ -45,6 +45,7 @@ BASELINE = {
     "weight_decay": 0.0,
     "train_fraction": 0.7,
     "train_size": 60_000,
+    "averaging": 0.0,
     "precision": "auto",
 }
 NOT_INTEGERS: list[object] = [True, 3.0, "3", None, [3], 10**30]
@@ -85,6 +86,7 @@ TAKES: dict[str, tuple[str, list[Any], list[Any]]] = {
     "weight_decay": ("a number from 0 to 10", [0.0, 10.0], [-1e-9, 10.1, *NOT_NUMBERS]),
     "train_fraction": ("a number above 0, below 1", [1e-9, 0.999], [0.0, 1.0, *NOT_NUMBERS]),
     "train_size": ("an integer from 10 to 60000", [10, 60_000], [9, 60_001, *NOT_INTEGERS]),
+    "averaging": ("a number from 0, below 1", [0.0, 0.9999], [-1e-9, 1.0, *NOT_NUMBERS]),
     "precision": ("one of auto, fp32, bf16", ["auto", "fp32", "bf16"], ["fp16", 32, None, []]),
 }
 # A change of each setting that makes another network or another training of the baseline.
@@ -109,6 +111,7 @@ DIFFERENT: dict[str, Any] = {
     "weight_decay": 1e-9,
     "train_fraction": 0.8,
     "train_size": 59_999,
+    "averaging": 0.998,
 }
 
 
@@ -143,6 +146,7 @@ trainings = st.builds(
     weight_decay=st.floats(0, 10),
     train_fraction=st.floats(0, 1, exclude_min=True, exclude_max=True),
     train_size=st.integers(10, 60_000),
+    averaging=st.floats(0, 1, exclude_max=True),
     precision=st.sampled_from(["auto", "fp32", "bf16"]),
 )
 settings = st.builds(Setting, model=models, train=trainings)
@@ -312,11 +316,25 @@ def test_the_images_are_cut_in_two(config: TrainConfig) -> None:
 # The digest: what makes two settings the same arm
 
 
-def test_a_digest_is_the_same_in_every_process_and_version() -> None:
+@pytest.mark.parametrize(
+    ("values", "digest"),
+    [
+        ({}, "5e5ce22245da6c3e"),
+        ({"averaging": 0.0}, "5e5ce22245da6c3e"),
+        ({"filter_sizes": (5, 5, 5), "dropout": 0.1, "epochs": 3, "conv_layers": 2},
+         "2d863e6d8e85e3b4"),
+        ({"hidden_size": 256}, "a50388bdebb5f8d8"),
+        ({"optimizer": "sgd", "learning_rate": 0.01, "schedule": "cosine"}, "6f6d348e852b7330"),
+        ({"lstm_layers": 0, "batch_norm": False}, "70461ac607f6eb7d"),
+        ({"dropout": 0.1, "epochs": 3, "train_size": 12_000}, "1dc63e73ca56839f"),
+        ({"conv_layers": 2, "weight_decay": 0.01, "optimizer": "adamw"}, "98cda2b54a939fa8"),
+    ],
+)  # fmt: skip
+def test_a_digest_is_the_same_in_every_process_and_version(
+    values: dict[str, Any], digest: str
+) -> None:
     # Finished trials are found again by it: where it must change, old studies cannot go on.
-    assert Setting().digest == "5e5ce22245da6c3e"
-    other = Setting.of({"filter_sizes": (5, 5, 5), "dropout": 0.1, "epochs": 3, "conv_layers": 2})
-    assert other.digest == "2d863e6d8e85e3b4"
+    assert Setting.of(values).digest == digest
 
 
 @pytest.mark.parametrize("what", SAME)

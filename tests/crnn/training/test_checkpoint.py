@@ -38,6 +38,7 @@ TRAININGS: list[dict[str, Any]] = [
     {"optimizer": "sgd", "schedule": "cosine"},
     {"optimizer": "adamw", "weight_decay": 0.1, "sequence": "columns"},
     {"lstm_layers": 0, "batch_norm": False, "padding": "matched"},
+    {"averaging": 0.9},
 ]
 
 
@@ -61,7 +62,8 @@ def figures(results: list[Result | DivergedError]) -> list[Any]:
             found.append(str(result))
             continue
         weights = [tensor.tolist() for tensor in result.model.state_dict().values()]
-        found.append((weights, result.test, [replace(e, seconds=0.0) for e in result.epochs]))
+        epochs = [replace(epoch, seconds=0.0) for epoch in result.epochs]
+        found.append((weights, result.test, result.ema_test, epochs))
     return found
 
 
@@ -125,6 +127,27 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
         "0/network/a": [0.0, 1.0, 2.0], "0/optimizer/a/step": 2.0,
     }  # fmt: skip
     assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"]
+
+
+def test_an_epoch_without_an_average_is_written_as_before_there_was_any(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_checkpoint(path, TINY, MARKS)
+    assert b"ema_val_accuracy" not in path.read_bytes()
+    (first, *others), ended = TINY.epochs
+    averaged = replace(TINY, epochs=((replace(first, ema_val_accuracy=0.75), *others), ended))
+    write_checkpoint(path, averaged, MARKS)
+    found = read_checkpoint(path, MARKS)
+    assert found is not None
+    assert found.epochs == averaged.epochs
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_an_average_that_no_epoch_can_have_is_damage(share: float, tmp_path: Path) -> None:
+    (first, *_), _ = TINY.epochs
+    impossible = replace(TINY, epochs=((replace(first, ema_val_accuracy=share),), ()))
+    write_checkpoint(tmp_path / "a", impossible, MARKS)
+    with pytest.raises(DamagedError, match="figures that no epoch has"):
+        read_checkpoint(tmp_path / "a", MARKS)
 
 
 def test_no_file_or_another_trainings_is_no_state(tmp_path: Path) -> None:

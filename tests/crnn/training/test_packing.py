@@ -33,11 +33,11 @@ Members = list[tuple[Setting, int]]
 ALIKE: Members = [
     (small(), 1),
     (small(dropout=0.1, weight_decay=0.01), 2),
-    (small(learning_rate=3e-3, dropout_count=2), 1),
+    (small(learning_rate=3e-3, dropout_count=2, averaging=0.9), 1),
 ]
 UNLIKE: Members = [
     (small(optimizer="adamw", weight_decay=0.1, sequence="columns", schedule="cosine"), 0),
-    (small(optimizer="sgd", learning_rate=0.02, lstm_layers=0), 1),
+    (small(optimizer="sgd", learning_rate=0.02, lstm_layers=0, averaging=0.2), 1),
     (small(conv_layers=2, pooling_count=1, embedding_dim=14, batch_norm=False, dropout=0.0), 2),
     (small(optimizer="sgd", padding="matched", filter_sizes=(2, 3, 5), weight_decay=0.1), 2),
     (small(channels=(6, 10, 3), embedding_dim=9, lstm_layers=2, hidden_size=8), 1),
@@ -59,7 +59,8 @@ def figures(result: Result | DivergedError) -> list[Any]:
     """Everything a training ends with but the time it took."""
     assert isinstance(result, Result)
     epochs = [replace(epoch, seconds=0.0) for epoch in result.epochs]
-    return [epochs, result.test, {k: v.tolist() for k, v in result.model.state_dict().items()}]
+    weights = {k: v.tolist() for k, v in result.model.state_dict().items()}
+    return [epochs, result.test, result.ema_test, weights]
 
 
 def finished(results: Sequence[Result | DivergedError]) -> list[Result]:
@@ -342,6 +343,7 @@ BESIDE: dict[str, Any] = {
     "optimizer": "sgd",
     "learning_rate": 0.01,
     "weight_decay": 0.1,
+    "averaging": 0.998,
     "precision": "bf16",
 }
 APART: dict[str, Any] = {"epochs": 3, "batch_size": 63, "train_fraction": 0.8, "train_size": 200}

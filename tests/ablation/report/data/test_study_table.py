@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from optuna.storages import RDBStorage
 from ablation.design.loading import build
 from ablation.report.data.csv_file import csv_text
 from ablation.report.data.loading import load_study, load_trials
+from ablation.report.data.study_table import all_absent, all_epochs, all_trials
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.effects.confusion import confusion_by_arm
 from ablation.scheduling.search import SearchSource
-from ablation.storage import StorageError, finish_trial, url_of
+from ablation.scheduling.source import Source
+from ablation.storage import StorageError, finish_trial, opened_storage, storage_url, url_of
 from ablation.storage.record import Record
 from crnn.data.classes import CLASSES
 from tests.helpers.made.studies import (
@@ -29,6 +33,7 @@ from tests.helpers.made.studies import (
     designed,
     document,
     end,
+    outcome,
     record,
     run_all,
 )
@@ -38,16 +43,18 @@ TRIAL_COLUMNS = [
     "conv_layers", "filter_sizes", "channels", "strides", "pooling_count", "padding", "sequence",
     "embedding_dim", "hidden_size", "lstm_layers", "dropout", "dropout_count", "batch_norm",
     "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay", "train_fraction",
-    "train_size",
+    "train_size", "averaging",
     "val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy", "train_loss",
+    "ema_val_accuracy", "ema_test_accuracy", "ema_test_loss",
     "best_val_accuracy", "best_epoch", "epochs", "sequence_length", "parameters", "macs",
     "seconds", "device", "precision", "threads", "fused", "started", "finished", "failure",
     "duplicate_of", "diverged", "chance", "chance_limit",
 ]  # fmt: skip
 EPOCH_COLUMNS = [
     "stage", "number", "arm", "seed", "epoch",
-    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
+    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "ema_val_accuracy", "seconds",
 ]  # fmt: skip
+OF_AVERAGES = ["averaging", "ema_val_accuracy", "ema_test_accuracy", "ema_test_loss"]
 VALUES = {"val_accuracy": "value", "test_accuracy": "test_value", "best_val_accuracy": "best_value"}
 ARMS = ["baseline", "hidden_size=64", "dropout=0.1"]
 
@@ -66,7 +73,7 @@ def column(frame: pd.DataFrame, *names: str) -> list[Any]:
 def in_files(storage: RDBStorage) -> pd.DataFrame:
     """The study's trials as their file has them."""
     table = load_study(storage, STUDY)
-    return as_in_files(table.trials, table.metric)
+    return as_in_files(table.trials, table.metric, table.absent)
 
 
 def within(columns: list[str]) -> list[str]:
@@ -88,6 +95,8 @@ def test_the_tables_have_the_columns_that_are_promised(storage: RDBStorage) -> N
     assert list(table.epochs.columns) == within(EPOCH_COLUMNS)
     assert list(as_in_files(table.trials, table.metric).columns) == TRIAL_COLUMNS
     assert list(as_in_files(table.epochs, table.metric).columns) == EPOCH_COLUMNS
+    assert table.absent == set(OF_AVERAGES)
+    assert table.figures == ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
     assert list(table.confusion.columns) == ["arm", "seed", "true", "predicted", "count"]
 
 
@@ -120,9 +129,56 @@ def test_a_complete_trial(storage: RDBStorage) -> None:
     }  # fmt: skip
     assert {name: trial[name] for name in expected} == expected
     assert column(table.epochs, *within(EPOCH_COLUMNS)) == [
-        ("ablation", 0, "baseline", 7, 1, 1.0, 0.5, 0.7, 0.75, 2.0),
-        ("ablation", 0, "baseline", 7, 2, 0.5, 0.5, 0.7, 0.625, 2.0),
+        ("ablation", 0, "baseline", 7, 1, 1.0, 0.5, 0.7, 0.75, None, 2.0),
+        ("ablation", 0, "baseline", 7, 2, 0.5, 0.5, 0.7, 0.625, None, 2.0),
     ]
+
+
+AVERAGED = {"epochs": 2, "train_size": 100, "averaging": 0.9}
+
+
+def finish_averaged(source: Source, **more: float) -> None:
+    """End the next training, one that has averaged its weights."""
+    task = source.next()
+    assert task is not None
+    state, value, attributes = outcome(task)
+    history = [{**epoch, "ema_val_accuracy": 0.5} for epoch in attributes["history"]]
+    source.finish(task, state, value, {**attributes, **more, "history": history})
+
+
+def test_averages_are_columns_where_there_are_any(storage: RDBStorage) -> None:
+    source = designed(storage, record(changed(baseline=AVERAGED)))
+    finish_averaged(source, ema_test_accuracy=0.25, ema_test_loss=2.0)
+    table = load_study(storage, STUDY)
+    assert table.absent == frozenset()
+    assert table.figures[-1] == "ema_val_accuracy"
+    assert table.fixed["averaging"] == "0.9"
+    assert column(table.trials, *OF_AVERAGES) == [(0.9, 0.5, 0.25, 2.0)]
+    assert column(table.epochs, "epoch", "ema_val_accuracy") == [(1, 0.5), (2, 0.5)]
+
+
+def test_averages_of_one_stage_are_columns_of_all(sqlite_storage: RDBStorage) -> None:
+    search = {**tomllib.loads(SEARCH)["search"], "training": {"epochs": 2, "averaging": 0.0}}
+    baseline = {**AVERAGED, "epochs": 3}
+    source = search_of(sqlite_storage, changed(SEARCH, baseline=baseline, search=search))
+    run_all(source, 1)
+    found = load_study(sqlite_storage, STUDY)
+    assert found.absent == set(OF_AVERAGES)
+    assert found.fixed["averaging"] == "0 in the search, 0.9 in a confirmation"
+    confirmation = replace(found, absent=frozenset(["ema_test_loss"]))
+    assert all_absent(replace(found, confirmation=confirmation)) == {"ema_test_loss"}
+
+
+@pytest.mark.parametrize("study", ["source", "joint"])
+def test_the_reference_studies_have_the_files_that_they_had(study: str, tmp_path: Path) -> None:
+    written = Path("results/reference")
+    shutil.copy(written / "studies.db", tmp_path)
+    with opened_storage(storage_url(str(tmp_path / "studies.db"), tmp_path)) as opened:
+        table = load_study(opened, study)
+    assert "averaging" not in table.fixed
+    for name, rows in (("trials", all_trials(table)), ("epochs", all_epochs(table))):
+        text = csv_text(as_in_files(rows, table.metric, all_absent(table)))
+        assert text.encode() == (written / study / f"{name}.csv").read_bytes()
 
 
 def test_rows_are_in_the_designs_order_whatever_ends_first(storage: RDBStorage) -> None:
@@ -167,7 +223,7 @@ def test_what_a_failed_trial_did_learn_is_in_the_epochs(storage: RDBStorage) -> 
     source = designed(storage)
     task = source.next()
     assert task is not None
-    epoch = dict.fromkeys(EPOCH_COLUMNS[5:], 0.5)
+    epoch = dict.fromkeys(set(EPOCH_COLUMNS[5:]) - {*OF_AVERAGES}, 0.5)
     source.finish(task, "FAIL", None, {"failure": "x", "history": [{"epoch": 1, **epoch}]})
     table = load_study(storage, STUDY)
     assert column(table.epochs, "arm", "epoch", "value") == [("baseline", 1, 0.5)]

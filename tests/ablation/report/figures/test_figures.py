@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
@@ -25,6 +26,7 @@ from ablation.report.effects.replicates import replicates
 from ablation.report.effects.selection import of_factor, worst_end
 from ablation.report.figures import arms as arm_figures
 from ablation.report.figures import factors, style
+from ablation.report.figures.learning_curves import measures
 from ablation.report.figures.point_labels import place_labels
 from ablation.report.sections.arms import gallery
 from ablation.report.sections.figure import Plot
@@ -147,6 +149,55 @@ def test_reported_curves_are_drawn_under_ours() -> None:
     ]  # fmt: skip
     assert max(line.get_zorder() for line in theirs) < min(line.get_zorder() for line in ours)
     assert "learning_curves_reported" not in made("factorial")
+
+
+@pytest.mark.parametrize(
+    ("arms", "epochs", "name"),
+    [
+        (3, 4, "learning_curves"),
+        pytest.param(8, 4, "learning_curves_accuracy", marks=pytest.mark.slow),
+    ],
+)
+def test_averages_are_dotted_lines_of_their_own(arms: int, epochs: int, name: str) -> None:
+    table = with_averages(study(arms=arms, seeds=2, epochs=epochs))
+    plots = drawn(table)
+    assert plots[name].caption.endswith(
+        "it lags behind validation at first. Dotted: averaged weights."
+    )
+    figure = plots[name].draw()
+    assert "averaged weights" in [text.get_text() for text in texts(figure)]
+    rows = table.epochs[table.epochs["arm"] == table.arms["arm"].iloc[1]]
+    means = rows.groupby("epoch")["ema_val_accuracy"].mean().tolist()
+    dotted = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() == ":"]
+    assert means in [list(np.asarray(line.get_ydata())) for line in dotted]
+    assert len(dotted) == (arms if name == "learning_curves" else arms - 1)
+    assert faults(figure) == []
+
+
+def test_after_one_epoch_averages_are_points() -> None:
+    table = with_averages(study(arms=3, seeds=2, epochs=1))
+    figure = drawn(table)["learning_curves"].draw()
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in figure.axes[0].collections])
+    shown = set(points[:, 0].astype(float).round(9))
+    assert set(table.epochs["ema_val_accuracy"].round(9)) <= shown
+    assert "averaged weights" in [text.get_text() for text in texts(figure)]
+
+
+def test_an_average_of_what_is_not_there_is_a_figure_like_others() -> None:
+    figures = ["loss", "ema_accuracy"]
+    found = measures(figures, Metric("loss", direction="minimize"), {})
+    assert [(each.validation, each.averaged) for each in found] == [
+        ("loss", ""), ("ema_accuracy", ""),
+    ]  # fmt: skip
+    (found_beside,) = measures(["loss", "ema_loss"], Metric("loss", direction="minimize"), {})
+    assert (found_beside.validation, found_beside.averaged) == ("loss", "ema_loss")
+
+
+def with_averages(table: StudyTable) -> StudyTable:
+    """The study with figures of averaged weights, which no other figure is."""
+    figure = "ema_val_accuracy"
+    epochs = table.epochs.assign(**{figure: table.epochs["value"] + 0.001})
+    return replace(table, epochs=epochs, figures=(*table.figures, figure))
 
 
 def test_what_changes_more_than_it_says_is_marked() -> None:
