@@ -1,6 +1,6 @@
 """A harness that tells which settings of a network matter, by how much, and how sure we are.
 
-    from ablation import run_study, load_trials, effects
+    from ablation import analyse, effects, load_trials, run_study
 
 What a name needs is imported when it is asked for.
 """
@@ -11,17 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablation.api import effects, load_trials, run_study
+    from ablation.api import analyse, effects, load_trials, run_study
     from ablation.errors import UserError
     from ablation.objective import Objective
     from ablation.user_code.training.run import Run
 
-__all__ = ["Objective", "Run", "UserError", "effects", "load_trials", "run_study"]
+__all__ = ["Objective", "Run", "UserError", "analyse", "effects", "load_trials", "run_study"]
 
 _MODULES = {
     "Objective": "ablation.objective",
     "Run": "ablation.user_code.training.run",
     "UserError": "ablation.errors",
+    "analyse": "ablation.api",
     "effects": "ablation.api",
     "load_trials": "ablation.api",
     "run_study": "ablation.api",

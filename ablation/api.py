@@ -1,29 +1,32 @@
 """Studies from Python, in the words of the command line.
 
-from ablation import run_study, load_trials, effects
+from ablation import analyse, effects, load_trials, run_study
 
 run_study("source", seeds=3, results="results")
 effects("source")["verdict"]
+analyse("runs.csv", arm="method", seed="seed", metric="val_acc", against="none")["verdict"]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.design.loading import load
+from ablation.errors import UserError
 from ablation.running.launch import launch
 from ablation.running.request import Request
 from ablation.scheduling.source import Progress
 from ablation.settings import Value
-from ablation.storage import opened_storage, storage_url
+from ablation.storage import opened_storage, settle, storage_url
 from ablation.storage.studies import confirmed_by, latest_study
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.report.data.study_table import StudyTable
     from ablation.running.events import Event
     from ablation.running.executors.base import Executor
 
@@ -113,9 +116,75 @@ def effects(
     Raises:
         StorageError: there is no such storage, or no such study in it.
     """
-    from ablation.report.analysis import Analysis
     from ablation.report.build import load_with_looks
 
     with opened_storage(storage_url(storage, Path(results))) as opened:
         name = latest_study(opened) if study is None else confirmed_by(opened, study)
-        return Analysis(load_with_looks(opened, name, print)).main.effects
+        return _effects(load_with_looks(opened, name, print))
+
+
+def _effects(table: StudyTable) -> pd.DataFrame:
+    """The DataFrame of ``effects.csv``."""
+    from ablation.report.analysis import Analysis
+    from ablation.report.data.trial_frames import as_in_files
+
+    return as_in_files(Analysis(table).main.effects, table.metric, table.absent)
+
+
+def analyse(
+    runs: pd.DataFrame | str | Path | Sequence[str | Path],
+    *,
+    study: str | None = None,
+    storage: str | None = None,
+    results: str | Path = "results",
+    say: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> pd.DataFrame:
+    """The effects of runs that were trained elsewhere, as the command `analyse` has them.
+
+    Nothing is stored and no report is written, unless a study or a storage is named: then the runs
+    are kept there, and `report STUDY` tells of them.
+
+    Args:
+        runs: a DataFrame with a row a run (or an epoch of one), or the files of one.
+        study: the name of the study to keep the runs as.
+        storage: where to, as in `run_study`.
+        results: as in `run_study`.
+        say: told what was done with the table, a line each.
+        options: those of `ablation.runs.options.Options`: ``arm``, ``settings``, ``seed``,
+            ``metric``, ``against``, ``compare``, ``test``, ``by``, ``where``, ``reduce``,
+            ``early_stopping``, ``keep``, ``direction``, ``unit``, ``margin``, ``sd``, ``n``,
+            ``wide``, ``name``. Where several texts are taken, one may stand alone.
+
+    Returns:
+        One row an arm, the baseline first; the DataFrame of ``effects.csv``.
+
+    Raises:
+        UserError: why the table cannot be analysed so, every reason a line, or the study is of
+            something else; nothing is stored.
+    """
+    from ablation.report.build import load_with_looks
+    from ablation.report.data.imported import table_of
+    from ablation.runs.options import options_of
+    from ablation.runs.reading import read_frame, read_table
+    from ablation.runs.selection import select_runs
+    from ablation.runs.storing import store_runs
+
+    asked, files = options_of(study=study or "", **options), list[str]()
+    if isinstance(runs, str | Path | Sequence):
+        files = [str(runs)] if isinstance(runs, str | Path) else list(map(str, runs))
+        table = read_table(files, asked)
+    elif storage is not None and study is None:
+        raise UserError("study: name it, for a DataFrame has no file's name")
+    else:
+        table = read_frame(runs)
+    selected = select_runs(table, asked, files)
+    for line in selected.lines:
+        say(line)
+    if study is None and storage is None:
+        return _effects(table_of(selected))
+    with opened_storage(storage_url(storage, Path(results)), create=True) as opened:
+        store_runs(opened, selected)
+        found = _effects(load_with_looks(opened, selected.study, say))
+        settle(opened, say)
+        return found

@@ -1,7 +1,7 @@
 """What a person can mend."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MAX_LINE = 1_000
 
@@ -11,7 +11,12 @@ class UserError(Exception):
 
     The message is for people: one line (or more, one a fault) with what, where and the fix. The
     command line prints it without a traceback and ends with status 2.
+
+    Attributes:
+        advice: lines that follow the message, which are no faults: what there is, and what to type.
     """
+
+    advice: Sequence[str] = ()
 
 
 def one_line(text: str) -> str:

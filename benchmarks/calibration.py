@@ -6,9 +6,10 @@ Each simulated study has a baseline, 9 arms and 10 seeds; every training has noi
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
 formulas of `ablation.statistics.inference`, here for all studies at once, and both are compared on
 200 of each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
-baseline, arms that diverge in some seeds, and the interactions of a path's steps. Exits with 1
-where a figure is out of range. Reported without a range: arms that spread unequally, and tails
-heavier than normal.
+baseline, arms that diverge in some seeds, the interactions of a path's steps, and what is made of
+runs that were trained elsewhere: unpaired ones, folds, several data sets. Exits with 1 where a
+figure is out of range. Reported without a range: arms that spread unequally, tails heavier than
+normal, and what other tests would have said.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
+from simulated.comparisons import comparison_figures
 from simulated.contrasts import contrast_figures
 from simulated.paths import LOOKS, path_interactions, raised_path_seeds
 from simulated.studies import (
@@ -88,7 +90,7 @@ def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[
     say(f"a path's false steps, {LOOKS[-1]} seeds at once", once)
     raised = "/".join(map(str, LOOKS))
     say(f"a path's false steps, path_seeds raised {raised} with a look at each", ever)
-    parts = contrast_figures, baseline_figures, diverging_arms
+    parts = contrast_figures, baseline_figures, diverging_arms, comparison_figures
     for figure in itertools.chain.from_iterable(part(rng, studies) for part in parts):
         say(*figure)
     return shares, ranges

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -16,7 +17,7 @@ from rich.table import Table
 from ablation.errors import one_line, printable
 from ablation.report.rendering.text_table import TextTable
 
-NARROWEST = 20  # characters of a column of words, beside columns that do not wrap
+NARROWEST = 16  # characters of a column of words, beside columns that do not wrap
 
 
 def new_console(**options: Any) -> Console:
@@ -26,8 +27,12 @@ def new_console(**options: Any) -> Console:
     return Console(highlight=False, **options)
 
 
-def print_error(lines: str) -> None:
+def print_error(lines: str, advice: Sequence[str] = ()) -> None:
     """Print an error to standard error, each of its lines on one line.
+
+    Args:
+        lines: what is wrong.
+        advice: lines below that are no errors.
 
     Raises:
         OSError: it cannot be written.
@@ -35,6 +40,8 @@ def print_error(lines: str) -> None:
     console = new_console(stderr=True)
     for line in lines.splitlines():
         console.print(f"[red]error:[/] {escape(one_line(line))}", soft_wrap=True)
+    for line in advice:
+        console.print(escape(one_line(line)), soft_wrap=True)
 
 
 class Output:

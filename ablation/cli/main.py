@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 # In the order in which the help lists their commands.
 from ablation.cli import planning_commands  # noqa: F401
 
 # isort: split
-from ablation.cli import check_command, run_command, study_commands  # noqa: F401
+from ablation.cli import check_command, run_command  # noqa: F401
+
+# isort: split
+from ablation.cli import analyse_command, study_commands  # noqa: F401
 from ablation.cli.app import Tools, app
 from ablation.cli.console import print_error
 from ablation.cli.terminal import failure_of, make_printable
@@ -44,7 +48,7 @@ def main(tools: Tools | None = None) -> None:
         finally:
             lost = failure_of(sys.stdout)  # what is printed last is written here
     except UserError as error:
-        _refuse(str(error))
+        _refuse(str(error), error.advice)
     except (OSError, ImportError) as error:
         if error.__class__ is OSError and error.filename is None:  # perhaps a print's
             lost = lost or failure_of(sys.stdout, probe="\n")
@@ -79,9 +83,9 @@ def _outside(error: OSError | ImportError) -> str:
     return f"{where}: {getattr(error, 'strerror', error)}; fix that and try again"
 
 
-def _refuse(lines: str) -> NoReturn:
+def _refuse(lines: str, advice: Sequence[str] = ()) -> NoReturn:
     try:
-        print_error(lines)
+        print_error(lines, advice)
     except OSError:  # nowhere to say it; the exit status does
         failure_of(sys.stderr)
     sys.exit(2)

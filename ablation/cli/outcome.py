@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,18 +39,30 @@ def say_its_name(output: Output, plan: Plan) -> None:
         output.say(f"The study's name: {plan.study_name}; run takes another with --study NAME")
 
 
-def print_report(output: Output, report: Report, open_report: bool) -> None:
-    """Print the answer, the table of arms and where the files are."""
+def print_report(
+    output: Output, report: Report, open_report: bool, said: Collection[str] = ()
+) -> None:
+    """Print the answer, the table of arms and where the files are.
+
+    Args:
+        output: where to.
+        report: what was written.
+        open_report: open it in the browser, too.
+        said: sentences of the answer that have been printed already.
+    """
     output.say()
     for sentence in report.headline:
         output.tell(f"[bold]{escape(sentence)}[/]")
     output.say()
     before = " ".join(report.headline)
     for sentence in report.answer:
-        if sentence not in before:
+        if sentence not in before and sentence not in said:
             output.tell(escape(sentence))
     output.say()
-    output.print_text_table(report.arms)
+    if report.arms.rows:
+        output.print_text_table(report.arms)
+    if report.blocks is not None:
+        output.print_text_table(report.blocks)
     page = report.folder / "report.html"
     output.say(f"Report: {page}")
     output.say(f"Tables: {report.folder}/*.csv")

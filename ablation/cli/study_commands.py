@@ -60,6 +60,11 @@ def status(
 
 
 def _print_status(output: Output, content: dict[str, Any]) -> None:
+    from ablation.storage.attributes import IMPORTED
+
+    if content["design"] == IMPORTED:
+        _print_imported(output, content)
+        return
     if content["design"] == "search":  # each of its arms is one trial
         output.print_rows([content], ["study", "wanted", *_states([content])])
     else:
@@ -80,6 +85,18 @@ def _print_status(output: Output, content: dict[str, Any]) -> None:
     for failure in content["failures"]:
         output.say(
             f"Trial {failure['number']}, {failure['arm']} seed {failure['seed']}, failed: "
+            f"{failure['reason']}"
+        )
+
+
+def _print_imported(output: Output, content: dict[str, Any]) -> None:
+    output.print_rows(content["arms"], ["arm", "complete", "failed"])
+    output.say(f"{content['complete']} of {content['wanted']} runs have a result.")
+    for failure in content["failures"]:
+        label = f", {failure['of']} {failure['seed']}" if failure["seed"] else ""
+        block = f", {failure['block']}" if failure["block"] else ""
+        output.say(
+            f"Run {failure['number']}, {failure['arm']}{block}{label}, has no result: "
             f"{failure['reason']}"
         )
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ablation.errors import UserError
-from ablation.storage.attributes import objective_named
+from ablation.storage.attributes import is_imported, objective_named
 
 FIRST, THEN = ("arm", "seed", "failure"), ("factor", "level")  # there is room for six
 BULKY = ("history", "logged", "confusion", "setting", "traceback", "code")  # fill a page each
@@ -23,6 +23,8 @@ def order_of(study: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]
         study: its own attributes; of another tool, or of an objective that is not there, nothing is
             known of scores.
     """
+    if is_imported(study):
+        return ("arm", "seed", "block", "failure", "test_value"), BULKY
     tested, scores = tuple[str, ...](), tuple[str, ...]()
     bulky: tuple[str, ...] = BULKY
     with suppress(UserError):

@@ -17,7 +17,7 @@ from ablation.report.effects.progress import all_ended, counts
 from ablation.report.rendering.templating import code_span, escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import answer
-from ablation.report.text.caveats import DESIGNS
+from ablation.report.text.caveats import design_text
 from ablation.report.text.confirmation import lead, path_sentences, sentences
 from ablation.report.text.headline import headline
 from ablation.report.text.study_tables import failures_table, progress_line
@@ -48,7 +48,7 @@ def note(study: Analysis) -> str:
     shown = brief_table(study) if tested else _means(study)
     parts = [
         f"**{escape_markdown(table.question)}**",
-        escape_markdown(f"{_state(table)} Design: {DESIGNS[table.design]}."),
+        escape_markdown(f"{_state(table)} Design: {design_text(table)}."),
         OURS,
         "## The answer" + ("" if done else " so far"),
         *(_answer(study) if done or search else [_preliminary(table)]),
@@ -57,8 +57,15 @@ def note(study: Analysis) -> str:
         *_path(study),
         *(["## What failed", markdown_table(failures).strip()] if failures.rows else []),
     ]
-    space = ["## The space", fenced(table.space_text)]
+    space = ["## The space", fenced(table.space_text)] if table.space_text else _files(table)
     return "\n\n".join([*map(_with_gaps, filter(None, parts)), *space]) + "\n"
+
+
+def _files(table: StudyTable) -> list[str]:
+    """What runs that were trained elsewhere were read from."""
+    lines = [f"{name}, SHA-256 {digest}" for name, digest in table.environment["files"].items()]
+    again = [code_span(command(table.command))] if lines else []
+    return ["## The files", _listed(lines), *again] if lines else []
 
 
 def _answer(study: Analysis) -> list[str]:

@@ -83,7 +83,7 @@ def _arms(
 ) -> go.Scatter:
     """Arms of one look: a mark at the mean, once settled a bar along the interval."""
     delta, scale = metric.scale * rows["delta"], metric.scale
-    written = "%{x:+.2f} points" if metric.is_fraction else f"%{{x:+.3g}} {metric.unit}".strip()
+    written = "%{x:+.2f} points" if metric.in_percent else f"%{{x:+.3g}} {metric.unit}".strip()
     bars = {
         "type": "data",
         "symmetric": False,
@@ -97,13 +97,20 @@ def _arms(
         x=_numbers(delta),
         y=list(rows["place"]),
         text=[
-            f"{shown(row['arm'], 200)}<br>n = {row['pairs']}{_why(row, settled)}"
+            f"{shown(row['arm'], 200)}<br>n = {_count(row)}{_why(row, settled)}"
             for row in records(rows)
         ],
         hovertemplate=f"%{{text}}<br>{written}<extra></extra>",
         marker={**look, "size": 10},
         error_x=bars if settled else None,
     )
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    """How many pairs an effect rests on; of unpaired runs those of both sides."""
+    if pd.isna(row["pairs"]) and "n_against" in row:
+        return f"{row['n']} against {row['n_against']}"
+    return str(row["pairs"])
 
 
 def _why(row: Mapping[str, Any], settled: bool) -> str:

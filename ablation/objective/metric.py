@@ -8,7 +8,7 @@ from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
 MISSING = "–"
-FRACTION = "fraction"
+FRACTION, PERCENT = "fraction", "percent"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Metric:
         noun: one of its values, as in ``accuracy``; the text unless given.
         plural: several of them.
         unit: of its values; ``fraction`` for what is shown in percent, and its differences in
-            points; empty for plain numbers.
+            points; ``percent`` for numbers that are percent already; empty for plain numbers.
         direction: whether more or less of it is better.
         chance: the value of guessing; None where there is none.
         test: the name of the score that is the same on test data; empty where there is none.
@@ -45,8 +45,13 @@ class Metric:
 
     @property
     def is_fraction(self) -> bool:
-        """Whether it is shown in percent."""
+        """Whether its values are fractions, which are shown in percent."""
         return self.unit == FRACTION
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether it is shown in percent, and its differences in points."""
+        return self.unit in (FRACTION, PERCENT)
 
     @property
     def scale(self) -> float:
@@ -70,8 +75,8 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """What an axis of its values is called; fractions have the unit at their numbers."""
-        return f"{self.text}, {self.unit}" if self.unit and not self.is_fraction else self.text
+        """What an axis of its values is called; percents have the unit at their numbers."""
+        return f"{self.text}, {self.unit}" if self.unit and not self.in_percent else self.text
 
     @property
     def heading(self) -> str:
@@ -80,14 +85,14 @@ class Metric:
 
     @property
     def difference_unit(self) -> str:
-        """The unit of differences: ``points`` of fractions; empty for plain numbers."""
-        return "points" if self.is_fraction else self.unit
+        """The unit of differences: ``points`` of percents; empty for plain numbers."""
+        return "points" if self.in_percent else self.unit
 
     def number(self, value: float) -> str:
         """A value without its unit: ``0.9123`` as ``91.23``; a dash where there is no number."""
         if not math.isfinite(value):
             return MISSING
-        return _minus(f"{100 * value:z.2f}" if self.is_fraction else _plain(value, 4))
+        return _minus(f"{self.scale * value:z.2f}" if self.in_percent else _plain(value, 4))
 
     def value(self, value: float) -> str:
         """``0.9123`` as ``91.23 %``; a dash where there is no number."""
@@ -103,10 +108,10 @@ class Metric:
         """A difference, always signed, without its unit: ``0.0084`` as ``+0.84``."""
         if not math.isfinite(difference):
             return MISSING
-        if not self.is_fraction:
+        if not self.in_percent:
             sign = "+" if difference > 0 else ""
             return _minus(f"{sign}{_plain(difference, 3)}") if difference else "0"
-        text = _minus(f"{100 * difference:+.2f}")
+        text = _minus(f"{self.scale * difference:+.2f}")
         return "0.00" if text in ("+0.00", "−0.00") else text
 
     def difference(self, difference: float) -> str:
@@ -123,7 +128,7 @@ class Metric:
 
     def margin(self, margin: float) -> str:
         """A margin as its author has written it: ``0.005`` as ``0.50 points``."""
-        return self.size(margin) if self.is_fraction else f"{margin:g}{self._apart}"
+        return self.size(margin) if self.in_percent else f"{margin:g}{self._apart}"
 
     def interval(self, low: float, high: float) -> str:
         """The ends of an interval of differences, without unit: ``+0.72 to +1.34``."""
@@ -139,7 +144,7 @@ class Metric:
 
     @property
     def _after(self) -> str:
-        unit = "%" if self.is_fraction else self.unit
+        unit = "%" if self.in_percent else self.unit
         return f" {unit}" if unit else ""
 
     @property

@@ -147,7 +147,7 @@ def _findable(metric: Metric, least: float) -> str:
     """A smallest difference; one in points without that word, which stands before it."""
     if least > metric.largest:
         return "no difference that can exist"
-    return f"{metric.unsigned(least) if metric.is_fraction else metric.size(least)} or more"
+    return f"{metric.unsigned(least) if metric.in_percent else metric.size(least)} or more"
 
 
 def seeds_text(count: int, which: str = "") -> str:

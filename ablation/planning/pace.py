@@ -134,13 +134,13 @@ def _complete(
 
     Each stands beside the objective as the study has it: a user's code may have changed since.
     """
-    from ablation.storage import UnreadableError
+    from ablation.storage import ImportedError, UnreadableError
     from ablation.storage.attributes import checked_trials, objective_of
     from ablation.storage.studies import own_studies
 
     by_study = {}
     for study in own_studies(storage):
-        with suppress(UnreadableError):
+        with suppress(UnreadableError, ImportedError):
             own = objective_of(storage, study)
             if not _trains_the_same(own, objective):
                 continue

@@ -16,6 +16,7 @@ from ablation.objective.metric import Direction, Metric
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import arm_names, gains, health, selection
 from ablation.report.effects.arms import confounded
+from ablation.report.effects.blocks import block_effects
 from ablation.report.effects.confirmation import (
     found_against_confirmed,
     preliminary_path,
@@ -23,12 +24,13 @@ from ablation.report.effects.confirmation import (
     whole_path,
 )
 from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import effects, paired_tests
+from ablation.report.effects.differences import difference
+from ablation.report.effects.effects import effects, mean_differences
 from ablation.report.effects.progress import progress_text
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.report.effects.secondary import secondary
 from ablation.report.search.trials import finished
-from ablation.statistics.inference import PairedTest
+from ablation.statistics.inference import MeanDifference
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,37 +87,69 @@ class Analysis:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair's difference (`ablation.report.effects.replicates.pair_differences`)."""
-        return pair_differences(self.table.trials, self.table.arms)
+        """Every pair's difference; none where runs are not paired.
+
+        See `ablation.report.effects.replicates.pair_differences`.
+        """
+        pairs = pair_differences(self.table.trials, self.table.arms)
+        return pairs if self.table.comparison.is_paired else pairs[:0]
 
     @cached_property
     def effects(self) -> pd.DataFrame:
         """One row an arm (`ablation.report.effects.effects.effects`)."""
         table = self.table
-        return effects(table.trials, table.arms, table.margin, self.direction)
+        return effects(table.trials, table.arms, table.margin, self.direction, table.comparison)
 
     @cached_property
-    def tests(self) -> dict[str, PairedTest]:
-        """By arm, what its pairs say (`ablation.report.effects.effects.paired_tests`)."""
-        return paired_tests(self.table.trials, self.table.arms, direction=self.direction)
-
-    def tests_of(self, trials: pd.DataFrame) -> dict[str, PairedTest]:
-        """The same of other figures: what is unsound of the trials' own is of them, too."""
+    def block_effects(self) -> pd.DataFrame:
+        """One row a block and arm (`ablation.report.effects.blocks.block_effects`)."""
         table = self.table
-        return paired_tests(trials, table.arms, table.trials, direction=self.direction)
+        return block_effects(
+            table.blocks, table.arms, table.margin, self.direction, table.comparison
+        )
+
+    @property
+    def is_by_block_alone(self) -> bool:
+        """Whether arms are compared in each block and have no mean over them."""
+        comparison = self.table.comparison
+        return bool(comparison.blocks) and not comparison.has_mean
+
+    @cached_property
+    def tests(self) -> dict[str, MeanDifference]:
+        """By arm, what its runs say (`ablation.report.effects.effects.mean_differences`)."""
+        table, direction = self.table, self.direction
+        return mean_differences(
+            table.trials, table.arms, direction=direction, comparison=table.comparison
+        )
+
+    def tests_of(self, trials: pd.DataFrame) -> dict[str, MeanDifference]:
+        """The same of other figures: what is unsound of the trials' own is of them, too."""
+        table, direction = self.table, self.direction
+        return mean_differences(
+            trials, table.arms, table.trials, direction=direction, comparison=table.comparison
+        )
+
+    def difference(self, arm: str, against: str) -> MeanDifference:
+        """How one arm differs from another, whatever it is compared with otherwise."""
+        return difference(self.table.trials, arm, against, self.table.comparison)
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
-        """Combinations of arms (`ablation.report.effects.contrasts.contrasts`)."""
+        """Combinations of arms, which are by seed: none where arms are compared otherwise.
+
+        See `ablation.report.effects.contrasts.contrasts`.
+        """
         table = self.table
-        return contrasts(
+        rows = contrasts(
             table.trials, table.arms, table.design, list(table.factors), self.direction
         )
+        return rows if table.comparison.method == "paired" else rows[:0]
 
     @cached_property
     def gains(self) -> pd.Series[float]:
         """By arm, by how much it is better than the baseline: the order of arms."""
-        return gains.gains(self.table.trials, self.table.arms, self.direction)
+        table = self.table
+        return gains.gains(table.trials, table.arms, self.direction, table.comparison)
 
     @cached_property
     def by_gain(self) -> list[str]:
@@ -126,12 +160,15 @@ class Analysis:
     def may_be_better(self) -> pd.DataFrame:
         """The arms that may be better than the baseline by the margin."""
         table = self.table
-        return gains.may_be_better(table.trials, table.arms, table.margin, self.direction)
+        return gains.may_be_better(
+            table.trials, table.arms, table.margin, self.direction, table.comparison
+        )
 
     @cached_property
     def gaps_on_test(self) -> pd.DataFrame:
         """Where an effect is not the same on test data."""
-        return gains.gaps_on_test(self.table.trials, self.table.arms, self.direction)
+        table = self.table
+        return gains.gaps_on_test(table.trials, table.arms, self.direction, table.comparison)
 
     @cached_property
     def untrained(self) -> dict[str, str]:
@@ -184,7 +221,7 @@ class Analysis:
         return tested_path(self.table)
 
     @cached_property
-    def whole_path(self) -> PairedTest:
+    def whole_path(self) -> MeanDifference:
         """Of a path, all of its changes together."""
         return whole_path(self.table.trials, self.table.arms, self.direction)
 

@@ -19,12 +19,13 @@ from ablation.report.effects.arms import also_changed
 from ablation.report.effects.progress import counts
 from ablation.report.rendering.templating import environment
 from ablation.report.sections.figure import Picture
-from ablation.report.text import contrast_tables, study_tables, tables
+from ablation.report.text import contrast_tables, details, study_tables, tables
 from ablation.report.text.answer import findings, incomplete
 from ablation.report.text.cautions import cautions
-from ablation.report.text.caveats import DESIGNS, caveats
+from ablation.report.text.caveats import caveats, design_text
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
+from ablation.storage.attributes import IMPORTED
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
     from ablation.report.sections.section import Part
@@ -47,21 +48,20 @@ def content(
     study, search = whole.main.told, whole.table if whole.confirmation else None
     table = study.table
     stages = _stages(table, search)
-    every = replace(table, trials=all_trials(whole.table), epochs=all_epochs(whole.table))
+    runs = table.blocks if len(table.blocks) else all_trials(whole.table)
+    every = replace(table, trials=runs, epochs=all_epochs(whole.table))
     every_stage = [*([whole] if search else []), *study.stages]
     first = list(dict.fromkeys(line for stage in every_stage for line in cautions(stage)))
     return {
         "table": replace(table, name=whole.table.name),
-        "design": DESIGNS[table.design],
+        "design": design_text(table),
         "incomplete": incomplete(table),
         "headline": headline(study),
         "findings": [*first, *sentences(whole), *findings(study)],
         "summary": study_tables.summary_line(
             table, {stage: (part.wanted, counts(part)) for stage, part in stages.items()}
         ),
-        "seeds": "; ".join(
-            f"{stage} {_numbers(part.seeds)}".strip() for stage, part in stages.items()
-        ),
+        "seeds": _seeds(stages),
         "pictures": {
             section: [picture for picture in pictures if picture.section == section]
             for section in ("effects", "arms", "history", "factors", "curves", "cost", "confusion")
@@ -69,6 +69,11 @@ def content(
         "parts": _drawn(parts, pictures),
         "confirmed": _drawn(confirmed, pictures),
         **_about_arms(study),
+        "all_finished": (
+            "Every run counts."
+            if table.design == IMPORTED
+            else "Every trial that was started has finished."
+        ),
         "failures": study_tables.failures_table(every),
         "factors": study_tables.factors_table(table),
         "caveats": caveats(table),
@@ -86,8 +91,8 @@ def _about_arms(study: Analysis) -> dict[str, Any]:
         "all_arms": len(effects),
         "every_arm": tables.arms_table(study, effects) if is_cut else None,
         "named": tables.what_arms_are(study),
-        "details": tables.details_table(study),
-        "in_points": "Differences in points. " if study.metric.is_fraction else "",
+        "details": details.details_table(study),
+        "about_details": details.about_details(study),
         "reported": tables.reported_table(study),
         "contrasts": contrast_tables.contrasts_table(study),
         "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),
@@ -98,11 +103,21 @@ def _about_arms(study: Analysis) -> dict[str, Any]:
     }
 
 
-def _numbers(seeds: Sequence[int]) -> str:
+def _seeds(stages: dict[str, StudyTable]) -> str:
+    """The seeds of each stage, a sentence; of runs that were trained elsewhere what pairs them."""
+    table = next(iter(stages.values()))
+    if table.design == IMPORTED:
+        of = table.comparison.of
+        return f"Paired by {of}: {_numbers(table.seeds)}." if table.seeds else ""
+    by_stage = [f"{stage} {_numbers(part.seeds)}".strip() for stage, part in stages.items()]
+    return f"Seeds: {'; '.join(by_stage)}."
+
+
+def _numbers(seeds: Sequence[int | str]) -> str:
     """``0, 1, 2``; of many in a row the first and the last: ``0 to 999``."""
-    runs: list[list[int]] = []
+    runs: list[list[int | str]] = []
     for seed in seeds:
-        if runs and seed == runs[-1][-1] + 1:
+        if runs and isinstance(seed, int) and runs[-1][-1] == seed - 1:
             runs[-1].append(seed)
         else:
             runs.append([seed])
@@ -126,6 +141,10 @@ def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Par
 
 def commands(table: StudyTable) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
+    if table.design == IMPORTED:
+        again = "analyses the same files again; with more rows that is another look"
+        runs = [(command(table.command), again)] if table.environment["files"] else []
+        return [*runs, *_of_any_study(table)]
     elsewhere = "trains what is missing, and nothing twice; elsewhere all of it"
     last = table.confirmation or table
     runs = [(command(last.command), f"{elsewhere}, under the same conditions")]
@@ -134,8 +153,11 @@ def commands(table: StudyTable) -> list[tuple[str, str]]:
             (command(table.command, "--no-confirm"), f"the search: {elsewhere}"),
             (command(last.command), "then what confirms it, likewise"),
         ]
+    return [*runs, *_of_any_study(table)]
+
+
+def _of_any_study(table: StudyTable) -> list[tuple[str, str]]:
     return [
-        *runs,
         (command("report", table.name), "builds these files anew from the storage"),
         (command("dashboard"), "every trial in the browser"),
     ]

@@ -33,6 +33,8 @@ from ablation.report.figures import style
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.search.importance import Judge, importance
 from ablation.report.sections.arms import gallery, searched
+from ablation.report.sections.blocks import FILES as BLOCKS
+from ablation.report.sections.blocks import block_parts
 from ablation.report.sections.confirmation import FILES as CONFIRMED
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.sections.figure import Picture, Plot
@@ -41,9 +43,11 @@ from ablation.report.sections.secondary import FILES as SECONDARY
 from ablation.report.sections.secondary import secondary_parts
 from ablation.report.sections.section import Part
 from ablation.report.text.answer import answer
+from ablation.report.text.blocks import brief_block_table
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
 from ablation.report.text.tables import brief_table
+from ablation.storage.attributes import IMPORTED
 
 Say = Callable[[str], None]
 Drawing = tuple[float, bytes, bytes]
@@ -61,6 +65,7 @@ class Report:
         headline: what to believe, in at most three sentences.
         answer: the whole answer in plain sentences, for the console.
         arms: its table of arms, for the console.
+        blocks: that of arms in each block, where there are several.
         files: every file, in the order of writing.
     """
 
@@ -68,6 +73,7 @@ class Report:
     headline: list[str]
     answer: list[str]
     arms: TextTable
+    blocks: TextTable | None
     files: list[Path]
 
 
@@ -102,7 +108,11 @@ def write_report(
     tell("computing")
     study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    confirmed = [*secondary_parts(study.main.told), *confirmed_parts(study)]
+    confirmed = [
+        *block_parts(study.main),
+        *secondary_parts(study.main.told),
+        *confirmed_parts(study),
+    ]
     search_parts = parts(study, judge)
     every = [*confirmed, *search_parts]
     texts = [*_texts(study), *_part_texts(every, table)]
@@ -120,21 +130,25 @@ def write_report(
     _remove_stale(folder, set(files))
     view = study.main.told
     words = answer(view, sentences(study))
-    return Report(folder, content["headline"], words, brief_table(view), files)
+    blocks = brief_block_table(view)
+    return Report(folder, content["headline"], words, brief_table(view), blocks, files)
 
 
 def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     table, main, metric = study.table, study.main, study.metric
     absent = all_absent(table)
-    yield "trials.csv", csv_text(as_in_files(all_trials(table), metric, absent))
-    yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, absent))
+    trials = table.blocks if len(table.blocks) else all_trials(table)
+    yield "trials.csv", csv_text(as_in_files(trials, metric, absent))
+    if table.design != IMPORTED or len(table.epochs):
+        yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, absent))
     yield "effects.csv", csv_text(as_in_files(main.effects, metric, absent))
     if len(main.contrasts):
         yield "contrasts.csv", csv_text(main.contrasts)
     yield "effects.tex", as_latex(main)
     if len(main.table.confusion):
         yield "confusion.csv", csv_text(confusion_by_arm(main.table.confusion))
-    yield "space.toml", table.space_text
+    if table.space_text:
+        yield "space.toml", table.space_text
     environment = json.dumps(provenance(table), indent=2, ensure_ascii=False, default=str)
     yield "environment.json", environment + "\n"
 
@@ -188,7 +202,16 @@ def drawn(draw: Callable[[], Figure]) -> Drawing:
 
 def _remove_stale(folder: Path, kept: set[Path]) -> None:
     """Remove what only an earlier build could have written."""
-    names = ("confusion.csv", "contrasts.csv", *FILES, *CONFIRMED, *SECONDARY)
+    names = (
+        "confusion.csv",
+        "contrasts.csv",
+        "epochs.csv",
+        "space.toml",
+        *BLOCKS,
+        *FILES,
+        *CONFIRMED,
+        *SECONDARY,
+    )
     earlier = [folder / name for name in names]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]
     for path in earlier:

@@ -3,10 +3,11 @@
 This package alone touches Optuna's storage layer.
 """
 
-from ablation.storage.copying import copy_study
+from ablation.storage.copying import copy_study, take_places
 from ablation.storage.errors import (
     NO_SPACE,
     FullError,
+    ImportedError,
     ReadOnlyError,
     StorageError,
     UnreadableError,
@@ -45,6 +46,7 @@ __all__ = [
     "RUN_LOCK_TIMEOUT_SECONDS",
     "FullError",
     "Holder",
+    "ImportedError",
     "Lock",
     "ReadOnlyError",
     "StorageError",
@@ -74,5 +76,6 @@ __all__ = [
     "studies_with",
     "study_attributes",
     "study_names",
+    "take_places",
     "url_of",
 ]

@@ -28,7 +28,13 @@ from pydantic_core import ErrorDetails
 from ablation.errors import UserError, one_line
 from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.space.schema import MAX_SEED
-from ablation.storage import TrialRow, UnreadableError, read_trials, study_attributes
+from ablation.storage import (
+    ImportedError,
+    TrialRow,
+    UnreadableError,
+    read_trials,
+    study_attributes,
+)
 
 CREATED = (
     *("stage", "factor", "level", "seed", "digest", "sequence_length", "parameters", "macs"),
@@ -36,6 +42,7 @@ CREATED = (
 )  # what a trial of ours has from the moment that it has an arm
 STATES = tuple(state.name for state in TrialState)
 MAX_EPOCHS = 10_000  # of a setting
+IMPORTED = "imported"  # the design of a study of runs that were trained elsewhere
 ENDED = ("history", "seconds")  # what a complete one has besides, unless it diverged
 
 
@@ -156,10 +163,16 @@ def _figure(low: float, high: float) -> Any:
     )
 
 
+def is_imported(attributes: Mapping[str, Any]) -> bool:
+    """Whether a study with these attributes is of runs that were trained elsewhere."""
+    return attributes.get("design") == IMPORTED
+
+
 def objective_of(storage: RDBStorage, study: str) -> Objective:
     """What a study is of.
 
     Raises:
+        ImportedError: its runs were trained elsewhere.
         UnreadableError: it is of something that cannot be had here.
     """
     return objective_named(study, study_attributes(storage, study))
@@ -167,6 +180,8 @@ def objective_of(storage: RDBStorage, study: str) -> Objective:
 
 def objective_named(study: str, attributes: Mapping[str, Any]) -> Objective:
     """What a study with these attributes is of; see `objective_of`."""
+    if is_imported(attributes):
+        raise ImportedError(study)
     try:
         return load_objective(str(attributes.get("objective", DEFAULT)))
     except UserError as error:

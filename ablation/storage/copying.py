@@ -65,7 +65,7 @@ def copy_study(
                 _copy_aside(read, [name for name in both if name in names], written, parts)
                 for each in held:
                     each.check()
-                _take_places(written, parts)
+                take_places(written, parts)
             settle(written)
 
 
@@ -122,8 +122,13 @@ def _remove(written: RDBStorage, studies: Iterable[str]) -> None:
             _delete(connection, tables, study)
 
 
-def _take_places(written: RDBStorage, parts: Mapping[str, str]) -> None:
-    """Put copies in the place of the studies of that name, and none where there is no copy."""
+def take_places(written: RDBStorage, parts: Mapping[str, str]) -> None:
+    """Put parts in the place of the studies of that name, and none where there is no part.
+
+    Args:
+        written: the storage.
+        parts: by the name of a study, that of what takes its place.
+    """
     tables = _tables(written)
     names = tables.tables["studies"]
     with written.engine.begin() as connection:

@@ -16,6 +16,9 @@ OF_DATABASE = (
 NO_SPACE = "no space left on its disk; free some, then the same command goes on"
 
 
+RUN_ANEW = "go on with that version, or run its space as a study of its own with --study NAME"
+
+
 class StorageError(UserError):
     """A storage or study that cannot be used; one line with the fix."""
 
@@ -29,12 +32,27 @@ class ReadOnlyError(StorageError):
 
 
 class UnreadableError(StorageError):
-    """A study or a trial that this version did not write so."""
+    """A study or a trial that this version did not write so.
 
-    def __init__(self, whose: str, fault: str) -> None:
+    Args:
+        whose: what cannot be read.
+        fault: what is wrong with it.
+        fix: what to do.
+    """
+
+    def __init__(self, whose: str, fault: str, fix: str = RUN_ANEW) -> None:
         super().__init__(
-            f"{whose}: {fault}; another version wrote it, or somebody changed it: go on with that "
-            "version, or run its space as a study of its own with --study NAME"
+            f"{whose}: {fault}; another version wrote it, or somebody changed it: {fix}"
+        )
+
+
+class ImportedError(StorageError):
+    """A study of runs that were trained elsewhere, where one that can be trained is needed."""
+
+    def __init__(self, study: str) -> None:
+        super().__init__(
+            f"study {study}: its runs were trained elsewhere, and nothing can be trained in it; "
+            "choose another name with --study NAME"
         )
 
 

@@ -95,6 +95,7 @@ def open_storage(
     url: str,
     *,
     create: bool = False,
+    read_only: bool = False,
     kind: type[RDBStorage] = RDBStorage,
     patience: float | None = None,
     say: Callable[[str], None] | None = None,
@@ -109,6 +110,7 @@ def open_storage(
     Args:
         url: an SQLAlchemy URL.
         create: make it (and an SQLite file's folder) where it does not exist yet.
+        read_only: open an SQLite file as one that cannot be written.
         kind: the class that it is opened as.
         patience: seconds to wait for other programs; `waiting.LOCK_TIMEOUT_SECONDS` unless given.
         say: told of a wait.
@@ -126,7 +128,8 @@ def open_storage(
         wait = Wait(display_url(url), seconds, say, said_after)
         if path is None:
             return _open_server(url, kind, wait)
-        return _open_file(url, path, create, kind, wait)
+        may_write = create or (not read_only and _is_writable(path))
+        return _open_file(url, path, create, may_write, kind, wait)
     except (*OF_DATABASE, OSError, ImportError, RuntimeError, ValueError) as error:
         waited = wait.patience if wait else None
         raise opening_error(error, _safe(url), waited) from None
@@ -143,21 +146,20 @@ def opened_storage(url: str, **options: Any) -> Iterator[RDBStorage]:
 
 
 def _open_file(
-    url: str, path: Path, create: bool, kind: type[RDBStorage], wait: Wait
+    url: str, path: Path, create: bool, may_write: bool, kind: type[RDBStorage], wait: Wait
 ) -> RDBStorage:
     if not create and not path.exists():
         raise StorageError(f"{path}: no such storage; start with: {command('run', 'SPACE')}")
-    readable = not create and not _is_writable(path)
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)
         _connect(path, "mode=rwc", wait).close()  # from here on none is made in its place
     connect: Connect = partial(_writer, path, create, wait)
     copied = None
-    if readable:
+    if not may_write:
         connect, copied = _reader(path, wait)
     _check_tables(path, connect)
     engine = {"creator": connect}
-    storage = _storage(kind, url, engine_kwargs=engine, skip_table_creation=readable)
+    storage = _storage(kind, url, engine_kwargs=engine, skip_table_creation=not may_write)
     if copied:
         weakref.finalize(storage, shutil.rmtree, copied, ignore_errors=True)
     sqlalchemy.event.listen(storage.engine, "handle_error", partial(_explain, wait))

@@ -8,10 +8,17 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from ablation.folders import is_name
-from ablation.storage import Holder, TrialRow, holder
-from ablation.storage.attributes import checked_trials, diverged_epoch, is_ours
+from ablation.storage import Holder, TrialRow, holder, study_attributes
+from ablation.storage.attributes import (
+    IMPORTED,
+    checked_trials,
+    diverged_epoch,
+    is_imported,
+    is_ours,
+)
+from ablation.storage.imported import checked_imported, checked_runs
 from ablation.storage.record import Record, load_record
-from ablation.storage.studies import own_studies
+from ablation.storage.studies import can_be, own_studies
 
 ENQUEUED = "(enqueued)"  # in place of an arm, of values that no arm can have
 KEYS = ("arm", "stage", "seed", "digest", "failure", "duplicate_of", "diverged")
@@ -23,6 +30,10 @@ def studies(storage: RDBStorage) -> list[dict[str, Any]]:
     """Every study of this program: its name, design, trials wanted, and their states."""
     rows = []
     for name in own_studies(storage):
+        if is_imported(study_attributes(storage, name)):
+            content = _imported(storage, name)
+            rows.append({key: content[key] for key in ("study", "design", "wanted", *STATES)})
+            continue
         record = load_record(storage, name)
         trials = _trials(storage, name, record, runs(storage, name))
         counts = Counter(state for _, state, _ in trials)
@@ -43,6 +54,8 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
     Raises:
         StorageError: there is no such study.
     """
+    if is_imported(study_attributes(storage, study) if can_be(study) else {}):
+        return _imported(storage, study)
     record = load_record(storage, study)
     by = runs(storage, study)
     trials = _trials(storage, study, record, by)
@@ -66,6 +79,38 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
         "holder": by and {"name": by.name, "certain": by.certain},
         "arms": _by_arm(record, trials),
         "divergences": diverged,
+        "failures": failures,
+    }
+
+
+def _imported(storage: RDBStorage, study: str) -> dict[str, Any]:
+    """The same of runs that were trained elsewhere, which have all ended."""
+    stored = checked_imported(study, study_attributes(storage, study))
+    trials = checked_runs(storage, study, stored)
+    states = [(run.arm, "complete" if row.state == "COMPLETE" else "failed") for row, run in trials]
+    by_arm = {
+        arm.arm: Counter(state for name, state in states if name == arm.arm) for arm in stored.arms
+    }
+    failures = [
+        {
+            "number": row.number,
+            "arm": run.arm,
+            "block": run.block,
+            "of": stored.comparison.of,
+            "seed": run.seed,
+            "reason": run.failure,
+        }
+        for row, run in trials
+        if row.state != "COMPLETE"
+    ]
+    return {
+        "study": study,
+        "design": IMPORTED,
+        "wanted": len(trials),
+        **_counted(Counter(state for _, state in states), len(trials)),
+        "holder": None,
+        "arms": [{"arm": arm, **_counted(own, own.total())} for arm, own in by_arm.items()],
+        "divergences": [],
         "failures": failures,
     }
 

@@ -18,14 +18,13 @@ from ablation.storage import (
     StorageError,
     UnreadableError,
     display_url,
+    read_trials,
     studies_with,
     study_attributes,
     study_names,
     url_of,
 )
-from ablation.storage.attributes import checked_trials
-
-pass
+from ablation.storage.attributes import checked_trials, is_imported
 
 
 def own_studies(storage: RDBStorage) -> list[str]:
@@ -43,6 +42,8 @@ def confirmation_of(storage: RDBStorage, study: str) -> str | None:
     identity, or, of older versions, as the only one of the same space whose search has gone.
     """
     own, name = study_attributes(storage, study), confirm_name(study)
+    if is_imported(own):
+        return None
     identity = own.get("identity", "")
     attributes = study_attributes(storage, name)
     if "format" in attributes and attributes.get("confirms", "") in ("", identity):
@@ -116,9 +117,10 @@ def fingerprint(storage: RDBStorage, study: str) -> str:
     for name in filter(None, (study, confirmation_of(storage, study))):
         attributes = study_attributes(storage, name)
         kept = {key: value for key, value in attributes.items() if "looks" not in key}
+        read = read_trials if is_imported(attributes) else checked_trials
         trials = [
             (row.number, row.state, row.value, str(row.started), str(row.finished), row.attributes)
-            for row in checked_trials(storage, name, ("arm",))
+            for row in read(storage, name, ("arm",))
         ]
         stages.append([name, kept, trials])
     text = json.dumps(stages, sort_keys=True, default=str)

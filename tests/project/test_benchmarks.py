@@ -110,6 +110,16 @@ def test_the_baseline_is_kept_as_often_as_it_should(calibration: Any) -> None:
     assert right == pytest.approx(0.87, abs=0.03)
 
 
+@pytest.mark.slow
+def test_unpaired_runs_folds_and_blocks_keep_their_error_rates(calibration: Any) -> None:
+    figures = list(calibration.comparison_figures(np.random.default_rng(0), 10_000))
+    for name, share, low, high in figures:
+        assert low <= share <= high, name
+    # The ranges are no idle ones: the paired test of folds falls out of them.
+    plain = [share for name, share, _, _ in figures if "of the paired test" in name]
+    assert min(plain) > 0.08
+
+
 def test_a_range_is_never_narrower_than_chance(calibration: Any) -> None:
     assert calibration.near(0.95, 100_000, 0.005) == pytest.approx((0.945, 0.955))
     assert calibration.near(0.5, 100, 0.005) == pytest.approx((0.35, 0.65))

@@ -88,6 +88,23 @@ def searched(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once("seek", make, tmp_path_factory)
 
 
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which tables of runs that were trained elsewhere have been analysed."""
+    data = cli.ROOT / "tests" / "ablation" / "runs" / "data"
+
+    def make(folder: Path) -> None:
+        for words in (
+            "05_tasks.csv --arm model --seed seed --metric val_auc --against gcn --by dataset",
+            "02_history.csv --arm ablation --metric val_acc --against baseline",
+        ):
+            name, *options = words.split()
+            answer = cli.run("analyse", str(data / name), *options, cwd=folder)
+            assert answer.code == 0, answer.err
+
+    return once("analysed", make, tmp_path_factory)
+
+
 @contextmanager
 def dashboard(folder: Path, *words: str) -> Iterator[str]:
     """The address of a dashboard on the storage in `folder`."""
@@ -205,6 +222,25 @@ def test_the_dashboard_shows_a_search_and_what_confirms_it(searched: Path, page:
         page.get_by_text("learning-curve.svg").first.wait_for()
 
 
+def test_the_dashboard_shows_runs_that_were_trained_elsewhere(analysed: Path, page: Page) -> None:
+    with dashboard(analysed) as address:
+        studies = {
+            study["study_name"]: study["study_id"]
+            for study in fetch(f"{address}api/studies")["study_summaries"]
+        }
+        number = studies["02_history"]
+        page.goto(f"{address}dashboard/studies/{number}")
+        assert "no_mixup" in drawn(page, "effects")
+        assert "epoch" in drawn(page, "learning-curves")
+        page.goto(f"{address}dashboard/studies/{number}/note")
+        page.get_by_role("heading", name="The files").wait_for()
+        assert "Which arms differ from baseline in val_acc?" in page.inner_text("body")
+        page.goto(f"{address}dashboard/studies/{number}/trials?numbers=0")
+        page.get_by_text("arm baseline").wait_for()
+        page.get_by_text("seed 1").first.wait_for()
+        assert page.get_by_text("epochs:").count() == 0
+
+
 REMOVE = """async () => {
     const answer = await fetch("/api/studies/1", { method: "DELETE" });
     return [answer.status, await answer.text()];
@@ -292,18 +328,27 @@ def test_a_taken_port_is_passed_over() -> None:
         assert free_port("127.0.0.1", port) > port
 
 
-@pytest.mark.parametrize("study", ["smoke", "seek"])
+STUDIES = {
+    "smoke": ("finished", "Does the whole line work"),
+    "seek": ("searched", "What does a search look like?"),
+    "05_tasks": ("analysed", "Which arms differ from gcn in val_auc?"),
+    "02_history": ("analysed", "Which arms differ from baseline in val_acc?"),
+}
+"""By study that a page tells of, the fixture that has its folder, and its question."""
+
+
+@pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_opens_alone_and_fits(
     width: int, scheme: Any, study: str, request: pytest.FixtureRequest, browser: Browser
 ) -> None:
-    folder: Path = request.getfixturevalue("finished" if study == "smoke" else "searched")
+    fixture, question = STUDIES[study]
+    folder: Path = request.getfixturevalue(fixture)
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     asked, troubles = watch(page)
     page.goto((folder / "results" / study / "report.html").as_uri())
     assert page.get_by_role("heading", level=1).count() == 1
-    question = "Does the whole line work" if study == "smoke" else "What does a search look like?"
     assert question in page.inner_text("body")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     pictures = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")

@@ -20,6 +20,7 @@ from ablation.objective import Objective, load_objective
 from ablation.report.data import own_figures
 from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
 from ablation.report.data.csv_file import read_csv
+from ablation.report.data.imported import load_imported
 from ablation.report.data.study_table import StudyTable, all_absent, all_trials
 from ablation.report.data.trial_frames import (
     as_in_files,
@@ -34,10 +35,16 @@ from ablation.report.data.trial_frames import (
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.confirmation import with_origins
 from ablation.settings import Value, text_of
-from ablation.storage import TrialRow, UnreadableError, opened_storage, storage_url
-from ablation.storage.attributes import checked_trials, is_ours
+from ablation.storage import (
+    TrialRow,
+    UnreadableError,
+    opened_storage,
+    storage_url,
+    study_attributes,
+)
+from ablation.storage.attributes import checked_trials, is_imported, is_ours
 from ablation.storage.record import Record, load_record
-from ablation.storage.studies import confirmation_of, confirmed_by, latest_study
+from ablation.storage.studies import can_be, confirmation_of, confirmed_by, latest_study
 
 
 def load_trials(source: str | Path, study: str | None = None) -> pd.DataFrame:
@@ -65,6 +72,8 @@ def load_study(storage: RDBStorage, study: str) -> StudyTable:
     Raises:
         StorageError: there is no such study.
     """
+    if is_imported(study_attributes(storage, study) if can_be(study) else {}):
+        return load_imported(storage, study)
     return _load(storage, study, ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from ablation.objective.metric import Metric
 from ablation.objective.words import Words
+from ablation.statistics.comparison import Comparison
 
 AS_RETURNED, GIVEN = "as_returned", "given"
 HIDDEN = (AS_RETURNED, GIVEN)
@@ -23,11 +25,12 @@ class StudyTable:
     Attributes:
         name: the study's name.
         question: the space's question, plain text.
-        design: ``one-factor``, ``factorial``, ``search`` or ``confirmation``.
+        design: ``one-factor``, ``factorial``, ``search``, ``confirmation`` or ``imported``.
         metric: what decides.
         margin: the smallest difference of the metric that matters.
         notes: sentences of the space's author that the report repeats (may be empty).
-        seeds: the seeds that the study wants, in order.
+        seeds: the seeds that the study wants, in order; of runs that were trained elsewhere
+            what pairs them, whole numbers or text.
         looks: the numbers of finished trials at which verdicts were produced, in order.
         sampler: of a search, what draws its trials; else empty.
         wanted: the number of trials that the study wants (replicates; for a search, trials).
@@ -67,6 +70,9 @@ class StudyTable:
         absent: the columns of files that nothing of the objective has a value in.
         free_figures: whether it is of a user's code, whose figures have any names; when they are
             taken is not known.
+        comparison: how arms are compared.
+        blocks: where the runs of several blocks, such as data sets, are averaged by seed: all of
+            them, one row a run, columns of ``trials`` and ``block``; else empty.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -85,7 +91,7 @@ class StudyTable:
     metric: Metric
     margin: float
     notes: list[str]
-    seeds: list[int]
+    seeds: Sequence[Any]
     wanted: int
     factors: dict[str, dict[str, Any]]
     fixed: dict[str, str]
@@ -112,10 +118,20 @@ class StudyTable:
     secondary: tuple[str, ...] = ()
     absent: frozenset[str] = frozenset()
     free_figures: bool = False
+    comparison: Comparison = field(default_factory=Comparison)
+    blocks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def moment(self) -> str:
-        """Which of a training's values of the metric decides: ``after the last epoch``."""
+        """Which of a training's values of the metric decides: ``after the last epoch``.
+
+        Of what was read from a table each run has one: ``of each run``.
+        """
+        if self.design == "imported":
+            if self.comparison.has_mean:
+                return f"as a mean over {self.comparison.block_nouns}"
+            of = {"folds": "fold", "summaries": "arm"}.get(self.comparison.method, "run")
+            return f"of each {of}"
         returned = as_returned(self.trials)
         is_all = returned.any() and returned[self.trials["state"] == "COMPLETE"].all()
         return "as returned by train" if is_all else f"after the last {self.words.epoch}"

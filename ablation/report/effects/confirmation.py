@@ -16,13 +16,19 @@ from ablation.design.arms import change_text
 from ablation.objective.metric import Direction, sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounded, is_first
-from ablation.report.effects.effects import COLUMNS, effects, paired_tests
+from ablation.report.effects.effects import COLUMNS, effects, mean_differences
 from ablation.report.effects.gains import slight
 from ablation.report.effects.health import diverged_arms, of_arms, untrained_arms
 from ablation.report.effects.replicates import best_first, paired, replicates
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.settings import Value
-from ablation.statistics.inference import PairedTest, holm, paired_test, unsound, without_verdict
+from ablation.statistics.inference import (
+    MeanDifference,
+    holm,
+    paired_test,
+    unsound,
+    without_verdict,
+)
 from ablation.statistics.power import ALPHA
 
 INTERACTIONS = [
@@ -148,11 +154,11 @@ def path_effects(
 
 def whole_path(
     trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
-) -> PairedTest:
+) -> MeanDifference:
     """All of a path's changes together: its last step against the baseline, paired by seed."""
     base, last = str(arms["arm"].iloc[0]), last_step(arms)
     ends = pd.DataFrame({"arm": [base, last], "against": ["", base]})
-    return paired_tests(trials, ends, direction=direction)[last]
+    return mean_differences(trials, ends, direction=direction)[last]
 
 
 def last_step(arms: pd.DataFrame) -> str:
@@ -209,7 +215,7 @@ def interactions(trials: pd.DataFrame, arms: pd.DataFrame, roles: Sequence[str])
 
 def _interaction(
     trials: pd.DataFrame, arms: pd.DataFrame, steps: pd.DataFrame, place: int
-) -> PairedTest | None:
+) -> MeanDifference | None:
     """A step's effect where it stood less that at the end, by seed; None where not trained."""
     best, change = steps.iloc[-1], _change(steps, place)
     without = {name: value for name, value in best["changed"].items() if name not in change}

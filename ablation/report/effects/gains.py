@@ -1,7 +1,7 @@
-"""How arms stand against the baseline, by pairs: their order, and which may still be better.
+"""How arms stand against the baseline: their order, and which may still be better.
 
-Means over an arm's own seeds describe it. They are never compared, as two arms may have other
-seeds; what is compared here is paired by seed. Pure functions of DataFrames.
+Means over an arm's own seeds describe it. They are never compared where runs are paired by seed, as
+two arms may have other seeds; what is compared here is paired then. Pure functions of DataFrames.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import pandas as pd
 
 from ablation.objective.metric import Direction, sign_of
-from ablation.report.effects.effects import paired_tests
+from ablation.report.effects.differences import PAIRED
+from ablation.report.effects.effects import mean_differences
 from ablation.report.effects.replicates import pair_differences, replicates
-from ablation.statistics.inference import PairedTest, holm, narrowed
+from ablation.statistics.comparison import Comparison
+from ablation.statistics.inference import MeanDifference, holm, narrowed
 
 ENDED = ("COMPLETE", "FAIL")
 
 
 def gains(
-    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    direction: Direction = "maximize",
+    comparison: Comparison = PAIRED,
 ) -> pd.Series[float]:
     """By arm, by how much it is better than the baseline: the mean over the seeds of both.
 
     This is the order of arms wherever there is one. Where the baseline has no result, the seeds'
-    means stand in for it: each training less the mean of all arms with its seed.
+    means stand in for it: each training less the mean of all arms with its seed. Of unpaired runs
+    it is the difference of the arms' means.
 
     Args:
         trials: one row a trial, as in ``StudyTable.trials``.
@@ -34,13 +40,16 @@ def gains(
     """
     names, done = arms["arm"], replicates(trials)
     base = str(names.iloc[0])
-    if (done["arm"] == base).any():
+    if not comparison.is_paired:
+        means = done.groupby("arm")["value"].mean()
+        means = means - (means[base] if base in means else means.mean())
+    elif (done["arm"] == base).any():
         pairs = pair_differences(trials, _against(arms, base))
         means = pairs.groupby("arm")["difference"].mean()
         means[base] = 0.0
     else:
-        own = done["value"] - done.groupby("seed")["value"].transform("mean")
-        means = own.astype(float).groupby(done["arm"]).mean()
+        rest = done["value"] - done.groupby("seed")["value"].transform("mean")
+        means = rest.astype(float).groupby(done["arm"]).mean()
     return sign_of(direction) * means.reindex(names)
 
 
@@ -51,7 +60,11 @@ def by_gain(rows: pd.DataFrame, gain: pd.Series[float]) -> pd.DataFrame:
 
 
 def may_be_better(
-    trials: pd.DataFrame, arms: pd.DataFrame, margin: float, direction: Direction = "maximize"
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    margin: float,
+    direction: Direction = "maximize",
+    comparison: Comparison = PAIRED,
 ) -> pd.DataFrame:
     """The arms that may be better than the baseline by the margin or more, the largest gain first.
 
@@ -66,13 +79,15 @@ def may_be_better(
         arms: one row an arm, as in ``StudyTable.arms``, the baseline first.
         margin: the smallest difference that matters.
         direction: of the metric.
+        comparison: how arms are compared.
 
     Returns:
         ``arm``, ``n`` pairs, ``delta``, ``best``, the end of the 90 % interval where the arm is
         best (NaN where there is no test), and ``reason``, why the pairs are no finding.
     """
     against = _against(arms, str(arms["arm"].iloc[0]))
-    tests, sign = paired_tests(trials, against, direction=direction), sign_of(direction)
+    tests = mean_differences(trials, against, direction=direction, comparison=comparison)
+    sign = sign_of(direction)
     gone = always_diverged(trials)
     rows = []
     for arm, test in tests.items():
@@ -101,13 +116,16 @@ def always_diverged(trials: pd.DataFrame) -> set[str]:
 
 
 def gaps_on_test(
-    trials: pd.DataFrame, arms: pd.DataFrame, direction: Direction = "maximize"
+    trials: pd.DataFrame,
+    arms: pd.DataFrame,
+    direction: Direction = "maximize",
+    comparison: Comparison = PAIRED,
 ) -> pd.DataFrame:
     """Where an effect is not the same on the test images as on the validation images.
 
-    The difference (effect on validation − effect on test) is paired by seed and tested, all arms
-    one family of Holm's. All seeds are scored on the same test images, so a significant difference
-    speaks of these images and of no others.
+    The difference (effect on validation − effect on test) is tested as effects are, all arms one
+    family of Holm's; not of summaries, which have no such difference by run. All seeds are scored
+    on the same test images, so a significant difference speaks of these images and of no others.
 
     Args:
         trials: one row a trial, as in ``StudyTable.trials``.
@@ -119,9 +137,13 @@ def gaps_on_test(
         ``p_holm`` (NaN where there is no test).
     """
     scored = trials[trials["test_value"].notna()]
+    if comparison.method == "summaries":
+        scored = scored[:0]
     apart = scored.assign(value=scored["value"] - scored["test_value"])
-    gaps = paired_tests(apart, arms, trials, direction=direction)
-    validation = paired_tests(scored, arms, trials, direction=direction)
+    gaps, validation = (
+        mean_differences(rows, arms, trials, direction=direction, comparison=comparison)
+        for rows in (apart, scored)
+    )
     adjusted = holm([test.p for test in gaps.values()])
     rows = [
         _gap(arm, test, validation[arm].mean, float(p_holm))
@@ -131,7 +153,7 @@ def gaps_on_test(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _gap(arm: str, test: PairedTest, effect: float, p_holm: float) -> dict[str, object]:
+def _gap(arm: str, test: MeanDifference, effect: float, p_holm: float) -> dict[str, object]:
     return {
         "arm": arm,
         "n": test.n,
@@ -147,10 +169,11 @@ def _gap(arm: str, test: PairedTest, effect: float, p_holm: float) -> dict[str, 
 
 def inner_intervals(effects: pd.DataFrame) -> pd.DataFrame:
     """The 90 % intervals, on which equivalence rests, of rows of ``effects.csv``: two columns."""
-    columns = (effects[name] for name in ("delta", "ci_high", "pairs"))
+    degrees = effects["df"] if "df" in effects else effects["pairs"] - 1
+    columns = (effects["delta"], effects["ci_high"], degrees)
     rows = [
-        narrowed(float(mean), float(high), int(pairs)) if pd.notna(high) else (float("nan"),) * 2
-        for mean, high, pairs in zip(*columns, strict=True)
+        narrowed(float(mean), float(high), float(df)) if pd.notna(high) else (float("nan"),) * 2
+        for mean, high, df in zip(*columns, strict=True)
     ]
     return pd.DataFrame(rows, columns=["inner_low", "inner_high"], index=effects.index)
 

@@ -8,7 +8,9 @@ from ablation.report.effects.replicates import ends, replicate_keys, replicates,
 
 
 def all_ended(table: StudyTable) -> bool:
-    """Whether each trial that the study wants has finished or failed."""
+    """Whether each trial that the study wants has finished or failed; of a table all have."""
+    if table.design == "imported":
+        return True
     if table.design == "search":
         tally = counts(table)
         ended = tally["finished"] + tally.get("diverged", 0) + tally.get("failed", 0)
@@ -24,17 +26,18 @@ def counts(table: StudyTable) -> dict[str, int]:
     again and not trained is among them only where the search lets it count. What diverged has
     ended too, under its own name.
     """
-    state, begun = ends(table.trials), trained(table.trials, table.epochs)
+    trials = table.blocks if len(table.blocks) else table.trials
+    state, begun = ends(trials), trained(trials, table.epochs)
     stopped = int(((state == "PRUNED") & begun).sum())
     kinds = {
         "stopped early": stopped,
-        "diverged": int(is_diverged(table.trials).sum()),
+        "diverged": int(is_diverged(trials).sum()),
         "failed": int((state == "FAIL").sum()),
         "under way or cut off": int((state == "RUNNING").sum()),
         "infeasible": int(((state == "PRUNED") & ~begun).sum()),
     }
     finished = int((state == "COMPLETE").sum()) + stopped
-    if again := int((table.trials["duplicate_of"].notna() & begun).sum()):
+    if again := int((trials["duplicate_of"].notna() & begun).sum()):
         kinds["drawn again"] = again
         finished -= 0 if table.reuses else again
     return {"finished": finished} | {kind: number for kind, number in kinds.items() if number}

@@ -94,13 +94,14 @@ def best_challenger(table: StudyTable, effects: pd.DataFrame, gain: pd.Series[fl
     return None if best.empty else str(best.iloc[0])
 
 
-def left_out(trials: pd.DataFrame, arms: Iterable[str], noun: str) -> str:
+def left_out(trials: pd.DataFrame, arms: Iterable[str], noun: str, trial: str = "trial") -> str:
     """What a figure of these arms does not show for want of a result; empty if nothing.
 
     Args:
         trials: as in ``StudyTable.trials``.
         arms: those that the figure is of.
         noun: what a training comes to: of the metric.
+        trial: what a trial is called.
     """
     rows = trials[trials["arm"].isin(list(arms)) & (trials["state"] != "PRUNED")]
     kept = replicates(rows)
@@ -109,7 +110,7 @@ def left_out(trials: pd.DataFrame, arms: Iterable[str], noun: str) -> str:
     texts = {"FAIL": "failed", DIVERGED: "diverged", "RUNNING": "under way or cut off"}
     words = absent.replace(texts)
     kinds = [f"{count} {word}" for word, count in words.value_counts().items()]
-    return f"Trials without a result: {', '.join(kinds)}." if kinds else ""
+    return f"{trial.capitalize()}s without a result: {', '.join(kinds)}." if kinds else ""
 
 
 def worst_end(values: pd.Series[float], metric: Metric) -> float:

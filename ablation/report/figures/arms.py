@@ -41,6 +41,7 @@ def draw_arms(
     note: str = "",
     end: float | None = None,
     moment: str = "after the last epoch",
+    noun: str = "training",
 ) -> Figure:
     """Arms compared: every replicate a point, the mean a bar, the baseline's mean a line.
 
@@ -53,6 +54,7 @@ def draw_arms(
         note: what is said below the figure.
         end: of the axis on its worse side; trainings beyond it are arrows at its edge.
         moment: which of a training's values of the metric is shown.
+        noun: what a replicate is called.
     """
     figure, axes = new_rows([labels.get(arm, arm) for arm in effects["arm"]], 1.2, 0.27)
     _points(axes, replicates, list(effects["arm"]), metric, end)
@@ -62,7 +64,42 @@ def draw_arms(
     style.metric_axis(axes, metric, "x")
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [legend_mark("o", BLUE), legend_mark("|", BLACK, size=10), dashed]
-    style.key(figure, marks, ["one training", "mean", "mean of the baseline"])
+    style.key(figure, marks, [f"one {noun}", "mean", "mean of the baseline"])
+    style.footnote(figure, note)
+    return figure
+
+
+@styled
+def draw_means(
+    effects: pd.DataFrame,
+    intervals: pd.DataFrame,
+    labels: Mapping[str, str],
+    metric: Metric,
+    note: str = "",
+) -> Figure:
+    """Arms of which no replicate is known: the mean a bar, its interval a line.
+
+    Args:
+        effects: the rows to show of ``ablation.report.effects.effects.effects``, the baseline
+            first.
+        intervals: of the same rows, ``low`` and ``high``; NaN where there is none.
+        labels: by arm, what it is called where that is not its name.
+        metric: what decides.
+        note: what is said below the figure.
+    """
+    figure, axes = new_rows([labels.get(arm, arm) for arm in effects["arm"]], 1.2, 0.27)
+    places = range(len(effects))
+    axes.hlines(places, intervals["low"], intervals["high"], color=BLUE, linewidth=2, zorder=2)
+    axes.scatter(
+        effects["val_mean"], places, marker="|", s=170, linewidth=2.2, color=BLACK, zorder=3
+    )
+    _means(axes, effects, metric)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.set(xlabel=f"{metric.text} of each arm", ylabel="")
+    style.metric_axis(axes, metric, "x")
+    dashed = Line2D([], [], color=BLACK, linestyle="--")
+    marks = [Line2D([], [], color=BLUE, linewidth=2), legend_mark("|", BLACK, size=10), dashed]
+    style.key(figure, marks, ["95 % interval of the mean", "mean", "mean of the baseline"])
     style.footnote(figure, note)
     return figure
 

@@ -25,6 +25,7 @@ def draw_factor(
     baseline: str,
     metric: Metric,
     note: str = "",
+    by_seed: bool = True,
 ) -> Figure:
     """One factor of a designed study: replicates and means by level, the baseline's level marked.
 
@@ -35,6 +36,7 @@ def draw_factor(
         baseline: the baseline's level.
         metric: what decides.
         note: what is said below the figure.
+        by_seed: whether replicates of the same seed belong together.
     """
     levels = sorted_levels(chosen["level"])
     groups = list(dict.fromkeys(chosen["group"]))
@@ -49,7 +51,9 @@ def draw_factor(
         rows = chosen[chosen["group"] == group]
         shift = 0.5 * step * ((place + 0.5) / len(groups) - 0.5)
         x = rows["level"].map({level: x + shift for level, x in places.items()})
-        _line(axes, rows.assign(x=x).sort_values("x"), replicates, look, len(groups) == 1)
+        _line(
+            axes, rows.assign(x=x).sort_values("x"), replicates, look, by_seed and len(groups) == 1
+        )
     axes.set(xlabel=name, ylabel=metric.label)
     style.metric_axis(axes, metric)
     if len(groups) > 1:

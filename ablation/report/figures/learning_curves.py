@@ -74,6 +74,8 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
         columns = [each for each in (f"val_{name}", name, f"train_{name}") if each in figures]
         training = columns[-1] if len(columns) > 1 else ""
         text = metric.noun if name == own else texts.get(name, name)
+        if name == own and metric.in_percent and not metric.is_fraction:
+            text += ", %"
         is_fraction = metric.is_fraction and name == own
         averaged = f"ema_{columns[0]}" if f"ema_{columns[0]}" in averages else ""
         panels.append(Measure(name, text, columns[0], training, is_fraction, averaged))

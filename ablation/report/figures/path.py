@@ -36,7 +36,7 @@ def draw_waterfall(
     labels = style.labels(names, 40, 2)
     axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.set(
-        ylim=(len(names) - 0.4, -0.6), xlabel=metric.text + (", %" if metric.is_fraction else "")
+        ylim=(len(names) - 0.4, -0.6), xlabel=metric.text + (", %" if metric.in_percent else "")
     )
     rows = steps.to_dict("records")
     for place, row in enumerate(rows):

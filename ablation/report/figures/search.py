@@ -167,11 +167,11 @@ def draw_interactions(cells: pd.DataFrame, metric: Metric) -> Figure:
 
 def _short(metric: Metric, value: float) -> str:
     """A value with a digit less than elsewhere."""
-    return f"{100 * value:.1f}" if metric.is_fraction else f"{value:.3g}"
+    return f"{metric.scale * value:.1f}" if metric.in_percent else f"{value:.3g}"
 
 
 def _colour_bar(figure: Figure, axes: Axes, shown: Any, metric: Metric) -> None:
-    percent = " %" if metric.is_fraction else ""
+    percent = " %" if metric.in_percent else ""
     written = FuncFormatter(lambda x, _: f"{_short(metric, x)}{percent}")
     bar = figure.colorbar(shown, ax=axes, format=written)
     bar.set_label(f"mean {metric.label}", fontsize=8)

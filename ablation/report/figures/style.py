@@ -113,14 +113,14 @@ def shades(count: int) -> list[Any]:
 
 
 def metric_axis(axes: Axes, metric: Metric, which: str = "y") -> None:
-    """Label an axis of a metric's values; one of fractions in percent."""
-    if metric.is_fraction:
-        percent_axis(axes, which)
+    """Label an axis of a metric's values; one that is shown in percent, in percent."""
+    if metric.in_percent:
+        percent_axis(axes, which, 100 / metric.scale)
 
 
-def percent_axis(axes: Axes, which: str = "y") -> None:
-    """Label an axis of fractions in percent."""
-    formatter = PercentFormatter(xmax=1, symbol=" %")
+def percent_axis(axes: Axes, which: str = "y", whole: float = 1.0) -> None:
+    """Label an axis in percent of ``whole``, as of fractions."""
+    formatter = PercentFormatter(xmax=whole, symbol=" %")
     (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(formatter)
 
 

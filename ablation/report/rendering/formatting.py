@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def capitalized(text: str) -> str:
     """A text as the beginning of a sentence: with a capital, but for a name as in ``val_loss``."""
-    is_name = "_" in text.partition(" ")[0]
+    is_name = not re.fullmatch(r"\W*[a-z'-]+\W*", text.partition(" ")[0])
     return text if is_name else text[:1].upper() + text[1:]
 
 
@@ -44,15 +45,18 @@ CONFOUNDED = "*"
 """Set beside a verdict whose arm also changes the sequence length or the network's size."""
 
 
-def marked(verdict: str, confounded: bool, slight: bool = False, reason: str = "") -> str:
+def marked(
+    verdict: str, confounded: bool, slight: bool = False, reason: str = "", test: str = ""
+) -> str:
     """A verdict, with its mark where it is not the changed setting's alone.
 
-    Also, where it is better or worse, that it is so by less than the margin (``slight``), and why
-    it is no finding or why there is none (``reason``).
+    Also, where it is better or worse, that it is so by less than the margin (``slight``), what is
+    to be known of its test (``test``), and why it is no finding or why there is none (``reason``).
     """
     if not verdict:
         return reason or MISSING
     size = f", {SLIGHT}" if slight else ""
+    size += f", {test}" if test else ""
     why = f": {reason}" if reason else ""
     return f"{verdict}{size}{why} {CONFOUNDED}" if confounded else f"{verdict}{size}{why}"
 

@@ -29,7 +29,7 @@ from ablation.report.effects.selection import (
     span,
     worst_end,
 )
-from ablation.report.figures.arms import draw_arms
+from ablation.report.figures.arms import draw_arms, draw_means
 from ablation.report.figures.confusion import (
     draw_class_accuracy,
     draw_confusion,
@@ -46,7 +46,10 @@ from ablation.report.figures.learning_curves import (
 from ablation.report.figures.search import draw_history
 from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counted
 from ablation.report.sections.figure import Plot
+from ablation.report.text.comparisons import mark, pair, run_noun, trial_noun
 from ablation.report.text.recommendation import about_choice
+from ablation.statistics.comparison import Comparison
+from ablation.statistics.inference import Summary, summary_interval
 
 
 def gallery(study: Analysis) -> Iterator[Plot]:
@@ -76,29 +79,61 @@ def searched(search: Analysis) -> Iterator[Plot]:
 def _forest(study: Analysis) -> Plot:
     table, leaders = study.table, study.leading()
     rows = leaders[leaders["against"] != ""]
-    caption = (
-        "Each arm less what it is compared with, paired by seed: the mean with its 95 % interval, "
-        "and every pair. Better and worse are adjusted for the number of comparisons; intervals "
-        "and equivalent are not."
-    )
-    band = study.metric.margin(table.margin)
-    note = f"Grey band: ±{band}, differences too small to matter here."
+    caption = about_effects(table.comparison)
+    note = ""
+    if table.margin:
+        band = study.metric.margin(table.margin)
+        note = f"Grey band: ±{band}, differences too small to matter here."
     pairs, also = study.pairs, study.confounded
     if not also.isdisjoint(rows["arm"]):
         note += f"\n{CONFOUNDED} also changes {also_changed(table)} by more than 10 %."
     note = "\n".join(filter(None, [study.shown_of(leaders), note, about_choice(table)]))
     comparisons = comparison_labels(study.effects, rows)
     names = [study.labels.get(arm, name) for arm, name in comparisons.items()]
-    limits = span(pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"], table.margin)
+    shown = pairs.loc[pairs["arm"].isin(rows["arm"]), "difference"]
+    if shown.empty:
+        shown = pd.concat([rows["ci_low"], rows["ci_high"], rows["delta"]]).dropna()
+    limits = span(shown, table.margin) if len(shown) else (-table.margin, table.margin)
     if beyond := ((rows["delta"] < limits[0]) | (rows["delta"] > limits[1])).sum():
         note += f" Beyond the axis (arrows): {counted(int(beyond), 'effect')}."
-    draw = partial(draw_forest, rows, pairs, table.margin, study.metric, names, also, note, limits)
+    how = mark(table.comparison)
+    draw = partial(
+        draw_forest, rows, pairs, table.margin, study.metric, names, also, note, limits, how
+    )
     return Plot("effects", "effects", "Effects", caption, draw)
+
+
+def about_effects(comparison: Comparison) -> str:
+    """How to read a forest plot."""
+    texts = {
+        "paired": (
+            f"Each arm less what it is compared with, paired by {comparison.of}: the mean with its "
+            "95 % interval, and every pair."
+        ),
+        "folds": (
+            f"Each arm less what it is compared with, paired by {comparison.of}: the mean with its "
+            "95 % interval, corrected for folds, and every pair."
+        ),
+        "welch": (
+            "Each arm's mean less that of what it is compared with, unpaired: the difference with "
+            "its 95 % interval (Welch)."
+        ),
+        "summaries": (
+            "Each arm's mean less that of what it is compared with, unpaired: the difference with "
+            "its 95 % interval (Welch, from means, standard deviations and numbers of runs)."
+        ),
+    }
+    return (
+        f"{texts[comparison.method]} Better and worse are adjusted for the number of comparisons; "
+        "intervals and equivalent are not."
+    )
 
 
 def _arms(study: Analysis) -> Plot:
     rows, done, metric, sign = study.leading(), study.replicates, study.metric, study.metric.sign
-    omissions = left_out(study.table.trials, rows["arm"], metric.noun)
+    if study.table.comparison.method == "summaries":
+        return _summaries(study)
+    omissions = left_out(study.table.trials, rows["arm"], metric.noun, trial_noun(study.table))
     note = f"{study.shown_of(rows)} {omissions}".strip()
     values = done.loc[done["arm"].isin(rows["arm"]), "value"]
     end = worst_end(done["value"], metric)  # of all: the best of a search lie close together
@@ -106,14 +141,28 @@ def _arms(study: Analysis) -> Plot:
         where, to = ("Left", "down") if sign > 0 else ("Right", "up")
         worst = metric.value(beyond.min() if sign > 0 else beyond.max())
         note += f" {where} of the axis (arrows): {len(beyond)}, {to} to {worst}."
-    moment = study.table.moment
-    caption = f"{capitalized(metric.text)} {moment}. Every training is a point"
+    moment, noun, of = study.table.moment, run_noun(study.table), pair(study.table.comparison)
+    caption = f"{capitalized(metric.text)} {moment}. Every {noun} is a point"
+    if study.table.comparison.has_mean:
+        noun = "mean"
+        caption = f"{capitalized(metric.text)} {moment}. Every {of} is a point"
     caption += (
-        "; the seeds stand one below the other in each row, so the same seed has the same height."
-        if done["seed"].nunique() > 1
+        f"; the {of}s stand one below the other in each row, so the same {of} has the same height."
+        if done["seed"].nunique() > 1 and study.table.comparison.is_paired
         else "."
     )
-    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end, moment)
+    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end, moment, noun)
+    return Plot("arms", "arms", "Arms compared", caption, draw)
+
+
+def _summaries(study: Analysis) -> Plot:
+    rows, metric = study.leading(), study.metric
+    caption = f"{capitalized(metric.text)} of each arm: means with their 95 % intervals."
+    cells = zip(rows["val_mean"], rows["val_sd"], rows["n"], strict=True)
+    ends = [summary_interval(Summary(mean, sd, n)) for mean, sd, n in cells]
+    intervals = pd.DataFrame(ends, columns=["low", "high"])
+    note = f"Single runs are not known. {study.shown_of(rows)}".strip()
+    draw = partial(draw_means, rows, intervals, study.labels, metric, note)
     return Plot("arms", "arms", "Arms compared", caption, draw)
 
 
@@ -165,17 +214,21 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             )
         else:
             chosen, points = of_factor(name, table, study.effects), done
-            note = left_out(table.trials, chosen["arm"], metric.noun)
-            caption = "Every training is a point, means are joined."
-            if (chosen["group"] == "").all():
-                caption += " Faint lines join trainings of the same seed."
+            note = left_out(table.trials, chosen["arm"], metric.noun, trial_noun(table))
+            noun, of = run_noun(table), pair(table.comparison)
+            caption = f"Every {noun} is a point, means are joined."
+            by_seed = table.comparison.is_paired
+            if (chosen["group"] == "").all() and by_seed:
+                caption += f" Faint lines join {noun}s of the same {of}."
             if (settings := chosen["group"].nunique()) > GROUPS:
                 chosen, points = over_others(chosen, done)
                 caption = (
                     f"Means over all {settings} settings of the other factors, a point a seed that "
                     "has finished with all of them. Faint lines join the same seed."
                 )
-            draw = partial(draw_factor, name, points, chosen, str(baseline[name]), metric, note)
+            draw = partial(
+                draw_factor, name, points, chosen, str(baseline[name]), metric, note, by_seed
+            )
         yield Plot(f"factor_{name}", "factors", name, caption, draw)
 
 
@@ -195,7 +248,8 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     if table.free_figures:
         caption = "Solid: validation. Dashed: training."
     if not any(measure.training for measure in shown):
-        caption = f"Means over the seeds, {table.words.epoch} by {table.words.epoch}."
+        over = "runs" if table.design == "imported" else "seeds"
+        caption = f"Means over the {over}, {table.words.epoch} by {table.words.epoch}."
     if any(measure.averaged for measure in shown):
         caption += " Dotted: averaged weights."
     caption = f"{caption} {study.shown_of(rows)}".strip()

@@ -29,7 +29,9 @@ from ablation.report.rendering.formatting import (
     records,
 )
 from ablation.report.search.range_edges import edges
+from ablation.report.text.blocks import block_findings
 from ablation.report.text.cautions import cautions
+from ablation.report.text.comparisons import behind, trial_noun
 from ablation.report.text.recommendation import (
     CHOSE,
     on_test,
@@ -37,7 +39,9 @@ from ablation.report.text.recommendation import (
     own_seeds,
     recommended,
     settling,
+    without_margin,
 )
+from ablation.report.text.summaries import otherwise_spread
 from ablation.statistics.inference import within
 from ablation.statistics.power import ALPHA
 
@@ -48,7 +52,6 @@ VERDICTS = {
     "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin}",
     "inconclusive": "Inconclusive",
 }
-
 
 SUMS = 6  # of effects that are told, each a sentence
 
@@ -72,6 +75,10 @@ def first_said(study: Analysis) -> list[str]:
 def findings(study: Analysis) -> list[str]:
     """The answer without the notes of the space's author and without what is missing."""
     table, effects = study.table, study.effects
+    if study.is_by_block_alone and study.block_effects["n"].any():
+        return [*block_findings(study), *without_margin(study), *otherwise_spread(study)]
+    if not effects["n"].any() and table.design == "imported":
+        return ["No run has a figure, so there is no answer."]
     if not effects["n"].any() and effects["diverged"].any():
         return ["Every training that has ended diverged, so there is no answer."]
     if not effects["n"].any():
@@ -83,19 +90,23 @@ def findings(study: Analysis) -> list[str]:
         return list(_search(study))
     base = effects.iloc[0]
     if len(effects) == 1:
-        over = f"{study.metric.value(base['val_mean'])} over {counted(int(base['n']), 'seed')}"
+        seed = "run" if table.design == "imported" else "seed"
+        over = f"{study.metric.value(base['val_mean'])} over {counted(int(base['n']), seed)}"
         return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
     names = comparison_labels(effects, effects)
     return [
         *_verdicts(study),
+        *without_margin(study),
         *_unadjusted(effects, names),
         *_untested(study, names),
+        *otherwise_spread(study),
         *_averages(study),
         *_additivity(study),
         *_confounded(study),
         *recommended(study),
-        *own_seeds(effects),
+        *own_seeds(study),
         *on_test(study, names),
+        *block_findings(study),
     ]
 
 
@@ -113,7 +124,8 @@ def incomplete(table: StudyTable) -> list[str]:
     # A search's failures count as tried, and are not trained again.
     search, failed = table.design == "search", counts(table).get("failed", 0)
     ended = finished + counts(table).get("diverged", 0)
-    if ended and ended + failed * search < table.wanted:
+    lacking = ended + failed * search < table.wanted
+    if ended and lacking and table.design != "imported":
         failed *= not search
         them = "it" if failed == 1 else "them"
         also = f" and {failed:,} failed (--retry-failed trains {them} once more)" if failed else ""
@@ -126,17 +138,18 @@ def incomplete(table: StudyTable) -> list[str]:
     for stage in every:
         if len(stage.looks) > 1:
             where = " on the path" if any(stage is path for path in paths) else ""
-            notes.append(_looks(stage.looks, where))
+            notes.append(_looks(stage, where))
     return notes
 
 
-def _looks(looks: Sequence[int], where: str) -> str:
+def _looks(stage: StudyTable, where: str) -> str:
     """That verdicts on a stage were produced more than once."""
-    *earlier, last = [f"{trials:,}" for trials in looks]
+    *earlier, last = [f"{trials:,}" for trials in stage.looks]
+    again = f"as they come in{', or with another margin,' * (stage.design == 'imported')}"
     return (
-        f"Look {len(looks)}, error rate not controlled: verdicts{where} were produced at "
-        f"{', '.join(earlier)} and {last} finished trials. Testing again as they come in finds "
-        "differences by chance more often than 5 %."
+        f"Look {len(stage.looks)}, error rate not controlled: verdicts{where} were produced at "
+        f"{', '.join(earlier)} and {last} finished {trial_noun(stage)}s. Testing again {again} "
+        "finds differences by chance more often than 5 %."
     )
 
 
@@ -241,7 +254,7 @@ def _effect(study: Analysis, row: dict[str, Any], base: str) -> str:
     bounds = f"95 % interval {metric.interval(test.low, test.high)}"
     if row["verdict"] == "equivalent":  # which rests on the other one
         bounds = f"90 % interval {metric.interval(test.inner_low, test.inner_high)}"
-    sure = f"{bounds}, {counted(test.n, 'seed')}"
+    sure = f"{bounds}, {behind(test, table.comparison)}"
     why = f"; {test.reason}" if test.reason else ""
     why += f"; {CHOSE}" if row["arm"] == optimistic(table) else ""
     return f"{row['arm']}{other} {metric.difference(test.mean)} ({sure}{less}{why})"

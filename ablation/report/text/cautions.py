@@ -7,11 +7,15 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ablation.report.analysis import Analysis
-from ablation.report.data.study_table import as_returned
+from ablation.report.effects.blocks import constant_arms
 from ablation.report.effects.health import seeds_text
+from ablation.report.effects.last_epoch import is_by_last_epoch
 from ablation.report.rendering.formatting import capitalized, counted, listed, records
+from ablation.report.text.comparisons import pair
 from ablation.report.text.sensitivity import is_path, without
-from ablation.statistics.inference import PairedTest, paired_test, sign
+from ablation.statistics.inference import MeanDifference, paired_test, sign
+
+CONSTANT = 6  # arms that are named
 
 
 def cautions(stage: Analysis) -> Iterable[str]:
@@ -29,9 +33,28 @@ def cautions(stage: Analysis) -> Iterable[str]:
             f"Untrained, at chance level: {listed(items)}. There is no verdict on such an arm, nor "
             "on what is compared with it."
         )
+    yield from _constant(stage)
     if stage.table.design != "search":
         yield from _collapsed(stage)
         yield from improving(stage)
+
+
+def _constant(stage: Analysis) -> Iterable[str]:
+    """Of what was read from a table, arms whose runs all have the same figure."""
+    table = stage.table
+    if table.design != "imported" or table.comparison.method == "summaries":
+        return
+    of = pair(table.comparison)
+    why = f"deterministic, or its {of} is not used" if of == "seed" else "deterministic, or copied"
+    runs = table.blocks if len(table.blocks) else table.trials
+    items = [
+        f"{arm}{f' on {block}' if block else ''}: the same figure for all {counted(n, of)}"
+        for block, arm, n in constant_arms(runs)
+    ]
+    for item in items[:CONSTANT]:
+        yield f"{item}: {why}."
+    if len(items) > CONSTANT:
+        yield f"So it is of {len(items) - CONSTANT:,} more."
 
 
 def nothing_to_compare(stage: Analysis) -> list[str]:
@@ -97,7 +120,7 @@ def improving(stage: Analysis) -> Iterable[str]:
     metric, where = stage.metric, " on the path" if is_path(stage.table) else ""
     epoch = stage.table.words.epoch
     test, how = still_improving(stage)
-    if arms := _of_one_epoch(stage):
+    if stage.table.design != "imported" and (arms := _of_one_epoch(stage)):
         of = "" if set(arms) >= set(stage.replicates["arm"]) else f" of {listed(arms)}"
         values = f"{metric.plural}{of} were still {metric.improving}"
         yield f"With one {epoch} it is not known whether {values}."
@@ -122,7 +145,7 @@ def improving(stage: Analysis) -> Iterable[str]:
         )
 
 
-def still_improving(stage: Analysis) -> tuple[PairedTest, str]:
+def still_improving(stage: Analysis) -> tuple[MeanDifference, str]:
     """What the last epoch's steps say of their mean, and how sure a gain above the margin is.
 
     ``were still`` where it is shown to be one, ``may still be`` where it is not; else empty.
@@ -133,7 +156,7 @@ def still_improving(stage: Analysis) -> tuple[PairedTest, str]:
     return test, "were still" if sign(test, stage.direction) == "better" else "may still be"
 
 
-def improving_arms(stage: Analysis) -> dict[str, PairedTest]:
+def improving_arms(stage: Analysis) -> dict[str, MeanDifference]:
     """By arm that was still getting better by more than the margin, its last epoch's steps."""
     steps = last_steps(stage).groupby(level="arm", sort=False)
     tests = {str(arm): paired_test(own) for arm, own in steps}
@@ -157,20 +180,23 @@ def _by_last_epoch(stage: Analysis) -> pd.DataFrame:
 
     Folds, say, are no learning curve, and one that ended early would not have risen with more.
     """
-    length = stage.table.length
+    table = stage.table
     rows: pd.DataFrame = stage.replicates
-    if not length:
+    counts = is_by_last_epoch(rows, table.epochs, table.design)
+    if table.design == "imported":
+        return rows[counts]
+    if not table.length:
         return rows[:0]
     keys = ["stage", "number"]
-    numbers = stage.table.epochs.groupby(keys)["epoch"].agg(["min", "max"])
+    numbers = table.epochs.groupby(keys)["epoch"].agg(["min", "max"])
     own = numbers.reindex(pd.MultiIndex.from_frame(rows[keys]))
     first, last = own["min"].to_numpy(), own["max"].to_numpy()
-    is_whole = last + (first == 0) == rows[length].to_numpy(float)
-    counts: pd.Series[bool] = ~as_returned(rows) & is_whole
-    return rows[counts]
+    is_whole = last + (first == 0) == rows[table.length].to_numpy(float)
+    whole: pd.DataFrame = rows[counts & is_whole]
+    return whole
 
 
-def last_gain(stage: Analysis) -> PairedTest:
+def last_gain(stage: Analysis) -> MeanDifference:
     """What the last epoch's steps say of their mean.
 
     Arms share their seeds, so the steps of one seed count as one value, their mean. With a single

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.rendering.formatting import capitalized
+from ablation.report.text.comparisons import test_text
 
 DESIGNS = {
     "one-factor": "one factor at a time: the baseline, every level of every factor alone, "
@@ -15,8 +16,17 @@ DESIGNS = {
 }
 
 
+def design_text(table: StudyTable) -> str:
+    """How arms were chosen; of runs that were read from a table how these are compared."""
+    if table.design != "imported":
+        return DESIGNS[table.design]
+    return f"runs that were trained elsewhere; {test_text(table.comparison)}"
+
+
 def caveats(table: StudyTable) -> list[str]:
     """What a reader must not conclude from the study."""
+    if table.design == "imported":
+        return _of_imported(table)
     lines = [
         "Everything here is conditional on what was held fixed (listed below): with other fixed "
         "settings the differences can be others.",
@@ -50,6 +60,54 @@ def caveats(table: StudyTable) -> list[str]:
         lines.append("Reported figures are one run each, published elsewhere; their spread is "
                      "unknown.")  # fmt: skip
     return lines
+
+
+def _of_imported(table: StudyTable) -> list[str]:
+    """What a reader must not conclude from runs that were trained elsewhere."""
+    metric, comparison = table.metric, table.comparison
+    best = "highest" if metric.sign > 0 else "lowest"
+    lines = [
+        "These runs were trained elsewhere. What arms differ in beyond what the table says is not "
+        "known here, nor whether figure and margin were chosen after the results were seen.",
+        f"{capitalized(metric.text)} {table.moment} decides. The {best} of several means is partly "
+        "luck, so the best arm's own figure is optimistic.",
+        _about_test(table),
+    ]
+    if not table.margin:
+        lines.append("No margin was given, so nothing can be called equivalent.")
+    if len(table.blocks):
+        blocks = comparison.counted_blocks(table.blocks["block"].nunique())
+        lines.append(f"The results speak of these {blocks}, not of others.")
+    lines.append("The results cover these data; they say nothing about new data.")
+    if table.trials["test_value"].notna().any():
+        lines.append(f"{capitalized(metric.test)} is shown for the record and decides nothing.")
+    return lines
+
+
+def _about_test(table: StudyTable) -> str:
+    """What the test takes for granted."""
+    comparison = table.comparison
+    if comparison.method == "paired":
+        return (
+            f"Runs with the same value of {comparison.of} are taken for pairs. That makes tests "
+            f"sharper where {comparison.of} means the same in every arm, and costs some power "
+            "elsewhere."
+        )
+    if comparison.method == "folds":
+        return (
+            "Folds of one cross-validation share training data, so intervals and tests are "
+            "corrected (Nadeau and Bengio 2003). The correction is an approximation, and other "
+            "data, or another split, can give other differences."
+        )
+    if comparison.method == "welch":
+        return (
+            "Runs are unpaired: each is taken for independent of the others. It takes more of them "
+            "than of pairs to show the same difference."
+        )
+    return (
+        "Means, standard deviations and numbers of runs are taken as they were given, and runs for "
+        "independent: no run can be looked at."
+    )
 
 
 def _resizing(table: StudyTable) -> list[str]:

@@ -20,8 +20,10 @@ from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, paired
 from ablation.report.rendering.formatting import capitalized, counted, records
 from ablation.report.text.answer import none_better, none_finished
+from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
-from ablation.report.text.recommendation import path_lead, shown_better
+from ablation.report.text.comparisons import mark
+from ablation.report.text.recommendation import path_lead, shown_better, untestable
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import paired_test, sign
 from ablation.statistics.power import ALPHA
@@ -37,7 +39,11 @@ def headline(study: Analysis) -> list[str]:
         study: the study; of a search that is being confirmed, its confirmation.
     """
     table = study.table
+    if study.is_by_block_alone and study.block_effects["n"].any():
+        return [*_status(table), *block_headline(study)][:SENTENCES]
     if not study.effects["n"].any():
+        if table.design == "imported":
+            return ["No run has a figure."]
         lost = counts(table).get("diverged", 0)
         if lost:
             return [f"Every training that has ended diverged ({lost:,} of {table.wanted:,})."]
@@ -105,6 +111,9 @@ def _designed(study: Analysis) -> Iterator[str]:
         mean = study.metric.value(effects["val_mean"].iloc[0])
         yield f"{base}: {mean}; there is nothing to compare."
         return
+    if why := untestable(study):
+        yield f"Means only, no verdict: {why}."
+        return
     if lost := diverged_arms(table.trials).get(base):
         yield f"{base} {lost}: no comparison with it is a finding."
         return
@@ -115,6 +124,8 @@ def _designed(study: Analysis) -> Iterator[str]:
         yield "Not chosen yet: that takes all of the confirmation's trainings."
     else:
         yield _to_take(study)
+    if len(table.blocks):
+        yield from shown_by_block(study)
 
 
 def _shown(study: Analysis) -> str:
@@ -128,9 +139,12 @@ def _shown(study: Analysis) -> str:
         )
         for verdict in ("better", "worse")
     ]
-    difference = study.metric.difference
+    difference, how = study.metric.difference, mark(study.table.comparison)
     items = {
-        word: [f"{names[row['arm']]} ({difference(row['delta'])})" for row in records(group)]
+        word: [
+            f"{names[row['arm']]} ({', '.join(filter(None, [difference(row['delta']), how]))})"
+            for row in records(group)
+        ]
         for word, group in kinds
     }
     parts = [f"{word}: {_some(named)}" for word, named in items.items() if named]
@@ -164,6 +178,8 @@ def _to_take(study: Analysis) -> str:
     shown = shown_better(study)
     if len(shown):
         return f"Recommended: {shown['arm'].iloc[0]}."
+    if left.empty and not study.table.margin:
+        return f"Keep {base}: no arm is better."
     if left.empty:
         margin = study.metric.margin(study.table.margin)
         return f"Keep {base}: no arm is better by {margin} or more."

@@ -15,6 +15,8 @@ from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counte
 from ablation.report.rendering.templating import escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import incomplete
+from ablation.report.text.blocks import block_table
+from ablation.report.text.comparisons import test_text
 from ablation.report.text.recommendation import about_choice
 from ablation.report.text.tables import arms_table, paper_table
 
@@ -40,7 +42,12 @@ def as_markdown(study: Analysis) -> str:
     rows = None if study.table.design == "search" else study.effects
     text = replace(arms_table(study, rows), strong=set())
     below = escape_markdown(caption(study.table, text, len(study.effects)))
-    return f"{markdown_table(text)}\n{below}\n"
+    if study.table.blocks.empty:
+        return f"{markdown_table(text)}\n{below}\n"
+    blocks = markdown_table(block_table(study))
+    if study.is_by_block_alone:
+        return f"{blocks}\n{below}\n"
+    return f"{markdown_table(text)}\n{blocks}\n{below}\n"
 
 
 def as_latex(study: Analysis) -> str:
@@ -48,7 +55,8 @@ def as_latex(study: Analysis) -> str:
 
     It fits the text of a one-column article: arms with long names get lines to break.
     """
-    text = _percent_in_titles(paper_table(study))
+    shown = block_table(study) if study.is_by_block_alone else paper_table(study)
+    text = _percent_in_titles(shown)
     above = escape_latex(caption(study.table, text, len(study.effects)))
     lines = [OTHER, r"\begin{table}", r"\centering", rf"\caption{{{above}}}"]
     lines += [r"\scriptsize", r"\setlength{\tabcolsep}{3pt}"]
@@ -73,24 +81,49 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
         f"{question} {capitalized(table.metric.noun)} {table.moment}, {_seeds(table)} an "
-        f"arm; effects paired by seed, margin {table.metric.margin(table.margin)}, Holm-adjusted.",
+        f"arm; {_compared(table)}, {_margin(table)}, Holm-adjusted.",
         *incomplete(table),
         about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
         f"{CONFOUNDED} also changes {also_changed(table)} by more than 10 %." if marked else "",
-        f"{', '.join([*machine, *versions])}.",
+        f"{', '.join([*machine, *versions])}." if machine or versions else "",
     ]
     return " ".join(filter(None, sentences))
 
 
+def _compared(table: StudyTable) -> str:
+    """How arms are compared."""
+    if table.comparison.method == "paired":
+        return f"effects paired by {table.comparison.of}"
+    return f"by {test_text(table.comparison)}"
+
+
+def _margin(table: StudyTable) -> str:
+    return f"margin {table.metric.margin(table.margin)}" if table.margin else "no margin"
+
+
 def _seeds(table: StudyTable) -> str:
     """``10 seeds``, or, as long as some lack, ``1 to 2 of 10 seeds``."""
+    if table.design == "imported":
+        return _runs(table)
     finished = replicates(table.trials)["arm"].value_counts()
     by_arm = finished.reindex(table.arms["arm"]).fillna(0).astype(int)
     low, high, all_of_them = by_arm.min(), by_arm.max(), len(table.seeds)
     if low == all_of_them:
         return counted(all_of_them, "seed")
     return f"{low if low == high else f'{low} to {high}'} of {counted(all_of_them, 'seed')}"
+
+
+def _runs(table: StudyTable) -> str:
+    """``5 runs``, or ``4 to 6 runs``; of blocks in each of them."""
+    runs = table.blocks if len(table.blocks) else table.trials
+    done = runs[(runs["state"] == "COMPLETE").to_numpy(bool)]
+    keys = ["block", "arm"] if len(table.blocks) else ["arm"]
+    sizes = done.groupby(keys)["arm"].size()
+    if table.comparison.method == "summaries":
+        sizes = done.groupby(keys)["n"].sum().astype(int)
+    low, high = (int(sizes.min()), int(sizes.max())) if len(sizes) else (0, 0)
+    return counted(low, "run") if low == high else f"{low} to {counted(high, 'run')}"
 
 
 def escape_latex(text: str) -> str:

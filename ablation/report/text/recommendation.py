@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -12,16 +12,16 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.gains import by_gain, is_tested
-from ablation.report.effects.replicates import paired
 from ablation.report.rendering.formatting import counted, listed, ranked, records
-from ablation.statistics.inference import PairedTest, paired_test, sign
+from ablation.report.text.comparisons import behind, mark, more_runs, pair, spread_between
+from ablation.statistics.inference import MeanDifference, sign
 from ablation.statistics.power import (
     ALPHA,
     FEW_SEEDS,
     MORE_SEEDS,
     MOST_SEEDS,
     about,
-    minimum_detectable,
+    detectable_by,
     upper_spread,
 )
 
@@ -31,57 +31,86 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
 
     From the upper 80 % bound of the spread between pairs: a few pairs may hardly show it. Where
     there are few, or an effect is so large that ten seeds would probably find it, it is more to the
-    point what five and ten seeds find than how many would settle whatever there may be.
+    point what five and ten seeds find than how many would settle whatever there may be. Without a
+    margin nothing settles whatever there may be. The folds of one cross-validation are as many as
+    they are.
 
     Args:
         study: the study, all of whose comparisons are one family.
         chosen: its inconclusive effects.
     """
-    tests, metric, family = study.tests, study.metric, len(study.tests)
-    comparisons = [tests[arm] for arm in chosen["arm"]]
-    spreads = [upper_spread(test.sd, test.n) for test in comparisons]
-    are = "is" if len(comparisons) == 1 else "are"
-    said = [f"{len(comparisons)} of {counted(family, 'comparison')} {are} inconclusive."]
-    fewest = min(test.n for test in comparisons)
+    table, family = study.table, len(study.tests)
+    tests = [study.tests[arm] for arm in chosen["arm"]]
+    are = "is" if len(tests) == 1 else "are"
+    said = [f"{len(tests)} of {counted(family, 'comparison')} {are} inconclusive."]
+    most, more = chosen["seeds_to_settle_high"].max(), more_runs(table.comparison)
+    fewest = min(min(test.n, test.n_against or test.n) for test in tests)
     large = any(
-        abs(test.mean) > minimum_detectable(test.sd, MORE_SEEDS, family) for test in comparisons
+        abs(test.mean) > detectable_by(test.sd, MORE_SEEDS, family, test.growth) for test in tests
     )
-    if fewest < FEW_SEEDS:
-        said.append(_too_few(metric, fewest, family, max(spreads)))
-    elif large:
-        said.append(f"Four times in five, {_found_by_more(metric, family, max(spreads))}.")
-    most = chosen["seeds_to_settle_high"].max()
+    if table.comparison.method == "folds":
+        said += _of_folds(study, most)
+        fewest = 0
+    elif fewest < FEW_SEEDS:
+        said.append(_too_few(study, fewest, tests))
+    elif large or (not table.margin and fewest < MORE_SEEDS):
+        said.append(f"Four times in five, {_found_by_more(study, tests)}.")
     if math.isfinite(most):
         said.append(
             "To settle even a difference near the margin, plan for up to about "
-            f"{about(most):,} seeds."
+            f"{about(most):,} {more}."
         )
-    elif fewest >= FEW_SEEDS and not large:
+    elif fewest >= FEW_SEEDS and not large and table.margin:
         said.append(
-            f"Not even {MOST_SEEDS:,} seeds are sure to settle a difference near the margin of "
-            f"±{metric.margin(study.table.margin)}."
+            f"Not even {MOST_SEEDS:,} {more} are sure to settle a difference near the margin of "
+            f"±{study.metric.margin(table.margin)}."
         )
     yield " ".join(said)
 
 
-def _too_few(metric: Metric, seeds: int, family: int, spread: float) -> str:
+def _of_folds(study: Analysis, most: float) -> Iterable[str]:
+    """Why more folds of one cross-validation may not settle what is inconclusive."""
+    table, share = study.table, 100 / math.sqrt(study.table.comparison.folds - 1)
+    if table.margin and math.isinf(most):
+        yield (
+            "No number of folds is sure to settle a difference near the margin of "
+            f"±{study.metric.margin(table.margin)}: folds share training data, so the standard "
+            f"error cannot fall below {share:.0f} % of the standard deviation between them."
+        )
+
+
+def without_margin(study: Analysis) -> Iterable[str]:
+    """That nothing can be equivalent where there is no margin."""
+    rows = study.block_effects if study.is_by_block_alone else study.effects
+    if not study.table.margin and (rows["verdict"] != "").any():
+        yield "No margin was given, so nothing can be called equivalent (--margin gives one)."
+
+
+def _too_few(study: Analysis, count: int, tests: Sequence[MeanDifference]) -> str:
     """That so few seeds cannot carry so many comparisons, and what five and ten find."""
-    what = f"{seeds} seeds cannot carry {counted(family, 'comparison')}"
+    family, so_few = len(study.tests), f"{count} {more_runs(study.table.comparison)}"
+    what = f"{so_few} cannot carry {counted(family, 'comparison')}"
     if family == 1:
-        what = f"{seeds} seeds hardly show the spread"
-    return f"{what}: four times in five, {_found_by_more(metric, family, spread)}."
+        what = f"{so_few} hardly show the spread"
+    return f"{what}: four times in five, {_found_by_more(study, tests)}."
 
 
-def _found_by_more(metric: Metric, family: int, spread: float) -> str:
-    """What five and ten seeds find."""
-    five, ten = (_findable(metric, count, family, spread) for count in (FEW_SEEDS, MORE_SEEDS))
-    bound = "at the upper 80 % bound of the spread between pairs"
-    return f"{FEW_SEEDS} seeds find {five}, and {MORE_SEEDS} seeds {ten} ({bound})"
+def _found_by_more(study: Analysis, tests: Sequence[MeanDifference]) -> str:
+    """What five and ten seeds find, in the comparison that spreads the most."""
+    metric, family, comparison = study.metric, len(study.tests), study.table.comparison
+    widest = max(tests, key=lambda test: upper_spread(test.sd, test.sd_df + 1))
+    spread = upper_spread(widest.sd, widest.sd_df + 1)
+    five, ten = (
+        _findable(metric, detectable_by(spread, count, family, widest.growth))
+        for count in (FEW_SEEDS, MORE_SEEDS)
+    )
+    bound = f"at the upper 80 % bound of the spread between {spread_between(comparison)}"
+    more = more_runs(comparison)
+    return f"{FEW_SEEDS} {more} find {five}, and {MORE_SEEDS} {more} {ten} ({bound})"
 
 
-def _findable(metric: Metric, seeds: int, family: int, spread: float) -> str:
-    """The smallest difference that so many seeds find."""
-    least = minimum_detectable(spread, seeds, family)
+def _findable(metric: Metric, least: float) -> str:
+    """A smallest difference that is found."""
     if not least <= metric.largest:
         return "no difference that can exist"
     return f"a difference of {metric.size(least)} or more"
@@ -90,7 +119,7 @@ def _findable(metric: Metric, seeds: int, family: int, spread: float) -> str:
 CHOSE = "optimistic: these seeds chose it"
 
 
-def path_lead(study: Analysis) -> PairedTest | None:
+def path_lead(study: Analysis) -> MeanDifference | None:
     """The chosen setting against the baseline on the path's own seeds, which chose nothing.
 
     None where the baseline was chosen, and as long as there is no path that has ended.
@@ -118,6 +147,13 @@ def about_choice(table: StudyTable) -> str:
     )
 
 
+def untestable(study: Analysis) -> str:
+    """Of what was read from a table, why no arm can be tested; empty where one can."""
+    if study.table.design != "imported" or (study.effects["verdict"] != "").any():
+        return ""
+    return ", ".join(dict.fromkeys(test.why_not for test in study.tests.values()))
+
+
 def shown_better(study: Analysis) -> pd.DataFrame:
     """The effects that are shown to be better than the baseline, the largest first."""
     effects = study.effects
@@ -129,6 +165,8 @@ def recommended(study: Analysis) -> Iterable[str]:
     """The setting to take, and what that rests on; or which may be better than the baseline."""
     table, metric, base = study.table, study.metric, study.effects.iloc[0]
     if not base["n"] or (table.design == "confirmation" and not table.chosen):
+        return
+    if untestable(study):
         return
     lead = path_lead(study)
     if lead and lead.n:
@@ -142,16 +180,20 @@ def recommended(study: Analysis) -> Iterable[str]:
         return
     best = shown.iloc[0]
     means = f"{metric.value(best['val_mean'])} and {metric.value(base['val_mean'])}"
+    comparison = table.comparison
+    over = f"over {behind(study.tests[best['arm']], comparison)}"
+    if not comparison.is_paired or comparison.method == "folds":
+        over = f"({behind(study.tests[best['arm']], comparison)})"
     yield (
         f"Recommended: {best['arm']}, {metric.difference(best['delta'])} against {base['arm']} "
-        f"over {counted(int(best['pairs']), 'seed')}, the largest effect of what has been "
+        f"{over}, the largest effect of what has been "
         f"shown to be better (means: {means})"
         + (f"; {CHOSE}." if best["arm"] == optimistic(table) else ".")
     )
     yield from _runner_up(study, str(best["arm"]))
 
 
-def _on_fresh_seeds(study: Analysis, lead: PairedTest) -> Iterable[str]:
+def _on_fresh_seeds(study: Analysis, lead: MeanDifference) -> Iterable[str]:
     """Whether to take the chosen setting, by the seeds that chose nothing."""
     base, name, metric = study.baseline, study.table.chosen, study.metric
     sure = "" if lead.why_not else f", 95 % interval {metric.interval(lead.low, lead.high)}"
@@ -173,30 +215,34 @@ def _on_fresh_seeds(study: Analysis, lead: PairedTest) -> Iterable[str]:
 def _runner_up(study: Analysis, best: str) -> Iterable[str]:
     """How the recommended arm and the next in the order of effects differ."""
     table, effects, metric, base = study.table, study.effects, study.metric, study.baseline
+    comparison = table.comparison
     others = by_gain(effects[effects["reason"] == ""], study.gains.drop(best))
     if others.empty or others["arm"].iloc[0] == base:
         return
     second = str(others["arm"].iloc[0])
-    lead = paired_test(paired(table.trials, best, second))
+    lead = study.difference(best, second)
     if lead.why_not:
         return
+    alone = ", ".join(filter(None, [mark(comparison), "for this pair alone"]))
     if metric.sign * lead.mean >= 0:
-        ends = f"95 % interval {metric.gains(lead.low, lead.high)}, for this pair alone"
+        ends = f"95 % interval {metric.gains(lead.low, lead.high)}, {alone}"
         ends += f"; {CHOSE}" if best == optimistic(table) else ""
         yield f"Its lead over {second} is {metric.gain(lead.mean)} ({ends})."
         return
     is_shown = (others["verdict"].iloc[0], others["against"].iloc[0]) == ("better", base)
     which = "" if is_shown else f", not shown to be better than {base},"
-    ends = f"95 % interval {metric.interval(-lead.high, -lead.low)}, for this pair alone"
+    ends = f"95 % interval {metric.interval(-lead.high, -lead.low)}, {alone}"
     apart = "" if sign(lead, study.direction) == "worse" else "; the data cannot tell the two apart"
+    over = f" over the {counted(lead.n, pair(comparison))} that both have"
+    if not comparison.is_paired:
+        over = ""
     yield (
         f"{second}{which} has a mean {metric.size(lead.mean)} "
-        f"{'higher' if metric.sign > 0 else 'lower'} over the "
-        f"{counted(lead.n, 'seed')} that both have ({ends}){apart}."
+        f"{'higher' if metric.sign > 0 else 'lower'}{over} ({ends}){apart}."
     )
 
 
-def _why_untested(test: PairedTest) -> str:
+def _why_untested(test: MeanDifference) -> str:
     return test.why_not if test.n > 1 else "too few pairs"
 
 
@@ -205,6 +251,12 @@ def _kept(study: Analysis) -> str:
     base, left, metric = study.baseline, study.may_be_better, study.metric
     margin = metric.margin(study.table.margin)
     short, to = ("ends below", "up to") if metric.sign > 0 else ("stays above", "down to")
+    by = f" by {margin} or more" if study.table.margin else ""
+    if left.empty and not study.table.margin:
+        return (
+            f"Recommended: keep {base}; no arm is better: each 90 % interval against {base} "
+            f"{short} 0."
+        )
     if left.empty:
         return (
             f"Recommended: keep {base}; no arm is better by {margin} or more: each 90 % interval "
@@ -223,17 +275,21 @@ def _kept(study: Analysis) -> str:
     said = f"Not settled whether to keep {base}."
     if open_still:
         kinds = ["tested"] * len(open_still)
-        said += f" These may be better by {margin} or more: {ranked(open_still, kinds)}."
+        said += f" These may be better{by}: {ranked(open_still, kinds)}."
     if others:
         kinds = ["not compared"] * len(others)
         said += f" Not compared with it, so not ruled out: {ranked(others, kinds)}."
     return said
 
 
-def own_seeds(effects: pd.DataFrame) -> Iterable[str]:
+def own_seeds(study: Analysis) -> Iterable[str]:
     """Where arms have finished other seeds: what may be compared, and what may not."""
+    effects, comparison = study.effects, study.table.comparison
+    if not comparison.is_paired:
+        return
     if effects["n"].nunique() > 1 or (effects["pairs"].dropna() < effects["n"].iloc[0]).any():
-        yield "Means are over each arm's own seeds; effects only over seeds that both have."
+        by = f"{pair(comparison)}s"
+        yield f"Means are over each arm's own {by}; effects only over {by} that both have."
 
 
 def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
@@ -246,7 +302,10 @@ def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
         f"{metric.interval(-row['ci_high'], -row['ci_low'])})"
         for row in records(rows)
     ]
-    if items:
+    if items and study.table.design == "imported":
+        them = "An effect is another" if len(items) == 1 else "Effects are others"
+        yield f"{them} by {metric.test}, which decides nothing: {listed(items)}."
+    elif items:
         what = "an effect differs from that" if len(items) == 1 else "effects differ from those"
         yield (
             f"On these test {examples} {what} on the validation {examples}: {listed(items)}. All "

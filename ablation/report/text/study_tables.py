@@ -14,6 +14,12 @@ from ablation.report.effects.arms import confounds
 from ablation.report.effects.replicates import DIVERGED, ends, trained
 from ablation.report.rendering.formatting import counted, listed, whole
 from ablation.report.rendering.text_table import TextTable
+from ablation.report.text.comparisons import (
+    margin_text,
+    mark,
+    pair,
+    trial_noun,
+)
 
 REASON = 300  # characters of a failure's first line that are shown
 
@@ -36,6 +42,7 @@ def failures_table(table: StudyTable) -> TextTable:
     Args:
         table: a study, or the trials and epochs of all its stages.
     """
+    imported = table.design == "imported"
     complete = ends(table.trials) == "COMPLETE"
     trials = table.trials[~complete]
     reasons = trials["failure"].fillna("").astype(str).str.strip().str.split("\n").str[0]
@@ -44,7 +51,7 @@ def failures_table(table: StudyTable) -> TextTable:
     stopped = (trials["state"] == "PRUNED") & trained(trials, table.epochs)
     unsaid = unsaid.mask(stopped, STOPPED)
     reasons = reasons.str.slice(0, REASON).where(reasons != "", unsaid)
-    which = trials["arm"].astype(str) + " (seed " + trials["seed"].astype(str) + ")"
+    which = _which(table, trials)
     done, keys = table.trials[complete], ["stage", "arm", "seed"]
     done_keys = set(done[keys].itertuples(index=False, name=None))
     good = [key in done_keys for key in trials[keys].itertuples(index=False, name=None)]
@@ -56,9 +63,20 @@ def failures_table(table: StudyTable) -> TextTable:
         ]
         for (state, reason), group in rows.groupby(["state", "reason"], sort=False)
     ]
-    titles = ["state", "reason", "trials", "finished since", "which"]
+    titles = ["state", "reason", f"{trial_noun(table)}s", "finished since", "which"]
+    if imported:
+        titles, cells = titles[1:3] + titles[4:], [row[1:3] + row[4:] for row in cells]
     note = _by_kind(ends(trials), trials["failure"].fillna("").astype(str), stopped)
-    return TextTable(titles, cells, words=5, note=note)
+    return TextTable(titles, cells, words=len(titles), note=note)
+
+
+def _which(table: StudyTable, trials: pd.DataFrame) -> pd.Series[str]:
+    """What each trial is called: its arm and its seed, or what else pairs it."""
+    of = pair(table.comparison) if table.design == "imported" else "seed"
+    where = of + " " + trials["seed"].astype(str)
+    if "block" in trials:
+        where = trials["block"].astype(str) + ", " + where
+    return trials["arm"].astype(str) + " (" + where + ")"
 
 
 def _by_kind(state: pd.Series[str], reasons: pd.Series[str], stopped: pd.Series[bool]) -> str:
@@ -140,13 +158,34 @@ def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[st
         progress: by stage, with no name where it is the only one: the number of trials wanted, and
             of those there are by what became of them (`ablation.report.text.answer.counts`).
     """
+    if table.design == "imported":
+        return _summary_of_imported(table, progress[""][1])
     parts = [
         *(_stage(*stage) for stage in progress.items()),
         counted(len(table.arms), "arm"),
         counted(len(table.seeds), "seed"),
-        f"margin ±{table.metric.margin(table.margin)}",
+        margin_text(table),
     ]
     return " · ".join(parts)
+
+
+def _summary_of_imported(table: StudyTable, kinds: Mapping[str, int]) -> str:
+    comparison, failed = table.comparison, kinds.get("failed", 0)
+    count = kinds["finished"]
+    if comparison.method == "summaries":
+        done = table.blocks if len(table.blocks) else table.trials
+        count = int(done["n"].sum())
+    runs = counted(count, "run")
+    blocks = table.blocks["block"].nunique() if len(table.blocks) else 0
+    parts = [
+        f"{runs} trained elsewhere" + (f", {failed:,} without a result" if failed else ""),
+        counted(len(table.arms), "arm"),
+        comparison.counted_blocks(blocks) if blocks else "",
+        f"pairs by {comparison.of}" if comparison.is_paired else "",
+        mark(comparison),
+        margin_text(table),
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:

@@ -10,15 +10,13 @@ import pandas as pd
 from ablation.objective.metric import MISSING, Metric
 from ablation.objective.words import Words
 from ablation.report.analysis import Analysis
-from ablation.report.data.study_table import as_returned
 from ablation.report.effects.arm_names import comparison_labels
-from ablation.report.effects.gains import inner_intervals, slight
-from ablation.report.effects.replicates import LAST, last_epochs, on_test
+from ablation.report.effects.gains import slight
 from ablation.report.rendering.formatting import chance, marked, records, tenths, whole
 from ablation.report.rendering.text_table import TextTable
+from ablation.report.text.comparisons import mark
 from ablation.report.text.recommendation import about_choice
-from ablation.statistics.inference import mean_interval, prediction_interval, sign_flip
-from ablation.statistics.power import MOST_SEEDS
+from ablation.statistics.inference import mean_interval, prediction_interval
 
 CONSOLE_ROOM = 5  # arms of a search, of some lines each
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
@@ -31,29 +29,32 @@ def arms_table(study: Analysis, rows: pd.DataFrame | None = None) -> TextTable:
         study: the study.
         rows: the effects to show; those that there is room for where none are given.
     """
+    if study.is_by_block_alone:
+        return TextTable([], [])
     rows = study.leading() if rows is None else rows
     names = _names(study, rows)
     sizes = rows[["arm"]].merge(study.table.arms, on="arm")
     columns = (
-        names | _measured(study, rows) | _tested(study, rows) | _sizes(sizes, study.table.words)
+        names | measured(study, rows) | _tested(study, rows) | _sizes(sizes, study.table.words)
     )
     best = study.by_gain[: 1 if study.effects["n"].iloc[0] else 0]
     strong = {place for place, arm in enumerate(rows["arm"]) if arm in best}
     notes = filter(None, [study.shown_of(rows), about_choice(study.table)])
-    return TextTable(list(columns), _by_row(columns), len(names), strong, " ".join(notes))
+    return TextTable(list(columns), by_row(columns), len(names), strong, " ".join(notes))
 
 
 def paper_table(study: Analysis) -> TextTable:
     """Of the table of arms what fits a page of a paper; the rest is in the files."""
     rows = study.leading(PAPER_ROOM)
     names = _names(study, rows)
-    columns = names | _measured(study, rows)
+    columns = names | measured(study, rows)
     if rows["test_mean"].notna().any():
         columns["test"] = [study.metric.value(x) for x in rows["test_mean"]]
-    return TextTable(list(columns), _by_row(columns), len(names))
+    return TextTable(list(columns), by_row(columns), len(names))
 
 
-def _by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
+def by_row(columns: Mapping[str, list[str]]) -> list[list[str]]:
+    """Columns of a table as its rows."""
     return [list(row) for row in zip(*columns.values(), strict=True)]
 
 
@@ -68,8 +69,8 @@ def _names(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     return columns
 
 
-def _measured(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
-    """What was measured, column by column; the empty kinds are left out."""
+def measured(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What was measured, column by column, of rows of effects; the empty kinds are left out."""
     metric, replicated = study.metric, study.table.design != "search"
     columns = {"n": [str(n) for n in rows["n"]]} if replicated else {}
     means = zip(rows["val_mean"], rows["val_sd"], strict=True)
@@ -86,30 +87,35 @@ def _measured(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
 
 def _pairs(rows: pd.DataFrame) -> dict[str, list[str]]:
     """How many pairs an effect rests on, where that is not n."""
-    compared = rows["against"] != ""
-    if (rows.loc[compared, "pairs"] == rows.loc[compared, "n"]).all():
+    compared = rows[rows["against"] != ""]
+    if (compared["pairs"].isna() | (compared["pairs"] == compared["n"])).all():
         return {}
     return {"pairs": [MISSING if pd.isna(x) else str(x) for x in rows["pairs"]]}
 
 
 def _tested(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
-    """The mean on test data with its interval; nothing where that was not scored."""
+    """The mean on test data with its interval; nothing where that was not scored.
+
+    The folds of a cross-validation have no such interval, nor do runs that are means already.
+    """
     if rows["test_mean"].isna().all():
         return {}
+    comparison = study.table.comparison
     of_arm = dict(tuple(study.replicates.groupby("arm")["test_value"]))
     none = pd.Series(dtype=float)
     tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
     metric = study.metric
     title = metric.test if metric.noun == metric.name else f"test {metric.noun}"
-    if study.same_seeds:
+    if study.same_seeds or comparison.method in ("folds", "summaries"):
         return {title: [metric.value(values.mean()) for values in tested]}
     return {f"{title} (95 % interval)": [_mean(metric, values) for values in tested]}
 
 
 def _verdicts(study: Analysis, rows: pd.DataFrame) -> list[str]:
     also, small = study.confounded, slight(rows, study.table.margin)
+    how = mark(study.table.comparison)
     return [
-        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"])
+        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"], how)
         for row, is_slight in zip(records(rows), small, strict=True)
     ]
 
@@ -144,13 +150,26 @@ def brief_table(study: Analysis) -> TextTable:
 
     Of a search, where none but the best are shown, what an arm costs instead of the last two.
     """
-    table, metric = study.table, study.metric
+    table = study.table
     if table.design == "search":
         return _brief_search(study)
+    if study.is_by_block_alone:
+        return TextTable([], [])
     rows = study.leading()
-    ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
-    columns = {
-        "arm": list(comparison_labels(study.effects, rows).values()),
+    names = list(comparison_labels(study.effects, rows).values())
+    columns = {"arm": names} | brief_columns(study, rows)
+    arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
+    numbers = set(study.short_names.values())
+    drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
+    cut = study.shown_of(rows)
+    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
+    return TextTable(list(columns), by_row(columns), note="\n".join(filter(None, notes)))
+
+
+def brief_columns(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What was measured, of rows of effects, as far as it fits a console."""
+    metric, ends = study.metric, zip(rows["ci_low"], rows["ci_high"], strict=True)
+    return {
         "n": [str(n) for n in rows["n"]],
         brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
         **_pairs(rows),
@@ -158,12 +177,6 @@ def brief_table(study: Analysis) -> TextTable:
         "95 % interval": [interval(metric, *pair) for pair in ends],
         "verdict": _verdicts(study, rows),
     }
-    arms = dict(zip(table.arms["arm"], table.arms["changes"], strict=True))
-    numbers = set(study.short_names.values())
-    drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
-    cut = study.shown_of(rows)
-    notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
-    return TextTable(list(columns), _by_row(columns), note="\n".join(filter(None, notes)))
 
 
 def brief_title(metric: Metric) -> str:
@@ -182,64 +195,8 @@ def _brief_search(study: Analysis) -> TextTable:
     }
     note = f"{len(rows)} of {count} arms, the best that have finished; all in effects.csv."
     return TextTable(
-        list(columns), _by_row(columns), len(names), note=note if len(rows) < count else ""
+        list(columns), by_row(columns), len(names), note=note if len(rows) < count else ""
     )
-
-
-def details_table(study: Analysis) -> TextTable | None:
-    """What stands behind each verdict that is shown; None where nothing was tested."""
-    table, metric, rows = study.table, study.metric, study.leading()
-    rows = rows[rows["verdict"] != ""]
-    if rows.empty:
-        return None
-    pairs = dict(tuple(study.pairs.groupby("arm")["difference"]))
-    late = {}
-    has_more = table.epochs["epoch"].max() > LAST  # else they would be all
-    if has_more and not as_returned(table.trials).any():
-        late = study.tests_of(last_epochs(table.trials, table.epochs))
-    late_title = f"effect, last {LAST} {table.words.epoch}s"
-    test = study.tests_of(on_test(table.trials))
-    on_test_title = f"effect on these test {table.words.examples} (95 % interval)"
-    is_scored = bool(table.trials["test_value"].notna().any())
-    inner = dict(zip(rows["arm"], inner_intervals(rows).to_numpy(float), strict=True))
-    cells = []
-    for row in records(rows):
-        arm = row["arm"]
-        d = pairs[arm]
-        size, ends = row["effect_size"], interval(metric, test[arm].low, test[arm].high)
-        scored = f"{metric.signed(test[arm].mean)} ({ends})"
-        cells.append(
-            {
-                "arm": arm,
-                "against": str(row["against"]),
-                "pairs": str(len(d)),
-                "lowest to highest": metric.interval(d.min(), d.max()),
-                "sd of pairs": metric.unsigned(d.std(ddof=1)),
-                "effect size g": f"{size:+.2f}".replace("-", "−")
-                if math.isfinite(size)
-                else MISSING,
-                "90 % interval": interval(metric, *inner[arm]),
-                "p": chance(row["p_value"]),
-                "p of sign flips": MISSING if row["reason"] else chance(sign_flip(d)),
-                "minimum detectable": _detectable(metric, row["minimum_detectable"]),
-                "seeds to plan for": _seeds(row["seeds_to_settle_high"]),
-                **({late_title: metric.signed(late[arm].mean)} if late else {}),
-                **({on_test_title: scored} if is_scored else {}),
-            }
-        )
-    tested = int((study.effects["verdict"] != "").sum())
-    note = f"{len(cells)} of {tested:,} comparisons, as above." if len(cells) < tested else ""
-    return TextTable(list(cells[0]), [list(row.values()) for row in cells], words=2, note=note)
-
-
-def _detectable(metric: Metric, least: float) -> str:
-    """Without its unit; no difference of fractions is more than 100 points."""
-    return "more than 100" if least > metric.largest else metric.unsigned(least)
-
-
-def _seeds(high: float) -> str:
-    """What to plan for, at most."""
-    return f"more than {MOST_SEEDS:,}" if math.isinf(high) else whole(high)
 
 
 def reported_table(study: Analysis) -> TextTable | None:
@@ -299,7 +256,7 @@ def what_arms_are(study: Analysis) -> list[str]:
     shown = arms[arms["arm"].isin(study.leading()["arm"])].iloc[1:]
     lines = []
     for row in records(shown):
-        named = "" if row["changes"] == row["arm"] else f": {row['changes']}"
+        named = "" if row["changes"] in ("", row["arm"]) else f": {row['changes']}"
         note = f" ({row['note']})" if row["note"] else ""
         if named or note:
             lines.append(f"{row['arm']}{named}{note}")

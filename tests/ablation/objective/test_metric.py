@@ -11,6 +11,7 @@ from ablation.objective.metric import Metric, sign_of
 ACCURACY = Metric("val_accuracy", text="validation accuracy", noun="accuracy", unit="fraction")
 LOSS = Metric("val_loss", direction="minimize")
 TIME = Metric("latency", unit="ms", direction="minimize")
+ERROR = Metric("top1_error", unit="percent", direction="minimize")
 
 
 def test_words_that_are_not_given_follow_from_the_others() -> None:
@@ -29,6 +30,18 @@ def test_which_way_is_better() -> None:
 def test_what_is_shown_in_percent_has_differences_of_100_points_at_most() -> None:
     assert (ACCURACY.is_fraction, ACCURACY.scale, ACCURACY.largest) == (True, 100.0, 1.0)
     assert (TIME.is_fraction, TIME.scale, TIME.largest) == (False, 1.0, math.inf)
+
+
+def test_numbers_that_are_percent_already_stay_what_they_are() -> None:
+    assert (ERROR.is_fraction, ERROR.in_percent, ERROR.scale) == (False, True, 1.0)
+    assert (ERROR.label, ERROR.heading) == ("top1_error", " (points)")
+    assert ERROR.difference(-1.212) == "−1.21 points"
+    assert ERROR.gain(-1.212) == "+1.21 points"
+    assert ERROR.spread(24.374, 0.2008) == "24.37 ± 0.20 %"
+    assert (ERROR.margin(0.5), ERROR.interval(-1.5558, -0.8682)) == (
+        "0.50 points",
+        "−1.56 to −0.87",
+    )
 
 
 def test_units_of_axes_and_titles() -> None:
@@ -54,6 +67,8 @@ def test_units_of_axes_and_titles() -> None:
         (TIME, 9999.7, "10,000", "10,000 ms"),
         (TIME, -0.0, "0.000", "0.000 ms"),
         (TIME, 12.5, "12.50", "12.50 ms"),
+        (ERROR, 24.374, "24.37", "24.37 %"),
+        (ERROR, 0.5, "0.50", "0.50 %"),
     ],
 )
 def test_a_value(metric: Metric, value: float, number: str, text: str) -> None:

@@ -14,7 +14,7 @@ from ablation.report.analysis import Analysis
 from ablation.report.data import own_figures
 from ablation.report.data.trial_frames import epoch_frame
 from ablation.report.effects.contrasts import contrasts
-from ablation.report.effects.effects import paired_tests
+from ablation.report.effects.effects import mean_differences
 from ablation.report.effects.health import SAME, same_seeds
 from ablation.report.effects.selection import of_factor
 from ablation.scheduling.distributions import LARGEST_FLOAT, LARGEST_INT, designed
@@ -168,7 +168,7 @@ def test_nothing_is_tested_where_some_seeds_are_the_same() -> None:
     rows.loc[rows["arm"] == "other", "value"] += [0.1, 0.5, 0.2]
     arms = pd.DataFrame({"arm": ["base", "other"], "against": ["", "base"], "changed": [{}, {}],
                          "kind": ["baseline", "level"], "a": ["1", "2"]})  # fmt: skip
-    test = paired_tests(rows, arms)["other"]
+    test = mean_differences(rows, arms)["other"]
     assert (test.why_not, test.n) == (SAME, 3)
     assert pd.isna(test.low)
     (contrast,) = contrasts(rows, arms, "factorial", ["a"]).to_dict("records")

@@ -18,7 +18,7 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.effects.confusion import class_differences, confusion_shares
-from ablation.report.effects.effects import COLUMNS, effects, paired_tests
+from ablation.report.effects.effects import COLUMNS, effects, mean_differences
 from ablation.report.effects.gains import by_gain, gains, gaps_on_test, may_be_better
 from ablation.report.effects.progress import counts
 from ablation.report.effects.replicates import (
@@ -30,7 +30,8 @@ from ablation.report.effects.replicates import (
     replicates,
 )
 from ablation.report.text.answer import answer
-from ablation.report.text.tables import arms_table, brief_table, details_table
+from ablation.report.text.details import details_table
+from ablation.report.text.tables import arms_table, brief_table
 from ablation.statistics.power import minimum_detectable, upper_spread
 from tests.helpers.made.report_studies import study
 
@@ -525,7 +526,7 @@ def test_few_seeds_say_what_five_and_ten_find() -> None:
     rows = effects(table.trials, table.arms, MARGIN)
     assert set(rows["verdict"].iloc[1:]) == {"inconclusive"}
     text = said(table)
-    wide = max(upper_spread(x.sd, 3) for x in paired_tests(table.trials, table.arms).values())
+    wide = max(upper_spread(x.sd, 3) for x in mean_differences(table.trials, table.arms).values())
     five, ten = (100 * minimum_detectable(wide, n, 6) for n in (5, 10))
     assert (
         "3 seeds cannot carry 6 comparisons: four times in five, 5 seeds find a difference of "

@@ -207,7 +207,7 @@ def _stage(
         trials=table.trials.assign(stage=stage, seed=table.trials["seed"] + first_seed),
         epochs=table.epochs.assign(stage=stage, seed=table.epochs["seed"] + first_seed),
         confusion=table.confusion.assign(seed=table.confusion["seed"] + first_seed),
-        seeds=[seed + first_seed for seed in table.seeds],
+        seeds=[int(seed) + first_seed for seed in table.seeds],
         factors=roles,
         reported_curves=table.reported_curves[:0],
     )

@@ -1,0 +1,1 @@
+"""Runs that were trained elsewhere: a table of them read into what an analysis takes."""

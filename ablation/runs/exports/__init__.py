@@ -1,0 +1,1 @@
+"""Tables of well-known programs, recognised by their columns."""

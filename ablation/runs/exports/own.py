@@ -1,0 +1,39 @@
+"""This project's own ``trials.csv``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ablation.runs.table import Roles, Table
+
+FIRST = ["stage", "number", "state", "arm", "is_baseline", "replicate", "seed"]
+BEST = ["best_epoch"]
+OTHERS = (
+    "stage", "number", "replicate", "best_epoch", "reports", "sequence_length", "parameters",
+    "macs", "seconds", "device", "precision", "threads", "fused", "started", "finished", "failure",
+    "duplicate_of", "diverged", "chance", "chance_limit",
+)  # fmt: skip
+
+
+def own_trials(table: Table) -> Table | None:
+    """The trials of a study of this project, by the columns that it begins with.
+
+    Returns:
+        The table; None for another one.
+    """
+    names = table.names
+    if names[: len(FIRST)] != FIRST or "best_epoch" not in names:
+        return None
+    metric = names[names.index("best_epoch") - 1].removeprefix("best_")
+    if metric not in names:
+        return None
+    figures = names[names.index(metric) : names.index("best_epoch") - 1]
+    test = f"test_{metric.removeprefix('val_')}"
+    roles = Roles(
+        exporter="trials of a study of this project", arm="arm", seed="seed", state="state",
+        baseline="is_baseline", run="number", created="started", metric=metric,
+        figures=tuple(figures), test=test if test in figures else "",
+        settings=tuple(names[len(FIRST) : names.index(metric)]),
+        others=tuple(name for name in names if name in OTHERS),
+    )  # fmt: skip
+    return replace(table, roles=roles)
