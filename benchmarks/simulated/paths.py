@@ -67,7 +67,7 @@ def agree_on_interactions(y: Array, back: Array, judged: Simulated, studies: int
     without = [{other: 1 for other in names if other != name} for name in names[:-1]]
     changed = [*walked, *without]
     arms = pd.DataFrame({"arm": [f"arm {place}" for place in range(len(changed))]})
-    arms["step"] = pd.array([None, *range(1, len(walked)), *[None] * len(without)], "Int64")
+    arms["path_step"] = pd.array([None, *range(1, len(walked)), *[None] * len(without)], "Int64")
     arms["changed"] = pd.Series(changed, dtype=object)
     for study in range(min(studies, len(y))):
         trials = trials_of(arms["arm"].tolist(), np.vstack([y[study], back[study]]))
