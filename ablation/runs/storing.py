@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import optuna
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -165,6 +166,9 @@ def _create(storage: RDBStorage, runs: Runs, name: str, kept: dict[str, Any]) ->
 
 def _trials(runs: Runs) -> list[FrozenTrial]:
     courses = _courses(runs.history)
+    # Panels of optuna-dashboard want a parameter, or fail.
+    names = dict.fromkeys([*runs.arms["arm"], *runs.runs["arm"]])
+    distributions: dict[str, BaseDistribution] = {"arm": CategoricalDistribution(list(names))}
     trials = []
     for row in runs.runs.to_dict("records"):
         complete = row["state"] == "COMPLETE"
@@ -183,6 +187,8 @@ def _trials(runs: Runs) -> list[FrozenTrial]:
             create_trial(
                 state=TrialState.COMPLETE if complete else TrialState.FAIL,
                 value=float(row["value"]) if complete else None,
+                params={"arm": row["arm"]},
+                distributions=distributions,
                 user_attrs=kept,
             )
         )

@@ -176,7 +176,7 @@ def test_the_dashboard_shows_how_hyperparameters_relate(served: str, page: Page)
 
 def test_the_dashboard_shows_a_trial_with_its_pictures(served: str, page: Page) -> None:
     page.goto(f"{served}dashboard/studies/1/trials?numbers=0")
-    page.get_by_text("arm baseline").wait_for()
+    page.get_by_text("arm baseline").first.wait_for()
     for words in ("seed 0", "hidden_size 16", "learning-curve.svg", "confusion.svg"):
         page.get_by_text(words).first.wait_for()
     page.wait_for_function(
@@ -236,7 +236,7 @@ def test_the_dashboard_shows_runs_that_were_trained_elsewhere(analysed: Path, pa
         page.get_by_role("heading", name="The files").wait_for()
         assert "Which arms differ from baseline in val_acc?" in page.inner_text("body")
         page.goto(f"{address}dashboard/studies/{number}/trials?numbers=0")
-        page.get_by_text("arm baseline").wait_for()
+        page.get_by_text("arm baseline").first.wait_for()
         page.get_by_text("seed 1").first.wait_for()
         assert page.get_by_text("epochs:").count() == 0
 
