@@ -71,11 +71,6 @@ class MeanDifference:
         """How many pairs would have this standard error: (sd/standard error)²; n of pairs."""
         return self.n if self.method == "paired" else (self.sd / self.standard_error) ** 2
 
-    @property
-    def is_balanced(self) -> bool:
-        """Whether both sides have as many runs."""
-        return self.n_against in (0, self.n)
-
 
 def paired_test(differences: npt.ArrayLike, of: str = "seed") -> MeanDifference:
     """The paired t-test and its intervals, per comparison.

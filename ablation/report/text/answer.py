@@ -113,9 +113,8 @@ def findings(study: Analysis) -> list[str]:
 def none_finished(table: StudyTable) -> str:
     """``No trial has finished yet (0 of 9; 5 failed)``."""
     failed = counts(table).get("failed", 0)
-    return (
-        f"No trial has finished yet (0 of {table.wanted:,}{f'; {failed:,} failed' * bool(failed)})"
-    )
+    also = f"; {failed:,} failed" if failed else ""
+    return f"No trial has finished yet (0 of {table.wanted:,}{also})"
 
 
 def incomplete(table: StudyTable) -> list[str]:
@@ -145,7 +144,8 @@ def incomplete(table: StudyTable) -> list[str]:
 def _looks(stage: StudyTable, where: str) -> str:
     """That verdicts on a stage were produced more than once."""
     *earlier, last = [f"{trials:,}" for trials in stage.looks]
-    again = f"as they come in{', or with another margin,' * (stage.design == 'imported')}"
+    margin = ", or with another margin," if stage.design == "imported" else ""
+    again = f"as they come in{margin}"
     return (
         f"Look {len(stage.looks)}, error rate not controlled: verdicts{where} were produced at "
         f"{', '.join(earlier)} and {last} finished {trial_noun(stage)}s. Testing again {again} "
