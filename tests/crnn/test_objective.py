@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from ablation.objective import Epoch, Pack, Result
 from crnn.data.fashion_mnist import FashionMNIST
 from crnn.objective import CRNNObjective, objective
+from tests.helpers.listening import StrictListener
 from tests.helpers.made.networks import small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -19,7 +19,7 @@ FIGURES = {"train_loss": 1.25, "train_accuracy": 0.5, "val_loss": 1.5, "val_accu
 
 
 @dataclass
-class Ear:
+class Ear(StrictListener):
     """Listens to a training."""
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -27,20 +27,8 @@ class Ear:
     def on_epoch(self, place: int, epoch: Epoch, *, again: bool = False) -> None:
         self.epochs.append(epoch)
 
-    def on_note(self, place: int, epoch: Epoch) -> None:
-        raise AssertionError
-
     def on_batch(self, epoch: int, done: int, of: int) -> None:
         pass
-
-    def on_damaged(self, path: Path) -> None:
-        raise AssertionError
-
-    def on_untracked(self, names: Sequence[str]) -> None:
-        raise AssertionError
-
-    def leave(self) -> None:
-        raise AssertionError
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])

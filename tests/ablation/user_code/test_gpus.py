@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import pytest
 
 from ablation.running.resources import gpu_shares
 from ablation.user_code.gpus import gpu_names, uses_torch, visible_names
-from tests.ablation.user_code.processes import ROOT, write
+from tests.ablation.user_code.processes import write
 from tests.ablation.user_code.studies import call, run, trials
+from tests.helpers.commands import cli
 
 GPUS = [("GPU-8932f937", "A"), ("GPU-d72c1f22", "B"), ("GPU-8999ffff", "C")]
 CODE = """
@@ -262,21 +262,6 @@ def test_a_device_that_a_training_does_not_see_is_told(
 def test_a_run_of_code_without_torch_imports_none(executor: str, tmp_path: Path) -> None:
     path = space(tmp_path)
     words = ["study.py", "run", path.name, "--executor", executor]
-    code = f"""
-import sys, study
-sys.argv = {words}
-try:
-    study.main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("LOADED", *sys.modules)
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        cwd=tmp_path, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    loaded = done.stdout.rpartition("LOADED")[2].split()
+    loaded = cli.modules_loaded_by(words, tmp_path, CUDA_VISIBLE_DEVICES="0")
     assert "optuna" in loaded
     assert "torch" not in loaded

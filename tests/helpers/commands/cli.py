@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,28 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.endswith(("-wal", "-shm")) and path.name != mark.NAME
     }
+
+
+def modules_loaded_by(words: Sequence[str], cwd: Path, **environment: str) -> set[str]:
+    """The modules that the process of a command has loaded by its end, which is a good one.
+
+    Args:
+        words: the command, ``study.py`` first.
+        cwd: its working directory.
+        environment: variables that it has beside its own.
+    """
+    code = f"""
+import sys, study
+sys.argv = {list(words)}
+try:
+    study.main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("LOADED", *sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("LOADED")[2].split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from ablation.user_code.definition import CommandDefinition
 from ablation.user_code.settings.schema import SettingField, SettingsSchema
 from ablation.user_code.training.run import TrainingError
 from tests.ablation.user_code.processes import all_gone, write
+from tests.helpers.listening import StrictListener
 
 
-class Heard:
+class Heard(StrictListener):
     """Keeps what it is told, and stops a training at a step."""
 
     def __init__(self, last: int = 10**9) -> None:
@@ -36,18 +36,6 @@ class Heard:
 
     def on_note(self, place: int, epoch: Epoch) -> None:
         self.notes.append(dict(epoch.figures))
-
-    def on_batch(self, epoch: int, done: int, of: int) -> None:
-        raise AssertionError
-
-    def on_damaged(self, path: Path) -> None:
-        raise AssertionError
-
-    def on_untracked(self, names: Sequence[str]) -> None:
-        raise AssertionError
-
-    def leave(self) -> None:
-        raise AssertionError
 
 
 def objective(
