@@ -32,11 +32,15 @@ def trace(
     space: Annotated[
         str | None,
         typer.Argument(
+            metavar="SPACE",
             callback=text_from_home,
-            help="A shipped space, or a path to a TOML file. Default: source.",
+            help="A shipped space's name, or a path to a TOML file. Default: source.",
+            show_default=False,
         ),
     ] = None,
-    arm: Annotated[str, typer.Option(help="One of its arms, as `plan` names it.")] = "baseline",
+    arm: Annotated[
+        str, typer.Option(metavar="ARM", help="One of its arms, as `plan` names it.")
+    ] = "baseline",
     trial: Annotated[
         str | None,
         typer.Option(

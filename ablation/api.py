@@ -152,9 +152,9 @@ def analyse(
         results: as in `run_study`.
         say: told what was done with the table, a line each.
         options: those of `ablation.runs.options.Options`: ``arm``, ``settings``, ``seed``,
-            ``metric``, ``against``, ``compare``, ``test``, ``by``, ``where``, ``reduce``,
-            ``early_stopping``, ``keep``, ``direction``, ``unit``, ``margin``, ``sd``, ``n``,
-            ``wide``, ``name``. Where several texts are taken, one may stand alone.
+            ``metric``, ``against``, ``compare``, ``test``, ``by``, ``folds``, ``where``,
+            ``reduce``, ``early_stopping``, ``keep``, ``direction``, ``unit``, ``margin``, ``sd``,
+            ``n``, ``wide``, ``name``. Where several texts are taken, one may stand alone.
 
     Returns:
         One row an arm, the baseline first; the DataFrame of ``effects.csv``.

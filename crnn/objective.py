@@ -188,10 +188,12 @@ class CRNNObjective(contract.Objective):
     def epoch_text(self, figures: Mapping[str, float]) -> str:
         """Losses in nats, accuracies in percent."""
         average = figures.get("ema_val_accuracy")
+        # A line has 80 columns: beside an average there is no room for training's accuracy.
+        train = f" {figures['train_accuracy']:.2%}" if average is None else ""
+        ema = "" if average is None else f"  ema {average:.2%}"
         return (
-            f"train {figures['train_loss']:.3f} {figures['train_accuracy']:.2%}"
-            f"  val {figures['val_loss']:.3f} {figures['val_accuracy']:.2%}"
-            + ("" if average is None else f"  ema {average:.2%}")
+            f"train {figures['train_loss']:.3f}{train}"
+            f"  val {figures['val_loss']:.3f} {figures['val_accuracy']:.2%}{ema}"
         )
 
     def result_text(self, value: float, scores: Mapping[str, float]) -> str:

@@ -63,10 +63,13 @@ Compare = Annotated[
     _option(COMPARED, "Compare ARM with OTHER instead; repeatable.", metavar="ARM=OTHER"),
 ]
 By = Annotated[str, _option(COMPARED, "Column of data sets or other blocks.", metavar="COL")]
+Folds = Annotated[
+    int | None, _option(COMPARED, "K of a cross-validation that was repeated.", metavar="K")
+]
 MetricName = Annotated[str, _option(FIGURE, "Column of the figure that decides.", metavar="COL")]
 Test = Annotated[str, _option(FIGURE, "The same on test data; decides nothing.", metavar="COL")]
-Lower = Annotated[bool, _option(FIGURE, "Less of it is better.", "--lower-is-better")]
-Higher = Annotated[bool, _option(FIGURE, "More of it is better.", "--higher-is-better")]
+Lower = Annotated[bool, _option(FIGURE, "Less of it is better.", "--lower-is-better", metavar="")]
+Higher = Annotated[bool, _option(FIGURE, "More of it is better.", "--higher-is-better", metavar="")]
 Unit = Annotated[str | None, _option(FIGURE, "fraction, percent, or any text.", metavar="UNIT")]
 Margin = Annotated[
     float | None,
@@ -85,7 +88,7 @@ Where = Annotated[
 Reduce = Annotated[str, _option(ROWS, "A history's figure: last, mean:K or best.", metavar="HOW")]
 EarlyStopping = Annotated[
     bool,
-    _option(ROWS, "Runs that end early count, too.", "--early-stopping"),
+    _option(ROWS, "Runs that end early count, too.", "--early-stopping", metavar=""),
 ]
 KeepLatest = Annotated[
     Keep | None, _option(ROWS, "Of a run there is twice, the newer one.", metavar="latest")
@@ -103,7 +106,10 @@ NamePattern = Annotated[
     ),
 ]  # fmt: skip
 StudyOfRuns = Annotated[
-    str, typer.Option(help="The study's name. Default: the first file's.", show_default=False)
+    str,
+    typer.Option(
+        metavar="NAME", help="The study's name. Default: the first file's.", show_default=False
+    ),
 ]
 
 
@@ -120,6 +126,7 @@ def analyse(
     against: Against = None,
     compare: Compare = None,
     by: By = "",
+    folds: Folds = None,
     metric: MetricName = "",
     test: Test = "",
     lower: Lower = False,
@@ -164,6 +171,7 @@ def analyse(
         compare=tuple(compare or ()),
         test=test,
         by=by,
+        folds=folds,
         where=tuple(where or ()),
         reduce=reduce,
         early_stopping=early_stopping,

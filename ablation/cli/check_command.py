@@ -35,22 +35,24 @@ WIDTH = 80
 
 @app.command(
     help="Check that your code repeats with a seed, resumes after a kill, and differs between "
-    "seeds and settings: train its baseline a few times, up to six reports. Status 3 where a "
-    "promise does not hold."
+    "seeds and settings: train its baseline a few times, up to six reports. The exit status is 3 "
+    "where one of these does not hold."
 )
 def check(
     context: typer.Context,
     subject: Annotated[
         str,
         typer.Argument(
-            metavar="SPACE|FILE.py[:FUNCTION]",
+            metavar="SPACE|FILE.py",
             callback=text_from_home,
-            help="A shipped space's name, a path to a TOML file, or a training function.",
+            help="A shipped space's name, a path to a TOML file, or a training function, "
+            "FILE.py[:FUNCTION].",
         ),
     ],
     metric: Annotated[
         str,
         typer.Option(
+            metavar="NAME",
             help="Of a FILE.py: the figure that decides. Default: the first that it reports.",
             show_default=False,
         ),

@@ -79,109 +79,154 @@ PASSWORD_SEEN = (
     "CRNN_STUDY_STORAGE instead, or leave the password to ~/.pgpass or PGPASSFILE"
 )
 
+STUDY = "What is trained"
+TRAINING = "How it is trained"
+
+
+def _option(text: str, metavar: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option as the help shows it: its kind in a word, its default in the text."""
+    return typer.Option(
+        *names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more
+    )
+
+
+def _flag(text: str, name: str, panel: str | None = None) -> Any:
+    return _option(text, "", name, panel=panel)
+
+
 Storage = Annotated[
     str | None,
-    typer.Option(
+    _option(
+        "Optuna storage: an SQLite file, or a URL without its password, which others would see "
+        "(put that into the variable or ~/.pgpass). Default: studies.db in the results folder.",
+        "FILE|URL",
         callback=storage_as_given,
-        help="Optuna storage: a URL or an SQLite file. Default: studies.db in the results folder. "
-        "A URL's password is seen in the list of processes: keep it in the variable, or in "
-        "~/.pgpass (PGPASSFILE).",
         envvar="CRNN_STUDY_STORAGE",
         show_envvar=True,
-        show_default=False,
     ),
 ]
 Results = Annotated[
-    Path, typer.Option(callback=path_from_home, help="Folder that results are written to.")
+    Path, _option("Results folder. Default: results.", "FOLDER", callback=path_from_home)
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(
+    _option(
+        "Data folder. Default: the space's; of the CRNN a cache, which Fashion-MNIST is fetched "
+        "to.",
+        "FOLDER",
         callback=path_from_home,
-        help="Folder of the data. Default: the space's folder; of the CRNN a cache folder, which "
-        "Fashion-MNIST is fetched to.",
-        show_default=False,
     ),
 ]
-Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Open = Annotated[bool, _flag("Open it in the browser.", "--open")]
+Json = Annotated[bool, _flag("Print JSON.", "--json")]
 Space = Annotated[
     str,
     typer.Argument(
-        callback=text_from_home, help="A shipped space's name, or a path to a TOML file."
+        metavar="SPACE",
+        callback=text_from_home,
+        help="A shipped space's name, or a path to a TOML file.",
     ),
 ]
 StudyName = Annotated[
-    str | None, typer.Argument(help="The study's name. Default: the latest.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="STUDY",
+        help="The study's name, or the file of its space. Default: the latest.",
+        show_default=False,
+    ),
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
+    _option(
+        "Number of seeds: the first of the space's list, else 0, 1, and so on. Of a search: "
+        "those of its confirmation.",
+        "N",
+        panel=STUDY,
         min=1,
         max=10_000,
-        help="Number of seeds: the first of those that the space lists, else from 0 on; "
-        "of a search: of its confirmation.",
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(help="The setting epochs for all arms, in a study of its own name.")
+    int | None,
+    _option("Override epochs, in a study of its own: NAME-epochsN.", "N", panel=STUDY),
 ]
 TrainSize = Annotated[
     int | None,
-    typer.Option(help="Of the CRNN: images to train with, in a study of its own name."),
+    _option("Of the CRNN: override the number of training images.", "N", panel=STUDY),
 ]
-Trials = Annotated[int | None, typer.Option(min=1, help="Trials of a search.")]
+Trials = Annotated[int | None, _option("Trials of a search.", "N", panel=STUDY, min=1)]
 Executor = Annotated[
     ExecutorName,
-    typer.Option(help="Where to train: local, in processes of this machine; debug, in this one."),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each worker.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-PrecisionName = Annotated[Precision, typer.Option(help="Of the CRNN: its arithmetic.")]
-Pack = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|off|N",
-        help="Of the CRNN: trainings that a worker packs together, at most; auto: 32 on CUDA, one "
-        "on a CPU.",
+    _option(
+        "Where to train: in processes of this machine (local, the default), or in this very one "
+        "(debug).",
+        "local|debug",
+        panel=TRAINING,
     ),
 ]
-Timeout = Annotated[str | None, typer.Option(help="Start nothing new after this: 90s, 30m, 2h.")]
-RetryFailed = Annotated[bool, typer.Option(help="Train failed replicates again.")]
-NoConfirm = Annotated[
-    bool, typer.Option("--no-confirm", help="Of a search: stop after it, confirm nothing.")
+Threads = Annotated[int | None, _option("Threads of each worker.", "N", panel=TRAINING, min=1)]
+Device = Annotated[
+    str, _option("auto (the default), cpu, cuda or cuda:N.", "DEVICE", panel=TRAINING)
 ]
+PrecisionName = Annotated[
+    Precision,
+    _option(
+        "Of the CRNN: numeric precision. Default: auto, which is bf16 where the device has it.",
+        "auto|fp32|bf16",
+        panel=TRAINING,
+    ),
+]
+Pack = Annotated[
+    str,
+    _option(
+        "Of the CRNN: trainings that a worker packs together, at most. Default: auto, which is "
+        "32 on CUDA and 1 on a CPU.",
+        "auto|off|N",
+        panel=TRAINING,
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    _option("Start no training after this time: 90s, 30m, 2h.", "TIME", panel=TRAINING),
+]
+RetryFailed = Annotated[bool, _flag("Train failed replicates again.", "--retry-failed", STUDY)]
+NoConfirm = Annotated[bool, _flag("Search only; skip the confirmation.", "--no-confirm", STUDY)]
 KeepWeights = Annotated[
     bool,
-    typer.Option("--keep-weights", help="Of the CRNN: keep the final weights of what is trained."),
+    _flag("Of the CRNN: save each trial's final weights.", "--keep-weights", TRAINING),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
+        "Override a setting for all arms, in a study of its own; repeatable.",
+        "NAME=VALUE",
         "--set",
-        metavar="SETTING=VALUE",
-        help="A setting for all arms, in a study of its own name; repeatable.",
-        show_default=False,
+        panel=STUDY,
     ),
 ]
 SameCode = Annotated[
     bool,
-    typer.Option(
+    _flag(
+        "Continue although your code has changed: it computes the same. Reports say so.",
         "--same-code",
-        help="Go on although your code has changed, since it computes the same; reports say so.",
+        TRAINING,
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option(
+    _flag(
+        "Resume killed trainings although `check` found that they then end differently.",
         "--force",
-        help="Resume killed trainings although `check` found that they then end otherwise.",
+        TRAINING,
     ),
 ]
-NewStudy = Annotated[str | None, typer.Option(help="The study's name. Default: the space's.")]
+NewStudy = Annotated[
+    str | None,
+    _option("The study's name. Default: the space's.", "NAME", "--study", panel=STUDY),
+]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Trainings at a time. Default: one a core, or one a GPU."),
+    _option("Trainings at a time. Default: one a core, or one a GPU.", "N", panel=TRAINING, min=1),
 ]
 
 
@@ -199,7 +244,7 @@ def overrides(settings: list[str] | None, **options: Any) -> dict[str, Any]:
     for text in settings or []:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():
-            raise UserError(f"--set {text}: is written SETTING=VALUE, as in --set batch_size=64")
+            raise UserError(f"--set {text}: is written NAME=VALUE, as in --set batch_size=64")
         if (name := name.strip()) in found:
             raise UserError(f"--set {text}: {name} is given twice; keep one")
         found[name] = _toml_value(value.strip())

@@ -94,7 +94,9 @@ def _is_reported(
 
     others = {"failed": progress.failed, "diverged": progress.diverged}
     also = "".join(f", {count} {word}" for word, count in others.items() if count)
-    complete = f"{progress.complete} of {progress.wanted} trials are complete"
+    of_these = f" with these seeds, of {progress.wanted + progress.others} in the study,"
+    which = of_these if progress.others else ""
+    complete = f"{progress.complete} of {progress.wanted} trials{which} are complete"
     output.say(f"Nothing to do: {complete}{also}.")
     renew_pages(opened, request.study, output.say)
     from ablation.folders import study_folder
@@ -119,7 +121,8 @@ def _print_next(output: Output, request: Request, progress: Progress) -> None:
     if progress.diverged:
         output.print(f"[yellow]{progress.diverged} diverged[/]; when: {status}")
     if left := progress.wanted - progress.ended:
-        output.say(f"{left} trials are left; the same command goes on with them.")
+        are, them = ("trial is", "it") if left == 1 else ("trials are", "them")
+        output.say(f"{left} {are} left; the same command goes on with {them}.")
     output.say(f"Watch it in optuna-dashboard: {next_command('dashboard')}")
     if study == "quick":
         output.say(f"The full study, hours of work: {next_command('plan', 'source')}")
@@ -150,4 +153,9 @@ def _without_weights(output: Output, opened: RDBStorage, study: str, results: Pa
         lacking += sum(f"trial-{row.number}" not in kept for row in own)
         if kept or name == study:
             output.say(f"Weights: {short_path(str(folder))}")
+        if (averaged := folder / "averaged").is_dir():
+            output.say(f"Averaged weights: {short_path(str(averaged))}")
+            output.say(
+                "Figures that begin with ema_ are of these, all others of the final weights."
+            )
     return lacking

@@ -57,12 +57,16 @@ def spaces(
 @app.command()
 def new(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(callback=path_from_home, help="The file to write.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.toml", callback=path_from_home, help="The file to write."),
+    ],
     trains: Annotated[
         str | None,
         typer.Option(
             metavar="FILE.py[:FUNCTION]",
-            help="A training function of your own, which it is of; one is written if need be.",
+            help="Your own training function, which the space is to train; an example is written "
+            "where there is no such file.",
             show_default=False,
         ),
     ] = None,

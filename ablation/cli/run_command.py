@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 
 @app.command(
-    help="Train what the study lacks, then write its report. Stop it and go on whenever you like."
+    help="Run the study's missing trials, then write its report. Safe to interrupt: run it again "
+    "to continue."
 )
 def run(
     context: typer.Context,

@@ -27,10 +27,13 @@ from ablation.cli.options import (
     storage_as_given,
 )
 from ablation.cli.outcome import opened_results, print_report
+from ablation.cli.study_argument import find_study, say_what_differs
 from ablation.errors import UserError, printable
 from ablation.folders import RESERVED
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
     from ablation.cli.console import Output
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "studies.db"
@@ -49,8 +52,11 @@ def status(
 
     output = tools_of(context).output
     with opened_results(storage, results) as opened:
-        content = states.status(opened, study) if study else {}
+        name = find_study(opened, study) if study else ""
+        content = states.status(opened, name) if study else {}
         rows = [] if study else states.studies(opened)
+        if study and not as_json:
+            say_what_differs(opened, study, name, output.say)
     if as_json:
         output.print_json(content if study else rows)
     elif study:
@@ -115,7 +121,7 @@ def report(
     study: StudyName = None,
     table: Annotated[
         Paste | None,
-        typer.Option(help="Print the table of arms to paste, and write nothing."),
+        typer.Option(metavar="md|tex", help="Print the table of arms to paste, and write nothing."),
     ] = None,
     open_report: Open = False,
     storage: Storage = None,
@@ -129,11 +135,15 @@ def report(
     tools = tools_of(context)
     say = tools.output.say
     with opened_results(storage, results) as opened:
-        name = confirmed_by(opened, study) if study else latest_study(opened)
         if study is None:
+            name = latest_study(opened)
             say(f"The latest study: {name}")
-        elif study != name:
-            say(f"{study} confirms what {name} found; one report tells of both")
+        else:
+            found = find_study(opened, study)
+            name = confirmed_by(opened, found)
+            if found != name:
+                say(f"{found} confirms what {name} found; one report tells of both")
+            say_what_differs(opened, study, name, say)
         if table:
             sys.stdout.write(printable(table_to_paste(opened, name, table.value, say)))
             return
@@ -145,16 +155,27 @@ def report(
 @app.command()
 def dashboard(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port, or the next free one.")] = 8080,
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="The study to begin with, or the file of its space. Default: the list of all.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port; where it is taken, the next free one.")
+    ] = 8080,
     writable: Annotated[
-        bool, typer.Option("--writable", help="Let its pages change and delete.")
+        bool,
+        typer.Option("--writable", metavar="", help="Let visitors change and delete studies."),
     ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Another name that browsers may ask for it by, as behind a proxy; repeatable.",
+            help="Another host name that browsers may use, as behind a proxy; repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -168,11 +189,11 @@ def dashboard(
     output = tools_of(context).output
 
     def serve(url: str) -> None:
-        _serve(output, url, results, host, port, writable, allow_host or [], open_page)
+        _serve(output, url, results, host, port, writable, allow_host or [], open_page, study)
 
     url = storage_url(storage, results)
     own = (RESULTS / REFERENCE.name).absolute()
-    if sqlite_file(url) == own and not own.exists() and REFERENCE.exists():
+    if study is None and sqlite_file(url) == own and not own.exists() and REFERENCE.exists():
         output.say(
             "No study of your own yet, so these are the ones that come with the project (a copy)."
         )
@@ -191,13 +212,15 @@ def _serve(
     writable: bool,
     names: list[str],
     open_page: bool,
+    study: str | None,
 ) -> None:
     from ablation.dashboard.renewal import renew_all_pages
     from ablation.dashboard.server import Shown, only_this_machine, serve
     from ablation.folders import artifact_folder
     from ablation.storage import opened_storage
 
-    def ready(address: str) -> None:
+    def ready(root: str) -> None:
+        address = f"{root}{page}"
         output.say(f"optuna-dashboard: {address}  (Ctrl-C ends it)")
         if not only_this_machine(host):
             can = "see, change and delete" if writable else "see"
@@ -211,18 +234,33 @@ def _serve(
     renew_all_pages(url, output.say)
     folder = artifact_folder(results)
     with opened_storage(url, kind=Shown) as opened:
+        page = _page_of(opened, study) if study else ""
         serve(opened, folder, host, port, ready, writable=writable, names=names)
+
+
+def _page_of(opened: RDBStorage, study: str) -> str:
+    """The path of a study's page in optuna-dashboard."""
+    from ablation.storage import study_names
+    from ablation.storage.record import no_study
+
+    if (name := find_study(opened, study)) not in study_names(opened):
+        raise no_study(opened, study)
+    return f"dashboard/studies/{opened.get_study_id_from_name(name)}"
 
 
 @app.command()
 def copy(
     context: typer.Context,
-    study: Annotated[str, typer.Argument(help="The study's name.")],
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="The study's name, or the file of its space."),
+    ],
     url: Annotated[
         str | None,
         typer.Argument(
+            metavar="STORAGE",
             callback=storage_as_given,
-            help="The storage to copy to: a URL or an SQLite file. With --from, default: your own.",
+            help="The storage to copy to: an SQLite file or a URL. With --from, default: your own.",
             show_default=False,
         ),
     ] = None,
@@ -236,12 +274,15 @@ def copy(
             "Default: your own.",
         ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", metavar="", help="Replace a study of that name."),
+    ] = False,
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
     """Copy a study into another storage, also while it runs; a search with its confirmation."""
-    from ablation.storage import copy_study, display_url, storage_url
+    from ablation.storage import copy_study, display_url, opened_storage, storage_url
     from ablation.storage.studies import confirmation_of
 
     if url is None and source is None:
@@ -249,8 +290,10 @@ def copy(
     own = storage_url(storage, results)
     read = own if source is None else _url_to_copy_from(source, results)
     target = own if url is None else storage_url(url, results)
-    copy_study(study, read, target, replace=replace, confirmation=confirmation_of)
-    tools_of(context).output.say(f"Copied {study} to {display_url(target)}")
+    with opened_storage(read) as opened:
+        name = find_study(opened, study)
+    copy_study(name, read, target, replace=replace, confirmation=confirmation_of)
+    tools_of(context).output.say(f"Copied {name} to {display_url(target)}")
 
 
 def _url_to_copy_from(given: str, results: Path) -> str:

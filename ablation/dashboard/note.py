@@ -20,8 +20,8 @@ from ablation.report.text.answer import answer
 from ablation.report.text.caveats import design_text
 from ablation.report.text.confirmation import lead, path_sentences, sentences
 from ablation.report.text.headline import headline
-from ablation.report.text.study_tables import failures_table, progress_line
-from ablation.report.text.tables import brief_table, brief_title
+from ablation.report.text.tables.arms import brief_table, brief_title
+from ablation.report.text.tables.study import failures_table, progress_line
 
 ROOM = 10  # arms of a search beside the baseline
 OURS = "*Kept up to date while the study runs. Take this line out to keep a note of your own.*"

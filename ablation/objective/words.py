@@ -19,6 +19,12 @@ class Words:
         measures: what a figure is called, by its name without ``val_`` or ``train_``, where that
             says too little.
         epoch: what a training is counted in.
+        trial: what an entry of a study is called.
+        training: what the training behind it is called.
+        replicate: what the runs of an arm are counted in.
+        moment: which of a training's values of the metric decides; empty where that is known from
+            its epochs.
+        testing_again: what produces verdicts another time, the subject of a sentence.
         shared: what trainings of the same seed have in common.
         seed_question: what to ask where all seeds give the same.
         seed_advice: what to do then, a sentence; empty for nothing.
@@ -31,6 +37,11 @@ class Words:
     resizing: Mapping[str, str] = field(default_factory=dict)
     measures: Mapping[str, str] = field(default_factory=dict)
     epoch: str = "epoch"
+    trial: str = "trial"
+    training: str = "training"
+    replicate: str = "seed"
+    moment: str = ""
+    testing_again: str = "Testing again as they come in"
     shared: str = "the split, the initial values and the batch order"
     seed_question: str = "does the training use its seed?"
     seed_advice: str = ""

@@ -19,13 +19,15 @@ from ablation.report.effects.arms import also_changed
 from ablation.report.effects.progress import counts
 from ablation.report.rendering.templating import environment
 from ablation.report.sections.figure import Picture
-from ablation.report.text import contrast_tables, details, study_tables, tables
 from ablation.report.text.answer import findings, incomplete
 from ablation.report.text.cautions import cautions
 from ablation.report.text.caveats import caveats, design_text
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
-from ablation.storage.attributes import IMPORTED
+from ablation.report.text.tables import arms as arm_tables
+from ablation.report.text.tables import contrasts as contrast_tables
+from ablation.report.text.tables import details
+from ablation.report.text.tables import study as study_tables
 
 if TYPE_CHECKING:  # figures take seconds to import, and a table to paste has none
     from ablation.report.sections.section import Part
@@ -70,9 +72,9 @@ def content(
         "confirmed": _drawn(confirmed, pictures),
         **_about_arms(study),
         "all_finished": (
-            "Every run counts."
-            if table.design == IMPORTED
-            else "Every trial that was started has finished."
+            "Every trial that was started has finished."
+            if table.can_continue
+            else "Every run counts."
         ),
         "failures": study_tables.failures_table(every),
         "factors": study_tables.factors_table(table),
@@ -84,29 +86,29 @@ def content(
 
 def _about_arms(study: Analysis) -> dict[str, Any]:
     """What the templates show of the arms and of what combines them."""
-    effects, arms = study.effects, tables.arms_table(study)
+    effects, arms = study.effects, arm_tables.arms_table(study)
     is_cut = len(arms.rows) < len(effects) and study.table.design != "search"
     return {
         "arms": arms,
         "all_arms": len(effects),
-        "every_arm": tables.arms_table(study, effects) if is_cut else None,
-        "named": tables.what_arms_are(study),
+        "every_arm": arm_tables.arms_table(study, effects) if is_cut else None,
+        "named": arm_tables.what_arms_are(study),
         "details": details.details_table(study),
         "about_details": details.about_details(study),
-        "reported": tables.reported_table(study),
+        "reported": arm_tables.reported_table(study),
         "contrasts": contrast_tables.contrasts_table(study),
         "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),
         "about_contrasts": contrast_tables.about_contrasts(study.contrasts),
         "confounds": study_tables.confounds_table(study),
         "also_changed": also_changed(study.table),
-        "about_reported": tables.about_reported(effects),
+        "about_reported": arm_tables.about_reported(effects),
     }
 
 
 def _seeds(stages: dict[str, StudyTable]) -> str:
     """The seeds of each stage, a sentence; of runs that were trained elsewhere what pairs them."""
     table = next(iter(stages.values()))
-    if table.design == IMPORTED:
+    if not table.knows_trainings:
         of = table.comparison.of
         return f"Paired by {of}: {_numbers(table.seeds)}." if table.seeds else ""
     by_stage = [f"{stage} {_numbers(part.seeds)}".strip() for stage, part in stages.items()]
@@ -141,7 +143,7 @@ def _drawn(parts: Sequence[Part], pictures: Sequence[Picture]) -> list[tuple[Par
 
 def commands(table: StudyTable) -> list[tuple[str, str]]:
     """What to type to go on with the study, with what it does."""
-    if table.design == IMPORTED:
+    if not table.can_continue:
         again = "analyses the same files again; with more rows that is another look"
         runs = [(command(table.command), again)] if table.environment["files"] else []
         return [*runs, *_of_any_study(table)]

@@ -46,8 +46,7 @@ from ablation.report.text.answer import answer
 from ablation.report.text.blocks import brief_block_table
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
-from ablation.report.text.tables import brief_table
-from ablation.storage.attributes import IMPORTED
+from ablation.report.text.tables.arms import brief_table
 
 Say = Callable[[str], None]
 Drawing = tuple[float, bytes, bytes]
@@ -139,7 +138,7 @@ def _texts(study: Analysis) -> Iterator[tuple[str, str]]:
     absent = all_absent(table)
     trials = table.blocks if len(table.blocks) else all_trials(table)
     yield "trials.csv", csv_text(as_in_files(trials, metric, absent))
-    if table.design != IMPORTED or len(table.epochs):
+    if table.can_continue or len(table.epochs):
         yield "epochs.csv", csv_text(as_in_files(all_reports(table), metric, absent))
     yield "effects.csv", csv_text(as_in_files(main.effects, metric, absent))
     if len(main.contrasts):

@@ -336,6 +336,7 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
         if record.attributes() != stored.attributes():
             return None
         progress = _source(storage, request, request.study, record).progress
+        progress.others = record.wanted - progress.wanted if not record.trials else 0
         if progress.all_ended and request.confirms:
             study = confirming(storage, request.study)
             kept = find_record(storage, study)

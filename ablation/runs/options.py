@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,6 +23,7 @@ class Options:
         test: the column of the figure on test data, which decides nothing.
         by: the column of blocks, such as data sets.
         where: ``COLUMN=VALUE`` or ``COLUMN!=VALUE`` each: the rows to keep.
+        folds: K of a cross-validation that was repeated; its number of folds unless given.
         reduce: how a history becomes a figure: ``last``, ``mean:K`` or ``best``.
         early_stopping: whether runs that end earlier than others are finished all the same.
         keep: ``latest``: of several runs of one arm and seed the one created last counts.
@@ -44,6 +45,7 @@ class Options:
     compare: tuple[str, ...] = ()
     test: str = ""
     by: str = ""
+    folds: int | None = None
     where: tuple[str, ...] = ()
     reduce: str = "last"
     early_stopping: bool = False
@@ -72,6 +74,12 @@ class Options:
             yield from (word for each in value for word in (option, each))
         elif value not in ("", None) and name != "study" and (name, value) != ("reduce", "last"):
             yield from (option, format_number(value) if isinstance(value, int | float) else value)
+
+
+def said(words: Sequence[str], option: str) -> str:
+    """The value of an option among the words of a command line; empty where it is not there."""
+    places = [place for place, word in enumerate(words[:-1]) if word == option]
+    return words[places[0] + 1] if places else ""
 
 
 def options_of(**said: Any) -> Options:

@@ -18,12 +18,12 @@ from ablation.runs.files.csv_file import CsvFile
 from ablation.runs.files.json_file import JsonFile
 from ablation.runs.files.opening import content_hash, kind_of, regular_file, shown
 from ablation.runs.files.parquet_file import ParquetFile
-from ablation.runs.files.source import Source, text_frame
-from ablation.runs.flattening import text_of
-from ablation.runs.naming import NamePattern
 from ablation.runs.options import Options
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import file_table, frame_table
+from ablation.runs.tables.flattening import text_of
+from ablation.runs.tables.joining import file_table, frame_table
+from ablation.runs.tables.naming import NamePattern
+from ablation.runs.tables.source import Source, text_frame
+from ablation.runs.tables.table import Roles, Table
 
 MOST_FILES = 10_000
 SOURCES: dict[str, Callable[[Path], Source]] = {

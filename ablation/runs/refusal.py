@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ablation.errors import UserError
 from ablation.runs.options import Options
-
-MOST_NAMES = 5
 
 
 class RefusedTableError(UserError):
@@ -80,16 +78,3 @@ class Reasons:
         """
         if self.texts:
             raise RefusedTableError(self.texts, self.fixes, is_too_little=self.is_too_little)
-
-
-def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
-    """Names as a list, which a long one is cut short of: ``a, b and 7 more``."""
-    shown = list(names)
-    if len(shown) <= most:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:most])} and {len(shown) - most} more"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

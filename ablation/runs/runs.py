@@ -39,6 +39,7 @@ class Runs:
             and ``value``; empty where the table has none.
         lines: what was done with the table, a sentence each, as the console and the report say it.
         files: by the name of each file, without its folder, the SHA-256 of its content.
+        paths: the files and folders that were named, without the folders that they are in.
         options: what was asked for, as the words of a command line: a study is told from another
             of the same name by these and the files.
     """
@@ -52,4 +53,5 @@ class Runs:
     history: pd.DataFrame
     lines: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)

@@ -10,31 +10,43 @@ import pandas as pd
 
 from ablation.folders import study_name
 from ablation.objective.metric import Direction, Metric
-from ablation.runs import names as known
-from ablation.runs.arms import Arms, find_arms, find_comparisons
-from ablation.runs.blocks import check_measures, check_pooling, common_measure
-from ablation.runs.columns import Columns, find_columns
-from ablation.runs.direction import (
+from ablation.runs.columns import names as known
+from ablation.runs.columns.direction import (
     direction_line,
     direction_source,
     find_direction,
     find_margin,
     find_unit,
 )
-from ablation.runs.doubles import settle_doubles
-from ablation.runs.histories import finish
-from ablation.runs.labels import Labels, order_of
-from ablation.runs.names import COMPLETE
+from ablation.runs.columns.names import COMPLETE
+from ablation.runs.columns.roles import Columns, find_columns
+from ablation.runs.columns.suggestion import suggest
+from ablation.runs.comparisons.arms import Arms, find_arms, find_comparisons
+from ablation.runs.comparisons.blocks import (
+    check_measures,
+    check_pooling,
+    why_no_mean,
+    without_empty_blocks,
+)
+from ablation.runs.comparisons.pairing import (
+    Pairing,
+    check_folds,
+    missing_lines,
+    pair,
+    replication_lines,
+)
+from ablation.runs.comparisons.variation import variation_lines
 from ablation.runs.options import Options
-from ablation.runs.pairing import Pairing, missing_lines, pair, replication_lines
 from ablation.runs.refusal import Reasons, RefusedTableError
-from ablation.runs.results import failure_lines, mark_failures
-from ablation.runs.rows import read_conditions, read_rows
+from ablation.runs.rows.doubles import settle_doubles
+from ablation.runs.rows.histories import Finished, finish
+from ablation.runs.rows.labels import Labels
+from ablation.runs.rows.results import failure_lines, mark_failures
+from ablation.runs.rows.rows import read_conditions, read_rows
+from ablation.runs.rows.summaries import check_summaries, read_summaries
 from ablation.runs.runs import COLUMNS, Runs
-from ablation.runs.suggestion import suggest
-from ablation.runs.summaries import check_summaries, read_summaries
-from ablation.runs.table import Table
-from ablation.runs.variation import variation_lines
+from ablation.runs.tables.table import Table
+from ablation.runs.wording import order_of
 from ablation.space.schema import BASELINE
 
 
@@ -53,7 +65,7 @@ def select_runs(table: Table, options: Options, files: Sequence[str] = ()) -> Ru
     """
     name = options.study or (study_name(Path(files[0]).stem) if files else "")
     try:
-        return replace(_select(table, options), study=name)
+        return replace(_select(table, options), study=name, paths=_names(files))
     except RefusedTableError as refusal:
         if not refusal.is_too_little:
             raise
@@ -73,6 +85,7 @@ def _select(table: Table, options: Options) -> Runs:
     finished = finish(table, rows, columns, options, direction, reasons)
     runs = mark_failures(finished.runs.assign(row=finished.runs.index), columns.metric)
     runs = read_summaries(runs, columns, options, reasons)
+    runs, unmeasured = without_empty_blocks(runs, columns)
     columns, constant = _without_constant_seed(runs, columns)
     arms = find_arms(table, rows, runs, columns, options, reasons)
     labels = Labels(arms.names, columns)
@@ -81,29 +94,28 @@ def _select(table: Table, options: Options) -> Runs:
     differing = check_measures(rows, columns, reasons)
     check_pooling(table, runs, columns, "\n".join(reasons.texts), reasons)
     against = find_comparisons(arms, options, reasons)
-    complete = runs[runs["state"] == COMPLETE]
-    unit = find_unit(complete, columns.metric, options, reasons)
-    margin = find_margin(unit, options, reasons)
-    _check_results(complete, arms, columns, failures, reasons)
-    reasons.stop()
-    pairing = pair(runs, columns, against, labels)
-    is_common, uncommon = common_measure(pairing, arms.baseline, columns, differing)
+    unit = find_unit(runs[runs["state"] == COMPLETE], columns.metric, options, reasons)
     metric = _metric(table, columns, unit, direction)
-    comparison = replace(pairing.comparison, blocks=columns.block, measure_is_common=is_common)
+    margin = find_margin(unit, options, reasons)
+    _check_results(runs, arms, columns, failures, reasons)
+    check_folds(runs, columns, options, reasons)
+    reasons.stop()
+    pairing = pair(runs, columns, against, labels, options.folds)
+    no_mean = why_no_mean(pairing, arms.baseline, columns, differing)
     lines = [
         *(*table.lines, *rows.lines, *finished.lines),
         direction_line(metric, margin, direction_source(table, columns, options), options),
-        *(*arms.lines, *failures, *doubles, *constant, *pairing.lines),
+        *(*unmeasured, *arms.lines, *failures, *doubles, *constant, *pairing.lines),
         *missing_lines(pairing, labels, against, columns.block),
         *replication_lines(pairing, columns, table.names),
-        *(*variation_lines(rows, columns, arms.names), *uncommon),
+        *(*variation_lines(rows, columns, arms.names), *_about_blocks(finished, columns, no_mean)),
     ]
     selected = _runs_frame(pairing.runs, arms)
     return Runs(
         study=options.study,
         metric=metric,
         margin=margin,
-        comparison=comparison,
+        comparison=replace(pairing.comparison, blocks=columns.block, no_mean=no_mean),
         arms=_arms_frame(arms, against),
         runs=selected[COLUMNS],
         history=_history(finished.history, pairing, selected),
@@ -111,6 +123,23 @@ def _select(table: Table, options: Options) -> Runs:
         files=dict(table.files),
         options=options.words(),
     )
+
+
+def _names(files: Sequence[str]) -> list[str]:
+    """Files and folders as they were typed, without the folders that they are in."""
+    return [Path(file).name or file for file in files]
+
+
+def _about_blocks(finished: Finished, columns: Columns, no_mean: str) -> list[str]:
+    """Why blocks have no mean, and that their runs, which share no scale, have no curves."""
+    means = [f"no mean over {columns.block}: {no_mean}"] if no_mean else []
+    if finished.history.empty or not columns.block:
+        return means
+    return [
+        *means,
+        f"no learning curves with --by {columns.block}: --where {columns.block}=VALUE draws those "
+        "of one",
+    ]
 
 
 def _metric(table: Table, columns: Columns, unit: str, direction: Direction | None) -> Metric:
@@ -146,10 +175,10 @@ def _without_constant_seed(runs: pd.DataFrame, columns: Columns) -> tuple[Column
 
 
 def _check_results(
-    complete: pd.DataFrame, arms: Arms, columns: Columns, failures: list[str], reasons: Reasons
+    runs: pd.DataFrame, arms: Arms, columns: Columns, failures: list[str], reasons: Reasons
 ) -> None:
     """Refuse a comparison in which one side has no result at all."""
-    with_result = set(complete["arm"])
+    with_result = set(runs["arm"][runs["state"] == COMPLETE])
     why = f" ({'; '.join(failures[:2])})" if failures else ""
     if not with_result:
         reasons.add(f"no run has a {columns.metric}{why}: another column (--metric)")

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ablation.errors import one_line
 from ablation.folders import check_name
 from ablation.objective.metric import Metric
+from ablation.runs.options import said
 from ablation.runs.runs import COLUMNS, Runs
 from ablation.statistics.comparison import Comparison
 from ablation.storage import (
@@ -115,7 +116,7 @@ def _of_another(study: str, why: str) -> StorageError:
 def _asked(runs: Runs) -> list[Any]:
     """What makes runs another study: all that was asked for but the margin."""
     words = runs.options
-    place = words.index("--margin") if "--margin" in words else len(words)
+    place = words.index("--margin") if said(words, "--margin") else len(words)
     return [*words[:place], *words[place + 2 :], runs.metric, runs.comparison.method]
 
 
@@ -143,6 +144,7 @@ def _create(storage: RDBStorage, runs: Runs, name: str, kept: dict[str, Any]) ->
     attributes: dict[str, Any] = {
         "design": IMPORTED,
         "files": runs.files,
+        "paths": runs.paths,
         "options": runs.options,
         "arms": runs.arms[["arm", "against", "changes", "setting"]].to_dict("records"),
         "comparison": asdict(runs.comparison),
@@ -250,6 +252,7 @@ def _runs(study: str, stored: ImportedStudy, trials: list[tuple[TrialRow, Import
         history=pd.DataFrame(epochs, columns=["arm", "seed", "block", "epoch", "value"]),
         lines=stored.lines,
         files=stored.files,
+        paths=stored.paths,
         options=stored.options,
     )
 

@@ -65,6 +65,7 @@ class Progress:
         diverged: those whose loss became infinite or NaN: an end, as the same training diverges
             again. They are in none of the other two.
         idle: whether nothing at all was missing when the run began.
+        others: trials of the study that this run did not ask for, as those of more seeds.
         remaining_cost: of the trials that have not ended.
     """
 
@@ -73,6 +74,7 @@ class Progress:
     failed: int = 0
     diverged: int = 0
     idle: bool = False
+    others: int = 0
     remaining_cost: float = 0.0
 
     @property

@@ -105,7 +105,7 @@ def _space(found: Description, trains: str, file: Path) -> str:
 def _aligned(line: str) -> str:
     """A line whose comment begins in the same column as others'."""
     value, sign, comment = line.partition("  # ")
-    return f"{value:<{COLUMN}}# {comment}" if sign and value else line
+    return f"{f'{value} ':<{COLUMN}}# {comment}" if sign and value else line
 
 
 def figures(file: Path, function: str) -> tuple[list[str], list[str]]:

@@ -22,14 +22,14 @@ class Comparison:
         of: of ``welch``: what the runs' numbers are called, such as ``run``; of the others the
             column that pairs: ``seed``, ``fold``.
         blocks: what runs are averaged over, such as ``dataset``; empty where they are not.
-        measure_is_common: whether an average over blocks says something.
+        no_mean: why an average over blocks would say nothing; empty where it says something.
     """
 
     method: Method = "paired"
     folds: int = 0
     of: str = "seed"
     blocks: str = ""
-    measure_is_common: bool = True
+    no_mean: str = ""
 
     @property
     def is_paired(self) -> bool:
@@ -62,4 +62,4 @@ class Comparison:
 
         Of summaries it is not known which runs of two blocks belong together.
         """
-        return bool(self.blocks) and self.measure_is_common and self.method != "summaries"
+        return bool(self.blocks) and not self.no_mean and self.method != "summaries"

@@ -72,15 +72,17 @@ class MeanDifference:
         return self.n if self.method == "paired" else (self.sd / self.standard_error) ** 2
 
 
-def paired_test(differences: npt.ArrayLike, of: str = "seed") -> MeanDifference:
+def paired_test(differences: npt.ArrayLike, of: str = "seed", size: float = 0.0) -> MeanDifference:
     """The paired t-test and its intervals, per comparison.
 
     Args:
         differences: finite, one a pair.
         of: what pairs them, as in ``no seed was finished on both sides``.
+        size: the largest absolute value of what they are differences of, in their unit, which
+            rounding goes by; 0 where that is not known.
     """
     d = np.asarray(differences, float)
-    test = _degenerate(d, of)
+    test = _degenerate(d, of, size)
     if test is not None:
         return test
     n, mean, sd = len(d), float(d.mean()), float(d.std(ddof=1))
@@ -90,7 +92,9 @@ def paired_test(differences: npt.ArrayLike, of: str = "seed") -> MeanDifference:
     return MeanDifference(n, mean, sd, *ends, p, df=n - 1, standard_error=error, sd_df=n - 1)
 
 
-def folds_test(differences: npt.ArrayLike, folds: int, of: str = "fold") -> MeanDifference:
+def folds_test(
+    differences: npt.ArrayLike, folds: int, of: str = "fold", size: float = 0.0
+) -> MeanDifference:
     """The corrected resampled t-test of pairs that are folds of one cross-validation.
 
     The training sets of its folds overlap, so their differences are correlated and s/√n is too
@@ -102,9 +106,10 @@ def folds_test(differences: npt.ArrayLike, folds: int, of: str = "fold") -> Mean
         differences: finite, one a fold.
         folds: K, how many folds the cross-validation has, 2 at least.
         of: what pairs them.
+        size: see `paired_test`.
     """
     d = np.asarray(differences, float)
-    growth, test = Growth(floor=1 / (folds - 1)), _degenerate(d, of)
+    growth, test = Growth(floor=1 / (folds - 1)), _degenerate(d, of, size)
     if test is not None:
         return replace(test, method="folds", growth=growth)
     n, mean, sd = len(d), float(d.mean()), float(d.std(ddof=1))
@@ -113,7 +118,7 @@ def folds_test(differences: npt.ArrayLike, folds: int, of: str = "fold") -> Mean
     return _with_test(test, error, n - 1)
 
 
-def _degenerate(d: npt.NDArray[np.float64], of: str) -> MeanDifference | None:
+def _degenerate(d: npt.NDArray[np.float64], of: str, size: float) -> MeanDifference | None:
     """What pairs say that are too few or too much alike for a test; None where there is one."""
     n = len(d)
     if n == 0:
@@ -121,14 +126,20 @@ def _degenerate(d: npt.NDArray[np.float64], of: str) -> MeanDifference | None:
     mean = float(d.mean())
     if n == 1:
         return MeanDifference(1, mean, why_not="one pair shows no spread")
-    if _are_alike(d):
-        return MeanDifference(n, mean, 0.0, why_not="all pairs differ by the same amount")
+    largest = float(np.abs(d).max())
+    rounding = ROUNDING * size if size else UNKNOWN_ROUNDING * largest
+    if np.ptp(d) <= rounding:
+        is_none = largest <= rounding
+        why_not = "both sides of each pair are equal" if is_none else ALIKE
+        return MeanDifference(n, mean, 0.0, why_not=why_not)
     return None
 
 
-def _are_alike(x: npt.NDArray[np.float64]) -> bool:
-    """Whether all are the same, but for rounding."""
-    return bool(np.ptp(x) <= 1e-12 * max(1.0, float(np.abs(x).max())))
+ALIKE = "all pairs differ by the same amount"
+ROUNDING = 1e-12
+"""Relative to values: a difference up to here is rounding."""
+UNKNOWN_ROUNDING = 1e-9
+"""Relative to differences, where the values, which may be far larger, are not known."""
 
 
 def welch_test(values: npt.ArrayLike, against: npt.ArrayLike) -> MeanDifference:
@@ -160,7 +171,8 @@ class Summary:
 def _summary(x: npt.NDArray[np.float64]) -> Summary:
     if len(x) < 2:
         return Summary(float(x.mean()) if len(x) else math.nan, math.nan, len(x))
-    return Summary(float(x.mean()), 0.0 if _are_alike(x) else float(x.std(ddof=1)), len(x))
+    is_rounding = np.ptp(x) <= ROUNDING * float(np.abs(x).max())
+    return Summary(float(x.mean()), 0.0 if is_rounding else float(x.std(ddof=1)), len(x))
 
 
 def summaries_test(side: Summary, against: Summary) -> MeanDifference:

@@ -39,7 +39,7 @@ class StoredComparison(Attributes):
     folds: Count
     of: str
     blocks: str
-    measure_is_common: bool
+    no_mean: str
 
 
 class StoredArm(Attributes):
@@ -60,6 +60,7 @@ class ImportedStudy(Attributes):
 
     design: Literal["imported"]
     files: dict[str, Sha256]
+    paths: list[str] = Field([])
     options: list[str]
     arms: list[StoredArm] = Field(min_length=1)
     comparison: StoredComparison

@@ -258,9 +258,14 @@ def load_record(storage: RDBStorage, study: str, objective: Objective | None = N
     """
     record = find_record(storage, study, objective) if can_be(study) else None
     if record is None:
-        where, others = display_url(url_of(storage)), own_studies(storage)
-        raise StorageError(f"no study {one_line(study)} in {where}; {did_you_mean(study, others)}")
+        raise no_study(storage, study)
     return record
+
+
+def no_study(storage: RDBStorage, study: str) -> StorageError:
+    """The error for a study that a storage does not have."""
+    where, others = display_url(url_of(storage)), own_studies(storage)
+    return StorageError(f"no study {one_line(study)} in {where}; {did_you_mean(study, others)}")
 
 
 def merge(study: str, stored: Record | None, wanted: Record) -> Record:

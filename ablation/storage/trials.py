@@ -17,7 +17,7 @@ import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import TrialUserAttributeModel
+from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import one_line
@@ -192,14 +192,19 @@ def _trial_attributes(
 
 def drop_waiting_attributes(storage: RDBStorage, study: str, keys: Collection[str]) -> None:
     """Remove user attributes of these names from the trials that wait to be asked for."""
-    query = sqlalchemy.text(
-        "DELETE FROM trial_user_attributes WHERE key IN :keys AND trial_id IN (SELECT t.trial_id"
-        " FROM trials t JOIN studies s ON s.study_id = t.study_id"
-        " WHERE s.study_name = :study AND t.state = 'WAITING')"
-    )
-    text = sqlalchemy.bindparam("keys", expanding=True, type_=sqlalchemy.String())
+    statement = deletion_of_waiting(storage.get_study_id_from_name(study), keys)
     with storage.engine.begin() as connection:
-        connection.execute(query.bindparams(text), {"study": study, "keys": list(keys)})
+        connection.execute(statement)
+
+
+def deletion_of_waiting(study_id: int, keys: Collection[str]) -> sqlalchemy.Delete:
+    """The statement: by SQLAlchemy, as ``key`` is a word of MySQL's, which it quotes there."""
+    waiting = sqlalchemy.select(TrialModel.trial_id).where(
+        TrialModel.study_id == study_id, TrialModel.state == TrialState.WAITING
+    )
+    return sqlalchemy.delete(TrialUserAttributeModel).where(
+        TrialUserAttributeModel.trial_id.in_(waiting), TrialUserAttributeModel.key.in_(keys)
+    )
 
 
 def reported_steps(storage: RDBStorage, trial_id: int) -> set[int]:

@@ -167,11 +167,14 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
         DataError: The data is missing, or is damaged by now; says what mends it.
     """
     target = data_folder(folder) / cache.FILE_NAME
-    identity = cache.identity(target)  # before it is verified: a later write makes another
     known = _loaded.get(target)
+    try:
+        identity = cache.identity(target)  # before it is verified: a later write makes another
+    except DataError:
+        _forget(target)
+        raise
     if known is None or known.identity != identity:
-        if known:
-            _loaded.pop(target).file.close()
+        _forget(target)
         file = target.open("rb")
         try:
             written = cache.Written.of(file)
@@ -180,6 +183,12 @@ def load_once(folder: Path | None = None) -> FashionMNIST:
             file.close()
             raise
     return known.data
+
+
+def _forget(target: Path) -> None:
+    """Close the file that is kept open, if it is."""
+    if target in _loaded:
+        _loaded.pop(target).file.close()
 
 
 def check_unchanged(folder: Path | None = None) -> None:
@@ -205,7 +214,7 @@ def check_unchanged(folder: Path | None = None) -> None:
             cache.verify(target, _data_command(folder))
         known.written = now
         return
-    _loaded.pop(target).file.close()
+    _forget(target)
     cache.verify(target, _data_command(folder))
     raise DataError(
         f"{target} was written to while it was trained on, so that epoch is dropped; keep other "

@@ -25,8 +25,8 @@ from crnn.training.checkpoint import DamagedError, read_checkpoint, write_checkp
 from crnn.training.results import Epoch, StateError, TrainingState
 from crnn.training.results import Result as Trained
 from crnn.training.train import train_packed
+from crnn.training.weights import averaged_file, save_weights
 from crnn.training.weights import marks as marks_of_weights
-from crnn.training.weights import save_weights
 
 OF_FOLDERS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EROFS, errno.ELOOP)
 Members = Sequence[tuple[Setting, int]]
@@ -177,7 +177,11 @@ def _place_of_checkpoints() -> Iterator[None]:
 
 
 def _keep_weights(pack: Pack, members: Members, results: list[Trained | DivergedError]) -> None:
-    """Keep final weights: before a trial is told complete, so that a complete one has them."""
+    """Keep final weights, and averages: before a trial is told complete, so that it has them."""
     for (setting, seed), result, path in zip(members, results, pack.weights, strict=False):
         if path and not isinstance(result, DivergedError):
-            save_weights(result.model, path, marks_of_weights(setting, seed))
+            marks = marks_of_weights(setting, seed)
+            if result.average is not None:
+                averaging = {"averaging": repr(setting.train.averaging)}
+                save_weights(result.average, averaged_file(path), marks | averaging)
+            save_weights(result.model, path, marks)

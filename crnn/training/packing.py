@@ -101,6 +101,10 @@ class Pack:
         """Each member's network, in evaluation mode."""
         return [fit.network.eval() for fit in self.fits]
 
+    def averages(self) -> list[CRNN | None]:
+        """Each member's network of averaged weights; None where no average is kept."""
+        return [fit.average.network if fit.average else None for fit in self.fits]
+
 
 class CapturedStep:
     """A step as a CUDA graph: launched as one, and without Python between its kernels.

@@ -74,8 +74,8 @@ class TrainingState:
 class Result:
     """A finished training: its epochs, the test score (None unless asked for), the network.
 
-    The network is in evaluation mode. `ema_test` is the test score of the averaged weights, None
-    where there are none.
+    The network is in evaluation mode. `ema_test` is the test score of the averaged weights and
+    `average` the network that has them, None where there are none.
     """
 
     epochs: tuple[Epoch, ...]
@@ -83,6 +83,7 @@ class Result:
     seconds: float
     model: CRNN
     ema_test: Score | None = None
+    average: CRNN | None = None
 
     @property
     def val_accuracy(self) -> float:

@@ -133,12 +133,13 @@ def train_packed(
                 for member, epoch in new.items():
                     on_epoch(member, epoch)
         tests = fit.score_test(data) if score_test else [(None, None)] * len(members)
-        networks = fit.networks()
+        networks, averages = fit.networks(), fit.averages()
     share = (time.perf_counter() - start) / len(members)
-    ends = zip(epochs, tests, networks, earlier, strict=True)
+    ends = zip(epochs, tests, networks, averages, earlier, strict=True)
     return [
-        failures.get(member) or Result(tuple(seen), test, share + before, network, ema_test)
-        for member, (seen, (test, ema_test), network, before) in enumerate(ends)
+        failures.get(member)
+        or Result(tuple(seen), test, share + before, network, ema_test, average)
+        for member, (seen, (test, ema_test), network, average, before) in enumerate(ends)
     ]
 
 

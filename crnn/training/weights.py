@@ -30,6 +30,14 @@ def marks(setting: Setting, seed: int) -> dict[str, str]:
     return {"setting": setting.digest, "seed": str(seed), "precision": setting.train.precision}
 
 
+AVERAGED = "averaged"  # the folder, beside the final weights, of their moving averages
+
+
+def averaged_file(path: Path) -> Path:
+    """Where the averaged weights of a training are, given the file of its final ones."""
+    return path.parent / AVERAGED / path.name
+
+
 def save_weights(model: CRNN, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a network's weights, whole or not at all; the folder is made if need be.
 

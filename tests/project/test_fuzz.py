@@ -9,9 +9,11 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import pandas as pd
 import pytest
 import sqlalchemy
 from hypothesis import given
@@ -23,6 +25,7 @@ from ablation.planning.pace import measured_rate, measured_spreads
 from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.text.latex import as_latex, as_markdown
+from ablation.runs.storing import load_runs, store_runs
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Source
@@ -30,6 +33,7 @@ from ablation.settings import bounds, text_of
 from ablation.space.errors import MAX_ERRORS
 from ablation.space.reader import shipped, shipped_file
 from ablation.space.schema import Space
+from ablation.storage import imported
 from ablation.storage.record import load_record, note_look
 from ablation.storage.status import status, studies
 from crnn.network.config import FIELDS, SETTING_KEYS, TRAIN_KEYS, Setting
@@ -40,6 +44,7 @@ from crnn.training.weights import WeightsError, load_weights, marks, save_weight
 from tests.helpers.commands import cli
 from tests.helpers.fuzzing import examples
 from tests.helpers.made.networks import small
+from tests.helpers.made.runs import made_runs
 from tests.helpers.made.studies import (
     ONE_FACTOR,
     SEARCH,
@@ -336,6 +341,22 @@ def study(
     storage.engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def imported_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
+    """A study of runs that were trained elsewhere, with histories and a run without a result."""
+    storage = new_storage(tmp_path_factory.mktemp("imported"))
+    runs = made_runs(study=STUDY, paths=["table.csv"])
+    courses = [
+        (row["arm"], row["seed"], "", epoch, row["value"] + epoch / 100)
+        for row in runs.runs[runs.runs["state"] == "COMPLETE"].to_dict("records")
+        for epoch in (-1, 0)
+    ]
+    history = pd.DataFrame(courses, columns=["arm", "seed", "block", "epoch", "value"])
+    store_runs(storage, replace(runs, history=history.assign(epoch=history["epoch"] + 2)))
+    yield Written(storage)
+    storage.engine.dispose()
+
+
 class Written:
     """A storage's attributes as they were written, and with some of them changed."""
 
@@ -397,6 +418,20 @@ def otherwise(draw: st.DrawFn, rows: list[tuple[int, str, str]]) -> list[tuple[i
 @examples(30)
 @given(data=st.data())
 def test_any_attributes_are_read_or_refused(study: Written, data: st.DataObject) -> None:
+    check_read(study, data)
+
+
+@pytest.mark.slow
+@examples(30)
+@given(data=st.data())
+def test_any_attributes_of_imported_runs_are_read_or_refused(
+    imported_study: Written, data: st.DataObject
+) -> None:
+    check_read(imported_study, data)
+
+
+def check_read(study: Written, data: st.DataObject) -> None:
+    """Every reader of a study with changed attributes reads it, or refuses it by name."""
     table = data.draw(st.sampled_from(["study", "trial", "trial"]))
     study.put(table, data.draw(otherwise(study.rows[table])))
     try:
@@ -433,5 +468,7 @@ READERS: list[Callable[[RDBStorage], object]] = [
     lambda storage: measured_rate(storage, objective),
     lambda storage: measured_spreads(storage, objective),
     lambda storage: note_look(storage, STUDY, 1),
+    lambda storage: imported.note_look(storage, STUDY, 1),
+    lambda storage: load_runs(storage, STUDY),
     lambda storage: finished(storage, f"{STUDY}:0"),
 ]

@@ -13,13 +13,21 @@ from optuna.storages import RDBStorage
 from ablation.design.arms import change_text
 from ablation.folders import study_name
 from ablation.objective.columns import column
+from ablation.objective.words import Words
 from ablation.report.data.block_means import block_means
 from ablation.report.data.study_table import StudyTable
+from ablation.runs.options import said
 from ablation.runs.runs import Runs
 from ablation.runs.storing import load_runs
+from ablation.statistics.comparison import Comparison
 from ablation.storage.attributes import IMPORTED
 
 STAGE = "ablation"
+BEST = "at each {}'s best epoch"
+OPTIMISM = (
+    "each run's figure is the best of its epochs by the figure that is compared, which favours "
+    "long and noisy runs"
+)
 NUMBERS = ("sequence_length", "parameters", "macs", "seconds", "fused", "chance", "chance_limit")
 UNKNOWN = frozenset(
     (
@@ -53,9 +61,10 @@ def table_of(runs: Runs, looks: tuple[int, ...] = ()) -> StudyTable:
         trials = block_means(blocks) if comparison.has_mean else blocks[:0]
     ended = trials.drop_duplicates(["arm", "seed"])
     labels = _labels(runs.runs["seed"]).drop_duplicates()
-    is_alone = runs.study == study_name(Path(next(iter(runs.files), "")).stem)
-    own = [] if is_alone or not runs.files else ["--study", runs.study]
-    words = ["analyse", *runs.files, *runs.options, *own]
+    typed = runs.paths or list(runs.files)
+    is_alone = runs.study == study_name(Path(next(iter(typed), "")).stem)
+    own = [] if is_alone or not typed else ["--study", runs.study]
+    words = ["analyse", *typed, *runs.options, *own]
     return StudyTable(
         name=runs.study,
         question=f"Which arms differ from {baseline} in {runs.metric.text}?",
@@ -76,9 +85,33 @@ def table_of(runs: Runs, looks: tuple[int, ...] = ()) -> StudyTable:
         command=shlex.join(words),
         looks=looks,
         figures=(runs.metric.name,),
+        words=_words(comparison, said(runs.options, "--reduce")),
+        optimism=OPTIMISM if said(runs.options, "--reduce") == "best" else "",
         absent=UNKNOWN | _without_values(runs),
         comparison=comparison,
         blocks=blocks,
+    )
+
+
+def _words(comparison: Comparison, reduction: str) -> Words:
+    """What reports call the runs.
+
+    Args:
+        comparison: how arms are compared.
+        reduction: how a history became a figure, as ``--reduce`` says it.
+    """
+    of = {"folds": "fold", "summaries": "arm"}.get(comparison.method, "run")
+    kind, _, count = reduction.partition(":")
+    own = {"mean": f"as the mean of each {of}'s last {count} epochs", "best": BEST.format(of)}
+    moment = own.get(kind, "" if comparison.has_mean else f"of each {of}")
+    if comparison.has_mean:
+        moment = ", ".join(filter(None, [moment, f"as a mean over {comparison.block_nouns}"]))
+    return Words(
+        trial="run",
+        training="fold" if comparison.method == "folds" else "run",
+        replicate="run",
+        moment=moment,
+        testing_again="Testing again as they come in, or with another margin,",
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ablation.objective.metric import Metric
 from ablation.objective.words import Words
 from ablation.statistics.comparison import Comparison
+from ablation.storage.attributes import IMPORTED
 
 AS_RETURNED, GIVEN = "as_returned", "given"
 HIDDEN = (AS_RETURNED, GIVEN)
@@ -71,6 +72,8 @@ class StudyTable:
         free_figures: whether it is of a user's code, whose figures have any names; when they are
             taken is not known.
         comparison: how arms are compared.
+        optimism: why its figures favour some arms, so that none is recommended by them; empty where
+            they do not.
         blocks: where the runs of several blocks, such as data sets, are averaged by seed: all of
             them, one row a run, columns of ``trials`` and ``block``; else empty.
         environment: versions, hardware, precision, thread count, commit; text by name.
@@ -119,19 +122,24 @@ class StudyTable:
     absent: frozenset[str] = frozenset()
     free_figures: bool = False
     comparison: Comparison = field(default_factory=Comparison)
+    optimism: str = ""
     blocks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
-    def moment(self) -> str:
-        """Which of a training's values of the metric decides: ``after the last epoch``.
+    def can_continue(self) -> bool:
+        """Whether trainings that it lacks can still be run: not those of a table of runs."""
+        return self.design != IMPORTED
 
-        Of what was read from a table each run has one: ``of each run``.
-        """
-        if self.design == "imported":
-            if self.comparison.has_mean:
-                return f"as a mean over {self.comparison.block_nouns}"
-            of = {"folds": "fold", "summaries": "arm"}.get(self.comparison.method, "run")
-            return f"of each {of}"
+    @property
+    def knows_trainings(self) -> bool:
+        """Whether it is known how trials were trained; a table of runs has their figures alone."""
+        return self.design != IMPORTED
+
+    @property
+    def moment(self) -> str:
+        """Which of a training's values of the metric decides: ``after the last epoch``."""
+        if self.words.moment:
+            return self.words.moment
         returned = as_returned(self.trials)
         is_all = returned.any() and returned[self.trials["state"] == "COMPLETE"].all()
         return "as returned by train" if is_all else f"after the last {self.words.epoch}"

@@ -19,7 +19,7 @@ from ablation.report.effects.arms import confounded, is_first
 from ablation.report.effects.effects import COLUMNS, effects, mean_differences
 from ablation.report.effects.gains import slight
 from ablation.report.effects.health import diverged_arms, of_arms, untrained_arms
-from ablation.report.effects.replicates import best_first, paired, replicates
+from ablation.report.effects.replicates import best_first, largest_value, paired, replicates
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.settings import Value
 from ablation.statistics.inference import (
@@ -224,7 +224,10 @@ def _interaction(
         return None
     used = [*(str(steps["arm"].iloc[at]) for at in (place, place - 1)), str(best["arm"]), back[0]]
     excess = paired(trials, used[0], used[1]) - paired(trials, used[2], used[3])
-    test = unsound(paired_test(excess.dropna()), of_arms(diverged_arms(trials), used))
+    test = unsound(
+        paired_test(excess.dropna(), size=largest_value(trials)),
+        of_arms(diverged_arms(trials), used),
+    )
     none = of_arms(untrained_arms(trials), used)
     return without_verdict(test, none) if none else test
 
@@ -249,7 +252,7 @@ def _other_order(
                 continue
             if place > first and not lost.keys().isdisjoint(having):
                 continue
-            test = paired_test(paired(trials, after, before))
+            test = paired_test(paired(trials, after, before), size=largest_value(trials))
             more = {name: x for name, x in having.items() if name not in stood}
             less = {name: x for name, x in stood.items() if name not in having}
             words = [

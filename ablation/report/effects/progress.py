@@ -8,9 +8,7 @@ from ablation.report.effects.replicates import ends, replicate_keys, replicates,
 
 
 def all_ended(table: StudyTable) -> bool:
-    """Whether each trial that the study wants has finished or failed; of a table all have."""
-    if table.design == "imported":
-        return True
+    """Whether each trial that the study wants has finished or failed."""
     if table.design == "search":
         tally = counts(table)
         ended = tally["finished"] + tally.get("diverged", 0) + tally.get("failed", 0)

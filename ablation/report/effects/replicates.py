@@ -52,6 +52,12 @@ def paired(trials: pd.DataFrame, arm: str, against: str) -> pd.Series[float]:
     return (left - right).dropna().sort_index().astype(float)
 
 
+def largest_value(trials: pd.DataFrame) -> float:
+    """The largest absolute value of the trainings that count; 0 where none does."""
+    values = replicates(trials)["value"].astype(float).abs()
+    return float(values.max()) if len(values) else 0.0
+
+
 def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
     """Every pair's difference: columns ``arm``, ``seed``, ``difference``.
 

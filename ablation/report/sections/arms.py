@@ -46,7 +46,7 @@ from ablation.report.figures.learning_curves import (
 from ablation.report.figures.search import draw_history
 from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counted
 from ablation.report.sections.figure import Plot
-from ablation.report.text.comparisons import mark, pair, run_noun, trial_noun
+from ablation.report.text.comparisons import mark, pair
 from ablation.report.text.recommendation import about_choice
 from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import Summary, summary_interval
@@ -133,7 +133,7 @@ def _arms(study: Analysis) -> Plot:
     rows, done, metric, sign = study.leading(), study.replicates, study.metric, study.metric.sign
     if study.table.comparison.method == "summaries":
         return _summaries(study)
-    omissions = left_out(study.table.trials, rows["arm"], metric.noun, trial_noun(study.table))
+    omissions = left_out(study.table.trials, rows["arm"], metric.noun, study.table.words.trial)
     note = f"{study.shown_of(rows)} {omissions}".strip()
     values = done.loc[done["arm"].isin(rows["arm"]), "value"]
     end = worst_end(done["value"], metric)  # of all: the best of a search lie close together
@@ -141,7 +141,7 @@ def _arms(study: Analysis) -> Plot:
         where, to = ("Left", "down") if sign > 0 else ("Right", "up")
         worst = metric.value(beyond.min() if sign > 0 else beyond.max())
         note += f" {where} of the axis (arrows): {len(beyond)}, {to} to {worst}."
-    moment, noun, of = study.table.moment, run_noun(study.table), pair(study.table.comparison)
+    moment, noun, of = study.table.moment, study.table.words.training, pair(study.table.comparison)
     caption = f"{capitalized(metric.text)} {moment}. Every {noun} is a point"
     if study.table.comparison.has_mean:
         noun = "mean"
@@ -214,8 +214,8 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             )
         else:
             chosen, points = of_factor(name, table, study.effects), done
-            note = left_out(table.trials, chosen["arm"], metric.noun, trial_noun(table))
-            noun, of = run_noun(table), pair(table.comparison)
+            note = left_out(table.trials, chosen["arm"], metric.noun, table.words.trial)
+            noun, of = table.words.training, pair(table.comparison)
             caption = f"Every {noun} is a point, means are joined."
             by_seed = table.comparison.is_paired
             if (chosen["group"] == "").all() and by_seed:
@@ -248,8 +248,8 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     if table.free_figures:
         caption = "Solid: validation. Dashed: training."
     if not any(measure.training for measure in shown):
-        over = "runs" if table.design == "imported" else "seeds"
-        caption = f"Means over the {over}, {table.words.epoch} by {table.words.epoch}."
+        words = table.words
+        caption = f"Means over the {words.replicate}s, {words.epoch} by {words.epoch}."
     if any(measure.averaged for measure in shown):
         caption += " Dotted: averaged weights."
     caption = f"{caption} {study.shown_of(rows)}".strip()

@@ -27,7 +27,7 @@ from ablation.report.rendering.text_table import TextTable
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
 from ablation.report.text.confirmation import ORDER, briefly_judged, step_verdict
-from ablation.report.text.tables import interval
+from ablation.report.text.tables.arms import interval
 from ablation.scheduling.path import TAKEN_BACK
 
 FILES = ("confirmed.csv", "path.csv")

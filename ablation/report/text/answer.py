@@ -6,7 +6,6 @@ and what would settle what is not. Where there is no test it says why.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +16,7 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import also_changed, by_size
-from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
-from ablation.report.effects.progress import counts
+from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first
 from ablation.report.rendering.formatting import (
     CONFOUNDED,
@@ -29,9 +27,10 @@ from ablation.report.rendering.formatting import (
     records,
 )
 from ablation.report.search.range_edges import edges
+from ablation.report.text.averages import additivity, averages
 from ablation.report.text.blocks import block_findings
 from ablation.report.text.cautions import cautions
-from ablation.report.text.comparisons import behind, trial_noun
+from ablation.report.text.comparisons import behind
 from ablation.report.text.recommendation import (
     CHOSE,
     on_test,
@@ -52,8 +51,6 @@ VERDICTS = {
     "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin}",
     "inconclusive": "Inconclusive",
 }
-
-SUMS = 6  # of effects that are told, each a sentence
 
 
 def answer(study: Analysis, chosen: Sequence[str] = ()) -> list[str]:
@@ -77,21 +74,18 @@ def findings(study: Analysis) -> list[str]:
     table, effects = study.table, study.effects
     if study.is_by_block_alone and study.block_effects["n"].any():
         return [*block_findings(study), *without_margin(study), *otherwise_spread(study)]
-    if not effects["n"].any() and table.design == "imported":
-        return ["No run has a figure, so there is no answer."]
-    if not effects["n"].any() and effects["diverged"].any():
-        return ["Every training that has ended diverged, so there is no answer."]
     if not effects["n"].any():
         failed = counts(table).get("failed", 0)
-        again = failed and table.design != "search"  # whose failures count as tried
+        # A search's failures count as tried.
+        again = failed and table.can_continue and table.design != "search"
         how = " Fix the cause, then run it with --retry-failed." if again else ""
-        return [f"{none_finished(table)}, so there is no answer.{how}"]
+        return [f"There is no answer{'' if all_ended(table) else ' yet'}.{how}"]
     if table.design == "search":
         return list(_search(study))
     base = effects.iloc[0]
     if len(effects) == 1:
-        seed = "run" if table.design == "imported" else "seed"
-        over = f"{study.metric.value(base['val_mean'])} over {counted(int(base['n']), seed)}"
+        count = counted(int(base["n"]), table.words.replicate)
+        over = f"{study.metric.value(base['val_mean'])} over {count}"
         return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
     names = comparison_labels(effects, effects)
     return [
@@ -100,8 +94,8 @@ def findings(study: Analysis) -> list[str]:
         *_unadjusted(effects, names),
         *_untested(study, names),
         *otherwise_spread(study),
-        *_averages(study),
-        *_additivity(study),
+        *averages(study),
+        *additivity(study),
         *_confounded(study),
         *recommended(study),
         *own_seeds(study),
@@ -110,11 +104,17 @@ def findings(study: Analysis) -> list[str]:
     ]
 
 
-def none_finished(table: StudyTable) -> str:
-    """``No trial has finished yet (0 of 9; 5 failed)``."""
-    failed = counts(table).get("failed", 0)
-    also = f"; {failed:,} failed" if failed else ""
-    return f"No trial has finished yet (0 of {table.wanted:,}{also})"
+def no_result(table: StudyTable) -> str:
+    """Why a study has no result, such as ``No trial has finished yet (0 of 9; 5 failed).``"""
+    if not table.can_continue:
+        return f"No {table.words.trial} has a figure."
+    lost = {kind: count for kind in ("diverged", "failed") if (count := counts(table).get(kind))}
+    if not all_ended(table):
+        also = "".join(f"; {count:,} {kind}" for kind, count in lost.items())
+        return f"No trial has finished yet (0 of {table.wanted:,}{also})."
+    if len(lost) > 1:
+        return f"No trial has a result: {lost['diverged']:,} diverged, the others failed."
+    return f"No trial has a result: all {table.wanted:,} {''.join(lost)}."
 
 
 def incomplete(table: StudyTable) -> list[str]:
@@ -124,7 +124,7 @@ def incomplete(table: StudyTable) -> list[str]:
     search, failed = table.design == "search", counts(table).get("failed", 0)
     ended = finished + counts(table).get("diverged", 0)
     lacking = ended + failed * search < table.wanted
-    if ended and lacking and table.design != "imported":
+    if ended and lacking and table.can_continue:
         failed *= not search
         them = "it" if failed == 1 else "them"
         also = f" and {failed:,} failed (--retry-failed trains {them} once more)" if failed else ""
@@ -144,84 +144,12 @@ def incomplete(table: StudyTable) -> list[str]:
 def _looks(stage: StudyTable, where: str) -> str:
     """That verdicts on a stage were produced more than once."""
     *earlier, last = [f"{trials:,}" for trials in stage.looks]
-    margin = ", or with another margin," if stage.design == "imported" else ""
-    again = f"as they come in{margin}"
+    words = stage.words
     return (
         f"Look {len(stage.looks)}, error rate not controlled: verdicts{where} were produced at "
-        f"{', '.join(earlier)} and {last} finished {trial_noun(stage)}s. Testing again {again} "
+        f"{', '.join(earlier)} and {last} finished {words.trial}s. {words.testing_again} "
         "finds differences by chance more often than 5 %."
     )
-
-
-def _averages(study: Analysis) -> Iterable[str]:
-    """A factorial's main effects and interactions, a sentence each."""
-    table, contrasts, metric = study.table, study.contrasts, study.metric
-    if table.design != "factorial":
-        return
-    kinds = {
-        "main": "Averaged over the levels of the other factors",
-        "interaction": "Together, beyond the sum of both",
-    }
-    for kind, words in kinds.items():
-        rows = _tested(contrasts[contrasts["kind"] == kind])
-        items = [
-            f"{row['term']} {metric.difference(row['delta'])} (95 % interval "
-            f"{metric.interval(row['ci_low'], row['ci_high'])}, "
-            f"{significance(row)})"
-            for row in records(rows)
-        ]
-        if items:
-            yield f"{words}: {ranked(items, [significance(row) for row in records(rows)])}."
-    yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
-    for name, left in idle_arms(table.arms, list(table.factors)).items():
-        yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
-
-
-def _tested(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """The tested ones, the most telling first."""
-    return most_telling(contrasts[contrasts["p_holm"].notna()])
-
-
-def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
-    """Why there are no main effects and interactions, or not all of them."""
-    if not (contrasts["kind"] == "main").any():
-        yield (
-            "No averages over factors: that takes levels that meet the same levels of the other "
-            "factors."
-        )
-        return
-    untested = contrasts[contrasts["p_holm"].isna()]
-    for reason, rows in untested[untested["reason"] != ""].groupby("reason", sort=False):
-        share = f"{len(rows):,} of {len(contrasts):,} averages and interactions"
-        yield f"Not tested, because {reason}: {share}."
-    if count := int((untested["reason"] == "").sum()):
-        empty = empty_cells(table.trials, table.arms)
-        why = f" (nothing has finished in {listed(empty)})" if empty else ""
-        yield (
-            f"{count:,} of {len(contrasts):,} averages and interactions are not tested: that "
-            f"takes two seeds with all of the cells{why}, and seeds that differ."
-        )
-
-
-def _additivity(study: Analysis) -> Iterable[str]:
-    """What several changes give together, beyond the sum of what each gives alone."""
-    contrasts, metric = study.contrasts, study.metric
-    sums = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
-    telling = _tested(sums)
-    rows = records(pd.concat([telling, sums[sums["p_holm"].isna()]]))
-    for row in rows[:SUMS]:
-        sure = ""
-        if pd.notna(row["p_holm"]):
-            ends = metric.interval(row["ci_low"], row["ci_high"])
-            sure = f", 95 % interval {ends}, {significance(row)}"
-        yield (
-            f"Together, beyond the sum of the single effects: {row['term']}, "
-            f"{metric.difference(row['delta'])} "
-            f"({counted(int(row['n']), 'seed')}{sure})."
-        )
-    if kinds := Counter(significance(row) for row in rows[SUMS:]):
-        others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        yield f"And {len(rows) - SUMS:,} more such sums: {others}."
 
 
 def _verdicts(study: Analysis) -> Iterable[str]:

@@ -15,7 +15,7 @@ from ablation.report.effects.gains import inner_intervals
 from ablation.report.rendering.formatting import listed, ranked, records
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.comparisons import mark, row_behind
-from ablation.report.text.tables import brief_columns, by_row, measured
+from ablation.report.text.tables.arms import brief_columns, by_row, measured
 
 ROOM = 24  # rows that the console shows
 ITEMS = 6  # that a sentence has
@@ -73,7 +73,7 @@ def about_blocks(study: Analysis) -> str:
     why = (
         f"a summary does not say which runs of two {nouns} belong together"
         if table.comparison.method == "summaries"
-        else "their measures differ, or their baselines differ more than tenfold"
+        else table.comparison.no_mean
     )
     return (
         f"Each of {number} ({names}) by itself, without a mean over them: {why}. The results "

@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.report.analysis import Analysis
 from ablation.report.effects.blocks import constant_arms
 from ablation.report.effects.health import seeds_text
-from ablation.report.effects.last_epoch import is_by_last_epoch
+from ablation.report.effects.last_epoch import KEYS, epoch_numbers, still_learning
 from ablation.report.rendering.formatting import capitalized, counted, listed, records
 from ablation.report.text.comparisons import pair
 from ablation.report.text.sensitivity import is_path, without
@@ -40,9 +40,9 @@ def cautions(stage: Analysis) -> Iterable[str]:
 
 
 def _constant(stage: Analysis) -> Iterable[str]:
-    """Of what was read from a table, arms whose runs all have the same figure."""
+    """Arms whose runs all have the same figure, where nothing else is known of the runs."""
     table = stage.table
-    if table.design != "imported" or table.comparison.method == "summaries":
+    if table.knows_trainings or table.comparison.method == "summaries":
         return
     of = pair(table.comparison)
     why = f"deterministic, or its {of} is not used" if of == "seed" else "deterministic, or copied"
@@ -120,7 +120,7 @@ def improving(stage: Analysis) -> Iterable[str]:
     metric, where = stage.metric, " on the path" if is_path(stage.table) else ""
     epoch = stage.table.words.epoch
     test, how = still_improving(stage)
-    if stage.table.design != "imported" and (arms := _of_one_epoch(stage)):
+    if arms := _of_one_epoch(stage):
         of = "" if set(arms) >= set(stage.replicates["arm"]) else f" of {listed(arms)}"
         values = f"{metric.plural}{of} were still {metric.improving}"
         yield f"With one {epoch} it is not known whether {values}."
@@ -169,31 +169,10 @@ def improving_arms(stage: Analysis) -> dict[str, MeanDifference]:
 
 def _of_one_epoch(stage: Analysis) -> list[str]:
     """The arms that were trained for one epoch."""
-    keys = ["stage", "number"]
-    own = stage.table.epochs.merge(_by_last_epoch(stage)[keys], on=keys)
-    last = own.groupby("arm", sort=False)["epoch"].max()
-    return [str(arm) for arm in last.index[last == 1]]
-
-
-def _by_last_epoch(stage: Analysis) -> pd.DataFrame:
-    """The trainings that count, whose last epoch decides, and whose reports are a budget's steps.
-
-    Folds, say, are no learning curve, and one that ended early would not have risen with more.
-    """
-    table = stage.table
-    rows: pd.DataFrame = stage.replicates
-    counts = is_by_last_epoch(rows, table.epochs, table.design)
-    if table.design == "imported":
-        return rows[counts]
-    if not table.length:
-        return rows[:0]
-    keys = ["stage", "number"]
-    numbers = table.epochs.groupby(keys)["epoch"].agg(["min", "max"])
-    own = numbers.reindex(pd.MultiIndex.from_frame(rows[keys]))
-    first, last = own["min"].to_numpy(), own["max"].to_numpy()
-    is_whole = last + (first == 0) == rows[table.length].to_numpy(float)
-    whole: pd.DataFrame = rows[counts & is_whole]
-    return whole
+    rows = still_learning(stage.table, stage.replicates)
+    numbers = epoch_numbers(stage.table.epochs).reindex(pd.MultiIndex.from_frame(rows[KEYS]))
+    longest = pd.Series(numbers.to_numpy()).groupby(rows["arm"].to_numpy(), sort=False).max()
+    return [str(arm) for arm in longest.index[longest == 1]]
 
 
 def last_gain(stage: Analysis) -> MeanDifference:
@@ -209,8 +188,8 @@ def last_gain(stage: Analysis) -> MeanDifference:
 
 def last_steps(stage: Analysis) -> pd.Series[float]:
     """Of each training, by arm and seed, its last epoch's value less that of the one before."""
-    keys = ["stage", "number"]
-    own = stage.table.epochs.merge(_by_last_epoch(stage)[keys], on=keys).sort_values("epoch")
-    steps = own.assign(step=own.groupby(keys)["value"].diff())
-    last = steps.groupby(keys).tail(1).set_index(["arm", "seed"])
+    rows = still_learning(stage.table, stage.replicates)
+    own = stage.table.epochs.merge(rows[KEYS], on=KEYS).sort_values("epoch")
+    steps = own.assign(step=own.groupby(KEYS)["value"].diff())
+    last = steps.groupby(KEYS).tail(1).set_index(["arm", "seed"])
     return last["step"].dropna().astype(float)

@@ -13,20 +13,19 @@ DESIGNS = {
     "factorial": "factorial: every level of each factor with every level of the others",
     "search": "search: the baseline and named arms, then what a sampler draws, one training each",
     "confirmation": "confirmation: what a search found best, over fresh seeds",
+    "imported": "runs that were trained elsewhere; {test}",
 }
 
 
 def design_text(table: StudyTable) -> str:
     """How arms were chosen; of runs that were read from a table how these are compared."""
-    if table.design != "imported":
-        return DESIGNS[table.design]
-    return f"runs that were trained elsewhere; {test_text(table.comparison)}"
+    return DESIGNS[table.design].format(test=test_text(table.comparison))
 
 
 def caveats(table: StudyTable) -> list[str]:
     """What a reader must not conclude from the study."""
-    if table.design == "imported":
-        return _of_imported(table)
+    if not table.knows_trainings:
+        return _of_figures_alone(table)
     lines = [
         "Everything here is conditional on what was held fixed (listed below): with other fixed "
         "settings the differences can be others.",
@@ -62,7 +61,7 @@ def caveats(table: StudyTable) -> list[str]:
     return lines
 
 
-def _of_imported(table: StudyTable) -> list[str]:
+def _of_figures_alone(table: StudyTable) -> list[str]:
     """What a reader must not conclude from runs that were trained elsewhere."""
     metric, comparison = table.metric, table.comparison
     best = "highest" if metric.sign > 0 else "lowest"

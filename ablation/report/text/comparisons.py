@@ -66,18 +66,6 @@ def spread_between(comparison: Comparison) -> str:
     return "pairs" if comparison.is_paired else "runs"
 
 
-def run_noun(table: StudyTable) -> str:
-    """What a training is called: one that was read from a table is a ``run``, or a ``fold``."""
-    if table.design != "imported":
-        return "training"
-    return "fold" if table.comparison.method == "folds" else "run"
-
-
-def trial_noun(table: StudyTable) -> str:
-    """What a trial is called: ``run`` where it was read from a table."""
-    return "run" if table.design == "imported" else "trial"
-
-
 def margin_text(table: StudyTable) -> str:
     """``margin ±0.50 points``; ``no margin`` where there is none."""
     if not table.margin:
@@ -90,8 +78,8 @@ def test_text(comparison: Comparison) -> str:
     texts = {
         "paired": f"the paired t-test, pairs by {comparison.of}",
         "folds": (
-            f"the paired t-test by {comparison.of}, corrected for the "
-            f"{comparison.folds} folds of one cross-validation (Nadeau and Bengio 2003)"
+            f"the paired t-test by {comparison.of}, corrected for a cross-validation of "
+            f"{comparison.folds} folds (Nadeau and Bengio 2003)"
         ),
         "welch": "Welch's test, unpaired",
         "summaries": "Welch's test from means, standard deviations and numbers of runs, unpaired",

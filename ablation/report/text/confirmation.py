@@ -74,7 +74,7 @@ def lead(study: Analysis) -> Iterable[str]:
         text = f"On {seeds} {name} is {by} from the {base}: not shown better."
     own = paired(table.trials, table.chosen, base)
     if len(own):
-        lead = metric.signed(metric.sign * own.mean()).lstrip("+")
+        lead = metric.gain(own.mean()).lstrip("+")
         text += f" On the seeds that chose it the lead was {lead}, which is optimistic."
     yield text
     yield from _named_arms(study, study.path, last_step(study.path.table.arms))

@@ -17,9 +17,9 @@ from ablation.report.effects.confirmation import NAMED, NUISANCE
 from ablation.report.effects.gains import is_tested
 from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.effects.replicates import best_first, paired
+from ablation.report.effects.replicates import best_first, largest_value, paired
 from ablation.report.rendering.formatting import capitalized, counted, records
-from ablation.report.text.answer import none_better, none_finished
+from ablation.report.text.answer import no_result, none_better
 from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
 from ablation.report.text.comparisons import mark
@@ -42,12 +42,7 @@ def headline(study: Analysis) -> list[str]:
     if study.is_by_block_alone and study.block_effects["n"].any():
         return [*_status(table), *block_headline(study)][:SENTENCES]
     if not study.effects["n"].any():
-        if table.design == "imported":
-            return ["No run has a figure."]
-        lost = counts(table).get("diverged", 0)
-        if lost:
-            return [f"Every training that has ended diverged ({lost:,} of {table.wanted:,})."]
-        return [f"{none_finished(table)}."]
+        return [no_result(table)]
     said = next((said for stage in study.stages if (said := nothing_to_compare(stage))), [])
     before = [*_status(table), *said, *_health(study, untrained=not said)]
     return [*before, *_found(study)][:SENTENCES]
@@ -140,9 +135,11 @@ def _shown(study: Analysis) -> str:
         for verdict in ("better", "worse")
     ]
     difference, how = study.metric.difference, mark(study.table.comparison)
+    when = f" {study.table.moment}" if study.table.optimism else ""
     items = {
         word: [
-            f"{names[row['arm']]} ({', '.join(filter(None, [difference(row['delta']), how]))})"
+            f"{names[row['arm']]} "
+            f"({', '.join(filter(None, [difference(row['delta']) + when, how]))})"
             for row in records(group)
         ]
         for word, group in kinds
@@ -175,6 +172,8 @@ def _on_average(study: Analysis) -> Iterator[str]:
 
 def _to_take(study: Analysis) -> str:
     base, left = study.baseline, study.may_be_better
+    if study.table.optimism:
+        return f"No recommendation: {study.table.optimism}."
     shown = shown_better(study)
     if len(shown):
         return f"Recommended: {shown['arm'].iloc[0]}."
@@ -244,7 +243,7 @@ def _challenger(study: Analysis, name: str) -> Iterator[str]:
     if not others:
         return
     second = others[0]
-    lead = paired_test(paired(table.trials, table.chosen, second))
+    lead = paired_test(paired(table.trials, table.chosen, second), size=largest_value(table.trials))
     if not lead.why_not and sign(lead, study.direction) != "better":
         names = study.short_names
         called = names.get(second, second)

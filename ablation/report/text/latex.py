@@ -18,7 +18,7 @@ from ablation.report.text.answer import incomplete
 from ablation.report.text.blocks import block_table
 from ablation.report.text.comparisons import test_text
 from ablation.report.text.recommendation import about_choice
-from ablation.report.text.tables import arms_table, paper_table
+from ablation.report.text.tables.arms import arms_table, paper_table
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -104,7 +104,7 @@ def _margin(table: StudyTable) -> str:
 
 def _seeds(table: StudyTable) -> str:
     """``10 seeds``, or, as long as some lack, ``1 to 2 of 10 seeds``."""
-    if table.design == "imported":
+    if not table.can_continue:
         return _runs(table)
     finished = replicates(table.trials)["arm"].value_counts()
     by_arm = finished.reindex(table.arms["arm"]).fillna(0).astype(int)

@@ -44,7 +44,8 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
     are = "is" if len(tests) == 1 else "are"
     said = [f"{len(tests)} of {counted(family, 'comparison')} {are} inconclusive."]
     most, more = chosen["seeds_to_settle_high"].max(), more_runs(table.comparison)
-    fewest = min(min(test.n, test.n_against or test.n) for test in tests)
+    having = [min(test.n, test.n_against or test.n) for test in tests]
+    fewest = min(having)
     large = any(
         abs(test.mean) > detectable_by(test.sd, MORE_SEEDS, family, test.growth) for test in tests
     )
@@ -52,13 +53,14 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
         said += _of_folds(study, most)
         fewest = 0
     elif fewest < FEW_SEEDS:
-        said.append(_too_few(study, fewest, tests))
+        few = {arm: n for arm, n in zip(chosen["arm"], having, strict=True) if n < FEW_SEEDS}
+        said.append(_too_few(study, few, named=len(few) < len(tests)))
     elif large or (not table.margin and fewest < MORE_SEEDS):
         said.append(f"Four times in five, {_found_by_more(study, tests)}.")
     if math.isfinite(most):
         said.append(
             "To settle even a difference near the margin, plan for up to about "
-            f"{about(most):,} {more}."
+            f"{about(most):,} {more}{_where_unequal(chosen, having)}."
         )
     elif fewest >= FEW_SEEDS and not large and table.margin:
         said.append(
@@ -66,6 +68,16 @@ def settling(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
             f"±{study.metric.margin(table.margin)}."
         )
     yield " ".join(said)
+
+
+def _where_unequal(chosen: pd.DataFrame, having: Sequence[int]) -> str:
+    """Which arm needs the most seeds, where arms have other numbers of them: few show little."""
+    if len(set(having)) == 1:
+        return ""
+    widest = chosen.sort_values("seeds_to_settle_high", kind="stable").dropna(
+        subset="seeds_to_settle_high"
+    )
+    return f" (for {widest['arm'].iloc[-1]})"
 
 
 def _of_folds(study: Analysis, most: float) -> Iterable[str]:
@@ -86,12 +98,24 @@ def without_margin(study: Analysis) -> Iterable[str]:
         yield "No margin was given, so nothing can be called equivalent (--margin gives one)."
 
 
-def _too_few(study: Analysis, count: int, tests: Sequence[MeanDifference]) -> str:
-    """That so few seeds cannot carry so many comparisons, and what five and ten find."""
-    family, so_few = len(study.tests), f"{count} {more_runs(study.table.comparison)}"
+def _too_few(study: Analysis, few: Mapping[str, int], *, named: bool) -> str:
+    """That so few seeds cannot carry so many comparisons, and what five and ten find.
+
+    Args:
+        study: the study.
+        few: the seeds of each arm that has few.
+        named: whether to name these arms, as others have more.
+    """
+    family, least, most = len(study.tests), min(few.values()), max(few.values())
+    so_few = f"{least} {more_runs(study.table.comparison)}"
+    if most > least:
+        so_few = f"{least} to {most} {more_runs(study.table.comparison)}"
+    if named:
+        so_few += f" of {listed(list(few))}"
     what = f"{so_few} cannot carry {counted(family, 'comparison')}"
     if family == 1:
         what = f"{so_few} hardly show the spread"
+    tests = [study.tests[arm] for arm in few]
     return f"{what}: four times in five, {_found_by_more(study, tests)}."
 
 
@@ -148,8 +172,8 @@ def about_choice(table: StudyTable) -> str:
 
 
 def untestable(study: Analysis) -> str:
-    """Of what was read from a table, why no arm can be tested; empty where one can."""
-    if study.table.design != "imported" or (study.effects["verdict"] != "").any():
+    """Why no arm can be tested, nor will be; empty where one can, or where trainings may follow."""
+    if study.table.can_continue or (study.effects["verdict"] != "").any():
         return ""
     return ", ".join(dict.fromkeys(test.why_not for test in study.tests.values()))
 
@@ -167,6 +191,9 @@ def recommended(study: Analysis) -> Iterable[str]:
     if not base["n"] or (table.design == "confirmation" and not table.chosen):
         return
     if untestable(study):
+        return
+    if table.optimism:
+        yield f"No recommendation: {table.optimism}. --reduce last gives figures to choose by."
         return
     lead = path_lead(study)
     if lead and lead.n:
@@ -302,7 +329,7 @@ def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
         f"{metric.interval(-row['ci_high'], -row['ci_low'])})"
         for row in records(rows)
     ]
-    if items and study.table.design == "imported":
+    if items and not study.table.knows_trainings:
         them = "An effect is another" if len(items) == 1 else "Effects are others"
         yield f"{them} by {metric.test}, which decides nothing: {listed(items)}."
     elif items:

@@ -6,9 +6,9 @@ import pandas as pd
 
 from ablation.errors import one_line
 from ablation.runs.exports.prefixes import with_prefixes
-from ablation.runs.flattening import entries_of
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import frame_table
+from ablation.runs.tables.flattening import entries_of
+from ablation.runs.tables.joining import frame_table
+from ablation.runs.tables.table import Roles, Table
 
 OF_WANDB = {"summary", "config", "name"}
 
@@ -27,16 +27,16 @@ def with_dicts(table: Table) -> Table | None:
     new = pd.concat(entries, axis=1).drop(columns=table.names, errors="ignore")
     new = new.loc[:, ~new.columns.duplicated()]
     frame = pd.concat([frame.drop(columns=dicts), new], axis=1)
-    line = one_line(
-        f"the entries of {' and '.join(dicts)} are columns: {_some([str(each) for each in new])}"
-    )
+    said = f"the entries of {' and '.join(dicts)} are columns: {_some([str(each) for each in new])}"
     roles = table.roles
     if set(table.names) >= OF_WANDB:
         roles = Roles(
             exporter="W&B's runs", run="name", state="state" if "state" in frame else "",
             others=("name",),
         )  # fmt: skip
-    return with_prefixes(frame_table(frame, table, roles=roles, lines=[line]))
+    return with_prefixes(
+        frame_table(frame, table, roles=roles, lines=[one_line(said)] if len(new.columns) else [])
+    )
 
 
 def _holds_dicts(cells: pd.Series[str]) -> bool:

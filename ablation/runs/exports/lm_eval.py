@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ablation.errors import UserError, one_line
-from ablation.runs.table import Roles, Table
+from ablation.runs.tables.table import Roles, Table
 
 STDERR = "stderr"
 

@@ -13,9 +13,9 @@ import yaml
 from ablation.errors import UserError
 from ablation.runs.exports.prefixes import with_prefixes
 from ablation.runs.files.opening import LARGEST, shown
-from ablation.runs.files.source import text_frame
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import frame_table
+from ablation.runs.tables.joining import frame_table
+from ablation.runs.tables.source import text_frame
+from ablation.runs.tables.table import Roles, Table
 
 EXPORTER = "MLflow's runs"
 PARENTS = ("tags.mlflow.parentRunId", "mlflow.parentRunId")

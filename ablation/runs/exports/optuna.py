@@ -13,10 +13,10 @@ from ablation.errors import UserError, did_you_mean, one_line
 from ablation.objective.metric import Direction
 from ablation.runs.exports.prefixes import starting_with
 from ablation.runs.files.opening import shown
-from ablation.runs.files.source import text_frame
-from ablation.runs.flattening import text_of
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import frame_table
+from ablation.runs.tables.flattening import text_of
+from ablation.runs.tables.joining import frame_table
+from ablation.runs.tables.source import text_frame
+from ablation.runs.tables.table import Roles, Table
 from ablation.storage.errors import StorageError
 from ablation.storage.opening import opened_storage, storage_url
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ablation.runs.table import Roles, Table
+from ablation.runs.tables.table import Roles, Table
 
 FIRST = ["stage", "number", "state", "arm", "is_baseline", "replicate", "seed"]
 BEST = ["best_epoch"]

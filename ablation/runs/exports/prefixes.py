@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ablation.runs.table import Table
+from ablation.runs.tables.table import Table
 
 WORDS = (
     *("config", "params", "param", "hparams", "hparam", "hyperparameters", "settings", "args"),

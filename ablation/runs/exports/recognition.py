@@ -8,8 +8,8 @@ from ablation.runs.exports import lm_eval, mlflow, optuna, own, sklearn, wandb
 from ablation.runs.exports.dicts import with_dicts
 from ablation.runs.exports.prefixes import with_prefixes
 from ablation.runs.options import Options
-from ablation.runs.table import Roles, Table
-from ablation.runs.wide import long_form
+from ablation.runs.tables.table import Roles, Table
+from ablation.runs.tables.wide import long_form
 
 
 def recognised(table: Table, options: Options) -> Table:

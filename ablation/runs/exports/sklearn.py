@@ -7,8 +7,8 @@ import re
 import pandas as pd
 
 from ablation.runs.exports.prefixes import starting_with
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import frame_table
+from ablation.runs.tables.joining import frame_table
+from ablation.runs.tables.table import Roles, Table
 
 SPLIT = re.compile(r"split(\d+)_((?:test|train)_.+)")
 PREFIX = "param_"

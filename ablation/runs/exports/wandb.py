@@ -9,9 +9,9 @@ import pandas as pd
 
 from ablation.errors import UserError, one_line
 from ablation.runs.exports.prefixes import with_prefixes
-from ablation.runs.naming import NamePattern
-from ablation.runs.table import Roles, Table
-from ablation.runs.tables import frame_table
+from ablation.runs.tables.joining import frame_table
+from ablation.runs.tables.naming import NamePattern
+from ablation.runs.tables.table import Roles, Table
 
 RUNS = "W&B's runs table"
 CHART = "W&B's chart"
@@ -60,7 +60,7 @@ def chart(table: Table, pattern: str) -> Table | None:
         pattern: of the runs' names, such as ``{arm}-s{seed}``; empty where they say nothing.
 
     Returns:
-        One row a run and step; None for another table.
+        One row a run and step, whatever the chart's x axis is called; None for another table.
 
     Raises:
         UserError: its lines are means of groups.
@@ -84,7 +84,7 @@ def chart(table: Table, pattern: str) -> Table | None:
     order = ["run", *said[0], *steps, *metrics]
     frame = pd.concat(frames).reindex(columns=order).fillna("").astype(str)
     roles = Roles(
-        exporter=CHART, run="run", figures=tuple(metrics),
+        exporter=CHART, run="run", epoch=steps[0], figures=tuple(metrics),
         arm="arm" if "arm" in order else "", seed="seed" if "seed" in order else "",
         metric=next(iter(metrics)) if len(metrics) == 1 else "",
     )  # fmt: skip

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ablation.errors import UserError, one_line
 from ablation.runs.files.opening import shown
-from ablation.runs.files.source import text_frame
+from ablation.runs.tables.source import text_frame
 
 SEPARATORS = ("\t", ";", "|", ",")  # of two that fit alike the first
 LARGEST_CELL = 2**24  # characters; Python's own limit is smaller than a histogram in JSON

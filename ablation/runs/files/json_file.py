@@ -11,8 +11,8 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.runs.files.opening import shown
-from ablation.runs.files.source import text_frame
-from ablation.runs.flattening import flat, read_json
+from ablation.runs.tables.flattening import flat, read_json
+from ablation.runs.tables.source import text_frame
 
 LARGEST_DOCUMENT = 256 * 2**20  # bytes of JSON that is not one row a line
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.runs.files.opening import shown
-from ablation.runs.files.source import text_frame
-from ablation.runs.flattening import text_of
+from ablation.runs.tables.flattening import text_of
+from ablation.runs.tables.source import text_frame
 
 
 class ParquetFile:

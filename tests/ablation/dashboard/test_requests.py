@@ -64,6 +64,21 @@ def writable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, t
         yield folder, place
 
 
+@pytest.mark.parametrize("given", [STUDY, f"{STUDY}.toml"])
+def test_it_begins_with_the_study_that_is_asked_for(given: str, tmp_path: Path) -> None:
+    storage = new_storage(tmp_path)
+    designed(storage, study="another")
+    designed(storage)
+    storage.engine.dispose()
+    words = "dashboard", given, "--storage", "studies.db", "--port", "0"
+    process = cli.start(*words, cwd=tmp_path)
+    assert process.stdout
+    line = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert re.search(r"http://\S+:\d+/dashboard/studies/2 ", line)
+
+
 def names(folder: Path) -> list[str]:
     with opened_storage(storage_url(str(folder / "studies.db"), folder)) as storage:
         return study_names(storage)

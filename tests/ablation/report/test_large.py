@@ -28,9 +28,9 @@ from ablation.report.figures import style
 from ablation.report.figures.factors import draw_factor
 from ablation.report.sections.arms import gallery
 from ablation.report.sections.figure import Plot
-from ablation.report.text.contrast_tables import contrasts_table
 from ablation.report.text.latex import as_markdown
-from ablation.report.text.tables import arms_table, brief_table
+from ablation.report.text.tables.arms import arms_table, brief_table
+from ablation.report.text.tables.contrasts import contrasts_table
 from ablation.report.write import write_report
 from tests.helpers.made.report_studies import METRIC, alone, grid, study
 

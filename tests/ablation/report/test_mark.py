@@ -93,6 +93,8 @@ def test_more_seeds_in_the_storage_than_in_the_report(
     run_all(designed(stored, record(seeds=(0, 1, 2))))
     assert "Writing the report" in run(space, tmp_path, "--seeds", "3").out
     assert "9 of 9 trials" in page(tmp_path)
+    told = run(space, tmp_path).out
+    assert "Nothing to do: 6 of 6 trials with these seeds, of 9 in the study, are complete." in told
 
 
 HALF = """

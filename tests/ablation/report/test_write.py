@@ -235,10 +235,8 @@ def test_a_study_without_a_result_has_a_report(tmp_path: Path) -> None:
     names = study(arms=3, seeds=1).arms["arm"]
     made = study(arms=3, seeds=1, failed=tuple((arm, 0) for arm in names))
     report = write_report(made, tmp_path)
-    assert report.answer == [
-        "No trial has finished yet (0 of 3; 3 failed), so there is no answer. Fix the cause, then "
-        "run it with --retry-failed."
-    ]
+    assert report.headline == ["No trial has a result: all 3 failed."]
+    assert report.answer == ["There is no answer. Fix the cause, then run it with --retry-failed."]
     assert "the training loss is not finite" in (tmp_path / "report.html").read_text()
 
 

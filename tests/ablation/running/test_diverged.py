@@ -26,7 +26,7 @@ from ablation.report.search.expected_best import random_draws
 from ablation.report.search.trials import finished as counted
 from ablation.report.search.trials import unfinished_levels
 from ablation.report.sections.search import parts
-from ablation.report.text.study_tables import failures_table
+from ablation.report.text.tables.study import failures_table
 from ablation.running.coordinator import Coordinator
 from ablation.running.events import Event
 from ablation.running.messages import TrainingContext, TrialOutcome

@@ -35,7 +35,7 @@ from crnn.training.checkpoint import _notes, read_checkpoint, write_checkpoint
 from crnn.training.evaluation import score
 from crnn.training.results import Epoch, TrainingState
 from crnn.training.train import train, train_packed
-from crnn.training.weights import load_weights, marks
+from crnn.training.weights import averaged_file, load_weights, marks
 from tests.helpers.made.studies import designed, new_storage, record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -52,6 +52,7 @@ hidden_size   = 8
 lstm_layers   = {lstm_layers}
 optimizer     = "{optimizer}"
 epochs        = {epochs}
+averaging     = {averaging}
 train_size    = 300
 [factors]
 {factor}
@@ -79,7 +80,7 @@ class Bench:
 
     def tasks(self, factor: str = "dropout = [0.1]", **values: Any) -> list[Task]:
         """The trainings of a study that go side by side with its first, and that one."""
-        values = {"lstm_layers": 1, "optimizer": "adam", "epochs": 2, **values}
+        values = {"lstm_layers": 1, "optimizer": "adam", "epochs": 2, "averaging": 0.0, **values}
         source = designed(self.storage, record(SPACE.format(factor=factor, **values)))
         first = source.next()
         assert first is not None
@@ -215,6 +216,20 @@ def test_a_member_that_diverges_fails_alone(bench: Bench) -> None:
     failed = [o for o in outcomes if o.state == "FAIL"]
     assert all("DivergedError: the " in o.attributes["failure"] for o in failed)
     assert all(o.attributes["fused"] == 4 for o in outcomes)
+
+
+@pytest.mark.slow
+def test_averaged_weights_are_kept_beside_the_final_ones(bench: Bench, tmp_path: Path) -> None:
+    bench.weights = tmp_path / "weights"
+    (task, *_), data = bench.tasks(averaging=0.9), bench.sample
+    (outcome,) = bench.work([task])
+    final = bench.weights / trial_file(task.number)
+    expected = marks(own_setting(task.setting), task.seed)
+    for path, figure in ((final, "test"), (averaged_file(final), "ema_test")):
+        model = load_weights(path, own_setting(task.setting).model, expected)
+        tested = score(model, data.test_images, data.test_labels)
+        assert tested.accuracy == outcome.attributes[f"{figure}_accuracy"]
+        assert tested.loss == outcome.attributes[f"{figure}_loss"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation.runs.options import Options
 from ablation.runs.reading import read_table
-from ablation.runs.table import Table
+from ablation.runs.tables.table import Table
 
 
 def table_of(path: Path, text: str, **options: Any) -> Table:

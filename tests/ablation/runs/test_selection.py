@@ -17,7 +17,7 @@ from ablation.runs.reading import read_table
 from ablation.runs.refusal import RefusedTableError
 from ablation.runs.runs import Runs
 from ablation.runs.selection import select_runs
-from tests.ablation.runs.selecting import counts, line, options_of
+from tests.ablation.runs.selecting import counts, grid, line, options_of, selected, with_figure
 
 DATA = Path(__file__).parent / "data"
 EXPECTED = json.loads((DATA / "expected.json").read_text())
@@ -95,7 +95,7 @@ def test_runs_give_the_expected_figures(text: str, case: str) -> None:
 def test_blocks_are_all_there() -> None:
     runs = select(f"{TASKS} --by dataset")
     assert runs.comparison.blocks == "dataset"
-    assert runs.comparison.measure_is_common
+    assert not runs.comparison.no_mean
     complete = runs.runs[runs.runs["state"] == "COMPLETE"]
     got = complete.groupby(["block", "arm"])["value"].agg(["size", "mean"])
     for row in EXPECTED["05 by data set: one family of 6"]:
@@ -204,3 +204,18 @@ def test_an_own_study_needs_no_option() -> None:
     assert (runs.metric.name, runs.metric.test) == ("val_accuracy", "test_accuracy")
     assert (runs.metric.direction, runs.metric.unit, runs.margin) == ("maximize", "fraction", 0.005)
     assert list(counts(runs).values()) == wanted["n"].to_list()
+
+
+def test_words_that_vary_within_an_arm_without_seeds_make_it_a_mixture() -> None:
+    frame = with_figure(grid(model=["gcn", "sage"], aggr=["add", "max"], bn=["false", "true"]))
+    frame = frame.assign(host=["a", "b"] * 4)
+    runs = selected(frame, arm="model", metric="val_acc", against=("gcn",))
+    assert line(runs, "aggr varies within gcn and 1 more (add, max): the arm is a mixture")
+    assert line(runs, "bn varies within")
+    assert not any("host" in text for text in runs.lines)
+
+
+def test_that_blocks_have_no_learning_curves_is_said() -> None:
+    frame = with_figure(grid(arm=["a", "b"], seed=[0, 1], dataset=["x", "y"], epoch=[1, 2, 3]))
+    runs = selected(frame, arm="arm", against=("a",), by="dataset")
+    assert line(runs, "no learning curves with --by dataset", "--where dataset=VALUE")

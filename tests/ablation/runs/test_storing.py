@@ -49,7 +49,9 @@ def history(epochs: int) -> pd.DataFrame:
 
 
 def test_what_is_stored_is_read_back(storage: RDBStorage) -> None:
-    runs = made_runs(history=history(3), metric=Metric("loss", direction="minimize", test="test"))
+    runs = made_runs(
+        paths=["runs"], history=history(3), metric=Metric("loss", direction="minimize", test="test")
+    )
     runs.runs["test_value"] = [0.1 * place for place in range(len(runs.runs))]
     assert store_runs(storage, runs) == "new"
     found, looks = load_runs(storage, "table")
@@ -60,7 +62,8 @@ def test_what_is_stored_is_read_back(storage: RDBStorage) -> None:
         runs.comparison,
         runs.margin,
     )
-    assert (found.files, found.options, found.lines) == (runs.files, runs.options, runs.lines)
+    assert (found.files, found.paths) == (runs.files, runs.paths)
+    assert (found.options, found.lines) == (runs.options, runs.lines)
     assert looks == ()
     study = optuna.load_study(study_name="table", storage=storage)
     assert study.direction.name == "MINIMIZE"

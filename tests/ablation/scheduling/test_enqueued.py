@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 
 from ablation.report.data.loading import load_study
 from ablation.report.effects.progress import all_ended
-from ablation.report.text.study_tables import failures_table
+from ablation.report.text.tables.study import failures_table
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Task
 from ablation.storage import read_trials

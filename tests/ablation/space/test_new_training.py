@@ -59,6 +59,7 @@ def test_of_a_function_that_is_there_its_settings_and_figures_are_in_it(
     }
     assert {key: found[key] for key in wanted} == wanted
     assert "unit" not in found
+    assert not re.search(r"\S#", space.read_text())
     plan = load(str(space))
     assert [arm.name for arm in plan.arms] == ["baseline", "kernel=a", "norm=false"]
     assert "# optimizer.rate" in space.read_text()  # a fourth one, to take up

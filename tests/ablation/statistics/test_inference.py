@@ -25,6 +25,7 @@ from ablation.statistics.inference import (
     prediction_interval,
     sign_flip,
     verdict,
+    welch_test,
 )
 from ablation.statistics.power import MOST_SEEDS, minimum_detectable, power, seeds_to_settle
 from tests.helpers.fuzzing import examples
@@ -70,7 +71,7 @@ def test_pingouin_says_the_same(d: list[float], m: int) -> None:
     ([], "no seed was finished on both sides"),
     ([0.01], "one pair shows no spread"),
     ([0.01, 0.01, 0.01], "all pairs differ by the same amount"),
-    ([0.0, 0.0], "all pairs differ by the same amount"),
+    ([0.0, 0.0], "both sides of each pair are equal"),
     ([0.1 + 0.2, 0.3, 0.3], "all pairs differ by the same amount"),
 ])  # fmt: skip
 def test_what_cannot_be_tested_says_why(d: list[float], why: str) -> None:
@@ -81,6 +82,18 @@ def test_what_cannot_be_tested_says_why(d: list[float], why: str) -> None:
     assert math.isnan(effect_size(test))
     assert math.isnan(minimum_detectable(test.sd, test.n, 9))
     assert all(map(math.isnan, seeds_to_settle(test.sd, test.n, 9, 0.005)))
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e12])
+def test_rounding_goes_by_the_size_of_the_values(scale: float) -> None:
+    ours, theirs = scale * np.array([0.9, 0.8, 0.7]), scale * np.array([0.8, 0.7, 0.6])
+    assert paired_test(ours - theirs, size=scale).why_not == "all pairs differ by the same amount"
+    noise = scale * np.array([1e-16, 0.0, -1e-16])
+    assert paired_test(noise, size=scale).why_not == "both sides of each pair are equal"
+    apart = scale * np.array([0.1, 0.100001, 0.1])
+    assert paired_test(apart, size=scale).why_not == ""
+    assert paired_test(apart).why_not == ""
+    assert welch_test(apart, apart + scale).why_not == ""
 
 
 @pytest.mark.parametrize("p", [[0.3], [0.01, 0.04, 0.03], [0.5, 0.0, 1.0, 0.5, 0.02, 1e-9]])

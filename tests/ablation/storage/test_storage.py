@@ -23,6 +23,7 @@ import pytest
 import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
+from sqlalchemy.dialects import mysql, postgresql
 
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.storage import (
@@ -46,6 +47,7 @@ from ablation.storage import (
     study_names,
     url_of,
 )
+from ablation.storage.trials import deletion_of_waiting, drop_waiting_attributes
 from tests.helpers import postgres
 from tests.helpers.made.studies import new_storage
 
@@ -74,6 +76,12 @@ def fill(storage: RDBStorage, study: str = "a") -> None:
     finish_trial(storage, failed, "FAIL", attributes={"failure": "ValueError: x"})
     finish_trial(storage, pruned, "PRUNED", 0.5)
     add_trial(storage, study, arm="running", seed=None)
+
+
+@pytest.mark.parametrize(("dialect", "name"), [(mysql, "`key`"), (postgresql, "key")])
+def test_the_name_of_a_column_is_quoted_where_it_is_a_word(dialect: Any, name: str) -> None:
+    text = str(deletion_of_waiting(1, ["arm"]).compile(dialect=dialect.dialect()))
+    assert f"trial_user_attributes.{name} IN" in text
 
 
 def assert_read_as_optuna_reads(storage: RDBStorage, study: str = "a") -> None:
@@ -547,3 +555,17 @@ def test_a_study_goes_to_postgresql_and_back(
         assert study_names(there) == ["a"]
         assert_same_study(sqlite_storage, there)
         assert_same_study(sqlite_storage, returned)
+
+
+def test_only_what_waits_loses_attributes(tmp_path: Path) -> None:
+    storage = new_storage(tmp_path)
+    for study in ("a", "b"):
+        fill(storage, study)
+        loaded = optuna.load_study(study_name=study, storage=storage)
+        loaded.enqueue_trial({}, user_attrs={"arm": "mine", "note": "kept"})
+    before = [storage.get_all_trials(storage.get_study_id_from_name(name)) for name in "ab"]
+    drop_waiting_attributes(storage, "a", ["arm", "seed"])
+    after = [storage.get_all_trials(storage.get_study_id_from_name(name)) for name in "ab"]
+    assert after[0][-1].user_attrs == {"note": "kept"}
+    assert [after[0][:-1], after[1]] == [before[0][:-1], before[1]]
+    storage.engine.dispose()

@@ -117,7 +117,18 @@ def test_only_complete_trials_are_told_to_lack_weights(
     assert "trained before --keep-weights: 1 trials." in capsys.readouterr().out
     (weights / "trial-0.safetensors").touch()
     print_weights(Output(), mixed, STUDY, tmp_path)
-    assert "Without weights" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Without weights" not in told
+    assert "Averaged" not in told
+
+
+def test_where_there_are_averaged_weights_it_is_told_whose_figures_are_whose(
+    mixed: RDBStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / STUDY / "weights" / "averaged").mkdir(parents=True)
+    print_weights(Output(), mixed, STUDY, tmp_path)
+    told = capsys.readouterr().out
+    assert "weights/averaged\nFigures that begin with ema_ are of these, all others of the" in told
 
 
 def test_trials_pruned_in_a_search_lack_none(

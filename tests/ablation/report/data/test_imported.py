@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from ablation.objective.metric import Metric
+from ablation.report.analysis import Analysis
 from ablation.report.data.imported import table_of
 from ablation.report.data.trial_frames import as_in_files
 from ablation.report.page import commands
+from ablation.report.text.answer import answer
+from ablation.report.text.headline import headline
 from ablation.runs.runs import Runs
 from ablation.statistics.comparison import Comparison
 from tests.helpers.made.runs import DIGEST, VALUES, made_runs
@@ -111,3 +114,32 @@ def test_a_history_is_the_epochs_of_the_runs_that_count() -> None:
     assert len(epochs) == 15  # focal's seed 14 has no result
     assert epochs["seed"].isin([11, 14]).all()
     assert table_of(made_runs()).epochs.empty
+
+
+@pytest.mark.parametrize(
+    ("options", "blocks", "moment"),
+    [
+        ([], "", "of each run"),
+        (["--reduce", "best"], "", "at each run's best epoch"),
+        (["--reduce", "mean:3"], "", "as the mean of each run's last 3 epochs"),
+        ([], "dataset", "as a mean over data sets"),
+        (["--reduce", "best"], "dataset", "at each run's best epoch, as a mean over data sets"),
+    ],
+)
+def test_how_a_history_became_a_figure_is_told(
+    options: list[str], blocks: str, moment: str
+) -> None:
+    table = table_of(made_runs(options=options, comparison=Comparison(blocks=blocks)))
+    assert table.moment == moment
+
+
+def test_no_arm_is_recommended_by_its_best_epochs() -> None:
+    plain, best = (
+        Analysis(table_of(made_runs(options=options, margin=0.005)))
+        for options in ([], ["--reduce", "best"])
+    )
+    assert "Recommended: wide." in headline(plain)
+    said = [*headline(best), *answer(best)]
+    assert said[0] == "Better than plain: wide (+1.22 points at each run's best epoch)."
+    assert not any("Recommended" in line for line in said)
+    assert sum("No recommendation: each run's figure is the best" in line for line in said) == 2

@@ -98,7 +98,7 @@ def test_blocks_of_unpaired_runs_are_tested_by_welch() -> None:
 
 
 @pytest.mark.parametrize(
-    "comparison", [Comparison(blocks="task", measure_is_common=False),
+    "comparison", [Comparison(blocks="task", no_mean="they differ"),
                    Comparison("summaries", blocks="task")],
 )  # fmt: skip
 def test_where_a_mean_says_nothing_there_is_none(comparison: Comparison) -> None:

@@ -13,7 +13,7 @@ from ablation.objective.metric import Direction, Metric
 from ablation.report.analysis import Analysis
 from ablation.report.effects.effects import COLUMNS
 from ablation.report.effects.gains import inner_intervals
-from ablation.report.text.details import details_table
+from ablation.report.text.tables.details import details_table
 from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import folds_test, welch_test
 from tests.helpers.made.imported import imported, rows, summary

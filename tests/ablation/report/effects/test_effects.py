@@ -30,8 +30,8 @@ from ablation.report.effects.replicates import (
     replicates,
 )
 from ablation.report.text.answer import answer
-from ablation.report.text.details import details_table
-from ablation.report.text.tables import arms_table, brief_table
+from ablation.report.text.tables.arms import arms_table, brief_table
+from ablation.report.text.tables.details import details_table
 from ablation.statistics.power import minimum_detectable, upper_spread
 from tests.helpers.made.report_studies import study
 
@@ -537,6 +537,20 @@ def test_few_seeds_say_what_five_and_ten_find() -> None:
     assert ten < 30 < five  # ten seeds would probably find them
 
 
+def test_arms_of_few_seeds_are_named_where_others_have_more() -> None:
+    noise = [0.012, -0.004, 0.015, -0.003, 0.006, -0.012, 0.011]
+    pairs = {"baseline": [0.9] * 7, "x=1": [0.9 + x for x in noise], "x=2": [0.911, 0.9, 0.897] * 3}
+    whole = with_accuracies(pairs)
+    lacks = (whole.trials["arm"] == "x=2") & (whole.trials["seed"] > 2)
+    table = replace(whole, trials=whole.trials[~lacks])
+    text = said(table)
+    assert "2 of 2 comparisons are inconclusive. 3 seeds of x=2 cannot carry 2 comp" in text
+    found = mean_differences(table.trials, table.arms)["x=2"]
+    five = 100 * minimum_detectable(upper_spread(found.sd, 3), 5, 2)
+    assert f"5 seeds find a difference of {five:.2f} points or more" in text
+    assert " seeds (for x=2)." in text
+
+
 def test_a_large_effect_that_is_inconclusive_says_what_five_and_ten_seeds_find() -> None:
     pairs = [0.06, 0.02, 0.045, 0.015, 0.05]
     values = {"baseline": [0.8] * 5}
@@ -686,9 +700,9 @@ def test_a_second_look_says_that_its_error_rate_is_not_controlled() -> None:
 
 def test_nothing_finished_is_no_answer() -> None:
     failed = tuple((arm, 0) for arm in study(arms=3, seeds=1).arms["arm"])
-    assert said(study(arms=3, seeds=1, failed=failed)).startswith(
-        "No trial has finished yet (0 of 3; 3 failed)"
-    )
+    assert said(study(arms=3, seeds=1, failed=failed)).startswith("There is no answer. Fix the")
+    begun = replace(study(arms=3, seeds=1, failed=failed[:1]), wanted=5)
+    assert "There is no answer" not in said(begun)
 
 
 def test_arms_without_a_pair_are_named() -> None:

@@ -22,7 +22,7 @@ from ablation.report.effects.progress import all_ended, counts
 from ablation.report.text.answer import answer, incomplete
 from ablation.report.text.cautions import cautions, last_gain
 from ablation.report.text.latex import as_latex, as_markdown
-from ablation.report.text.tables import arms_table, brief_table
+from ablation.report.text.tables.arms import arms_table, brief_table
 from crnn.network.config import TrainConfig, chance_limit
 from tests.helpers.made.report_studies import METRIC, study
 

@@ -291,7 +291,7 @@ def test_the_dependence_in_the_reference_study(tmp_path: Path) -> None:
     said = next(iter(lead(Analysis(table.confirmation).told)))
     assert said == (
         "On 5 fresh seeds #86 beats the baseline by 1.54 points (0.50 to 2.58). On the seeds that "
-        "chose it the lead was 1.89, which is optimistic."
+        "chose it the lead was 1.89 points, which is optimistic."
     )
 
 

@@ -23,7 +23,7 @@ from ablation.report.search.trials import scientific, unfinished_levels
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.search import FILES, parts
 from ablation.report.sections.section import Part
-from ablation.report.text.study_tables import failures_table
+from ablation.report.text.tables.study import failures_table
 from ablation.report.write import write_report
 from tests.helpers.figures import faults, in_outline
 from tests.helpers.made.report_studies import METRIC, study

@@ -15,8 +15,8 @@ from ablation.report.page import content
 from ablation.report.sections.arms import _curves, _history
 from ablation.report.text.answer import findings
 from ablation.report.text.caveats import caveats
-from ablation.report.text.study_tables import confounds_table
-from ablation.report.text.tables import about_reported, arms_table
+from ablation.report.text.tables.arms import about_reported, arms_table
+from ablation.report.text.tables.study import confounds_table
 from tests.helpers.made.report_studies import study
 
 

@@ -135,7 +135,8 @@ def test_of_the_reference_studies(name: str, tmp_path: Path, snapshot: SnapshotA
 def test_nothing_finished_is_said() -> None:
     names = study(arms=3, seeds=1).arms["arm"]
     table = study(arms=3, seeds=1, failed=tuple((arm, 0) for arm in names))
-    assert of(table) == ["No trial has finished yet (0 of 3; 3 failed)."]
+    assert of(table) == ["No trial has a result: all 3 failed."]
+    assert of(replace(table, wanted=9)) == ["No trial has finished yet (0 of 9; 3 failed)."]
 
 
 @pytest.mark.parametrize("design", ["one-factor", "factorial", "search"])

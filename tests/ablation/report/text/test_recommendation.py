@@ -25,8 +25,8 @@ from ablation.report.text.confirmation import sentences
 from ablation.report.text.headline import headline
 from ablation.report.text.latex import as_latex, as_markdown
 from ablation.report.text.recommendation import path_lead, recommended
-from ablation.report.text.study_tables import failures_table
-from ablation.report.text.tables import arms_table, brief_table
+from ablation.report.text.tables.arms import arms_table, brief_table
+from ablation.report.text.tables.study import failures_table
 from ablation.statistics.collapse import is_collapsed
 from crnn.network.config import TrainConfig, chance_limit
 from tests.ablation.report.effects.test_health import ARM, diverging
@@ -228,7 +228,7 @@ def test_that_all_diverged_is_said_first_and_counted_as_such() -> None:
     table = diverging(*range(3), n=3, arm="baseline")
     trials = table.trials[table.trials["arm"] == "baseline"]
     alone = replace(table, trials=trials, arms=table.arms.iloc[:1], wanted=3)
-    assert of(alone) == ["Every training that has ended diverged (3 of 3)."]
+    assert of(alone) == ["No trial has a result: all 3 diverged."]
     assert failures_table(alone).note == "3 diverged."
 
 
@@ -264,6 +264,14 @@ def test_one_epoch_of_some_arms_is_said_of_these() -> None:
     trials = table.trials.assign(epochs=2 - (table.trials["arm"] == arm))
     text = " ".join(cautions(Analysis(replace(table, epochs=epochs, trials=trials))))
     assert f"With one epoch it is not known whether accuracies of {arm} were still rising." in text
+
+
+@pytest.mark.parametrize(("epochs", "first", "said"), [(1, 0, True), (1, 1, True), (2, 0, False)])
+def test_one_epoch_is_one_wherever_its_number_begins(epochs: int, first: int, said: bool) -> None:
+    table = made_study(arms=3, seeds=2, epochs=epochs)
+    reports = table.epochs.assign(epoch=table.epochs["epoch"] - 1 + first)
+    text = " ".join(cautions(Analysis(replace(table, epochs=reports))))
+    assert ("With one epoch" in text) is said
 
 
 def test_two_epochs_of_which_none_ended_are_not_one() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ablation.errors import UserError
+from ablation.report.data.imported import table_of
 from ablation.runs.options import Options
 from ablation.runs.reading import read_table
+from ablation.runs.selection import select_runs
 from tests.ablation.runs.helpers import rows_of
 
 
@@ -38,6 +41,18 @@ def test_overrides_are_settings(sweep: Path, above: int) -> None:
     assert rows_of(table, "seed", "optim.lr", "model", "epoch", "acc") == [
         ("0", "0.001", "small", "0", "0.5"), ("1", "0.001", "large", "0", "0.5"),
     ]  # fmt: skip
+
+
+def test_the_command_to_type_again_has_the_folder(sweep: Path) -> None:
+    options = Options(settings=("optim.lr",), metric="acc", against=("optim.lr=0.001",))
+    for number, rate in enumerate(("0.1", "0.1", "0.001", "0.001"), 2):
+        job = sweep / str(number)
+        shutil.copytree(sweep / "0", job)
+        (job / ".hydra" / "overrides.yaml").write_text(f"- seed={number}\n- optim.lr={rate}")
+        (job / ".hydra" / "config.yaml").write_text(f"optim:\n  lr: {rate}\n")
+    runs = select_runs(read_table([str(sweep)], options), options, [str(sweep)])
+    assert len(runs.files) == 6
+    assert table_of(runs).command.startswith("analyse 13-40-00 --setting optim.lr --metric acc")
 
 
 def test_the_files_of_jobs_may_be_named(sweep: Path) -> None:

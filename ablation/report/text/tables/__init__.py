@@ -1,0 +1,1 @@
+"""Tables of a report: text in rows and columns."""

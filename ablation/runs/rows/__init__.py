@@ -1,0 +1,1 @@
+"""Which rows of a table are runs, and the one figure that each run has."""
