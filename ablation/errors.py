@@ -46,3 +46,14 @@ class DivergedError(ArithmeticError):
 
 class StopRunError(Exception):
     """Nothing can be trained before a person has corrected something, which the message says."""
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 seed``, ``3 seeds``.
+
+    Args:
+        number: how many.
+        noun: of one.
+        plural: of several; the noun with an s unless given.
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

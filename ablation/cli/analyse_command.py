@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from ablation.cli.app import Tools, app, tools_of
-from ablation.cli.options import RESULTS, Open, Results, Storage, text_from_home
+from ablation.cli.options import RESULTS, Open, Results, Storage, flag, option, text_from_home
 from ablation.cli.outcome import print_report
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ class Keep(StrEnum):
     latest = "latest"
 
 
-def _option(panel: str, text: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(
-        *names, help=text, rich_help_panel=panel, metavar=metavar, show_default=False
-    )
-
-
 Files = Annotated[
     list[str],
     typer.Argument(
@@ -48,68 +42,57 @@ Files = Annotated[
         show_default=False,
     ),
 ]
-Arm = Annotated[str, _option(COMPARED, "Column of arms.", metavar="COL")]
+Arm = Annotated[str, option("Column of arms.", "COL", panel=COMPARED)]
 Settings = Annotated[
     list[str] | None,
-    _option(COMPARED, "Column of a setting; repeatable.", "--setting", metavar="COL"),
+    option("Column of a setting; repeatable.", "COL", "--setting", panel=COMPARED),
 ]
-Seed = Annotated[str, _option(COMPARED, "Column that pairs runs of different arms.", metavar="COL")]
+Seed = Annotated[str, option("Column that pairs runs of different arms.", "COL", panel=COMPARED)]
 Against = Annotated[
     list[str] | None,
-    _option(COMPARED, "The baseline; NAME=VALUE for settings.", metavar="ARM"),
+    option("The baseline; NAME=VALUE for settings.", "ARM", panel=COMPARED),
 ]
 Compare = Annotated[
     list[str] | None,
-    _option(COMPARED, "Compare ARM with OTHER instead; repeatable.", metavar="ARM=OTHER"),
+    option("Compare ARM with OTHER instead; repeatable.", "ARM=OTHER", panel=COMPARED),
 ]
-By = Annotated[str, _option(COMPARED, "Column of data sets or other blocks.", metavar="COL")]
+By = Annotated[str, option("Column of data sets or other blocks.", "COL", panel=COMPARED)]
 Folds = Annotated[
-    int | None, _option(COMPARED, "K of a cross-validation that was repeated.", metavar="K")
+    int | None, option("K of a cross-validation that was repeated.", "K", panel=COMPARED)
 ]
-MetricName = Annotated[str, _option(FIGURE, "Column of the figure that decides.", metavar="COL")]
-Test = Annotated[str, _option(FIGURE, "The same on test data; decides nothing.", metavar="COL")]
-Lower = Annotated[bool, _option(FIGURE, "Less of it is better.", "--lower-is-better", metavar="")]
-Higher = Annotated[bool, _option(FIGURE, "More of it is better.", "--higher-is-better", metavar="")]
-Unit = Annotated[str | None, _option(FIGURE, "fraction, percent, or any text.", metavar="UNIT")]
+MetricName = Annotated[str, option("Column of the figure that decides.", "COL", panel=FIGURE)]
+Test = Annotated[str, option("The same on test data; decides nothing.", "COL", panel=FIGURE)]
+Lower = Annotated[bool, flag("Less of it is better.", "--lower-is-better", FIGURE)]
+Higher = Annotated[bool, flag("More of it is better.", "--higher-is-better", FIGURE)]
+Unit = Annotated[str | None, option("fraction, percent, or any text.", "UNIT", panel=FIGURE)]
 Margin = Annotated[
     float | None,
-    typer.Option(
-        min=0,
-        metavar="X",
-        help="The smallest difference that matters.",
-        rich_help_panel=FIGURE,
-        show_default=False,
-    ),
+    option("The smallest difference that matters.", "X", panel=FIGURE, min=0),
 ]
 Where = Annotated[
     list[str] | None,
-    _option(ROWS, "Rows to keep, or COL!=V; repeatable.", metavar="COL=V"),
+    option("Rows to keep, or COL!=V; repeatable.", "COL=V", panel=ROWS),
 ]
-Reduce = Annotated[str, _option(ROWS, "A history's figure: last, mean:K or best.", metavar="HOW")]
+Reduce = Annotated[str, option("A history's figure: last, mean:K or best.", "HOW", panel=ROWS)]
 EarlyStopping = Annotated[
     bool,
-    _option(ROWS, "Runs that end early count, too.", "--early-stopping", metavar=""),
+    flag("Runs that end early count, too.", "--early-stopping", ROWS),
 ]
 KeepLatest = Annotated[
-    Keep | None, _option(ROWS, "Of a run there is twice, the newer one.", metavar="latest")
+    Keep | None, option("Of a run there is twice, the newer one.", "latest", panel=ROWS)
 ]
-Sd = Annotated[str, _option(SHAPE, "Rows are means: column of standard deviations.", metavar="COL")]
+Sd = Annotated[str, option("Rows are means: column of standard deviations.", "COL", panel=SHAPE)]
 Count = Annotated[
-    str, _option(SHAPE, "With --sd: column, or number, of runs.", "--n", metavar="COL|N")
+    str, option("With --sd: column, or number, of runs.", "COL|N", "--n", panel=SHAPE)
 ]
-WideColumns = Annotated[Wide | None, _option(SHAPE, "What the columns are.", metavar="seeds|arms")]
+WideColumns = Annotated[Wide | None, option("What the columns are.", "seeds|arms", panel=SHAPE)]
 NamePattern = Annotated[
     str,
-    _option(
-        SHAPE, "Of files, such as '{arm}-s{seed}.csv'.", "--name",
-        metavar="PATTERN",
-    ),
-]  # fmt: skip
+    option("Of files, such as '{arm}-s{seed}.csv'.", "PATTERN", "--name", panel=SHAPE),
+]
 StudyOfRuns = Annotated[
     str,
-    typer.Option(
-        metavar="NAME", help="The study's name. Default: the first file's.", show_default=False
-    ),
+    option("The study's name. Default: the first file's.", "NAME"),
 ]
 
 

@@ -83,20 +83,21 @@ STUDY = "What is trained"
 TRAINING = "How it is trained"
 
 
-def _option(text: str, metavar: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+def option(text: str, metavar: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """An option as the help shows it: its kind in a word, its default in the text."""
     return typer.Option(
         *names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more
     )
 
 
-def _flag(text: str, name: str, panel: str | None = None) -> Any:
-    return _option(text, "", name, panel=panel)
+def flag(text: str, name: str, panel: str | None = None) -> Any:
+    """An option that takes no value."""
+    return option(text, "", name, panel=panel)
 
 
 Storage = Annotated[
     str | None,
-    _option(
+    option(
         "Optuna storage: an SQLite file, or a URL without its password, which others would see "
         "(put that into the variable or ~/.pgpass). Default: studies.db in the results folder.",
         "FILE|URL",
@@ -106,19 +107,19 @@ Storage = Annotated[
     ),
 ]
 Results = Annotated[
-    Path, _option("Results folder. Default: results.", "FOLDER", callback=path_from_home)
+    Path, option("Results folder. Default: results.", "FOLDER", callback=path_from_home)
 ]
 Data = Annotated[
     Path | None,
-    _option(
+    option(
         "Data folder. Default: the space's; of the CRNN a cache, which Fashion-MNIST is fetched "
         "to.",
         "FOLDER",
         callback=path_from_home,
     ),
 ]
-Open = Annotated[bool, _flag("Open it in the browser.", "--open")]
-Json = Annotated[bool, _flag("Print JSON.", "--json")]
+Open = Annotated[bool, flag("Open it in the browser.", "--open")]
+Json = Annotated[bool, flag("Print JSON.", "--json")]
 Space = Annotated[
     str,
     typer.Argument(
@@ -137,7 +138,7 @@ StudyName = Annotated[
 ]
 Seeds = Annotated[
     int | None,
-    _option(
+    option(
         "Number of seeds: the first of the space's list, else 0, 1, and so on. Of a search: "
         "those of its confirmation.",
         "N",
@@ -148,29 +149,29 @@ Seeds = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    _option("Override epochs, in a study of its own: NAME-epochsN.", "N", panel=STUDY),
+    option("Override epochs, in a study of its own: NAME-epochsN.", "N", panel=STUDY),
 ]
 TrainSize = Annotated[
     int | None,
-    _option("Of the CRNN: override the number of training images.", "N", panel=STUDY),
+    option("Of the CRNN: override the number of training images.", "N", panel=STUDY),
 ]
-Trials = Annotated[int | None, _option("Trials of a search.", "N", panel=STUDY, min=1)]
+Trials = Annotated[int | None, option("Trials of a search.", "N", panel=STUDY, min=1)]
 Executor = Annotated[
     ExecutorName,
-    _option(
+    option(
         "Where to train: in processes of this machine (local, the default), or in this very one "
         "(debug).",
         "local|debug",
         panel=TRAINING,
     ),
 ]
-Threads = Annotated[int | None, _option("Threads of each worker.", "N", panel=TRAINING, min=1)]
+Threads = Annotated[int | None, option("Threads of each worker.", "N", panel=TRAINING, min=1)]
 Device = Annotated[
-    str, _option("auto (the default), cpu, cuda or cuda:N.", "DEVICE", panel=TRAINING)
+    str, option("auto (the default), cpu, cuda or cuda:N.", "DEVICE", panel=TRAINING)
 ]
 PrecisionName = Annotated[
     Precision,
-    _option(
+    option(
         "Of the CRNN: numeric precision. Default: auto, which is bf16 where the device has it.",
         "auto|fp32|bf16",
         panel=TRAINING,
@@ -178,7 +179,7 @@ PrecisionName = Annotated[
 ]
 Pack = Annotated[
     str,
-    _option(
+    option(
         "Of the CRNN: trainings that a worker packs together, at most. Default: auto, which is "
         "32 on CUDA and 1 on a CPU.",
         "auto|off|N",
@@ -187,17 +188,17 @@ Pack = Annotated[
 ]
 Timeout = Annotated[
     str | None,
-    _option("Start no training after this time: 90s, 30m, 2h.", "TIME", panel=TRAINING),
+    option("Start no training after this time: 90s, 30m, 2h.", "TIME", panel=TRAINING),
 ]
-RetryFailed = Annotated[bool, _flag("Train failed replicates again.", "--retry-failed", STUDY)]
-NoConfirm = Annotated[bool, _flag("Search only; skip the confirmation.", "--no-confirm", STUDY)]
+RetryFailed = Annotated[bool, flag("Train failed replicates again.", "--retry-failed", STUDY)]
+NoConfirm = Annotated[bool, flag("Search only; skip the confirmation.", "--no-confirm", STUDY)]
 KeepWeights = Annotated[
     bool,
-    _flag("Of the CRNN: save each trial's final weights.", "--keep-weights", TRAINING),
+    flag("Of the CRNN: save each trial's final weights.", "--keep-weights", TRAINING),
 ]
 Set = Annotated[
     list[str] | None,
-    _option(
+    option(
         "Override a setting for all arms, in a study of its own; repeatable.",
         "NAME=VALUE",
         "--set",
@@ -206,7 +207,7 @@ Set = Annotated[
 ]
 SameCode = Annotated[
     bool,
-    _flag(
+    flag(
         "Continue although your code has changed: it computes the same. Reports say so.",
         "--same-code",
         TRAINING,
@@ -214,7 +215,7 @@ SameCode = Annotated[
 ]
 Force = Annotated[
     bool,
-    _flag(
+    flag(
         "Resume killed trainings although `check` found that they then end differently.",
         "--force",
         TRAINING,
@@ -222,11 +223,11 @@ Force = Annotated[
 ]
 NewStudy = Annotated[
     str | None,
-    _option("The study's name. Default: the space's.", "NAME", "--study", panel=STUDY),
+    option("The study's name. Default: the space's.", "NAME", "--study", panel=STUDY),
 ]
 Jobs = Annotated[
     int | None,
-    _option("Trainings at a time. Default: one a core, or one a GPU.", "N", panel=TRAINING, min=1),
+    option("Trainings at a time. Default: one a core, or one a GPU.", "N", panel=TRAINING, min=1),
 ]
 
 

@@ -18,11 +18,6 @@ def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
     return f"{', '.join(shown[:most])} and {len(shown) - most} more"
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def preferred(values: Sequence[str]) -> str:
     """The value that is suggested of several: the last checkpoint, data to validate on."""
     return next((word for word in PREFERRED if word in values), values[0])

@@ -11,7 +11,7 @@ from scipy import stats
 
 from ablation.statistics.power import ALPHA
 from ablation.statistics.settling import LookFigures, look_factors, look_figures, standings
-from simulated.studies import Array, Figure
+from simulated.studies import Array, Figure, holm_rows
 
 LOOKS = (5, 10, 15, 20)
 PAIRS = 0.4  # standard deviation between pairs; all figures here are points
@@ -58,18 +58,9 @@ def settle(differences: Array, margin: float) -> Settled:
         p = np.where(active, np.minimum(p, factor * own_p), p)
         e = np.where(active, np.minimum(e, factor * own_e), e)
         seeds = np.where(active, n, seeds)
-        differs = _holm(p) < ALPHA
+        differs = holm_rows(p) < ALPHA
         active &= ~differs & ~(e < ALPHA)
     return Settled(differs, ~differs & (e < ALPHA), seeds)
-
-
-def _holm(p: Array) -> Array:
-    """Holm's adjustment, study by study."""
-    order = p.argsort(1)
-    steps = np.take_along_axis(p, order, 1) * np.arange(p.shape[1], 0, -1)
-    adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, 1), 1), 1)
-    return adjusted
 
 
 def agree(differences: Array, margin: float, settled: Settled, studies: int = 40) -> None:

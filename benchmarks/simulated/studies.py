@@ -57,18 +57,24 @@ def simulate(
 
 def judge(d: Array) -> Simulated:
     """What `ablation.statistics.inference` makes of the pairs, for all studies at once."""
-    n, m = d.shape[2], d.shape[1]
+    n = d.shape[2]
     mean, error = d.mean(2), d.std(2, ddof=1) / np.sqrt(n)
     outer, inner = stats.t.ppf([0.975, 0.95], n - 1)
     p = 2 * stats.t.sf(np.abs(mean) / error, n - 1)
-    order = p.argsort(1)
-    steps = np.take_along_axis(p, order, 1) * np.arange(m, 0, -1)
-    adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, 1), 1), 1)
+    adjusted = holm_rows(p)
     rejected = adjusted < power.ALPHA
     within = (mean - inner * error > -MARGIN) & (mean + inner * error < MARGIN)
     low, high = mean - outer * error, mean + outer * error
     return Simulated(d, low, high, p, adjusted, within & ~rejected, rejected)
+
+
+def holm_rows(p: Array) -> Array:
+    """Holm's adjustment of the p of (studies, comparisons), study by study."""
+    order = p.argsort(1)
+    steps = np.take_along_axis(p, order, 1) * np.arange(p.shape[1], 0, -1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, 1), 1), 1)
+    return adjusted
 
 
 def agree(simulated: Simulated, studies: int = 200) -> None:

@@ -64,11 +64,6 @@ def marked(
 SLIGHT = "by less than the margin"
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 seed``, ``3 seeds``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def listed(items: Sequence[str], limit: int = 6, separator: str = "; ") -> str:
     """The first ``limit`` items, and how many more there are."""
     shown = separator.join(items[:limit])

@@ -7,6 +7,7 @@ from functools import partial
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, as_returned
 from ablation.report.data.trial_frames import as_in_files
@@ -44,7 +45,7 @@ from ablation.report.figures.learning_curves import (
     measures,
 )
 from ablation.report.figures.search import draw_history
-from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counted
+from ablation.report.rendering.formatting import CONFOUNDED, capitalized
 from ablation.report.sections.figure import Plot
 from ablation.report.text.comparisons import mark, pair
 from ablation.report.text.recommendation import about_choice

@@ -7,16 +7,14 @@ from functools import partial
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import MISSING
 from ablation.report.analysis import Analysis
 from ablation.report.effects.replicates import DIVERGED, ends, trained
 from ablation.report.figures.search import (
     draw_importance,
 )
-from ablation.report.rendering.formatting import (
-    counted,
-    listed,
-)
+from ablation.report.rendering.formatting import listed
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.search.importance import (
     ORDERED,

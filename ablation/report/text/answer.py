@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
@@ -18,14 +19,7 @@ from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import also_changed, by_size
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first
-from ablation.report.rendering.formatting import (
-    CONFOUNDED,
-    SLIGHT,
-    counted,
-    listed,
-    ranked,
-    records,
-)
+from ablation.report.rendering.formatting import CONFOUNDED, SLIGHT, listed, ranked, records
 from ablation.report.search.range_edges import edges
 from ablation.report.text.averages import additivity, averages
 from ablation.report.text.blocks import block_findings

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
-from ablation.report.rendering.formatting import counted, listed, ranked, records
+from ablation.report.rendering.formatting import listed, ranked, records
 
 SUMS = 6  # of effects that are told, each a sentence
 

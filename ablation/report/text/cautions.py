@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.effects.blocks import constant_arms
 from ablation.report.effects.health import seeds_text
 from ablation.report.effects.last_epoch import KEYS, epoch_numbers, still_learning
-from ablation.report.rendering.formatting import capitalized, counted, listed, records
+from ablation.report.rendering.formatting import capitalized, listed, records
 from ablation.report.text.comparisons import pair
 from ablation.report.text.sensitivity import is_path, without
 from ablation.statistics.inference import MeanDifference, paired_test, sign

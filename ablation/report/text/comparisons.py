@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.errors import counted
 from ablation.report.data.study_table import StudyTable
-from ablation.report.rendering.formatting import counted
 from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import MeanDifference
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.effects.confirmation import (
@@ -18,14 +19,7 @@ from ablation.report.effects.confirmation import (
 )
 from ablation.report.effects.progress import failed
 from ablation.report.effects.replicates import paired
-from ablation.report.rendering.formatting import (
-    chance,
-    counted,
-    listed,
-    marked,
-    ordinal,
-    records,
-)
+from ablation.report.rendering.formatting import chance, listed, marked, ordinal, records
 from ablation.report.text.answer import at_the_edge
 from ablation.report.text.recommendation import path_lead
 from ablation.scheduling.path import TAKEN_BACK

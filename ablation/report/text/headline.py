@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import comparison_labels
@@ -18,7 +19,7 @@ from ablation.report.effects.gains import is_tested
 from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, largest_value, paired
-from ablation.report.rendering.formatting import capitalized, counted, records
+from ablation.report.rendering.formatting import capitalized, records
 from ablation.report.text.answer import no_result, none_better
 from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving

@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.replicates import replicates
-from ablation.report.rendering.formatting import CONFOUNDED, capitalized, counted
+from ablation.report.rendering.formatting import CONFOUNDED, capitalized
 from ablation.report.rendering.templating import escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.answer import incomplete

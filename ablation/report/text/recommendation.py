@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.gains import by_gain, is_tested
-from ablation.report.rendering.formatting import counted, listed, ranked, records
+from ablation.report.rendering.formatting import listed, ranked, records
 from ablation.report.text.comparisons import behind, mark, more_runs, pair, spread_between
 from ablation.statistics.inference import MeanDifference, sign
 from ablation.statistics.power import (

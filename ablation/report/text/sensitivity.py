@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.confirmation import NUISANCE
 from ablation.report.effects.contrasts import significance
 from ablation.report.effects.progress import all_ended
-from ablation.report.rendering.formatting import counted, listed, records
+from ablation.report.rendering.formatting import listed, records
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import sign
 from ablation.statistics.power import ALPHA

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from ablation.errors import counted
 from ablation.program import command
 from ablation.runs.columns import names as known
 from ablation.runs.columns.kinds import Kinds, find_kinds
@@ -15,7 +16,7 @@ from ablation.runs.refusal import RefusedTableError
 from ablation.runs.tables.naming import arm_pattern
 from ablation.runs.tables.numbers import OF_SPREADS, mean_with_spread
 from ablation.runs.tables.table import Table
-from ablation.runs.wording import counted, some, typed
+from ablation.runs.wording import some, typed
 
 MOST_ATTEMPTS = 8
 ASSUMED = ("direction", "against", "keep", "by", "where")

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ablation.errors import did_you_mean
+from ablation.errors import counted, did_you_mean
 from ablation.runs.columns import names as known
 from ablation.runs.columns.roles import Columns
 from ablation.runs.options import Options
 from ablation.runs.refusal import Reasons
 from ablation.runs.rows.rows import Rows
 from ablation.runs.tables.table import Table
-from ablation.runs.wording import EMPTY, counted, some, typed
+from ablation.runs.wording import EMPTY, some, typed
 from ablation.space.schema import BASELINE
 
 MOST_ARMS = 20

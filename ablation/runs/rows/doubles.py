@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.runs.columns import names as known
 from ablation.runs.columns.names import COMPLETE
 from ablation.runs.columns.roles import Columns
@@ -14,7 +15,7 @@ from ablation.runs.refusal import Fix, Reasons
 from ablation.runs.rows.labels import Labels
 from ablation.runs.tables.table import Table
 from ablation.runs.tables.times import times_of
-from ablation.runs.wording import EMPTY, counted, in_order, preferred, some, typed
+from ablation.runs.wording import EMPTY, in_order, preferred, some, typed
 
 KEY = ["arm", "seed", "fold", "block"]
 MOST_LEVELS = 20  # of a setting

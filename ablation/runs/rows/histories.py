@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import Direction
 from ablation.runs.columns.names import COMPLETE, FAIL
 from ablation.runs.columns.roles import Columns
@@ -16,7 +17,7 @@ from ablation.runs.rows.reduction import Reduction, read_reduction
 from ablation.runs.rows.rows import Rows
 from ablation.runs.tables.table import Table
 from ablation.runs.tables.times import times_of
-from ablation.runs.wording import counted, plain_number, some
+from ablation.runs.wording import plain_number, some
 
 IDENTITY = ["arm", "seed", "fold", "block", "run"]
 MOST_KINDS = 50  # of the texts of a column that says which of a run's rows is which

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.runs.columns import names as known
 from ablation.runs.columns.names import COMPLETE, FAIL
 from ablation.runs.columns.roles import Columns, find_column
@@ -16,7 +17,7 @@ from ablation.runs.options import Options
 from ablation.runs.refusal import Reasons
 from ablation.runs.tables.numbers import numbers
 from ablation.runs.tables.table import Table
-from ablation.runs.wording import EMPTY, counted, some, typed
+from ablation.runs.wording import EMPTY, some, typed
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.errors import counted
 from ablation.objective.metric import MISSING
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.effects.replicates import DIVERGED, ends, trained
-from ablation.report.rendering.formatting import counted, listed, whole
+from ablation.report.rendering.formatting import listed, whole
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.text.comparisons import (
     margin_text,
