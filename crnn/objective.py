@@ -5,19 +5,20 @@ Quick to import: what needs PyTorch is imported when something is trained.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation import objective as contract
-from ablation.errors import DivergedError
-from ablation.objective import Listener, Pack, Result, Size
-from ablation.objective.metric import Metric
+from ablation.errors import DivergedError, UserError, did_you_mean
+from ablation.objective import Listener, Pack, Result, Size, load_objective
 from ablation.objective.words import Words
 from ablation.settings import Value
 from ablation.versions import version_of
 from crnn.data.classes import CLASSES
+from crnn.metrics import AVERAGED, METRICS
 from crnn.network.config import (
     FIELDS,
     GOVERNED_BY,
@@ -43,20 +44,13 @@ class CRNNObjective(contract.Objective):
     Args:
         load: gives the images of a folder; `crnn.data.fashion_mnist.load_once` unless given.
         train_packed: trains; `crnn.training.train.train_packed` unless given.
+        figure: what decides, one of `METRICS`; the usual one unless given.
     """
 
     name = "CRNN"
     spec = contract.DEFAULT
     fields = FIELDS
-    metric = Metric(
-        "val_accuracy",
-        text="validation accuracy",
-        noun="accuracy",
-        plural="accuracies",
-        unit="fraction",
-        chance=1 / len(CLASSES),
-        test="test_accuracy",
-    )
+    metrics = METRICS
     length = "epochs"
     training = TRAIN_KEYS
     options: Mapping[str, str] = {"epochs": "epochs", "train_size": "images"}
@@ -76,7 +70,6 @@ class CRNNObjective(contract.Objective):
         "ema_test_accuracy": (0, 1),
         "ema_test_loss": (-inf, inf),
     }
-    beside_metric = ("averaging",)
     optional = ("averaging", "ema_val_accuracy", "ema_test_accuracy", "ema_test_loss")
     words = Words(
         example="image",
@@ -113,8 +106,28 @@ class CRNNObjective(contract.Objective):
         self,
         load: Callable[[Path], FashionMNIST] | None = None,
         train_packed: Callable[..., list[Trained | DivergedError]] | None = None,
+        figure: str = "",
     ) -> None:
         self._load, self._train_packed = load, train_packed
+        self.metric = METRICS[figure or self.usual_figure]
+        if self.metric.name == self.usual_figure:
+            self.beside_metric = ("averaging",)
+        else:
+            self.spec = deciding(figure)
+
+    def deciding_by(self, figure: str) -> contract.Objective:
+        """See the contract."""
+        if figure == self.metric.name:
+            return self
+        if figure not in METRICS:
+            raise UserError(f"{figure} cannot decide; {did_you_mean(figure, METRICS)}")
+        return objective if figure == self.usual_figure else load_objective(deciding(figure))
+
+    def unreported(self, figure: str, setting: contract.Setting) -> str:
+        """See the contract: only what keeps averaged weights has figures of them."""
+        if figure != AVERAGED or own_setting(setting).train.averaging:
+            return ""
+        return "averaging is 0 there, so no weights are averaged; give it averaging = 0.998"
 
     def setting(self, values: Mapping[str, Any]) -> Setting:
         """See the contract."""
@@ -200,7 +213,8 @@ class CRNNObjective(contract.Objective):
         """Accuracies in percent."""
         names = {"test_accuracy": "test", "ema_test_accuracy": "ema test"}
         tests = [f"  {text} {scores[name]:.2%}" for name, text in names.items() if name in scores]
-        return f"val {value:.2%}{''.join(tests)}"
+        of = "ema val" if self.metric.name == AVERAGED else "val"
+        return f"{of} {value:.2%}{''.join(tests)}"
 
     def with_precision(self, setting: contract.Setting, precision: str) -> contract.Setting:
         """The precision is a setting of the training, but no arm's."""
@@ -268,6 +282,23 @@ class CRNNObjective(contract.Objective):
 
 
 objective = CRNNObjective()
+
+
+def deciding(figure: str) -> str:
+    """The spec of the objective that another figure than the usual one decides."""
+    return f"{__name__}:objective_by {json.dumps(figure)}"
+
+
+def objective_by(document: str) -> CRNNObjective:
+    """The objective that a figure decides, whose name is given as JSON.
+
+    Raises:
+        UserError: none of that name can decide.
+    """
+    found = [figure for figure in METRICS if json.dumps(figure) == document]
+    if not found:
+        raise UserError(f"{document} cannot decide; {did_you_mean(document, METRICS)}")
+    return CRNNObjective(figure=found[0])
 
 
 def own_setting(setting: contract.Setting) -> Setting:

@@ -11,7 +11,7 @@ from ablation.checking.findings import Findings, Traces, judge
 from ablation.checking.subject import Subject
 from ablation.checking.trace import Trace
 from ablation.checking.trainer import Trainer
-from ablation.objective import Setting
+from ablation.objective import LastReports, Setting
 from ablation.process.signals import caught_signals, forget
 from ablation.running.conditions import run_conditions
 from ablation.running.executors.base import Executor
@@ -169,6 +169,8 @@ class _Trainings:
         what = f"{arm}, seed {seed}" + (f", {how}" if how else "")
         self.say(f"Training {what} …")
         whole = objective.with_precision(setting, self.precision)
-        task = Task.of(objective, 0, self.count, arm, seed, whole)
+        epochs = objective.epochs(setting)
+        last = LastReports.of(self.subject.plan.space.outcome.over_last, epochs, epochs)
+        task = Task.of(objective, 0, self.count, arm, seed, whole, last=last)
         self.count += 1
         return self.trainer.train(task, what, kills=kills)

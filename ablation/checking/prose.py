@@ -10,6 +10,7 @@ from typing import Any
 from ablation.checking.checking import Check
 from ablation.checking.findings import Contrast, Findings
 from ablation.checking.trace import END, Difference
+from ablation.objective.outcome import mean_text
 from ablation.planning.pace import clock
 
 HOLDS = {
@@ -32,8 +33,30 @@ def sentences(check: Check) -> list[str]:
         f"Seeds: {HOLDS[found.seeds]}. {_seeds(check)}",
         f"Resume: {HOLDS[found.resume]}. {resume}",
         f"Settings: {HOLDS[found.arms]}. {_arms(check)}" if found.arms else f"Settings: {NO_ARM}",
+        *_outcome(check),
         f"A study therefore: {_consequence(found)}",
     ]
+
+
+def _outcome(check: Check) -> Iterator[str]:
+    """Whether trainings come to an outcome, where that is a mean over several reports."""
+    found, space = check.findings, check.subject.plan.space
+    asked, objective = space.outcome.over_last, check.subject.objective
+    metric = objective.metric.name
+    if asked == 1:
+        return
+    count = min(asked, objective.epochs(check.subject.baseline) or asked)
+    if check.subject.returns_outcome:
+        yield (
+            f"Outcome: does not hold. train seems to return {metric}, and with [outcome] "
+            f"over_last = {asked} such a training fails: do not return {metric}, or take over_last "
+            "out."
+        )
+    elif found.reports >= count:
+        text = mean_text(metric, count, objective.words.epoch) if count > 1 else metric
+        yield f"Outcome: holds. It is the {text}."
+    else:
+        yield f"Outcome: cannot be told. It takes {count} reports, and {found.reports} were seen."
 
 
 NO_ARM = "not checked. No setting has another value that could be tried."

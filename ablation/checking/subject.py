@@ -16,10 +16,11 @@ from ablation.objective import Objective, Setting
 from ablation.planning.random_settings import random_settings
 from ablation.settings import Value
 from ablation.space.errors import SpaceError
+from ablation.space.figure_keys import is_loss
 from ablation.space.new_training import FUNCTION, LENGTHS, figures, other_level
-from ablation.space.outcome import is_loss
 from ablation.space.schema import BASELINE, Space
 from ablation.space.training_code import training_code
+from ablation.user_code.objective import UserObjective
 from ablation.user_code.settings.schema import Description
 from ablation.user_code.source.description import describe
 
@@ -47,6 +48,16 @@ class Subject:
     def objective(self) -> Objective:
         """What is trained."""
         return self.plan.space.objective
+
+    @property
+    def returns_outcome(self) -> bool:
+        """Whether a function seems to return what decides, though that is a mean over reports."""
+        objective = self.objective
+        if self.plan.space.outcome.over_last == 1 or not isinstance(objective, UserObjective):
+            return False
+        definition = objective.definition
+        function = definition.trains.rpartition(":")[2]
+        return objective.metric.name in figures(Path(definition.file), function)[1]
 
     @property
     def baseline(self) -> Setting:

@@ -13,12 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from ablation.errors import one_line
+from ablation.objective.outcome import each
 from ablation.planning.pace import clock
 from ablation.running.events import Event
 from ablation.running.messages import BatchProgress, CheckpointDamaged, PackHalved, TrialOutcome
 
 if TYPE_CHECKING:
     from ablation.objective import Epoch, Objective
+    from ablation.scheduling.source import Progress as Counts
 
 REFRESH = 4  # a second
 
@@ -92,7 +94,7 @@ class Display:
 
     def _numbers(self, event: Event) -> str:
         left = self._left(event)
-        return f"{event.progress.ended}/{event.progress.wanted}" + (
+        return f"{event.progress.ended}/{event.progress.wanted_text}" + (
             f", {left} left" if left else ""
         )
 
@@ -102,21 +104,37 @@ class Display:
             self.overall,
             total=progress.wanted,
             completed=progress.ended,
-            left=f"{left} left" if (left := self._left(event)) else "",
+            left=", ".join(filter(None, [_awaited(progress), self._time_left(event)])),
         )
 
+    def _time_left(self, event: Event) -> str:
+        return f"{left} left" if (left := self._left(event)) else ""
+
     def _left(self, event: Event) -> str:
-        """The time left, at the pace so far; empty until a training has ended."""
+        """The time left, at the pace so far; empty until a training has ended.
+
+        Where arms may stop at a look, the most that it may be.
+        """
         underway = sum(line.done() for lines in self.running.values() for line in lines.values())
         left = event.progress.remaining_cost - underway
         if not self.spent_cost or left <= 0:
             return ""
         seconds = left * self.spent_seconds / self.spent_cost / self.slots
-        return clock(seconds) if seconds >= 1 else ""
+        most = "at most " if event.progress.is_at_most else ""
+        return f"{most}{clock(seconds)}" if seconds >= 1 else ""
 
     def _render(self) -> Group:
         groups = [list(lines.values()) for _, lines in sorted(self.running.items()) if lines]
         return Group(*(lines[0].text(more=len(lines) - 1) for lines in groups), self.bar)
+
+
+def _awaited(progress: Counts) -> str:
+    """The look that is awaited: ``look 2 of 4, 5 open``; empty where there is none."""
+    settling = progress.settling
+    if settling is None or settling.next_look is None:
+        return ""
+    of = len(settling.all_looks)
+    return f"look {settling.next_look} of {of}, {len(settling.active)} open"
 
 
 class _Line:
@@ -174,5 +192,8 @@ def _ending(objective: Objective, event: Event, outcome: TrialOutcome, numbers: 
     names = () if event.task.hides_test else objective.scores
     scores = {name: attributes[name] for name in names if name in attributes}
     result = objective.result_text(outcome.value or 0.0, scores)
+    count = event.task.last.count
+    if count > 1:
+        result += f" (mean of the last {count} {each(objective.words.epoch)}s)"
     took = clock(attributes["seconds"])
     return Text(f"✓ {name}  {result}  {took}  ({numbers})", style="green")

@@ -147,6 +147,18 @@ Seeds = Annotated[
         max=10_000,
     ),
 ]
+Looks = Annotated[
+    str | None,
+    typer.Option(
+        "--settle",
+        metavar="N,N,…",
+        help="Looks: numbers of seeds at which verdicts are made, and arms that have one stop.",
+        show_default=False,
+    ),
+]
+NoLooks = Annotated[
+    bool, typer.Option("--no-settle", help="Train every arm with all seeds, whatever is declared.")
+]
 Epochs = Annotated[
     int | None,
     option("Override epochs, in a study of its own: NAME-epochsN.", "N", panel=STUDY),
@@ -250,6 +262,20 @@ def overrides(settings: list[str] | None, **options: Any) -> dict[str, Any]:
             raise UserError(f"--set {text}: {name} is given twice; keep one")
         found[name] = _toml_value(value.strip())
     return found
+
+
+def looks_of(text: str | None, *, none: bool = False) -> tuple[int, ...] | None:
+    """``5,10,15,20`` as numbers of seeds; empty for none, None where neither was asked for."""
+    if text is None:
+        return () if none else None
+    if none:
+        raise UserError("--settle and --no-settle: they contradict each other; leave one out")
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"--settle {text}: is written as numbers of seeds, as in --settle 5,10,15,20"
+        ) from None
 
 
 def _toml_value(text: str) -> Any:

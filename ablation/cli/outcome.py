@@ -97,7 +97,8 @@ def _is_reported(
     of_these = f" with these seeds, of {progress.wanted + progress.others} in the study,"
     which = of_these if progress.others else ""
     complete = f"{progress.complete} of {progress.wanted} trials{which} are complete"
-    output.say(f"Nothing to do: {complete}{also}.")
+    settled = f" {settling.text}" if (settling := progress.settling) else ""
+    output.say(f"Nothing to do: {complete}{also}.{settled}")
     renew_pages(opened, request.study, output.say)
     from ablation.folders import study_folder
 
@@ -115,14 +116,16 @@ def _print_next(output: Output, request: Request, progress: Progress) -> None:
     status = escape(next_command("status", study))
     if progress.failed:
         output.print(f"[red]{progress.failed} failed[/]; why: {status}")
-        if request.plan.space.search is None:  # a search's failures count as tried
+        # A search's failures count as tried; settled arms are not trained again.
+        if request.plan.space.search is None and not progress.is_settled:
             again = same_command("--retry-failed")
             output.say(f"Once that is fixed, train them again: {again}")
     if progress.diverged:
         output.print(f"[yellow]{progress.diverged} diverged[/]; when: {status}")
     if left := progress.wanted - progress.ended:
         are, them = ("trial is", "it") if left == 1 else ("trials are", "them")
-        output.say(f"{left} {are} left; the same command goes on with {them}.")
+        most = "At most " if progress.is_at_most else ""
+        output.say(f"{most}{left} {are} left; the same command goes on with {them}.")
     output.say(f"Watch it in optuna-dashboard: {next_command('dashboard')}")
     if study == "quick":
         output.say(f"The full study, hours of work: {next_command('plan', 'source')}")

@@ -18,6 +18,8 @@ from ablation.cli.options import (
     Epochs,
     Jobs,
     Json,
+    Looks,
+    NoLooks,
     Results,
     Seeds,
     Set,
@@ -25,6 +27,7 @@ from ablation.cli.options import (
     Storage,
     TrainSize,
     Trials,
+    looks_of,
     overrides,
     path_from_home,
 )
@@ -90,6 +93,8 @@ def plan(
     context: typer.Context,
     space: Space,
     seeds: Seeds = None,
+    settle: Looks = None,
+    no_settle: NoLooks = False,
     epochs: Epochs = None,
     train_size: TrainSize = None,
     settings: Set = None,
@@ -102,15 +107,19 @@ def plan(
     """Show every arm, its shapes, cost and time; train nothing."""
     from ablation.design.loading import load
     from ablation.planning import overview, pace
+    from ablation.planning.spreads import with_spreads
     from ablation.running.kept_checks import checked_rate, kept_lines
 
     output = tools_of(context).output
     loaded = load(space, overrides(settings, epochs=epochs, train_size=train_size))
     objective = loaded.space.objective
     checked = checked_rate(results, loaded.space)
-    rate = pace.rate(storage, results, jobs, objective=objective, spreads=True, checked=checked)
-    overview.check_plan(loaded, seeds, storage, results)
-    content = overview.plan(loaded, rate, seeds, trials)
+    over_last = loaded.space.outcome.over_last
+    rate = pace.rate(storage, results, jobs, objective=objective, checked=checked)
+    rate = with_spreads(rate, storage, results, objective, over_last)
+    looks = looks_of(settle, none=no_settle)
+    overview.check_plan(loaded, seeds, storage, results, looks)
+    content = overview.plan(loaded, rate, seeds, trials, looks)
     if as_json:
         output.print_json(content)
         return

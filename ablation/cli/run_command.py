@@ -20,8 +20,10 @@ from ablation.cli.options import (
     Force,
     Jobs,
     KeepWeights,
+    Looks,
     NewStudy,
     NoConfirm,
+    NoLooks,
     Open,
     Pack,
     Precision,
@@ -37,6 +39,7 @@ from ablation.cli.options import (
     Timeout,
     TrainSize,
     Trials,
+    looks_of,
     overrides,
     seconds_of,
 )
@@ -61,6 +64,8 @@ def run(
     executor: Executor = ExecutorName.local,
     device: Device = "auto",
     seeds: Seeds = None,
+    settle: Looks = None,
+    no_settle: NoLooks = False,
     epochs: Epochs = None,
     train_size: TrainSize = None,
     settings: Set = None,
@@ -95,6 +100,7 @@ def run(
         results=results,
         data=data,
         seeds=seeds,
+        looks=looks_of(settle, none=no_settle),
         trials=trials,
         confirm=not no_confirm,
         device=device,
@@ -112,8 +118,6 @@ def run(
     )
     if study is None:
         say_its_name(tools.output, plan)
-    if plan.space.settle:
-        tools.output.say("Note: [settle] is not acted on yet: every arm gets all its seeds.")
     progress = _train(tools, request, open_report)
     raise typer.Exit(3 if progress.failed else 0)
 

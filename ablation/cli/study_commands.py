@@ -77,7 +77,13 @@ def _print_status(output: Output, content: dict[str, Any]) -> None:
         output.print_rows(content["arms"], ["arm", *_states(content["arms"])])
     also = f", {content['stopped']} were stopped early" if content["stopped"] else ""
     also += f", {content['diverged']} diverged" if content["diverged"] else ""
-    output.say(f"{content['complete']} of {content['wanted']} trials are complete{also}.")
+    most = "at most " if content["settling"] and content["settling"]["waits_for"] else ""
+    output.say(f"{content['complete']} of {most}{content['wanted']} trials are complete{also}.")
+    if settling := content["settling"]:
+        output.say(settling["text"])
+        if waits := settling["waits_for"]:
+            of = f"look {settling['taken'] + 1} of {len(settling['looks'])}"
+            output.say(f"The next is {of}, which waits for {waits} trainings.")
     if holder := content["holder"]:
         runs = f"Being run by {holder['name']}."
         perhaps = (

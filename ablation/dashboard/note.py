@@ -20,6 +20,7 @@ from ablation.report.text.answer import answer
 from ablation.report.text.caveats import design_text
 from ablation.report.text.confirmation import lead, path_sentences, sentences
 from ablation.report.text.headline import headline
+from ablation.report.text.settling import awaits
 from ablation.report.text.tables.arms import brief_table, brief_title
 from ablation.report.text.tables.study import failures_table, progress_line
 
@@ -45,13 +46,15 @@ def note(study: Analysis) -> str:
     trials = trials[trials["state"].isin(["COMPLETE", "FAIL"])]
     failures = failures_table(replace(own, trials=trials, epochs=all_epochs(own)))
     tested = done and not search
+    looked = table.settling is not None and bool(table.settling.taken)
+    tested = tested or looked
     shown = brief_table(study) if tested else _means(study)
     parts = [
         f"**{escape_markdown(table.question)}**",
         escape_markdown(f"{_state(table)} Design: {design_text(table)}."),
         OURS,
         "## The answer" + ("" if done else " so far"),
-        *(_answer(study) if done or search else [_preliminary(table)]),
+        *(_answer(study) if done or search or looked else [_preliminary(table)]),
         markdown_table(shown).strip(),
         _listed(shown.note.splitlines()),
         *_path(study),
@@ -113,7 +116,8 @@ def fenced(text: str) -> str:
 
 def _state(table: StudyTable) -> str:
     where = f" Confirmed in {table.confirmation.name}." if table.confirmation else ""
-    return f"{progress_line(table.wanted, counts(table))}.{where}"
+    done = progress_line(table.wanted, counts(table), is_most=table.awaits_look)
+    return f"{done}.{where}"
 
 
 def _confirmed(study: Analysis) -> list[str]:
@@ -134,6 +138,8 @@ def _path(study: Analysis) -> list[str]:
 
 
 def _preliminary(table: StudyTable) -> str:
+    if waits := awaits(table):
+        return waits
     again = code_span(command("report", table.name))
     return (
         "Preliminary: no verdict before the last trial, for looking again and again finds "

@@ -59,7 +59,8 @@ def forest(
     band = metric.scale * margin
     unit = f", {metric.difference_unit}" if metric.difference_unit else ""
     about = "Effects" if settled else "Effects so far: no intervals before the last trial"
-    interval = " (95 % interval)" if settled else ""
+    repeated = "repeated " if "repeated_low" in effects else ""
+    interval = f" ({repeated}95 % interval)" if settled else ""
     figure.update_layout(
         **LAYOUT,
         title=f"{about}<br><sub>{cut.partition(':')[0]}</sub>" if cut else about,

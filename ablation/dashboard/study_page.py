@@ -49,10 +49,11 @@ def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
     A search's history, importances and slices are optuna-dashboard's own.
     """
     graphs, table = {}, study.table
-    settled = all_ended(table)
+    settled = all_ended(table) or bool(table.settling and table.settling.taken)
     rows = study.leading(settled=settled)
     cut = study.shown_of(rows, settled=settled)
     rows = rows[(rows["against"] != "") & rows["delta"].notna()]
+    rows = study.with_shown_intervals(rows)
     if table.design != "search" and len(rows):
         graphs["effects"] = study_graphs.forest(
             rows, table.margin, table.metric, settled=settled, cut=cut or about_choice(table)
@@ -64,6 +65,6 @@ def drawn_graphs(study: Analysis) -> dict[str, go.Figure]:
             numbers = study.short_names
         names = {str(arm): numbers.get(arm, str(arm)) for arm in arms}
         graphs["learning-curves"] = study_graphs.curves(
-            mean_curves(table.epochs), names, table.metric, table.words.epoch
+            mean_curves(study.common_epochs), names, table.metric, table.words.epoch
         )
     return graphs

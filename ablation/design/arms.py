@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablation.design.origin import Origin
+from ablation.design.settling import Settling
 from ablation.folders import study_name
 from ablation.objective import Setting
 from ablation.settings import Value, text_of
@@ -61,15 +62,30 @@ class Stage:
         name: ``ablation``, or in a search's confirmation ``confirm`` and ``path``.
         arms: the arms, the baseline first.
         seeds: the seeds, in the order of training.
+        settling: the looks at which arms with a verdict stop; None where each has all seeds.
     """
 
     name: str
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
+    settling: Settling | None = None
 
     def replicates(self) -> list[Replicate]:
-        """Seed by seed, all arms of one before the next."""
-        return [Replicate(arm, seed) for seed in self.seeds for arm in self.arms]
+        """Seed by seed, all arms of one before the next; where arms may stop, the most of them."""
+        return self._replicates(self.settling.wanted() if self.settling else {})
+
+    def due(self) -> list[Replicate]:
+        """Those of them that are trained before the next look at the arms."""
+        return self._replicates(self.settling.due() if self.settling else {})
+
+    def _replicates(self, counts: Mapping[str, int]) -> list[Replicate]:
+        every = len(self.seeds)
+        return [
+            Replicate(arm, seed)
+            for place, seed in enumerate(self.seeds)
+            for arm in self.arms
+            if place < counts.get(arm.name, every)
+        ]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,17 +13,28 @@ from ablation.settings import text_of
 from ablation.space.schema import Space
 
 
-def changes(old: Space, new: Space) -> list[str]:
+def changes(old: Space, new: Space, *, looked: bool = True, fixed: bool = False) -> list[str]:
     """What makes `new` another study than `old`; empty where it only adds arms or seeds.
+
+    Its looks are compared by `ablation.design.declaration.changed_looks`.
 
     What a search's confirmation may still change depends on how far it is:
     `ablation.scheduling.extension.check_extension`.
+
+    Args:
+        old: the space as the study has it.
+        new: as it is wanted.
+        looked: whether verdicts have been seen. Before that a design may still change what comes
+            of a training, as far as the trainings that it has tell; the trials of a search were
+            drawn by it.
+        fixed: whether a declared look has been taken: then no arm is added, either.
     """
     texts = [
         f"{key}: was {getattr(old, key)}, is {getattr(new, key)}"
-        for key in ("design", "margin", "settle", "limits")
+        for key in ("design", "margin", "limits")
         if getattr(old, key) != getattr(new, key)
     ]
+    texts += _outcome_changes(old, new, is_open=not looked and old.design != "search")
     if gone := sorted(set(old.seeds) - set(new.seeds)):
         texts.append(f"seeds: {text_of(gone)} gone")
     if old.design == "search":
@@ -35,7 +47,29 @@ def changes(old: Space, new: Space) -> list[str]:
             texts.append(f"arm {arm.name}: {_difference(arm.setting, now[arm.name].setting)}")
         elif arm.against != now[arm.name].against:
             texts.append(f"arm {arm.name}: was compared with {arm.against}")
+    if fixed:
+        known = {arm.name for arm in enumerate_arms(old)[0]}
+        texts += [f"arm {name}: added after the first look" for name in now if name not in known]
     return texts
+
+
+def _outcome_changes(old: Space, new: Space, *, is_open: bool) -> Iterator[str]:
+    """What of a training's outcome can no longer change, or not at all."""
+    metrics = [space.objective.metric for space in (old, new)]
+    was, now = (f"{metric.name} ({metric.direction})" for metric in metrics)
+    if was != now and not (is_open and _is_known(old, metrics[1].name)):
+        yield f"the figure that decides: was {was}, is {now}"
+    counts = [space.outcome.over_last for space in (old, new)]
+    if counts[0] != counts[1] and not is_open:
+        yield f"outcome.over_last: was {counts[0]}, is {counts[1]}"
+
+
+def _is_known(space: Space, figure: str) -> bool:
+    """Whether all trainings of a space have reported a figure that can decide."""
+    if figure not in space.objective.metrics:
+        return False
+    arms = enumerate_arms(space)[0]
+    return not any(space.objective.unreported(figure, arm.setting) for arm in arms)
 
 
 def _search_changes(old: Space, new: Space) -> list[str]:

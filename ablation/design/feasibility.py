@@ -1,6 +1,8 @@
-"""Which settings cannot be trained, and why."""
+"""Which settings cannot be trained, or do not report what a study is about, and why."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 
 from ablation.objective import Setting
 from ablation.space.schema import Space
@@ -35,3 +37,26 @@ def constraint_violations(space: Space, setting: Setting) -> dict[str, float]:
     limits = {key: limit for key, limit in space.limits if limit is not None}
     known = {key: value for key in limits if (value := getattr(size, key)) is not None}
     return {key: value / limits[key] - 1 for key, value in known.items()}
+
+
+def unreported(space: Space, arms: Mapping[str, Setting]) -> Iterator[str]:
+    """Figures that the space decides by or shows, and that some of its trainings lack, a line each.
+
+    Args:
+        space: the space.
+        arms: its arms' settings, by name.
+    """
+    figures = {space.objective.metric.name: "outcome.of"}
+    figures |= dict.fromkeys(space.outcome.also, "outcome.also")
+    settings = {f"arm {name}": setting for name, setting in arms.items()}
+    if space.search:
+        settings = {name: space.trained(setting) for name, setting in settings.items()} | settings
+        for factor in space.factors:
+            for value in factor.levels or (factor.low, factor.high):
+                drawn = space.baseline.replace(**{factor.name: value})
+                settings[f"factors.{factor.name} = {value}"] = drawn
+    for figure, key in figures.items():
+        for where, setting in settings.items():
+            if why := space.objective.unreported(figure, setting):
+                yield f"{key}: {where} has no {figure}: {why}"
+                break

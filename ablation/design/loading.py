@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.design.arms import Arm, Plan, arm_name, make_arm
-from ablation.design.feasibility import infeasible_reason
+from ablation.design.feasibility import infeasible_reason, unreported
 from ablation.design.origin import Baseline, Level, Named
 from ablation.errors import UserError, did_you_mean
 from ablation.files import from_home
@@ -82,6 +82,7 @@ def build(
     given = {space.objective.setting_name(name): value for name, value in overrides.items()}
     space, more = _override(space, given)
     arms, collapsed, rest = enumerate_arms(space)
+    rest += unreported(space, {arm.name: arm.setting for arm in arms})
     seeds = space.confirm.seeds if space.confirm else len(space.seeds)
     if why := _too_many(space, len(arms), seeds):
         more.append(why)

@@ -6,6 +6,7 @@ A space names the objective that it is of; where it names none, it means `DEFAUL
 from ablation.objective.contract import Objective
 from ablation.objective.loading import DEFAULT, load_objective
 from ablation.objective.metric import Metric
+from ablation.objective.outcome import LastReports, OutcomeError, mean_of_last, value_of
 from ablation.objective.setting import Setting, Size
 from ablation.objective.training import Epoch, Listener, Pack, Result
 from ablation.objective.words import Words
@@ -13,13 +14,17 @@ from ablation.objective.words import Words
 __all__ = [
     "DEFAULT",
     "Epoch",
+    "LastReports",
     "Listener",
     "Metric",
     "Objective",
+    "OutcomeError",
     "Pack",
     "Result",
     "Setting",
     "Size",
     "Words",
     "load_objective",
+    "mean_of_last",
+    "value_of",
 ]

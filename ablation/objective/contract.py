@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.errors import DivergedError, UserError
+from ablation.errors import DivergedError, UserError, did_you_mean
 from ablation.objective.metric import Metric
 from ablation.objective.setting import Setting, Size
 from ablation.objective.training import Listener, Pack, Result
@@ -30,6 +30,8 @@ class Objective(ABC):
         spec: from which other processes load it; see `load_objective`.
         fields: every setting by its name: pydantic's fields, with types, bounds and defaults.
         metric: what decides.
+        metrics: the figures that a space may have decide, by name: the usual one first; empty
+            where any may.
         length: the setting that is a training's number of epochs; empty where none is.
         training: the settings of the training rather than the network, of which a search may have
             its own.
@@ -67,6 +69,7 @@ class Objective(ABC):
     spec: str
     fields: Mapping[str, FieldInfo]
     metric: Metric
+    metrics: Mapping[str, Metric] = {}
     length: str
     training: tuple[str, ...] = ()
     options: Mapping[str, str] = {}
@@ -112,6 +115,25 @@ class Objective(ABC):
             StopRunError: a person must correct something first.
             Exception: the training failed; of several, all of them.
         """
+
+    @property
+    def usual_figure(self) -> str:
+        """The name of the figure that decides where a space names none."""
+        return next(iter(self.metrics), "") or self.metric.name
+
+    def deciding_by(self, figure: str) -> Objective:
+        """The same objective, where another of its figures decides.
+
+        Raises:
+            UserError: this figure cannot decide.
+        """
+        if figure == self.metric.name:
+            return self
+        raise UserError(f"{figure} cannot decide; {did_you_mean(figure, [self.metric.name])}")
+
+    def unreported(self, figure: str, setting: Setting) -> str:
+        """Why a training of this setting does not report a figure, and how it would; else empty."""
+        return ""
 
     @property
     def digest(self) -> str:

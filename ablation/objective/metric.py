@@ -25,6 +25,8 @@ class Metric:
         direction: whether more or less of it is better.
         chance: the value of guessing; None where there is none.
         test: the name of the score that is the same on test data; empty where there is none.
+        test_text: in words; of the noun unless given, else the name.
+        about: a sentence on what it is, where its text says too little.
     """
 
     name: str
@@ -35,11 +37,15 @@ class Metric:
     direction: Direction = "maximize"
     chance: float | None = None
     test: str = ""
+    test_text: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         text = self.text or self.name
         noun = self.noun or text
         words = {"text": text, "noun": noun, "plural": self.plural or f"{noun} values"}
+        test = self.test if noun == self.name else f"test {noun}"
+        words["test_text"] = self.test_text or (test if self.test else "")
         for name, value in words.items():
             object.__setattr__(self, name, value)
 

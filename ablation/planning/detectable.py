@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablation.design.arms import Plan
+from ablation.design.settling import Settling
 from ablation.folders import confirm_name
 from ablation.objective.metric import Metric
 from ablation.planning.pace import Pace, Spread
@@ -17,17 +18,28 @@ ASSUMED_SPREAD = 0.004
 
 @dataclass(frozen=True)
 class _Family:
-    """Comparisons that are tested together: what of, over how many seeds, how many."""
+    """Comparisons that are tested together: what of, over how many seeds, how many.
+
+    `tests` is how many share the level: with K looks each comparison is tested K times.
+    """
 
     where: str
     seeds: int
     comparisons: int
     study: str
+    looks: int = 1
+
+    @property
+    def tests(self) -> int:
+        return self.comparisons * self.looks
 
 
-def families(plan: Plan, seeds: int | None) -> list[_Family]:
+def families(plan: Plan, seeds: int | None, settling: Settling | None = None) -> list[_Family]:
     """The families of a study's tests; of a search those of its confirmation, at their largest."""
     space, arms = plan.space, len(plan.arms)
+    if settling:
+        looks = len(settling.looks) + settling.reserve
+        return [_Family("", settling.looks[-1], arms - 1, plan.study_name, looks)]
     if not space.search:
         return [_Family("", seeds or len(space.seeds), arms - 1, plan.study_name)]
     if not (confirm := space.confirm):
@@ -48,6 +60,7 @@ class _Scatter:
     text: str
     pairs: int = 0
     measured: float = math.nan
+    source: str = ""
 
     def settling(self, comparisons: int, margin: float) -> float:
         """How many seeds settle whatever difference there may be."""
@@ -73,11 +86,14 @@ def _scatter(
         for name, each in spreads.items()
         if each.amount == amount and math.isfinite(each.value)
     }
+    alike = {name: each for name, each in alike.items() if not each.other} or alike
     if own and math.isfinite(own.value):
         best, source = own, "as measured so far"
     elif alike:
         name = max(alike, key=lambda name: upper_spread(alike[name].value, alike[name].pairs))
         best, source = alike[name], f"as measured in {name}, whose trainings are as long"
+        if best.other:
+            source += f", but of another outcome: {best.other}"
     elif not metric.is_fraction:
         return None
     else:
@@ -91,7 +107,12 @@ def _scatter(
         f"up to {metric.size(upper)} between pairs (the upper 80 % bound of "
         f"{metric.unsigned(best.value)} {source})"
     )
-    return _Scatter(upper, text, best.pairs, best.value)
+    return _Scatter(upper, text, best.pairs, best.value, source)
+
+
+def scatter_of(plan: Plan, pace: Pace, study: str) -> _Scatter | None:
+    """The spread between pairs to plan a study with; None where nothing is known of it."""
+    return _scatter(plan.space.objective.metric, _amount(plan), pace.spreads, study)
 
 
 def _amount(plan: Plan) -> tuple[float, ...]:
@@ -104,28 +125,29 @@ def detectable_lines(plan: Plan, pace: Pace, family: _Family) -> list[str]:
 
     seeds, comparisons, margin = family.seeds, family.comparisons, plan.space.margin
     metric = plan.space.objective.metric
-    scatter = _scatter(metric, _amount(plan), pace.spreads, family.study)
+    scatter = scatter_of(plan, pace, family.study)
     if seeds < 2:
         return ["With 1 seed nothing can be tested; two show a spread, ten a difference."]
     if scatter is None:
         return []
-    smallest = minimum_detectable(scatter.spread, seeds, comparisons)
+    smallest = minimum_detectable(scatter.spread, seeds, family.tests)
     if not comparisons or smallest <= margin:
         return []
     ending = "" if comparisons == 1 else "s"
     counted = f"{seeds_text(seeds)} and {comparisons} comparison{ending}"
+    counted += f" at {family.looks} looks each" if family.looks > 1 else ""
     least = _findable(metric, smallest)
     few = ""
     if seeds < FEW_SEEDS:
         five, ten = (
-            _findable(metric, minimum_detectable(scatter.spread, count, comparisons))
+            _findable(metric, minimum_detectable(scatter.spread, count, family.tests))
             for count in (FEW_SEEDS, MORE_SEEDS)
         )
         few = f" {FEW_SEEDS} seeds find {five}, {MORE_SEEDS} seeds {ten}."
     return [
         f"{family.where}{counted} cannot be counted on to find an effect as small as the margin of "
         f"{metric.margin(margin)}: four times in five they find {least}, "
-        f"at a spread of {scatter.text}.{few} {_settling(scatter, comparisons, margin)}"
+        f"at a spread of {scatter.text}.{few} {_settling(scatter, family.tests, margin)}"
     ]
 
 

@@ -9,8 +9,13 @@ from typing import Any
 
 from ablation.design.arms import Arm, Plan, differences
 from ablation.design.checks import check_beginning, wanted_seeds
+from ablation.design.declaration import declared
 from ablation.design.loading import check_counts, load
+from ablation.design.outcome import most_reports, shorter
+from ablation.design.settling import Settling
+from ablation.objective.outcome import mean_text
 from ablation.planning.detectable import detectable_lines, families, seeds_text
+from ablation.planning.looks import look_lines
 from ablation.planning.pace import Pace, clock, existing_storage
 from ablation.planning.random_settings import random_settings
 from ablation.settings import text_of
@@ -21,7 +26,13 @@ GUESSED = 100
 """Random settings whose mean cost stands for that of what a search draws."""
 
 
-def check_plan(plan: Plan, seeds: int | None, storage: str | None, results: Path) -> None:
+def check_plan(
+    plan: Plan,
+    seeds: int | None,
+    storage: str | None,
+    results: Path,
+    looks: tuple[int, ...] | None = None,
+) -> None:
     """Refuse what `run` would refuse: to begin a study of this plan, or to add such seeds to it.
 
     Args:
@@ -29,6 +40,7 @@ def check_plan(plan: Plan, seeds: int | None, storage: str | None, results: Path
         seeds: the number of seeds asked for.
         storage: as given on the command line.
         results: the folder of results, whose storage it is unless one is given.
+        looks: those asked for in place of the space's own; empty for none.
 
     Raises:
         UserError: the study would not begin, or not go on.
@@ -36,6 +48,7 @@ def check_plan(plan: Plan, seeds: int | None, storage: str | None, results: Path
     stored = _stored_seeds(plan.study_name, storage, results)
     if stored is None:
         check_beginning(plan, seeds)
+        declared(plan, looks, seeds)
     elif not plan.space.search:
         wanted_seeds(plan.space, seeds, stored)
 
@@ -57,7 +70,7 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     rows = []
     for name in shipped():
         plan = load(name)
-        parts = _parts(plan, None, None)
+        parts = _parts(plan, None, None, _looks_of(plan, None))
         runs, work = sum(part.trainings for part in parts), sum(part.work for part in parts)
         rows.append(
             {
@@ -71,11 +84,25 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     return rows
 
 
-def plan(plan: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[str, Any]:
+def _looks_of(plan: Plan, looks: tuple[int, ...] | None) -> Settling | None:
+    """The looks that a study of the plan declares; of earlier versions' files none."""
+    settle = plan.space.settle
+    is_old = looks is None and settle is not None and not settle.is_acted_on
+    return None if is_old else declared(plan, looks)
+
+
+def plan(
+    plan: Plan,
+    pace: Pace,
+    seeds: int | None,
+    trials: int | None,
+    looks: tuple[int, ...] | None = None,
+) -> dict[str, Any]:
     """Every arm with its shapes, cost and time, and what else a person should know."""
     space = plan.space
     check_counts(plan, seeds, trials)
-    parts = _parts(plan, seeds, trials)
+    settling = _looks_of(plan, looks)
+    parts = _parts(plan, seeds, trials, settling)
     return {
         "study": plan.study_name,
         "question": space.question,
@@ -84,7 +111,7 @@ def plan(plan: Plan, pace: Pace, seeds: int | None, trials: int | None) -> dict[
         "seconds": round(sum(pace.seconds(part.work) for part in parts)),
         "arms": [_arm(plan, arm, pace) for arm in plan.arms],
         "fixed": space.held_fixed(),
-        "lines": _lines(plan, pace, parts, seeds),
+        "lines": _lines(plan, pace, parts, seeds, settling),
     }
 
 
@@ -125,15 +152,18 @@ class _Part:
     work: float
 
 
-def _parts(plan: Plan, seeds: int | None, trials: int | None) -> list[_Part]:
+def _parts(
+    plan: Plan, seeds: int | None, trials: int | None, settling: Settling | None
+) -> list[_Part]:
     """The parts of a study; what a search draws is taken to cost what random settings do."""
     space = plan.space
     cost = space.objective.cost
     costs = [cost(space.trained(arm.setting)) for arm in plan.arms]
     if not (search := space.search):
-        count = seeds or len(space.seeds)
+        count = settling.looks[-1] if settling else seeds or len(space.seeds)
         runs = len(costs) * count
-        what = f"{len(costs)} arms x {seeds_text(count)} = {runs} trainings"
+        most = "at most " if settling else ""
+        what = f"{len(costs)} arms x {most}{seeds_text(count)} = {most}{runs} trainings"
         return [_Part(what, runs, count * sum(costs))]
     runs = trials or search.trials
     pruned = "" if search.pruner.name == "none" else f", pruned by {search.pruner.name}"
@@ -180,7 +210,9 @@ def _changes_at_most(space: Space) -> int:
     return roles.count("scientific") + ("nuisance" in roles)
 
 
-def _lines(plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> list[str]:
+def _lines(
+    plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None, settling: Settling | None
+) -> list[str]:
     space = plan.space
     named = [_named(plan, arm) for arm in plan.arms if arm.name in space.arms]
     if space.search:
@@ -190,18 +222,26 @@ def _lines(plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None) -> lis
             f"{cell}: the same network as {twin}, not run twice" for cell, twin in plan.collapsed
         ]
     lines += [f"{part.what}, {_about(part, pace)}" for part in parts]
+    lines += look_lines(plan, pace, settling) if settling else []
     if len(parts) > 1:
         work = sum(part.work for part in parts)
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
     where = " in the search" if space.search else ""
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
-    for family in families(plan, seeds):
+    for family in families(plan, seeds, settling):
         lines += detectable_lines(plan, pace, family)
     held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
     fixed = [f"Held fixed: {held}"] if held else []
     metric = space.objective.metric
     better = "more" if metric.sign > 0 else "less"
-    decides = [f"Decided by {metric.text}: {better} is better."] * space.objective.beside_space
+    asked = space.outcome.over_last
+    decides = []
+    if space.objective.beside_space or asked > 1 or metric.about:
+        most = most_reports(space, plan.arms)
+        text = mean_text(metric.text, most, space.objective.words.epoch)
+        decides = [f"Decided by {text if most > 1 else metric.text}: {better} is better."]
+        decides += filter(None, [metric.about])
+    decides += shorter(plan)
     return [*named, *decides, *lines, *_resources(space), *fixed, *space.objective.remarks]
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, median, median_low, variance
+from statistics import median
 from typing import TYPE_CHECKING
 
 from joblib import cpu_count
 
 from ablation.folders import ENVIRONMENT_VARIABLE, FILE_NAME
 from ablation.objective import Objective, load_objective
-from ablation.statistics.collapse import is_collapsed
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -38,7 +36,7 @@ def measured_rate(storage: RDBStorage, objective: Objective, otherwise: Rate | N
     """
     rates = [
         own.cost(own.setting(row.attributes["setting"])) / row.attributes["seconds"]
-        for own, rows in _complete(storage, objective, ("arm", "setting", "seconds")).values()
+        for own, rows in complete_trials(storage, objective, ("arm", "setting", "seconds")).values()
         for row in rows
         if row.attributes["seconds"]
     ]
@@ -48,86 +46,7 @@ def measured_rate(storage: RDBStorage, objective: Objective, otherwise: Rate | N
     return Rate(median(rates), f"{count} in this storage")
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How far the pairs of a study scatter, and how long its baseline was trained.
-
-    Attributes:
-        value: standard deviation of validation accuracy between pairs, a fraction, over its arms:
-            the root of the mean variance of (arm - baseline) by seed. NaN where no arm has two
-            pairs of which both sides have learned anything.
-        pairs: of an arm, the median over its arms. The arms share the baseline, so the spread is
-            known at least as well as by so many pairs of one arm.
-        amount: how much a training of its baseline was; see `Objective.amount`.
-    """
-
-    value: float
-    pairs: int
-    amount: tuple[float, ...]
-
-
-def measured_spreads(storage: RDBStorage, objective: Objective) -> dict[str, Spread]:
-    """The spread of each study that has two pairs of an arm.
-
-    It is that of trainings that have learned something. A collapsed one would make it far too
-    large, and arms at chance level far too small: these hardly scatter.
-    """
-    from ablation.storage.record import load_record
-
-    spreads = {}
-    complete = _complete(storage, objective, ("arm", "seed", "setting"))
-    for study, (own, rows) in complete.items():
-        by_arm: dict[str, dict[int, TrialRow]] = {}
-        for row in rows:
-            if row.value is not None:
-                by_arm.setdefault(row.attributes["arm"], {})[row.attributes["seed"]] = row
-        pairs = _pairs({arm: _learned(own, by_seed) for arm, by_seed in by_arm.items()})
-        amount = own.amount(load_record(storage, study).plan.space.baseline)
-        if any(variances := [variance(d) for d in pairs]):
-            count = median_low(map(len, pairs))
-            value = math.sqrt(fmean(variances))
-            spreads[study] = Spread(value, count, amount)
-        elif not pairs and (
-            every := _pairs({arm: _values(found) for arm, found in by_arm.items()})
-        ):
-            count = median_low(map(len, every))
-            spreads[study] = Spread(math.nan, count, amount)
-    return spreads
-
-
-def _pairs(by_arm: dict[str, dict[int, float]]) -> list[list[float]]:
-    """By arm with two pairs or more, its differences from the baseline."""
-    base = by_arm.get("baseline", {})
-    others = [own for arm, own in by_arm.items() if arm != "baseline"]
-    pairs = [[x - base[seed] for seed, x in own.items() if seed in base] for own in others]
-    return [differences for differences in pairs if len(differences) > 1]
-
-
-def _values(by_seed: dict[int, TrialRow]) -> dict[int, float]:
-    return {seed: row.value for seed, row in by_seed.items() if row.value is not None}
-
-
-def _learned(objective: Objective, by_seed: dict[int, TrialRow]) -> dict[int, float]:
-    """An arm's values by seed but for trainings that collapsed; none where it is untrained."""
-    settings = {s: objective.setting(r.attributes["setting"]) for s, r in by_seed.items()}
-    known = {seed: objective.chance_limit(setting) for seed, setting in settings.items()}
-    limits = {seed: limit for seed, limit in known.items() if limit is not None}
-    values, chance = _values(by_seed), objective.metric.chance
-    if len(limits) < len(values):
-        return values
-    sign = objective.metric.sign
-    if median(sign * (value - limits[seed]) for seed, value in values.items()) < 0:
-        return {}
-    scores = {seed: sign * value for seed, value in values.items()}
-    guessing = None if chance is None else sign * chance
-    return {
-        seed: value
-        for seed, value in values.items()
-        if not is_collapsed(scores[seed], [x for s, x in scores.items() if s != seed], guessing)
-    }
-
-
-def _complete(
+def complete_trials(
     storage: RDBStorage, objective: Objective, keys: tuple[str, ...]
 ) -> dict[str, tuple[Objective, list[TrialRow]]]:
     """The complete trials of each study of the objective; what cannot be read says nothing.
@@ -152,11 +71,11 @@ def _complete(
 
 
 def _trains_the_same(one: Objective, other: Objective) -> bool:
-    """Whether two objectives train the same, whatever has changed in a user's code."""
-    if one is other:
-        return True
-    names = [(each.name, each.metric.name, each.length) for each in (one, other)]
-    return one.beside_space and other.beside_space and names[0] == names[1]
+    """Whether two objectives train the same, whatever decides and has changed in a user's code."""
+    names = [(each.name, each.usual_figure, each.length) for each in (one, other)]
+    if one.beside_space and other.beside_space:
+        return names[0][::2] == names[1][::2]
+    return one is other or (bool(one.metrics) and names[0] == names[1])
 
 
 def clock(seconds: float) -> str:
@@ -166,6 +85,26 @@ def clock(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the pairs of a study scatter, and how long its baseline was trained.
+
+    Attributes:
+        value: standard deviation of validation accuracy between pairs, a fraction, over its arms:
+            the root of the mean variance of (arm - baseline) by seed. NaN where no arm has two
+            pairs of which both sides have learned anything.
+        pairs: of an arm, the median over its arms. The arms share the baseline, so the spread is
+            known at least as well as by so many pairs of one arm.
+        amount: how much a training of its baseline was; see `Objective.amount`.
+        other: what its outcomes are, in words, where they are not those asked for.
+    """
+
+    value: float
+    pairs: int
+    amount: tuple[float, ...]
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +130,6 @@ def rate(
     jobs: int | None = None,
     *,
     objective: Objective | None = None,
-    spreads: bool = False,
     checked: Rate | None = None,
 ) -> Pace:
     """The pace measured in the storage, where there is one with finished trainings.
@@ -201,19 +139,17 @@ def rate(
         results: the folder of results, whose storage it is unless one is given.
         jobs: trainings at a time; one a core unless given.
         objective: what is to be trained; the default one unless given.
-        spreads: measure the spread between pairs, too.
         checked: what a check has measured, where no training is stored.
     """
     workers = jobs or int(cpu_count(only_physical_cores=True))
     objective = objective or load_objective()
-    pace, measured = checked or Rate(*objective.pace), dict[str, Spread]()
+    pace = checked or Rate(*objective.pace)
     if url := existing_storage(storage, results):
         from ablation.storage import opened_storage
 
         with opened_storage(url) as opened:
             pace = measured_rate(opened, objective, checked)
-            measured = measured_spreads(opened, objective) if spreads else measured
-    return Pace(pace.value, workers, pace.source, measured)
+    return Pace(pace.value, workers, pace.source)
 
 
 def existing_storage(given: str | None, results: Path) -> str | None:

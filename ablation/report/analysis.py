@@ -12,9 +12,10 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
+from ablation.design.settling import Settling
 from ablation.objective.metric import Direction, Metric
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects import arm_names, gains, health, selection
+from ablation.report.effects import arm_names, gains, health, selection, settling
 from ablation.report.effects.arms import confounded
 from ablation.report.effects.blocks import block_effects
 from ablation.report.effects.confirmation import (
@@ -30,7 +31,8 @@ from ablation.report.effects.progress import progress_text
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.report.effects.secondary import secondary
 from ablation.report.search.trials import finished
-from ablation.statistics.inference import MeanDifference
+from ablation.statistics.inference import MeanDifference, within
+from ablation.statistics.settling import repeated
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,25 @@ class Analysis:
     @cached_property
     def replicates(self) -> pd.DataFrame:
         """The trials that count (`ablation.report.effects.replicates.replicates`)."""
-        return replicates(self.table.trials)
+        return replicates(self.trials)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """The trials that count; where looks were declared, those that looks took.
+
+        See `ablation.report.effects.settling.at_looks`.
+        """
+        return settling.at_looks(self.table)
+
+    @property
+    def settling(self) -> Settling | None:
+        """The looks declared and taken; None where there are none."""
+        return self.table.settling
+
+    @cached_property
+    def awaiting(self) -> tuple[str, ...]:
+        """The arms that await a look: they have means alone."""
+        return settling.awaiting(self.settling) if self.settling else ()
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -91,13 +111,20 @@ class Analysis:
 
         See `ablation.report.effects.replicates.pair_differences`.
         """
+        if self.settling:
+            return settling.pairs_at_looks(self.trials, self.table, self.settling)
         pairs = pair_differences(self.table.trials, self.table.arms)
         return pairs if self.table.comparison.is_paired else pairs[:0]
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """One row an arm (`ablation.report.effects.effects.effects`)."""
+        """One row an arm (`ablation.report.effects.effects.effects`).
+
+        Where looks were declared by `ablation.report.effects.settling`.
+        """
         table = self.table
+        if self.settling:
+            return settling.settled_effects(table, self.settling, self.tests)
         return effects(table.trials, table.arms, table.margin, self.direction, table.comparison)
 
     @cached_property
@@ -116,8 +143,13 @@ class Analysis:
 
     @cached_property
     def tests(self) -> dict[str, MeanDifference]:
-        """By arm, what its runs say (`ablation.report.effects.effects.mean_differences`)."""
+        """By arm, what its runs say (`ablation.report.effects.effects.mean_differences`).
+
+        Where looks were declared what its last look says, at every look together.
+        """
         table, direction = self.table, self.direction
+        if self.settling:
+            return settling.stored_tests(table, self.settling)
         return mean_differences(
             table.trials, table.arms, direction=direction, comparison=table.comparison
         )
@@ -125,13 +157,28 @@ class Analysis:
     def tests_of(self, trials: pd.DataFrame) -> dict[str, MeanDifference]:
         """The same of other figures: what is unsound of the trials' own is of them, too."""
         table, direction = self.table, self.direction
+        if self.settling:
+            return settling.tests_of_other_figures(trials, table, self.settling)
         return mean_differences(
             trials, table.arms, table.trials, direction=direction, comparison=table.comparison
         )
 
     def difference(self, arm: str, against: str) -> MeanDifference:
-        """How one arm differs from another, whatever it is compared with otherwise."""
-        return difference(self.table.trials, arm, against, self.table.comparison)
+        """How one arm differs from another, whatever it is compared with otherwise.
+
+        Over the seeds that both have; where looks were declared, at every look together.
+        """
+        found = difference(self.trials, arm, against, self.table.comparison)
+        return repeated(found, max(self.settling.factors, default=1)) if self.settling else found
+
+    @property
+    def common_epochs(self) -> pd.DataFrame:
+        """The epochs; with declared looks those of the first one's seeds, which all arms have."""
+        table = self.table
+        if self.settling is None:
+            return table.epochs
+        seeds = list(table.seeds)[: self.settling.looks[0]]
+        return table.epochs[table.epochs["seed"].isin(seeds)]
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -140,16 +187,16 @@ class Analysis:
         See `ablation.report.effects.contrasts.contrasts`.
         """
         table = self.table
-        rows = contrasts(
-            table.trials, table.arms, table.design, list(table.factors), self.direction
-        )
-        return rows if table.comparison.method == "paired" else rows[:0]
+        rows = contrasts(self.trials, table.arms, table.design, list(table.factors), self.direction)
+        is_shown = table.comparison.method == "paired" and not table.awaits_look
+        return rows if is_shown else rows[:0]
 
     @cached_property
     def gains(self) -> pd.Series[float]:
         """By arm, by how much it is better than the baseline: the order of arms."""
         table = self.table
-        return gains.gains(table.trials, table.arms, self.direction, table.comparison)
+        by_arm = gains.gains(self.trials, table.arms, self.direction, table.comparison)
+        return settling.settled_gains(by_arm, self.tests, table) if self.settling else by_arm
 
     @cached_property
     def by_gain(self) -> list[str]:
@@ -160,6 +207,14 @@ class Analysis:
     def may_be_better(self) -> pd.DataFrame:
         """The arms that may be better than the baseline by the margin."""
         table = self.table
+        if self.settling:
+            base, gone = self.baseline, gains.always_diverged(table.trials)
+            against = dict(zip(table.arms["arm"], table.arms["against"], strict=True))
+            own = {
+                arm: test if against[arm] == base else self.difference(arm, base)
+                for arm, test in self.tests.items()
+            }
+            return gains.not_ruled_out(own, gone, table.margin, self.direction)
         return gains.may_be_better(
             table.trials, table.arms, table.margin, self.direction, table.comparison
         )
@@ -168,6 +223,10 @@ class Analysis:
     def gaps_on_test(self) -> pd.DataFrame:
         """Where an effect is not the same on test data."""
         table = self.table
+        if self.settling:
+            scored = self.trials[self.trials["test_value"].notna()]
+            both = map(self.tests_of, (gains.apart_on_test(self.trials), scored))
+            return gains.gap_rows(*both)
         return gains.gaps_on_test(table.trials, table.arms, self.direction, table.comparison)
 
     @cached_property
@@ -183,7 +242,15 @@ class Analysis:
     @cached_property
     def secondary(self) -> pd.DataFrame:
         """The figures beside the metric (`ablation.report.effects.secondary.secondary`)."""
-        return secondary(self.table.trials, self.table.arms, self.table.secondary)
+        table = self.table
+        return secondary(
+            self.trials,
+            table.arms,
+            table.secondary,
+            self.tests_of,
+            self.direction,
+            tested=not table.settling,
+        )
 
     @cached_property
     def same_seeds(self) -> list[int]:
@@ -250,6 +317,19 @@ class Analysis:
         # Not to be computed again: the names do not matter to these.
         analysis.__dict__.update(effects=rows, contrasts=self.contrasts, path=self.path)
         return analysis
+
+    def is_slight(self, rows: pd.DataFrame) -> list[bool]:
+        """By row of effects, whether it is better or worse, but by less than the margin."""
+        if not self.settling:
+            return list(gains.slight(rows, self.table.margin))
+        cells = zip(rows["arm"], rows["verdict"].isin(["better", "worse"]), strict=True)
+        return [shown and within(self.tests[arm], self.table.margin) for arm, shown in cells]
+
+    def with_shown_intervals(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of effects with the intervals that are shown: the repeated ones of looks."""
+        if not self.settling:
+            return rows
+        return rows.assign(ci_low=rows["repeated_low"], ci_high=rows["repeated_high"])
 
     def leading(self, room: int | None = None, *, settled: bool = True) -> pd.DataFrame:
         """The effects of the arms that there is room for."""

@@ -41,6 +41,8 @@ def note_looks(
         return replace(table, confirmation=confirmation)
 
     def noted(stage: StudyTable, path: bool) -> StudyTable:
+        if stage.settling is not None:  # its looks were declared, and are counted
+            return stage
         trials = _behind_verdicts(stage)
         try:
             if stage.design == IMPORTED:

@@ -71,6 +71,7 @@ def content(
         "parts": _drawn(parts, pictures),
         "confirmed": _drawn(confirmed, pictures),
         **_about_arms(study),
+        "repeated": "repeated " if study.settling else "",
         "all_finished": (
             "Every trial that was started has finished."
             if table.can_continue
@@ -98,7 +99,7 @@ def _about_arms(study: Analysis) -> dict[str, Any]:
         "reported": arm_tables.reported_table(study),
         "contrasts": contrast_tables.contrasts_table(study),
         "every_contrast": contrast_tables.contrasts_table(study, len(study.contrasts)),
-        "about_contrasts": contrast_tables.about_contrasts(study.contrasts),
+        "about_contrasts": contrast_tables.about_contrasts(study),
         "confounds": study_tables.confounds_table(study),
         "also_changed": also_changed(study.table),
         "about_reported": arm_tables.about_reported(effects),

@@ -42,6 +42,8 @@ from ablation.report.sections.search import FILES, parts
 from ablation.report.sections.secondary import FILES as SECONDARY
 from ablation.report.sections.secondary import secondary_parts
 from ablation.report.sections.section import Part
+from ablation.report.sections.settling import FILES as LOOKS
+from ablation.report.sections.settling import look_parts
 from ablation.report.text.answer import answer
 from ablation.report.text.blocks import brief_block_table
 from ablation.report.text.confirmation import sentences
@@ -108,6 +110,7 @@ def write_report(
     study = Analysis(table)
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     confirmed = [
+        *look_parts(study.main.told),
         *block_parts(study.main),
         *secondary_parts(study.main.told),
         *confirmed_parts(study),
@@ -210,6 +213,7 @@ def _remove_stale(folder: Path, kept: set[Path]) -> None:
         *FILES,
         *CONFIRMED,
         *SECONDARY,
+        *LOOKS,
     )
     earlier = [folder / name for name in names]
     earlier += [*(folder / "plots").glob("*.png"), *(folder / "plots").glob("*.svg")]

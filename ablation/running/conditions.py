@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ablation.design.checks import wanted_seeds
+from ablation.design.declaration import declared
+from ablation.design.loading import check_counts
 from ablation.errors import UserError
 from ablation.running.environment import environment
 from ablation.running.executors.base import Executor, Wish
@@ -13,6 +16,42 @@ from ablation.running.request import Request
 from ablation.running.resources import PACK_ON_CUDA, Resources, default_jobs, gpu_shares
 from ablation.storage import StorageError
 from ablation.storage.record import Record
+
+
+def asked_record(request: Request, stored: Record | None) -> Record:
+    """What a request wants of a study, but for the conditions that it is trained under.
+
+    Args:
+        request: what a person asked for.
+        stored: the record of the study asked for, if there is one.
+
+    Raises:
+        UserError: its options do not go together, or not with the space or the study.
+    """
+    search = request.plan.space.search
+    pack = pack_size(request.pack, "cpu")
+    check_counts(request.plan, request.seeds, request.trials)
+    if search is not None and request.seeds is not None and not request.confirms:
+        raise UserError("--seeds: a search's are those of its confirmation, left out here")
+    if search is not None and request.retry_failed and not request.confirms:
+        raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
+    objective = request.plan.space.objective
+    if pack > 1 and not objective.packs:
+        raise UserError(f"--pack: {objective.name} is trained one at a time; leave it out")
+    if request.keep_weights and objective.beside_space:
+        raise UserError(
+            "--keep-weights: what a training leaves in its folder is kept anyway; leave it out"
+        )
+    if search is not None and pack > 1 and not request.confirms:
+        raise UserError("--pack: a search draws and trains one at a time; leave it out")
+    if search is not None:
+        return Record(request.plan, trials=request.trials or search.trials)
+    own = stored.seeds if stored else ()
+    before = (stored.plan.space, stored.settling) if stored else None
+    settling = declared(request.plan, request.looks, request.seeds, before)
+    count = settling.all_looks[-1] if settling else request.seeds
+    seeds = wanted_seeds(request.plan.space, count, own)
+    return Record(request.plan, seeds=seeds, settling=settling)
 
 
 def run_conditions(

@@ -12,13 +12,13 @@ from pathlib import Path
 from optuna.storages import RDBStorage
 
 from ablation.design.checks import check_beginning, wanted_seeds
-from ablation.design.loading import check_counts, rebuild
-from ablation.errors import UserError
+from ablation.design.loading import rebuild
 from ablation.folders import study_folder
+from ablation.planning.looks import few_seeds
 from ablation.process.signals import forget
 from ablation.running.checkpoints import tidy
 from ablation.running.code import check_code, say_what_changed
-from ablation.running.conditions import pack_size, run_conditions
+from ablation.running.conditions import asked_record, run_conditions
 from ablation.running.coordinator import IDENTICAL_FAILURES, Coordinator
 from ablation.running.events import Event, OnTrialEnd
 from ablation.running.executors.base import Executor
@@ -114,9 +114,11 @@ def launch(
     if stored:
         own = request.plan.space.objective.after(stored.plan.space.objective)
         request = replace(request, plan=rebuild(request.plan, own))
-    asked = _asked(request, stored)
+    asked = asked_record(request, stored)
     if stored is None:
         check_beginning(request.plan, request.seeds)
+        if asked.settling and (few := few_seeds(asked.settling)):
+            say(f"Note: {few}")
     if stored and (progress := _unless_lacking(request, stored, asked)):
         say_what_diverged(request, progress, say)
         if not request.same_code:
@@ -158,7 +160,8 @@ def _train(
         record = _merged(storage, request, present, record)
         if present is None:
             record = replace(record, identity=uuid.uuid4().hex)
-        save_study(storage, request.study, record.attributes(), record.direction)
+        gone = {"settling": None} if present and present.settling else {}
+        save_study(storage, request.study, gone | record.attributes(), record.direction)
         training = _Training(request, storage, held.check, means)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
@@ -249,7 +252,7 @@ class _Training:
         tidy(self.storage, study, checkpoints)
         request = replace(self.request, retry_failed=retry_failed)
         with unless_gone(self.storage, study):
-            source = _source(self.storage, request, study, record)
+            source = _source(self.storage, request, study, record, self.say)
         say_what_diverged(request, source.progress, self.say)
         recorder = Recorder(self.storage, study, objective.metric)
         with means.display(study) as on_event, means.view(study) as on_trial_end:
@@ -278,29 +281,6 @@ def _stored(request: Request) -> Record | None:
         return find_record(storage, request.study)
 
 
-def _asked(request: Request, stored: Record | None) -> Record:
-    search = request.plan.space.search
-    pack = pack_size(request.pack, "cpu")
-    check_counts(request.plan, request.seeds, request.trials)
-    if search is not None and request.seeds is not None and not request.confirms:
-        raise UserError("--seeds: a search's are those of its confirmation, left out here")
-    if search is not None and request.retry_failed and not request.confirms:
-        raise UserError("--retry-failed: a search's failures count as tried; raise --trials")
-    objective = request.plan.space.objective
-    if pack > 1 and not objective.packs:
-        raise UserError(f"--pack: {objective.name} is trained one at a time; leave it out")
-    if request.keep_weights and objective.beside_space:
-        raise UserError(
-            "--keep-weights: what a training leaves in its folder is kept anyway; leave it out"
-        )
-    if search is not None and pack > 1 and not request.confirms:
-        raise UserError("--pack: a search draws and trains one at a time; leave it out")
-    if search is not None:
-        return Record(request.plan, trials=request.trials or search.trials)
-    own = stored.seeds if stored else ()
-    return Record(request.plan, seeds=wanted_seeds(request.plan.space, request.seeds, own))
-
-
 def _merged(storage: RDBStorage, request: Request, stored: Record | None, record: Record) -> Record:
     if stored and _is_as_confirmed(storage, request, stored):
         record = replace(record, trials=stored.trials)
@@ -318,15 +298,19 @@ def _is_as_confirmed(storage: RDBStorage, request: Request, stored: Record) -> b
 
 
 def _source(
-    storage: RDBStorage, request: Request, study: str, record: Record
+    storage: RDBStorage,
+    request: Request,
+    study: str,
+    record: Record,
+    say: Callable[[str], None] = lambda line: None,
 ) -> DesignedSource | SearchSource:
     if record.trials:
         return SearchSource(storage, study, record)
     stages = record.stages
-    if study == request.study:
+    if study == request.study and not record.settling:
         seeds = wanted_seeds(request.plan.space, request.seeds, record.seeds)
         stages = (replace(stages[0], seeds=seeds),)
-    return DesignedSource(storage, study, record, stages, request.retry_failed)
+    return DesignedSource(storage, study, record, stages, request.retry_failed, say)
 
 
 def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress | None:

@@ -24,6 +24,8 @@ class Request:
         results: the folder that results go to.
         data: the data folder.
         seeds: a number of seeds in place of the space's own (a search's: of its confirmation).
+        looks: numbers of seeds at which arms with a verdict stop, in place of the space's own;
+            empty for none.
         trials: a search's trials in place of the space's own.
         confirm: confirm what a search finds, where its space says how.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -46,6 +48,7 @@ class Request:
     results: Path
     data: Path | None = None
     seeds: int | None = None
+    looks: tuple[int, ...] | None = None
     trials: int | None = None
     confirm: bool = True
     device: str = "auto"

@@ -11,18 +11,28 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablation.errors import DivergedError, StopRunError, UserError
 from ablation.files import disk_full, too_large, trial_file
 from ablation.folders import trial_folder
-from ablation.objective import Epoch, Objective, Pack, Result, load_objective
+from ablation.objective import (
+    Epoch,
+    LastReports,
+    Objective,
+    OutcomeError,
+    Pack,
+    Result,
+    load_objective,
+    mean_of_last,
+    value_of,
+)
 from ablation.process.quiet import silence_warnings
 from ablation.running.executors.base import Offer, Wish
 from ablation.running.messages import (
@@ -38,6 +48,9 @@ from ablation.running.messages import (
     TrialOutcome,
     UntrackedFound,
 )
+
+if TYPE_CHECKING:
+    from ablation.scheduling.source import Task
 
 PROGRESS_SECONDS = 0.25  # between two messages on the batches done
 
@@ -153,14 +166,18 @@ class Worker:
         try:
             return self._train(job, 0, known)
         except _PrunedError:  # of a search, whose trials are trained alone
-            return [self.pruned(known[0])]
+            return [self.pruned(job.tasks[0], known[0])]
         except Exception as error:
             return [_failed(error, past, len(job.tasks)) for past in known]
 
-    def pruned(self, past: _Past) -> TrialOutcome:
-        """The outcome of a training that the pruner has stopped."""
-        value = past.epochs[-1].figures[self.objective.metric.name]
-        return TrialOutcome("PRUNED", value, past.attributes(1))
+    def pruned(self, task: Task, past: _Past) -> TrialOutcome:
+        """The outcome of a training that the pruner has stopped: over what it has reported.
+
+        With its last report alone it would be compared with the means of others.
+        """
+        last = replace(task.last, count=min(task.last.count, len(past.epochs)))
+        value = mean_of_last(past.figures, self.objective.metric.name, last)
+        return TrialOutcome("PRUNED", value, past.attributes(1) | self._decided_by(last))
 
     def _train(self, job: Job, first: int, known: list[_Past]) -> list[TrialOutcome]:
         """Train side by side, or in halves where that does not fit into memory.
@@ -181,8 +198,8 @@ class Worker:
             if count == 1 or not _out_of_memory(error):
                 return [_failed(error, past, count) for past in listener.past]
         else:
-            ends = zip(results, listener.past, strict=True)
-            return [self._ended(result, past, count) for result, past in ends]
+            ends = zip(job.tasks, results, listener.past, strict=True)
+            return [self._ended(*end, count) for end in ends]
         self.objective.release_memory()  # only here, where nothing holds the failed network
         self.send(PackHalved(count))
         half = count // 2
@@ -210,14 +227,23 @@ class Worker:
             pauses=context.pauses,
         )
 
-    def _ended(self, result: Result | DivergedError, past: _Past, packed: int) -> TrialOutcome:
+    def _ended(
+        self, task: Task, result: Result | DivergedError, past: _Past, packed: int
+    ) -> TrialOutcome:
         if isinstance(result, DivergedError):
             return _failed(result, past, packed)
-        attributes = {"seconds": result.seconds, **past.attributes(packed), **result.scores}
-        value = result.value
-        if value is None:
-            value = past.epochs[-1].figures[self.objective.metric.name]
-        return TrialOutcome("COMPLETE", value, attributes)
+        try:
+            value = value_of(result, past.figures, self.objective.metric.name, task.last)
+        except OutcomeError as error:
+            return _failed(error, past, packed)
+        known = {**past.attributes(packed), **self._decided_by(task.last), **result.scores}
+        return TrialOutcome("COMPLETE", value, {"seconds": result.seconds, **known})
+
+    def _decided_by(self, last: LastReports) -> dict[str, Any]:
+        """What a trial's value is, where that is not simply the last report of the usual figure."""
+        figure, usual = self.objective.metric.name, self.objective.usual_figure
+        is_usual = last.asked == 1 and figure == usual
+        return {} if is_usual else {"decided_by": {"figure": figure, "over_last": last.count}}
 
 
 @dataclass
@@ -231,6 +257,11 @@ class _Past:
 
     epochs: list[Epoch] = field(default_factory=list)
     logged: list[Epoch] = field(default_factory=list)
+
+    @property
+    def figures(self) -> list[Mapping[str, float]]:
+        """Those of each epoch."""
+        return [epoch.figures for epoch in self.epochs]
 
     def attributes(self, packed: int) -> dict[str, Any]:
         """As attributes of its trial."""
@@ -292,7 +323,7 @@ class _Listener:
     def leave(self) -> None:
         """Tell that the pruner has stopped the training, and end the process, if it is its own."""
         if self.worker.is_process:
-            self.worker.send(JobFinished([self.worker.pruned(self.known[0])]))
+            self.worker.send(JobFinished([self.worker.pruned(self.tasks[0], self.known[0])]))
             os._exit(0)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
+from ablation.objective.metric import Metric
 from ablation.space.schema import Pruner, Sampler
 
 
@@ -52,3 +54,16 @@ def make_pruner(pruner: Pruner, epochs: int) -> BasePruner:
     if pruner.name == "hyperband":
         return HyperbandPruner(max_resource=epochs, **options)
     return NopPruner()
+
+
+def value_of_diverged(metric: Metric, finished: Iterable[float]) -> float | None:
+    """The value that a sampler is told of a draw that diverged; None where none is known yet.
+
+    Args:
+        metric: what decides: where it has a value of guessing, it is that.
+        finished: the values of the trials that have finished, the worst of which it is otherwise.
+    """
+    if metric.chance is not None:
+        return metric.chance
+    worst = min if metric.direction == "maximize" else max
+    return worst(finished, default=None)

@@ -8,7 +8,6 @@ ignores failed trials, leaves that region; its attribute ``diverged`` keeps it o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import optuna
@@ -16,18 +15,18 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from ablation.design.arms import Arm, make_arm
+from ablation.design.arms import Arm, full_length, make_arm
 from ablation.design.checks import unfit
 from ablation.design.feasibility import constraint_violations, infeasible_reason
 from ablation.design.origin import Drawn
 from ablation.errors import did_you_mean, one_line
 from ablation.objective import Setting
-from ablation.objective.metric import Metric
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.distributions import as_drawn, drawn, fault_of, searched, suggest
-from ablation.scheduling.samplers import make_sampler
+from ablation.scheduling.samplers import make_sampler, value_of_diverged
 from ablation.scheduling.source import Progress, Task, trial_attributes
 from ablation.settings import Value
+from ablation.space.outcome import last_reports
 from ablation.space.schema import Factor, Sampler, Search, Space
 from ablation.storage import (
     StorageError,
@@ -39,11 +38,17 @@ from ablation.storage import (
     save_study,
     set_attributes,
 )
-from ablation.storage.attributes import checked_trials, is_diverged, is_ours, trial_attributes_of
+from ablation.storage.attributes import (
+    DECIDED_BY,
+    checked_trials,
+    is_diverged,
+    is_ours,
+    trial_attributes_of,
+)
 from ablation.storage.record import Record
 
 MAX_REFUSED = 200  # draws in a row that come to nothing
-OF_RESULT = ("history", "diverged", "failure")  # what a trial has from its training
+OF_RESULT = ("history", "diverged", "failure", DECIDED_BY)  # what a trial has from its training
 SAME = "duplicate_of"  # a trial's attribute: the number of the trial that had its setting first
 
 
@@ -189,6 +194,7 @@ class SearchSource:
             setting,
             score=False,
             pruner=self.search.pruner,
+            last=last_reports(self.space, full_length(self.space, values)),
         )
 
     def _taken_up(self, row: TrialRow) -> Task | None:
@@ -325,19 +331,6 @@ class SearchSource:
             frozen = self.study_object.get_trials(deepcopy=False)[trial.number]
             sampler = self.study_object.sampler
             sampler.sample_independent(self.study_object, frozen, factor.name, kind)
-
-
-def value_of_diverged(metric: Metric, finished: Iterable[float]) -> float | None:
-    """The value that a sampler is told of a draw that diverged; None where none is known yet.
-
-    Args:
-        metric: what decides: where it has a value of guessing, it is that.
-        finished: the values of the trials that have finished, the worst of which it is otherwise.
-    """
-    if metric.chance is not None:
-        return metric.chance
-    worst = min if metric.direction == "maximize" else max
-    return worst(finished, default=None)
 
 
 def stopped_early(row: TrialRow) -> bool:

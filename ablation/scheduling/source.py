@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ablation.design.arms import Arm
-from ablation.objective import Objective, Setting
+from ablation.design.settling import Settling
+from ablation.objective import LastReports, Objective, Setting
 from ablation.space.schema import Pruner
+
+LAST = LastReports()
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Task:
         score: whether to score what chooses nothing, once at the end.
         pruner: what may stop it early.
         stage: the part of the study that it belongs to.
+        last: over which of its reports its outcome is a mean.
     """
 
     trial_id: int
@@ -37,6 +41,7 @@ class Task:
     score: bool = True
     pruner: Pruner | None = None
     stage: str = ""
+    last: LastReports = LAST
 
     @classmethod
     def of(
@@ -67,6 +72,8 @@ class Progress:
         idle: whether nothing at all was missing when the run began.
         others: trials of the study that this run did not ask for, as those of more seeds.
         remaining_cost: of the trials that have not ended.
+        settling: the looks at which arms with a verdict stop: then `wanted` and `remaining_cost`
+            are the most that there still may be. None where every arm has all seeds.
     """
 
     wanted: int
@@ -76,6 +83,7 @@ class Progress:
     idle: bool = False
     others: int = 0
     remaining_cost: float = 0.0
+    settling: Settling | None = None
 
     @property
     def ended(self) -> int:
@@ -85,7 +93,24 @@ class Progress:
     @property
     def all_ended(self) -> bool:
         """Whether every trial that is wanted has ended, well or not."""
+        if self.settling:
+            return self.settling.is_over
         return self.ended >= self.wanted
+
+    @property
+    def is_at_most(self) -> bool:
+        """Whether fewer trials may be enough, since arms stop at the look that settles them."""
+        return self.settling is not None and not self.settling.is_over
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether looks were declared, and no more of them will be taken."""
+        return self.settling is not None and self.settling.is_over
+
+    @property
+    def wanted_text(self) -> str:
+        """``40``, or ``≤40`` where fewer may be enough."""
+        return f"{'≤' * self.is_at_most}{self.wanted}"
 
     def count(self, state: str, diverged: bool) -> None:
         """Count a trial that has ended in `state`."""
@@ -100,6 +125,7 @@ class Progress:
             self.failed + other.failed,
             self.diverged + other.diverged,
             remaining_cost=self.remaining_cost + other.remaining_cost,
+            settling=other.settling or self.settling,
         )
 
 

@@ -14,7 +14,7 @@ from ablation.errors import UserError
 from ablation.files import write_new
 from ablation.program import command
 from ablation.settings import Value, bounds
-from ablation.space.outcome import is_loss
+from ablation.space.figure_keys import is_loss
 from ablation.user_code.settings.schema import Description, SettingField, field_info
 from ablation.user_code.source.description import describe
 
@@ -88,6 +88,7 @@ def _space(found: Description, trains: str, file: Path) -> str:
         for field in found.schema.fields
         if field.required and (level := other_level(field)) is not None
     ]
+    reports = metric in reported and metric not in returned
     text = _filled(
         "new_training.toml",
         THIS_FILE=str(file),
@@ -95,6 +96,7 @@ def _space(found: Description, trains: str, file: Path) -> str:
         METRIC=json.dumps(metric),
         DIRECTION='"min"' if is_loss(metric) else '"max"',
         UNIT="".join(lines),
+        OUTCOME=_filled("new_outcome.toml") if reports else "",
         MARGIN="0.005" if is_share else "0.01",
         BASELINE="".join(f"{line}\n" for line in needed),
         FACTORS="\n".join([*factors[:FACTORS], *(f"# {line}" for line in factors[FACTORS:])]),

@@ -1,118 +1,64 @@
-"""The keys of a space of a user's code that say which of its figures decides, and how."""
+"""What a training comes to: which of its figures decides, over which of its reports."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
-
 from ablation.errors import did_you_mean
-from ablation.objective.columns import OWN_COLUMNS
-from ablation.objective.metric import Direction
-from ablation.space.errors import message
-from ablation.space.part import Part, Text
-from ablation.user_code.settings.schema import SettingsSchema
+from ablation.objective import LastReports, Objective, Setting
+from ablation.space.outcome_section import Outcome
+from ablation.space.schema import Space
 
-KEYS = ("metric", "direction", "unit", "test", "budget", "outcome")
-DIRECTIONS: dict[str, Direction] = {
-    "max": "maximize",
-    "min": "minimize",
-    "maximize": "maximize",
-    "minimize": "minimize",
-}
+COLUMN = "outcome"
+"""The column of tables of trials that has a mean over several reports."""
 
 
-LOSSES = re.compile(r"loss|err|perplex|ppl|mse|mae|seconds|time|latency", re.IGNORECASE)
+def last_reports(space: Space, setting: Setting) -> LastReports:
+    """Over how many of its last reports the outcome of an arm's training is a mean.
 
-
-def is_loss(figure: str) -> bool:
-    """Whether a figure is called like one that less of is better."""
-    return bool(LOSSES.search(figure))
-
-
-class Outcome(Part):
-    """What comes of a training beside the metric.
-
-    Attributes:
-        also: figures that reports show beside it.
-    """
-
-    also: list[Text] = Field(default_factory=list)
-
-
-def outcome_errors(document: Mapping[str, Any], key: str) -> Iterator[str]:
-    """What is wrong with these keys of a document by themselves, a line each.
+    A search's shorter trainings take the same share of theirs.
 
     Args:
-        document: what a space's file holds.
-        key: the one that says what is trained: ``trains`` or ``command``.
+        space: the space.
+        setting: the arm's, at full length.
     """
-    if "objective" in document:
-        yield f"objective: {key} says what is trained; take one of them out"
-    for name in ("metric", "direction", "unit", "test", "budget"):
-        if not isinstance(document.get(name, ""), str):
-            yield f"{name}: must be text"
-    if not document.get("metric"):
-        how = "as train reports it" if key == "trains" else "as the program prints it"
-        yield f"metric: missing; name the figure that decides, {how}"
-    for name, figure in _figures(document):
-        if figure in OWN_COLUMNS:
-            yield f"{name}: tables have {figure} for themselves; report another name"
-    direction, metric = document.get("direction", "max"), document.get("metric")
-    if isinstance(direction, str) and direction not in DIRECTIONS:
-        yield f"direction: there is no {direction!r}; {did_you_mean(direction, ('max', 'min'))}"
-    if "direction" not in document and isinstance(metric, str) and is_loss(metric):
-        yield (
-            f"direction: missing; {metric} sounds as if less of it were better: "
-            'give "min", or "max" if not'
-        )
-    if "margin" not in document and document.get("unit") != "fraction":
-        yield "margin: missing; give the smallest difference of the metric that matters to you"
-    if "outcome" in document:
-        try:
-            Outcome.model_validate(document["outcome"])
-        except ValidationError as error:
-            for one in error.errors():
-                path = ".".join(["outcome", *map(str, one["loc"])])
-                yield f"{path}: {message(one, Outcome)}"
+    epochs = space.objective.epochs
+    return LastReports.of(space.outcome.over_last, epochs(space.trained(setting)), epochs(setting))
 
 
-def names_errors(document: Mapping[str, Any], schema: SettingsSchema) -> Iterator[str]:
-    """What is wrong with the keys beside the settings: a budget that is none, a figure that is one.
+def is_mean(space: Space) -> bool:
+    """Whether the outcome of a training is more than its last report.
+
+    It is the same for a search and for what confirms it.
+    """
+    length, epochs = space.objective.length, space.objective.epochs(space.baseline)
+    varied = {*(factor.name for factor in space.factors)}
+    varied.update(name for arm in space.arms.values() for name in arm.set)
+    return space.outcome.over_last > 1 and (epochs != 1 or length in varied)
+
+
+def decided_by(objective: Objective, part: Outcome, document: Mapping[str, Any]) -> Objective:
+    """The objective with the figure that a document has decide.
 
     Args:
+        objective: what the document is of.
+        part: its section on the outcome.
         document: what a space's file holds.
-        schema: the settings.
+
+    Raises:
+        UserError: that figure cannot decide.
     """
-    budget = document.get("budget", "")
-    kinds = {field.name: field.kind for field in schema.fields}
-    if budget and isinstance(budget, str) and kinds.get(budget) != "int":
-        whole = [name for name, kind in kinds.items() if kind == "int"]
-        near = did_you_mean(budget, whole)
-        yield f"budget: {budget} is no setting that is a whole number; {near}"
-    for key, name in _figures(document):
-        if name in kinds:
-            yield f"{key}: {name} is a setting, too; report another name"
+    own = document.get("metric", "") if objective.beside_space else objective.usual_figure
+    return objective.deciding_by(part.of or str(own))
 
 
-def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The figures that the document names, each with its key; only what is text."""
-    named = [(key, document.get(key)) for key in ("metric", "test")]
-    outcome = document.get("outcome")
-    also = outcome.get("also") if isinstance(outcome, Mapping) else None
-    named += [("outcome.also", name) for name in (also if isinstance(also, list) else ())]
-    yield from ((key, name) for key, name in named if isinstance(name, str))
-
-
-def outcome_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys as parts of a definition; there is no error in them."""
-    return {
-        "metric": document["metric"],
-        "direction": DIRECTIONS[document.get("direction", "max")],
-        "unit": document.get("unit", ""),
-        "test": document.get("test", ""),
-        "budget": document.get("budget", ""),
-        "also": tuple(document.get("outcome", {}).get("also", ())),
-    }
+def also_errors(objective: Objective, part: Outcome) -> Iterator[str]:
+    """What is wrong with the figures that are shown beside the one that decides, a line each."""
+    metric = objective.metric.name
+    valid = [name for name in objective.figures if name != metric]
+    for name in part.also:
+        if name == metric:
+            yield f"outcome.also: {name} is what decides; take it out"
+        elif not objective.free_figures and name not in valid:
+            yield f"outcome.also: no epoch has a {name}; {did_you_mean(name, valid)}"

@@ -20,11 +20,12 @@ from pydantic_core import PydanticKnownError
 from ablation.objective import Objective, Setting, load_objective
 from ablation.settings import NONE, Value, text_of
 from ablation.space.durations import seconds_in
+from ablation.space.outcome_section import Outcome
 from ablation.space.part import Number, P, Part, Text
 from ablation.space.reported import Reported, ReportedCurves
+from ablation.space.settle import MAX_SEEDS, Settle
 
 BASELINE = "baseline"
-MAX_SEEDS = 10_000
 MAX_SEED = 2**32 - 1
 MAX_ARMS = 1_000
 MAX_TRAININGS = 100_000
@@ -126,21 +127,6 @@ class NamedArm(Part):
     set: dict[str, Any]
     against: str = BASELINE
     note: Text = ""
-
-
-class Settle(Part):
-    """Looks declared before the first: numbers of seeds at which arms with a verdict may stop."""
-
-    n_max: int = Field(ge=2, le=MAX_SEEDS)
-    looks: list[int]
-
-    @model_validator(mode="after")
-    def _increasing(self) -> Settle:
-        if not self.looks or self.looks != sorted(set(self.looks)) or self.looks[0] < 2:
-            raise ValueError("looks must be increasing numbers of seeds, 2 or more")
-        if self.looks[-1] > self.n_max:
-            raise ValueError(f"looks must not go beyond n_max = {self.n_max}")
-        return self
 
 
 class Limits(Part):
@@ -270,6 +256,7 @@ class Space(Part):
     lists_seeds: bool = False  # rather than their number
     objective: SkipValidation[Objective] = Field(default_factory=load_objective)
     margin: float = Field(0.005, gt=0, allow_inf_nan=False)
+    outcome: Outcome = Outcome()
     settle: Settle | None = None
     baseline: SkipValidation[Setting] = Field(
         default_factory=lambda known: known["objective"].setting({})

@@ -14,31 +14,36 @@ from ablation.objective import DEFAULT, Objective, load_objective
 from ablation.settings import Value, text_of
 from ablation.space.errors import sentence
 from ablation.space.factors import FactorReader
-from ablation.space.outcome import KEYS as OUTCOME_KEYS
+from ablation.space.figure_keys import KEYS as FIGURE_KEYS
+from ablation.space.outcome import also_errors, decided_by
+from ablation.space.outcome_section import Outcome
 from ablation.space.part import P, Part
 from ablation.space.reported import Reported, ReportedCurves
 from ablation.space.schema import (
     BASELINE,
     MAX_SEED,
-    MAX_SEEDS,
     Confirm,
     Design,
     Limits,
     NamedArm,
     Search,
-    Settle,
     Space,
     TrainingResources,
 )
+from ablation.space.settle import MAX_SEEDS, Settle
 from ablation.space.training_code import training_code
 from ablation.space.training_command import KEYS as COMMAND_KEYS
 from ablation.space.training_command import training_command
 
 FORMAT = 1
 READERS = {"trains": training_code, "command": training_command}
-SHARED_KEYS = (*OUTCOME_KEYS, "resources", "silence")
+SHARED_KEYS = (*FIGURE_KEYS, "resources", "silence")
 OWN_KEYS = {"trains": ("trains", *SHARED_KEYS), "command": (*COMMAND_KEYS, *SHARED_KEYS)}
 NO_CODE = "belongs to a space of your own code; add trains or command, or take it out"
+NO_FACTORIAL = (
+    "a factorial has none: its main effects average over all arms, which then need the same seeds; "
+    "take it out"
+)
 NOT_GIVEN = ("name", "text", "lists_seeds")  # by a space file under these names
 
 
@@ -78,6 +83,7 @@ class SectionReader(FactorReader):
         self.document, self.errors = document, list[str]()
         self.fields: dict[str, Any] = {}
         self.objective = objective or self._objective(folder)
+        self._outcome()
         self.fields["objective"] = self.objective
         self._known_keys()
         for key in ("question", "note", "margin", "silence"):
@@ -113,6 +119,18 @@ class SectionReader(FactorReader):
         except UserError as error:
             self._error("objective", error)
         return objective
+
+    def _outcome(self) -> None:
+        """What comes of a training; the figure that decides is the objective's from here on."""
+        part = self._part("outcome", Outcome, self._table("outcome"))
+        if part is None:
+            return
+        self.fields["outcome"] = part
+        try:
+            self.objective = decided_by(self.objective, part, self.document)
+        except UserError as error:
+            self._error("outcome.of", error)
+        self.errors += also_errors(self.objective, part)
 
     def _known_keys(self) -> None:
         kind = next((key for key in READERS if key in self.document), "")
@@ -191,11 +209,23 @@ class SectionReader(FactorReader):
         for key in ("search", "confirm", "limits"):
             if key in self.document and self.design != "search":
                 self._error(key, 'only a design = "search" has it; take it out')
-        if "settle" in self.document and self.design == "search":
-            self._error("settle", "a search has none; take it out")
+        self._settle()
         self._room_for_seeds()
         if self.design == "search" and "search" not in self.document:
             self._error("search", "missing; give [search] with at least trials = N")
+
+    def _settle(self) -> None:
+        """Looks are of a design whose arms can stop one by one, and within its seeds."""
+        settle, seeds = self.fields.get("settle"), self.fields.get("seeds", ())
+        if "settle" in self.document and self.design == "search":
+            self._error("settle", "a search has none; take it out")
+        elif settle is None or not settle.is_acted_on:
+            return
+        elif self.design == "factorial":
+            self._error("settle", NO_FACTORIAL)
+        elif seeds and settle.looks[-1] > len(seeds):
+            self._error("settle", f"its last look takes {settle.looks[-1]:,} seeds, and there are "
+                        f"{len(seeds):,}; raise seeds, or take looks out")  # fmt: skip
 
     def _room_for_seeds(self) -> None:
         """The confirmation's seeds come after the search's own."""

@@ -9,7 +9,7 @@ from typing import Any
 from ablation.errors import UserError
 from ablation.objective import Objective, load_objective
 from ablation.objective.columns import NAMING
-from ablation.space.outcome import names_errors, outcome_errors, outcome_of
+from ablation.space.figure_keys import names_errors, outcome_errors, outcome_of
 from ablation.user_code.definition import Definition
 from ablation.user_code.settings.schema import Description
 from ablation.user_code.source.code_identity import digests

@@ -9,7 +9,7 @@ from typing import Any
 from ablation.errors import UserError, did_you_mean
 from ablation.objective import Objective, load_objective
 from ablation.objective.columns import NAMING, OWN_COLUMNS
-from ablation.space.outcome import names_errors, outcome_errors, outcome_of
+from ablation.space.figure_keys import names_errors, outcome_errors, outcome_of
 from ablation.space.program_settings import program_settings
 from ablation.user_code.command.patterns import STEPS, pattern_error
 from ablation.user_code.command.words import (
@@ -157,6 +157,8 @@ def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, name
     outcome = document.get("outcome")
     if isinstance(outcome, Mapping):
+        if (name := outcome.get("of")) and isinstance(name, str):
+            yield "outcome.of", name
         for name in _texts(outcome.get("also")):
             yield "outcome.also", name
 

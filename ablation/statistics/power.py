@@ -89,7 +89,7 @@ def detectable_by(sd: float, count: int, m: int, growth: Growth = PAIRS) -> floa
 
 
 def seeds_to_settle(
-    sd: float, n: float, m: int, margin: float, growth: Growth = PAIRS
+    sd: float, n: float, m: int, margin: float, growth: Growth = PAIRS, looks: int = 1
 ) -> tuple[float, float]:
     """How many pairs, or runs on each side, would settle a comparison, whatever its difference.
 
@@ -105,10 +105,13 @@ def seeds_to_settle(
         m: comparisons in the family.
         margin: the smallest difference that matters.
         growth: how the standard error and its degrees of freedom change with N.
+        looks: K, how many are declared: 0.05/K in place of 0.05 in both quantiles.
     """
     if not (n > 1 and sd > 0 and m >= 1 and margin > 0):
         return math.nan, math.nan
-    return _settled_at(sd, m, margin, growth), _settled_at(upper_spread(sd, n), m, margin, growth)
+    spreads = sd, upper_spread(sd, n)
+    low, high = (_settled_at(spread, m, margin, growth, looks) for spread in spreads)
+    return low, high
 
 
 def upper_spread(sd: float, n: float) -> float:
@@ -127,16 +130,19 @@ def about(seeds: float) -> int:
     return math.ceil(seeds / unit) * unit
 
 
-def _settled_at(sd: float, m: int, margin: float, growth: Growth) -> float:
+def _settled_at(sd: float, m: int, margin: float, growth: Growth, looks: int) -> float:
     counts = range(2, MOST_SEEDS + 1)
-    place = bisect_left(counts, True, key=lambda count: _width(count, m, growth) * sd <= margin)
+    place = bisect_left(
+        counts, True, key=lambda count: _width(count, m, growth, looks) * sd <= margin
+    )
     return float(counts[place]) if place < len(counts) else math.inf
 
 
-def _width(count: int, m: int, growth: Growth) -> float:
+def _width(count: int, m: int, growth: Growth, looks: int) -> float:
     """Both quantiles times the standard error over s, for a number of pairs; it falls with that."""
     df = (count - 1) * growth.degrees
-    quantiles = float(special.stdtrit(df, 1 - ALPHA / (2 * m)) + special.stdtrit(df, 0.95))
+    levels = 1 - ALPHA / (2 * m * looks), 1 - ALPHA / looks
+    quantiles = float(sum(special.stdtrit(df, level) for level in levels))
     if growth.floor:
         return quantiles * math.sqrt(1 / count + growth.floor)
     return quantiles / math.sqrt(count)

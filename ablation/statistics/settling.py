@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from ablation.objective.metric import Direction, sign_of
-from ablation.statistics.inference import holm
+from ablation.statistics.inference import MeanDifference, holm
 from ablation.statistics.power import ALPHA
 
 
@@ -31,6 +31,8 @@ class LookFigures:
         sd: their standard deviation, ddof 1; NaN below two pairs.
         p: two-sided p of the paired t-test; 1 where there is no test.
         e: the larger p of the two one-sided tests against ±margin (Schuirmann 1987); likewise.
+        reason: why what they show is no finding, such as trainings that diverged; then p and e
+            are 1. Else empty.
     """
 
     n: int
@@ -38,6 +40,7 @@ class LookFigures:
     sd: float
     p: float = 1.0
     e: float = 1.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,20 @@ class Standing:
         return not self.look
 
 
-def look_figures(differences: npt.ArrayLike, margin: float) -> LookFigures:
+def look_figures(differences: npt.ArrayLike, margin: float, reason: str = "") -> LookFigures:
     """The figures of one look at a comparison.
 
     Args:
         differences: by pair, of the seeds up to the look's that both arms have finished.
         margin: the smallest difference that matters, above 0.
+        reason: why they can be no finding; empty where they can.
     """
     d = np.asarray(differences, float)
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     sd = float(d.std(ddof=1)) if n > 1 else math.nan
-    if n < 2 or np.ptp(d) <= 1e-12 * float(np.abs(d).max()):  # but for rounding, the same
-        return LookFigures(n, mean, sd)
+    if reason or n < 2 or np.ptp(d) <= 1e-12 * float(np.abs(d).max()):  # the same, but for rounding
+        return LookFigures(n, mean, sd, reason=reason)
     error = sd / math.sqrt(n)
     p = 2 * stats.t.sf(abs(mean) / error, n - 1)
     e = max(stats.t.cdf(-(mean + margin) / error, n - 1),
@@ -153,6 +157,35 @@ def repeated_interval(figures: LookFigures, factor: int) -> tuple[float, float]:
     """
     if figures.n < 2:
         return math.nan, math.nan
-    t = float(stats.t.ppf(1 - ALPHA / (2 * factor), figures.n - 1))
-    half = t * figures.sd / math.sqrt(figures.n)
+    half = _half(figures.sd / math.sqrt(figures.n), figures.n - 1, ALPHA / factor)
     return figures.mean - half, figures.mean + half
+
+
+def repeated(test: MeanDifference, factor: int) -> MeanDifference:
+    """A test of one look as what it says at every look together.
+
+    Its p times K, at most 1, and the repeated intervals of 95 % and 90 % in place of the ordinary
+    ones. The latter lies within ±margin exactly where K·e is below 0.05.
+
+    Args:
+        test: the paired test of one look.
+        factor: K, the number of looks that were declared.
+    """
+    if test.why_not:
+        return test
+    outer, inner = (
+        _half(test.standard_error, test.df, alpha / factor) for alpha in (ALPHA, 2 * ALPHA)
+    )
+    return replace(
+        test,
+        low=test.mean - outer,
+        high=test.mean + outer,
+        inner_low=test.mean - inner,
+        inner_high=test.mean + inner,
+        p=min(1.0, factor * test.p),
+    )
+
+
+def _half(error: float, df: float, alpha: float) -> float:
+    """Half the width of a two-sided interval of 1 - alpha."""
+    return float(stats.t.ppf(1 - alpha / 2, df)) * error

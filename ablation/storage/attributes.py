@@ -43,6 +43,8 @@ CREATED = (
 STATES = tuple(state.name for state in TrialState)
 MAX_EPOCHS = 10_000  # of a setting
 IMPORTED = "imported"  # the design of a study of runs that were trained elsewhere
+DECIDED_BY = "decided_by"
+"""The attribute of a trial whose value is not simply the last report of the usual figure."""
 ENDED = ("history", "seconds")  # what a complete one has besides, unless it diverged
 
 
@@ -104,6 +106,13 @@ class FreeEpoch(Attributes):
     __pydantic_extra__: dict[str, float] = Field(init=False)
 
 
+class DecidedBy(Attributes):
+    """What a trial's value is: the mean of a figure over so many of its last reports."""
+
+    figure: str
+    over_last: int = Field(1, ge=1)
+
+
 class TrialAttributes(Attributes):
     """A trial's: of its creation, then of its end; `trial_attributes_of` has those of results."""
 
@@ -125,6 +134,7 @@ class TrialAttributes(Attributes):
     traceback: str = ""
     diverged: int = Field(1, ge=1)
     duplicate_of: Count = 0
+    decided_by: DecidedBy | None = None
 
 
 @cache

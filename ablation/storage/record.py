@@ -10,8 +10,10 @@ from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Plan, Stage, arm_name, make_arm
 from ablation.design.changes import changes
+from ablation.design.declaration import changed_looks
 from ablation.design.loading import build
 from ablation.design.origin import stored as stored_origin
+from ablation.design.settling import Settling, TakenLook
 from ablation.errors import did_you_mean, one_line
 from ablation.objective import DEFAULT, Objective
 from ablation.objective.metric import Direction
@@ -26,7 +28,13 @@ from ablation.storage import (
     url_of,
 )
 from ablation.storage.attributes import objective_named
-from ablation.storage.stored_study import StoredArm, StudyAttributes, checked_study
+from ablation.storage.stored_study import (
+    StoredArm,
+    StoredPath,
+    StudyAttributes,
+    checked_study,
+    stored_settling,
+)
 from ablation.storage.studies import can_be, own_studies
 
 FORMAT = 1
@@ -47,6 +55,8 @@ class Record:
         path: that path, as a stage; none before it is known.
         identity: what a study is known by whatever it is renamed to; empty for older ones.
         confirms: of a confirmation, its search's identity.
+        settling: the looks declared and taken, at which arms with a verdict stop; of a confirmation
+            those of its first stage. None where every arm has all seeds.
         device: ``cpu`` or ``cuda``.
         precision: ``fp32`` or ``bf16``.
         threads: threads of a worker.
@@ -70,11 +80,12 @@ class Record:
     path: Stage | None = None
     identity: str = ""
     confirms: str = ""
+    settling: Settling | None = None
 
     @property
     def wanted(self) -> int:
-        """How many trials the study wants."""
-        designed = sum(len(stage.arms) * len(stage.seeds) for stage in self.stages)
+        """How many trials the study wants; where arms may stop, the most that it still may want."""
+        designed = sum(len(stage.replicates()) for stage in self.stages)
         return self.exhausted or self.trials or designed
 
     @property
@@ -83,14 +94,16 @@ class Record:
         if self.trials:
             return ()
         name = "confirm" if self.plan.space.design == "confirmation" else "ablation"
-        first = Stage(name, self.plan.arms, self.seeds)
+        first = Stage(name, self.plan.arms, self.seeds, self.settling)
         return (first, self.path) if self.path else (first,)
 
     def of(self, stage: Stage) -> Record:
         """The record of one of its stages alone."""
         plan = replace(self.plan, arms=stage.arms)
         looks = self.path_looks if stage.name == PATH else self.looks
-        return replace(self, plan=plan, seeds=stage.seeds, path=None, looks=looks)
+        return replace(
+            self, plan=plan, seeds=stage.seeds, path=None, looks=looks, settling=stage.settling
+        )
 
     @property
     def direction(self) -> Direction:
@@ -118,6 +131,7 @@ class Record:
             "exhausted": self.exhausted,
             **({"identity": self.identity} if self.identity else {}),
             **({"confirms": self.confirms} if self.confirms else {}),
+            **({"settling": stored_settling(self.settling)} if self.settling else {}),
             **self._confirmed(),
             "format": FORMAT,  # last: a study without it was never begun
         }
@@ -140,6 +154,8 @@ class Record:
             attributes["path_looks"] = list(self.path_looks)
             seeds = list(self.path.seeds)
             attributes["path"] = {"chosen": self.chosen, "arms": arms, "seeds": seeds}
+            if self.path.settling:
+                attributes["path"]["settling"] = stored_settling(self.path.settling)
         return attributes
 
 
@@ -177,7 +193,7 @@ def find_record(
         wants = "trials and no seeds" if plan.space.search else "seeds and no trials"
         raise UnreadableError(f"study {study}", f"a {plan.space.design} design has {wants}")
     path = stored.path
-    stage = Stage(PATH, _arms(plan, path.arms), tuple(path.seeds)) if path else None
+    own = stored.settling.settling(plan.arms) if stored.settling else None
     return Record(
         plan=plan,
         seeds=tuple(stored.seeds),
@@ -190,10 +206,17 @@ def find_record(
         path_looks=tuple(stored.path_looks),
         exhausted=stored.exhausted,
         chosen=path.chosen if path else "",
-        path=stage,
+        path=_path(plan, path) if path else None,
         identity=stored.identity,
         confirms=stored.confirms,
+        settling=own,
     )
+
+
+def _path(plan: Plan, stored: StoredPath) -> Stage:
+    arms = _arms(plan, stored.arms)
+    settling = stored.settling.settling(arms) if stored.settling else None
+    return Stage(PATH, arms, tuple(stored.seeds), settling)
 
 
 def _plan(study: str, stored: StudyAttributes, objective: Objective) -> Plan:
@@ -272,11 +295,14 @@ def merge(study: str, stored: Record | None, wanted: Record) -> Record:
     """The record that a study goes on with: stored conditions, seeds and trials of both.
 
     Raises:
-        StorageError: the space has changed otherwise than by arms or seeds added.
+        StorageError: the space has changed otherwise than by arms or seeds added, or by what comes
+            of a training before anybody has looked; or its looks have, too late.
     """
     if stored is None:
         return wanted
-    differences = changes(stored.plan.space, wanted.plan.space)
+    fixed = bool(stored.settling and stored.settling.taken)
+    looked = fixed or bool(stored.looks)
+    differences = changes(stored.plan.space, wanted.plan.space, looked=looked, fixed=fixed)
     if stored.plan.overrides != wanted.plan.overrides:
         differences.append(f"overrides: were {stored.plan.overrides}, are {wanted.plan.overrides}")
     if differences:
@@ -284,6 +310,8 @@ def merge(study: str, stored: Record | None, wanted: Record) -> Record:
             f"study {study}: its space has changed ({'; '.join(differences)}); "
             "take the changes back, or run it as a study of its own with --study NAME"
         )
+    if why := changed_looks(stored.settling, wanted.settling, max(stored.looks, default=0)):
+        raise StorageError(f"study {study}: {why}")
     new = [e for e in wanted.environments if e not in stored.environments]
     return replace(
         stored,
@@ -292,4 +320,9 @@ def merge(study: str, stored: Record | None, wanted: Record) -> Record:
         trials=max(stored.trials, wanted.trials),
         exhausted=0 if wanted.trials > stored.trials else stored.exhausted,
         environments=(*stored.environments, *new),
+        settling=wanted.settling and replace(wanted.settling, taken=_taken(stored)),
     )
+
+
+def _taken(stored: Record) -> tuple[TakenLook, ...]:
+    return stored.settling.taken if stored.settling else ()

@@ -76,10 +76,36 @@ def status(storage: RDBStorage, study: str) -> dict[str, Any]:
         "design": record.plan.space.design,
         "wanted": record.wanted,
         **_counted(Counter(state for _, state, _ in trials), record.wanted),
+        "settling": _settling(record, trials),
         "holder": by and {"name": by.name, "certain": by.certain},
         "arms": _by_arm(record, trials),
         "divergences": diverged,
         "failures": failures,
+    }
+
+
+def _settling(record: Record, trials: list[tuple[str, str, TrialRow]]) -> dict[str, Any] | None:
+    """How far the looks are that the study declares; of a confirmation with a path the path's."""
+    stages = [stage for stage in record.stages if stage.settling]
+    if not stages:
+        return None
+    stage = next((each for each in stages if each.settling and not each.settling.is_over), None)
+    settling = (stage or stages[-1]).settling
+    assert settling is not None
+    ended = {
+        (row.attributes["digest"], row.attributes["seed"])
+        for _, state, row in trials
+        if state in ("complete", "diverged", "failed") and "digest" in row.attributes
+    }
+    due = stage.due() if stage else []
+    return {
+        "looks": list(settling.all_looks),
+        "taken": len(settling.taken),
+        "open": len(settling.active),
+        "comparisons": len(settling.family),
+        "most": settling.most,
+        "waits_for": sum(replicate.identity not in ended for replicate in due),
+        "text": settling.text,
     }
 
 
@@ -108,6 +134,7 @@ def _imported(storage: RDBStorage, study: str) -> dict[str, Any]:
         "design": IMPORTED,
         "wanted": len(trials),
         **_counted(Counter(state for _, state in states), len(trials)),
+        "settling": None,
         "holder": None,
         "arms": [{"arm": arm, **_counted(own, own.total())} for arm, own in by_arm.items()],
         "divergences": [],

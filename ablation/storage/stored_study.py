@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
+from ablation.design.arms import Arm
 from ablation.design.origin import Baseline, Drawn, Level, Named, Origin, Step, WithoutChange
+from ablation.design.settling import Settling, TakenLook, settling_of
 from ablation.objective import DEFAULT, Objective
 from ablation.settings import Value, check
 from ablation.space.schema import MAX_TRAININGS, Design
@@ -19,6 +24,18 @@ from ablation.storage.attributes import (
     objective_named,
     valid_setting,
 )
+
+if TYPE_CHECKING:
+    from ablation.statistics.settling import LookFigures
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _increasing(numbers: list[int]) -> list[int]:
+    if numbers != sorted(set(numbers)):
+        raise ValueError("must be increasing")
+    return numbers
 
 
 def _all_different(seeds: list[int]) -> list[int]:
@@ -85,12 +102,84 @@ class StoredArm(Attributes):
     origins: list[StoredOrigin] = []
 
 
+class StoredFigures(Attributes):
+    """What the pairs of an arm said at a look; mean and sd are None where there is none."""
+
+    n: Count
+    mean: Finite | None
+    sd: Finite | None
+    p: Share
+    e: Share
+    reason: str = ""
+
+    def figures(self) -> LookFigures:
+        """As the statistics have them."""
+        from ablation.statistics.settling import LookFigures
+
+        mean, sd = (math.nan if x is None else x for x in (self.mean, self.sd))
+        return LookFigures(self.n, mean, sd, self.p, self.e, self.reason)
+
+
+class StoredLook(Attributes):
+    """A look that has been taken at the arms without a verdict."""
+
+    seeds: Annotated[list[Seed], AfterValidator(_all_different)]
+    figures: dict[str, StoredFigures]
+
+
+class StoredSettling(Attributes):
+    """The looks that a study declared, by their numbers of seeds, and those taken."""
+
+    looks: Annotated[list[Count], Field(min_length=1), AfterValidator(_increasing)]
+    reserve: bool
+    extra: Annotated[list[Count], AfterValidator(_increasing)] = []
+    taken: list[StoredLook] = []
+
+    @model_validator(mode="after")
+    def _of_declared_looks(self) -> StoredSettling:
+        looks = _increasing([*self.looks, *self.extra])
+        if [len(look.seeds) for look in self.taken] != looks[: len(self.taken)]:
+            raise ValueError("taken: not with the seeds of the looks that were declared")
+        return self
+
+    def settling(self, arms: Iterable[Arm]) -> Settling:
+        """As it is acted on.
+
+        Args:
+            arms: of the study's stage that it is of.
+        """
+        taken = tuple(
+            TakenLook(number, tuple(look.seeds), {a: f.figures() for a, f in look.figures.items()})
+            for number, look in enumerate(self.taken, 1)
+        )
+        declared = settling_of(arms, self.looks, reserve=self.reserve)
+        return replace(declared, extra=tuple(self.extra), taken=taken)
+
+
+def stored_settling(settling: Settling) -> dict[str, Any]:
+    """As a study's attribute."""
+    return {
+        "looks": list(settling.looks),
+        "reserve": settling.reserve,
+        "extra": list(settling.extra),
+        "taken": [_stored_look(look) for look in settling.taken],
+    }
+
+
+def _stored_look(look: TakenLook) -> dict[str, Any]:
+    figures = {arm: asdict(figures) for arm, figures in look.figures.items()}
+    for own in figures.values():
+        own |= {name: None for name in ("mean", "sd") if math.isnan(own[name])}
+    return {"seeds": list(look.seeds), "figures": figures}
+
+
 class StoredPath(Attributes):
     """The path of a confirmation, from the baseline to the arm that was chosen."""
 
     chosen: str
     arms: list[StoredArm]
     seeds: Annotated[list[Seed], AfterValidator(_all_different)]
+    settling: StoredSettling | None = None
 
 
 class StudyAttributes(Attributes):
@@ -113,6 +202,7 @@ class StudyAttributes(Attributes):
     exhausted: Count = 0
     arms: list[StoredArm] = []
     path: StoredPath | None = None
+    settling: StoredSettling | None = None
     identity: str = ""
     confirms: str = ""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
 
-from ablation.statistics.power import ALPHA
+from ablation.statistics.settled_studies import SettledStudies, differences, settle_studies
 from ablation.statistics.settling import LookFigures, look_factors, look_figures, standings
-from simulated.studies import Array, Figure, holm_rows
+from simulated.studies import Array, Figure
 
 LOOKS = (5, 10, 15, 20)
 PAIRS = 0.4  # standard deviation between pairs; all figures here are points
@@ -19,61 +16,19 @@ EFFECTS = np.array([0.0] * 6 + [0.5, 1.0, 3.0])
 BATCH = 5_000  # studies at a time
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What came of many studies; arrays are (studies, arms).
-
-    Attributes:
-        differs: which arms are found better or worse.
-        equivalent: which are found equivalent.
-        seeds: how many seeds each arm was trained with.
-    """
-
-    differs: npt.NDArray[np.bool_]
-    equivalent: npt.NDArray[np.bool_]
-    seeds: npt.NDArray[np.int64]
-
-    @property
-    def trainings(self) -> Array:
-        """By study; the baseline goes on with the arms that are open."""
-        return np.asarray(self.seeds.sum(1) + self.seeds.max(1), float)
-
-
-def settle(differences: Array, margin: float) -> Settled:
-    """The procedure of `ablation.statistics.settling` for many studies at once.
-
-    Args:
-        differences: of the pairs, (studies, arms, seeds).
-        margin: the smallest difference that matters.
-    """
-    studies, arms, _ = differences.shape
-    p, e = np.ones((2, studies, arms))
-    active = np.ones((studies, arms), bool)
-    seeds = np.zeros((studies, arms), np.int64)
-    for n, factor in zip(LOOKS, look_factors(len(LOOKS), len(LOOKS)), strict=True):
-        d = differences[:, :, :n]
-        mean, error = d.mean(2), d.std(2, ddof=1) / np.sqrt(n)
-        own_p = 2 * stats.t.sf(np.abs(mean) / error, n - 1)
-        own_e = stats.t.cdf((np.abs(mean) - margin) / error, n - 1)  # the larger of the two
-        p = np.where(active, np.minimum(p, factor * own_p), p)
-        e = np.where(active, np.minimum(e, factor * own_e), e)
-        seeds = np.where(active, n, seeds)
-        differs = holm_rows(p) < ALPHA
-        active &= ~differs & ~(e < ALPHA)
-    return Settled(differs, ~differs & (e < ALPHA), seeds)
-
-
-def agree(differences: Array, margin: float, settled: Settled, studies: int = 40) -> None:
+def agree(
+    d: Array, margin: float, looks: Sequence[int], settled: SettledStudies, studies: int = 40
+) -> None:
     """Compare with the functions that a study uses."""
-    names = [str(arm) for arm in range(differences.shape[1])]
+    names = [str(arm) for arm in range(d.shape[1])]
     for study in range(studies):
         taken: list[dict[str, LookFigures]] = []
-        for n in LOOKS:
-            now = standings(taken, names, look_factors(len(LOOKS), len(taken)))
+        for n in looks:
+            now = standings(taken, names, look_factors(len(looks), len(taken)))
             open_still = [arm for arm, name in enumerate(names) if now[name].is_active]
-            pairs = differences[study, :, :n]
+            pairs = d[study, :, :n]
             taken.append({names[arm]: look_figures(pairs[arm], margin) for arm in open_still})
-        now = standings(taken, names, look_factors(len(LOOKS), len(taken)))
+        now = standings(taken, names, look_factors(len(looks), len(taken)))
         for arm, name in enumerate(names):
             verdict, last = now[name].verdict, now[name].last
             assert (verdict in ("better", "worse")) == settled.differs[study, arm]
@@ -83,19 +38,25 @@ def agree(differences: Array, margin: float, settled: Settled, studies: int = 40
 
 
 def simulate(
-    rng: np.random.Generator, studies: int, effects: Array, margin: float, spread: float = PAIRS
-) -> Settled:
+    rng: np.random.Generator,
+    studies: int,
+    effects: Array,
+    margin: float,
+    spread: float = PAIRS,
+    looks: Sequence[int] = LOOKS,
+) -> SettledStudies:
     """Studies with these true effects, whose arms share the baseline's trainings."""
     parts = []
     for begin in range(0, studies, BATCH):
         count = min(BATCH, studies - begin)
-        noise = spread / np.sqrt(2) * rng.standard_normal((count, len(effects) + 1, LOOKS[-1]))
-        differences = effects[:, None] + noise[:, 1:] - noise[:, :1]
-        parts.append(settle(differences, margin))
+        d = differences(rng, count, effects, spread, looks[-1])
+        parts.append(settle_studies(d, looks, margin))
         if not begin:
-            agree(differences, margin, parts[0])
+            agree(d, margin, looks, parts[0])
     kinds = ("differs", "equivalent", "seeds")
-    return Settled(*(np.concatenate([getattr(part, kind) for part in parts]) for kind in kinds))
+    return SettledStudies(
+        *(np.concatenate([getattr(part, kind) for part in parts]) for kind in kinds)
+    )
 
 
 def settling_figures(seed: int, studies: int = 40_000) -> Iterator[Figure]:

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from ablation.statistics import inference, power
+from ablation.statistics.settled_studies import holm_rows
 
 ARMS, SEEDS, MARGIN = 9, 10, 0.005
 NOISE = 0.003  # of each training
@@ -66,15 +67,6 @@ def judge(d: Array) -> Simulated:
     within = (mean - inner * error > -MARGIN) & (mean + inner * error < MARGIN)
     low, high = mean - outer * error, mean + outer * error
     return Simulated(d, low, high, p, adjusted, within & ~rejected, rejected)
-
-
-def holm_rows(p: Array) -> Array:
-    """Holm's adjustment of the p of (studies, comparisons), study by study."""
-    order = p.argsort(1)
-    steps = np.take_along_axis(p, order, 1) * np.arange(p.shape[1], 0, -1)
-    adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, 1), 1), 1)
-    return adjusted
 
 
 def agree(simulated: Simulated, studies: int = 200) -> None:

@@ -91,7 +91,7 @@ def finished(storage: RDBStorage, trial: str) -> Subject:
     arm, seed = attributes["arm"], attributes["seed"]
     state = (
         f"Trained: trial {number} of study {study}, arm {arm}, seed {seed}, "
-        f"{100 * (row.value or 0):.2f} % of its validation images right."
+        f"{100 * attributes['history'][-1]['val_accuracy']:.2f} % of its validation images right."
     )
     setting = Setting.of(attributes["setting"])
     title = f"{study}, {arm}, seed {seed}"

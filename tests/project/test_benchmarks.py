@@ -175,3 +175,29 @@ def test_without_the_rule_on_divergence_its_simulation_fails(
     for seeds in (10, 18):
         share, high = judged[DIVERGED.format(seeds)]
         assert share > high
+
+
+@pytest.fixture
+def answer_cost(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("answer_cost")
+
+
+def test_the_spread_between_pairs_is_that_of_the_report(answer_cost: Any) -> None:
+    pilot = answer_cost.REFERENCE / "pilot"
+    rows = pd.read_csv(pilot / "effects.csv").dropna(subset="pairs")
+    half = (rows["ci_high"] - rows["ci_low"]) / 2
+    sd = 100 * half * np.sqrt(rows["pairs"]) / stats.t.ppf(0.975, rows["pairs"] - 1)
+    spread = answer_cost.measured(pilot, pilot.parent / "none")["last"]
+    assert spread.pairs == pytest.approx(math.sqrt((sd**2).mean()), rel=1e-9)
+    assert spread.count == rows["pairs"].sum()
+
+
+@pytest.mark.slow
+def test_less_spread_and_looks_cost_fewer_trainings() -> None:
+    found = closing_line("answer_cost.py", "--studies", "1000", "--averaged", "none")
+    trainings = [way["trainings"] for way in found["ways"]]
+    welch, last, last_looks, mean, mean_looks = trainings
+    assert welch > last > last_looks > mean_looks
+    assert last > mean > mean_looks
+    assert min(way["power"] for way in found["ways"]) >= 0.94

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from optuna.storages import RDBStorage
 
 from ablation.errors import MAX_LINE, UserError
-from ablation.planning.pace import measured_rate, measured_spreads
+from ablation.planning.pace import measured_rate
+from ablation.planning.spreads import measured_spreads
 from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study
 from ablation.report.text.latex import as_latex, as_markdown

@@ -317,7 +317,7 @@ def test_without_a_study_the_dashboard_shows_those_that_come_along(tmp_path: Pat
     before = cli.files(reference)
     with dashboard(tmp_path) as address:
         studies = fetch(f"{address}api/studies")["study_summaries"]
-    assert "source" in [study["study_name"] for study in studies]
+    assert "pilot" in [study["study_name"] for study in studies]
     assert cli.files(reference) == before
     assert not list(tmp_path.iterdir())
 

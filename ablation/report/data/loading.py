@@ -14,9 +14,10 @@ from optuna.storages import RDBStorage
 from ablation.design.arms import Arm, Plan, full_length, make_arm
 from ablation.design.loading import WITH_OPTION
 from ablation.design.origin import Drawn
+from ablation.design.outcome import most_reports, shorter
 from ablation.files import from_home
 from ablation.folders import search_of
-from ablation.objective import Objective, load_objective
+from ablation.objective import load_objective
 from ablation.report.data import own_figures
 from ablation.report.data.arm_frames import arm_frame, factor_form, reported_curve_frame
 from ablation.report.data.csv_file import read_csv
@@ -27,14 +28,15 @@ from ablation.report.data.trial_frames import (
     confusion_frame,
     epoch_frame,
     place_of,
+    taken_columns,
     text_columns,
-    trial_columns,
     trial_frame,
     unused_columns,
 )
 from ablation.scheduling.arm_names import ArmNames
 from ablation.scheduling.confirmation import with_origins
 from ablation.settings import Value, text_of
+from ablation.space.schema import Space
 from ablation.storage import (
     TrialRow,
     UnreadableError,
@@ -145,7 +147,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         design=space.design,
         margin=space.margin,
         notes=_notes(record),
-        seeds=[space.search.seed] if space.search else list(record.seeds),
+        seeds=[space.search.seed] if space.search else list(_seeds(record)),
         wanted=record.wanted,
         factors={factor.name: factor_form(space, factor) for factor in space.factors},
         fixed={**space.held_fixed(), **_precision(record)},
@@ -158,6 +160,7 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         space_text=space.text,
         command=_command(record, study),
         looks=record.looks,
+        settling=record.settling,
         reuses=bool(space.search and space.search.duplicates == "reuse"),
         chosen=record.chosen,
         metric=objective.metric,
@@ -169,16 +172,33 @@ def _table(study: str, record: Record, rows: list[TrialRow]) -> StudyTable:
         sampler=space.search.sampler.name if space.search else "",
         absent=unused,
         free_figures=objective.free_figures,
+        secondary=tuple(space.outcome.also),
+        metrics=objective.metrics,
+        over_last=most_reports(space, arms),
     )
-    return _of_own_code(table, objective, rows) if objective.free_figures else table
+    return _of_own_code(table, space, rows) if objective.free_figures else table
 
 
-def _of_own_code(table: StudyTable, objective: Objective, rows: list[TrialRow]) -> StudyTable:
+def _seeds(record: Record) -> tuple[int, ...]:
+    """The seeds of a design: where arms may stop, those that some arm may still get."""
+    if record.settling is None:
+        return record.seeds
+    return record.seeds[: max(record.settling.wanted().values())]
+
+
+def _of_own_code(table: StudyTable, space: Space, rows: list[TrialRow]) -> StudyTable:
     """A table with what only a user's code has, and without what it has not."""
-    returned = own_figures.returned_columns(objective, rows, trial_columns(objective))
+    objective = space.objective
+    returned = own_figures.returned_columns(objective, rows, taken_columns(space))
+    lost = own_figures.without_outcome(space, rows)
+    known = [row for row in rows if row not in lost]
     return replace(
         table,
-        notes=[*table.notes, *own_figures.notes(objective, rows)],
+        notes=[
+            *table.notes,
+            *own_figures.about_those_without(space, len(lost)),
+            *own_figures.notes(objective, known),
+        ],
         figures=own_figures.curves(objective, table.epochs),
         scores=(*table.scores, *returned.values()),
         secondary=own_figures.secondary(objective, table.trials),
@@ -240,6 +260,7 @@ def _notes(record: Record) -> list[str]:
             f"Seeds {seeds} are not the first that the space lists: an earlier version chose "
             "them. A new study would have those listed."
         )
+    notes += shorter(record.plan)
     if record.exhausted:
         notes.append(
             f"The search ended after {record.exhausted:,} of {record.trials:,} trials: draw after "
@@ -263,6 +284,18 @@ def _exact_text(value: Value) -> str:
     return json.dumps(value)
 
 
+def _of_seeds(record: Record) -> list[str]:
+    """The options that say with how many seeds arms are trained, where the space does not."""
+    space, settling = record.plan.space, record.settling
+    if settling is None:
+        given = ["--no-settle"] if space.settle and space.settle.is_acted_on else []
+        is_own = record.seeds in (space.seeds, ())
+        return [*given, *([] if is_own else ["--seeds", str(len(record.seeds))])]
+    own = tuple(space.settle.looks) if space.settle and space.settle.is_acted_on else ()
+    looks = [] if settling.looks == own else ["--settle", ",".join(map(str, settling.looks))]
+    return [*looks, *(["--seeds", str(settling.extra[-1])] if settling.extra else [])]
+
+
 def _command(record: Record, study: str) -> str:
     """``run source --epochs 1 …``; a space that is not a shipped one is the study's own copy."""
     plan = record.plan
@@ -277,8 +310,8 @@ def _command(record: Record, study: str) -> str:
     space = plan.space
     if space.search and record.trials and record.trials != space.search.trials:
         words += ["--trials", str(record.trials)]
-    if not space.search and search_of(study) == study and record.seeds not in (space.seeds, ()):
-        words += ["--seeds", str(len(record.seeds))]
+    if not space.search and search_of(study) == study:
+        words += _of_seeds(record)
     if search_of(study) != plan.study_name or not plan.is_shipped:
         words += ["--study", search_of(study)]
     # A study keeps these; where there is none yet, the same command begins one like it.

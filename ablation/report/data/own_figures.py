@@ -11,8 +11,10 @@ import pandas as pd
 
 from ablation.objective import Objective
 from ablation.report.data.study_table import AS_RETURNED, GIVEN, HIDDEN
+from ablation.space.schema import Space
 from ablation.storage import TrialRow
 from ablation.storage.attributes import is_diverged
+from ablation.storage.outcomes import outcome_of
 
 OWN = ("stage", "number", "arm", "seed", "epoch", "seconds", "value")
 """Columns of epochs that no figure can have."""
@@ -143,6 +145,23 @@ def notes(objective: Objective, rows: Sequence[TrialRow]) -> Iterator[str]:
     test = objective.metric.test
     if test and done and not any(test in row.attributes for row in done):
         yield f"test: {test} was not returned."
+
+
+def without_outcome(space: Space, rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """The trials that came to their end and have no outcome, as the space has it now."""
+    done = [row for row in rows if row.state == "COMPLETE" and not is_diverged(row.attributes)]
+    return [row for row in done if outcome_of(space, row) is None]
+
+
+def about_those_without(space: Space, count: int) -> list[str]:
+    """That so many trainings have no outcome, a sentence; none where all have one."""
+    if not count:
+        return []
+    many, do = ("1 training has", "does") if count == 1 else (f"{count} trainings have", "do")
+    return [
+        f"{many} no outcome and {do} not count: {space.objective.metric.name} was reported fewer "
+        f"than {space.outcome.over_last} times, or returned by train."
+    ]
 
 
 def code_notes(rows: Sequence[TrialRow], searched: Sequence[TrialRow] = ()) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from ablation.design.settling import Settling
 from ablation.objective.metric import Metric
+from ablation.objective.outcome import mean_text
 from ablation.objective.words import Words
 from ablation.statistics.comparison import Comparison
 from ablation.storage.attributes import IMPORTED
@@ -61,6 +63,9 @@ class StudyTable:
             ``predicted``, ``count`` of test examples; arm by arm in the order of the design.
         reported_curves: one row an epoch that somebody else logged of an arm: ``arm``, ``epoch``,
             ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy`` (NaN where not).
+        metrics: of figures that could decide as well, by name: how their values are written.
+        over_last: over how many of its last reports a training's outcome is a mean; fewer in
+            trainings that have fewer.
         figures: what an epoch has figures of, by their own names.
         words: what things of its objective are called.
         scores: what a finished training is scored by beside the metric, columns of ``trials``.
@@ -76,6 +81,8 @@ class StudyTable:
             they do not.
         blocks: where the runs of several blocks, such as data sets, are averaged by seed: all of
             them, one row a run, columns of ``trials`` and ``block``; else empty.
+        settling: the looks declared and taken, at which arms with a verdict stop; None where every
+            arm has all seeds.
         environment: versions, hardware, precision, thread count, commit; text by name.
         space_text: the space file as it was run.
         command: what the program is given to go on with the study.
@@ -124,6 +131,24 @@ class StudyTable:
     comparison: Comparison = field(default_factory=Comparison)
     optimism: str = ""
     blocks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    settling: Settling | None = None
+    over_last: int = 1
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    def outcome_text(self, what: str) -> str:
+        """The metric's values that decide: ``mean validation accuracy of the last 5 epochs``.
+
+        Args:
+            what: what they are called.
+        """
+        if self.over_last > 1:
+            return mean_text(what, self.over_last, self.words.epoch)
+        return f"{what} {self.moment}"
+
+    @property
+    def awaits_look(self) -> bool:
+        """Whether looks were declared, and one is still to be taken: till then no verdicts."""
+        return self.settling is not None and not self.settling.is_over
 
     @property
     def can_continue(self) -> bool:

@@ -12,10 +12,14 @@ from ablation.design.arms import arm_name, full_length
 from ablation.objective import Objective
 from ablation.objective.metric import Metric
 from ablation.report.data.own_figures import figure_columns, free_cells, returned_columns
+from ablation.report.data.secondary_figures import is_hidden, over_last, secondary_cells
 from ablation.report.data.study_table import HIDDEN
 from ablation.settings import text_of
+from ablation.space.outcome import COLUMN, is_mean
+from ablation.space.schema import Space
 from ablation.storage import TrialRow
 from ablation.storage.attributes import diverged_epoch
+from ablation.storage.outcomes import LAST, outcome_of
 from ablation.storage.record import Record
 
 
@@ -32,9 +36,8 @@ def trial_columns(objective: Objective, returned: Iterable[str] = ()) -> list[st
         returned: the columns of what trainings returned, where that can have any name.
     """
     metric = objective.metric.name
-    figures = objective.columns or tuple(
-        dict.fromkeys([metric, *objective.scores, *objective.figures])
-    )
+    others = objective.columns or (*objective.scores, *objective.figures)
+    figures = dict.fromkeys([metric, *others])
     return [
         *("stage", "number", "state", "arm", "is_baseline", "replicate", "seed"),
         *setting_columns(objective),
@@ -47,6 +50,11 @@ def trial_columns(objective: Objective, returned: Iterable[str] = ()) -> list[st
         *("fused", "started", "finished", "failure", "duplicate_of", "diverged"),
         *("chance", "chance_limit"),
     ]
+
+
+def taken_columns(space: Space) -> list[str]:
+    """The columns of trials that no figure which a user's code returns can have."""
+    return [*trial_columns(space.objective), *([COLUMN] if is_mean(space) else [])]
 
 
 def text_columns(objective: Objective) -> list[str]:
@@ -79,7 +87,8 @@ def unused_columns(
         field = objective.fields.get(name)
         return bool((cells != field.default).any()) if field else len(cells) > 0
 
-    return frozenset(name for name in objective.optional if not is_used(name))
+    decides = (objective.metric.name, objective.metric.test)
+    return frozenset(n for n in objective.optional if n not in decides and not is_used(n))
 
 
 def place_of(record: Record, places: dict[str, int], row: TrialRow) -> tuple[int, int, int]:
@@ -95,9 +104,12 @@ def trial_frame(record: Record, rows: list[TrialRow]) -> pd.DataFrame:
     objective = record.plan.space.objective
     returned = {}
     if objective.free_figures:
-        returned = returned_columns(objective, rows, trial_columns(objective))
+        returned = returned_columns(objective, rows, taken_columns(record.plan.space))
     columns = trial_columns(objective, returned.values())
     cells = [_trial(record, row, columns) for row in rows]
+    if is_mean(record.plan.space):
+        columns.insert(columns.index(objective.metric.name) + 1, LAST)
+        columns += map(over_last, record.plan.space.outcome.also)
     if objective.free_figures:
         free = [free_cells(objective, row, returned) for row in rows]
         cells = [{**own, **more} for own, more in zip(cells, free, strict=True)]
@@ -129,6 +141,7 @@ def within_reports(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """Rows with the metric called ``value``, as Optuna calls it, whatever its own name is.
 
     Its best is ``best_value``, and its score on test data ``test_value`` (NaN where it has none).
+    Where the value of a trial is a mean over several reports, the last of these is ``last_value``.
     """
     renamed = rows.rename(columns={own: name for name, own in _own_names(metric).items()})
     if "number" in renamed and "state" in renamed and "test_value" not in renamed:
@@ -144,10 +157,14 @@ def as_in_files(rows: pd.DataFrame, metric: Metric, absent: Collection[str] = ()
         metric: what decides.
         absent: the columns that nothing of the study can have a value in.
     """
-    rows = rows.drop(columns=[name for name in rows if name in absent or name in HIDDEN])
+    hidden = [name for name in rows if name in absent or name in HIDDEN or is_hidden(str(name))]
+    rows = rows.drop(columns=hidden)
     if not metric.test:
         rows = rows.drop(columns="test_value", errors="ignore")
-    return rows.rename(columns=_own_names(metric))
+    named = _own_names(metric)
+    if LAST in rows:
+        named |= {"value": COLUMN, LAST: metric.name}
+    return rows.rename(columns=named)
 
 
 def _own_names(metric: Metric) -> dict[str, str]:
@@ -175,8 +192,13 @@ def _trial(record: Record, row: TrialRow, columns: list[str]) -> dict[str, Any]:
         "state": row.state,
         "is_baseline": arm == plan.arms[0].name,
         "replicate": seeds.index(attributes.get("seed", seeds[0])),
-        **_final(
-            objective, history if row.state == "COMPLETE" and diverged is None else [], row.value
+        **(
+            {
+                **_final(objective, history, outcome_of(plan.space, row)),
+                **secondary_cells(plan.space, row),
+            }
+            if history and row.state == "COMPLETE" and diverged is None
+            else {}
         ),
         "chance": objective.metric.chance,
         "chance_limit": objective.chance_limit(objective.setting(values)) if values else None,
@@ -192,14 +214,13 @@ def _final(
 
     The metric is the trial's own, which is not always that of its last epoch.
     """
-    if not history:
-        return {}
     metric = objective.metric
     pick = max if metric.sign > 0 else min
     best = pick(history, key=lambda epoch: epoch[metric.name])
     return {
         **{name: history[-1].get(name) for name in objective.figures},
         metric.name: value,
+        LAST: history[-1][metric.name],
         f"best_{metric.name}": best[metric.name],
         "best_epoch": best["epoch"],
     }

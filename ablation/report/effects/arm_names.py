@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.design.settling import Settling
 from ablation.report.data.study_table import StudyTable
 
 
@@ -53,8 +54,21 @@ def with_short_names(table: StudyTable, effects: pd.DataFrame) -> tuple[StudyTab
         epochs=_called(table.epochs, names),
         confusion=_called(table.confusion, names),
         chosen=names.get(table.chosen, table.chosen),
+        settling=table.settling and _looks_called(table.settling, names),
     )
     return confirmation, _called(effects, names)
+
+
+def _looks_called(settling: Settling, names: dict[str, str]) -> Settling:
+    """Declared looks with arms by other names."""
+    against = {
+        names.get(arm, arm): names.get(other, other) for arm, other in settling.against.items()
+    }
+    taken = tuple(
+        replace(look, figures={names.get(arm, arm): own for arm, own in look.figures.items()})
+        for look in settling.taken
+    )
+    return replace(settling, against=against, taken=taken)
 
 
 def _called(rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

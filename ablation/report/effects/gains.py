@@ -6,6 +6,8 @@ two arms may have other seeds; what is compared here is paired then. Pure functi
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import pandas as pd
 
 from ablation.objective.metric import Direction, sign_of
@@ -87,9 +89,21 @@ def may_be_better(
     """
     against = _against(arms, str(arms["arm"].iloc[0]))
     tests = mean_differences(trials, against, direction=direction, comparison=comparison)
-    sign = sign_of(direction)
-    gone = always_diverged(trials)
-    rows = []
+    return not_ruled_out(tests, always_diverged(trials), margin, direction)
+
+
+def not_ruled_out(
+    tests: Mapping[str, MeanDifference], gone: Collection[str], margin: float, direction: Direction
+) -> pd.DataFrame:
+    """As `may_be_better`.
+
+    Args:
+        tests: by arm, how it differs from the baseline.
+        gone: arms that are ruled out whatever their pairs say.
+        margin: the smallest difference that matters.
+        direction: of the metric.
+    """
+    sign, rows = sign_of(direction), []
     for arm, test in tests.items():
         best = test.inner_high if sign > 0 else test.inner_low
         if arm not in gone and (test.reason or not sign * best < margin):
@@ -139,11 +153,24 @@ def gaps_on_test(
     scored = trials[trials["test_value"].notna()]
     if comparison.method == "summaries":
         scored = scored[:0]
-    apart = scored.assign(value=scored["value"] - scored["test_value"])
+    apart = apart_on_test(scored)
     gaps, validation = (
         mean_differences(rows, arms, trials, direction=direction, comparison=comparison)
         for rows in (apart, scored)
     )
+    return gap_rows(gaps, validation)
+
+
+def apart_on_test(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that were scored on test data, with (validation − test) for their values."""
+    scored = trials[trials["test_value"].notna()]
+    return scored.assign(value=scored["value"] - scored["test_value"])
+
+
+def gap_rows(
+    gaps: Mapping[str, MeanDifference], validation: Mapping[str, MeanDifference]
+) -> pd.DataFrame:
+    """As `gaps_on_test`, by arm of both effects' differences and of those on validation."""
     adjusted = holm([test.p for test in gaps.values()])
     rows = [
         _gap(arm, test, validation[arm].mean, float(p_holm))

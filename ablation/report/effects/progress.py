@@ -8,7 +8,12 @@ from ablation.report.effects.replicates import ends, replicate_keys, replicates,
 
 
 def all_ended(table: StudyTable) -> bool:
-    """Whether each trial that the study wants has finished or failed."""
+    """Whether each trial that the study wants has finished or failed.
+
+    Where looks are declared, the last one that was needed has been taken, too.
+    """
+    if table.settling:
+        return table.settling.is_over
     if table.design == "search":
         tally = counts(table)
         ended = tally["finished"] + tally.get("diverged", 0) + tally.get("failed", 0)

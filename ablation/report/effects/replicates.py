@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.objective.metric import Direction
+from ablation.storage.outcomes import LAST as LAST_VALUE
 
 DIVERGED = "DIVERGED"
 
@@ -111,6 +112,14 @@ def last_epochs(trials: pd.DataFrame, epochs: pd.DataFrame, count: int = LAST) -
     means = latest.groupby(keys)["value"].mean()
     own = pd.MultiIndex.from_frame(trials[keys])
     return trials.assign(value=means.reindex(own).to_numpy(float))
+
+
+def last_alone(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with the value of their last report alone, where a mean over several decides.
+
+    A line of sensitivity: whether an effect hangs on the mean.
+    """
+    return trials.assign(value=trials[LAST_VALUE])
 
 
 def on_test(trials: pd.DataFrame) -> pd.DataFrame:

@@ -153,6 +153,26 @@ def of_factor(name: str, table: StudyTable, effects: pd.DataFrame) -> pd.DataFra
     return levels[levels["level"] != ""].merge(effects[["arm", "val_mean"]], on="arm")
 
 
+def on_common_seeds(
+    chosen: pd.DataFrame, replicates: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The arms that show a factor, and their trainings, over the seeds that all of them have.
+
+    Args:
+        chosen: of ``of_factor``.
+        replicates: of ``ablation.report.effects.replicates.replicates``.
+
+    Returns:
+        Both as they are given, without arms that no training of has finished.
+    """
+    points = replicates[replicates["arm"].isin(chosen["arm"])]
+    shown = chosen[chosen["arm"].isin(points["arm"])]
+    arms = points.groupby("seed")["arm"].nunique()
+    common = points[points["seed"].isin(arms.index[arms == len(shown)])]
+    means = shown["arm"].map(common.groupby("arm")["value"].mean())
+    return shown.assign(val_mean=means), common
+
+
 def over_others(
     chosen: pd.DataFrame, replicates: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

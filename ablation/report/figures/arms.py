@@ -40,7 +40,7 @@ def draw_arms(
     metric: Metric,
     note: str = "",
     end: float | None = None,
-    moment: str = "after the last epoch",
+    what: str = "",
     noun: str = "training",
 ) -> Figure:
     """Arms compared: every replicate a point, the mean a bar, the baseline's mean a line.
@@ -53,14 +53,14 @@ def draw_arms(
         metric: what decides.
         note: what is said below the figure.
         end: of the axis on its worse side; trainings beyond it are arrows at its edge.
-        moment: which of a training's values of the metric is shown.
+        what: which of a training's values of the metric are shown, in words.
         noun: what a replicate is called.
     """
     figure, axes = new_rows([labels.get(arm, arm) for arm in effects["arm"]], 1.2, 0.27)
     _points(axes, replicates, list(effects["arm"]), metric, end)
     _means(axes, effects, metric)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.set(xlabel=f"{metric.text} {moment}")
+    axes.set(xlabel=what or metric.text)
     style.metric_axis(axes, metric, "x")
     dashed = Line2D([], [], color=BLACK, linestyle="--")
     marks = [legend_mark("o", BLUE), legend_mark("|", BLACK, size=10), dashed]

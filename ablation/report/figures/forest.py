@@ -24,7 +24,7 @@ from ablation.report.figures.style import (
     styled,
     write_beside,
 )
-from ablation.report.rendering.formatting import marked
+from ablation.report.rendering.formatting import look_mark, marked
 
 VERDICTS: dict[str, dict[str, Any]] = {
     kind: {"color": color, "marker": marker}
@@ -139,7 +139,7 @@ def _said(row: dict[Any, Any], metric: Metric, confounded: Collection[str], test
     kind: str = row["verdict"] or row["reason"] or untested
     if not np.isfinite(row["delta"]):
         return kind
-    why, how = (row["reason"], test) if row["verdict"] else ("", "")
+    why, how = (row["reason"], test or look_mark(row)) if row["verdict"] else ("", "")
     kind = marked(kind, row["arm"] in confounded, reason=why, test=how)
     return f"{metric.signed(row['delta'])}  {kind}"
 
@@ -148,7 +148,8 @@ def _key(effects: pd.DataFrame, margin: float, has_pairs: bool) -> tuple[list[An
     """The marks of a legend, and what each of them is."""
     kinds = [kind for kind in VERDICTS if (effects["verdict"] == kind).any()]
     marks: list[Any] = [Line2D([], [], linewidth=2, **VERDICTS[kind]) for kind in kinds]
-    texts = [f"{kind}, 95 % interval" if kind else "not tested" for kind in kinds]
+    repeated = "repeated " if "repeated_low" in effects else ""
+    texts = [f"{kind}, {repeated}95 % interval" if kind else "not tested" for kind in kinds]
     if has_pairs:
         marks, texts = [*marks, legend_mark("o", GREY, 3)], [*texts, "one pair"]
     if margin:

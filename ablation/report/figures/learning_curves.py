@@ -64,7 +64,7 @@ def measures(figures: Sequence[str], metric: Metric, texts: Mapping[str, str]) -
         metric: what decides.
         texts: what measures are called where that is not their name.
     """
-    own = metric.name.removeprefix("val_")
+    own = re.sub("^(ema_)?val_", "", metric.name)
     validated = [name for name in figures if not name.startswith("train_")]
     averages = {f"ema_{name}" for name in validated}.intersection(figures)
     others = [name for name in figures if name not in averages]

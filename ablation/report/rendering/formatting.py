@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -62,6 +62,12 @@ def marked(
 
 
 SLIGHT = "by less than the margin"
+
+
+def look_mark(row: Mapping[Any, Any]) -> str:
+    """``look 2``, of a row of effects that a declared look settled; else empty."""
+    number = row.get("settled_look")
+    return "" if number is None or pd.isna(number) else f"look {int(number)}"
 
 
 def listed(items: Sequence[str], limit: int = 6, separator: str = "; ") -> str:

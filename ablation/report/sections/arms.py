@@ -26,6 +26,7 @@ from ablation.report.effects.selection import (
     drawn,
     left_out,
     of_factor,
+    on_common_seeds,
     over_others,
     span,
     worst_end,
@@ -47,9 +48,9 @@ from ablation.report.figures.learning_curves import (
 from ablation.report.figures.search import draw_history
 from ablation.report.rendering.formatting import CONFOUNDED, capitalized
 from ablation.report.sections.figure import Plot
+from ablation.report.text.captions import about_effects
 from ablation.report.text.comparisons import mark, pair
 from ablation.report.text.recommendation import about_choice
-from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import Summary, summary_interval
 
 
@@ -79,8 +80,8 @@ def searched(search: Analysis) -> Iterator[Plot]:
 
 def _forest(study: Analysis) -> Plot:
     table, leaders = study.table, study.leading()
-    rows = leaders[leaders["against"] != ""]
-    caption = about_effects(table.comparison)
+    rows = study.with_shown_intervals(leaders[leaders["against"] != ""])
+    caption = about_effects(study)
     note = ""
     if table.margin:
         band = study.metric.margin(table.margin)
@@ -104,32 +105,6 @@ def _forest(study: Analysis) -> Plot:
     return Plot("effects", "effects", "Effects", caption, draw)
 
 
-def about_effects(comparison: Comparison) -> str:
-    """How to read a forest plot."""
-    texts = {
-        "paired": (
-            f"Each arm less what it is compared with, paired by {comparison.of}: the mean with its "
-            "95 % interval, and every pair."
-        ),
-        "folds": (
-            f"Each arm less what it is compared with, paired by {comparison.of}: the mean with its "
-            "95 % interval, corrected for folds, and every pair."
-        ),
-        "welch": (
-            "Each arm's mean less that of what it is compared with, unpaired: the difference with "
-            "its 95 % interval (Welch)."
-        ),
-        "summaries": (
-            "Each arm's mean less that of what it is compared with, unpaired: the difference with "
-            "its 95 % interval (Welch, from means, standard deviations and numbers of runs)."
-        ),
-    }
-    return (
-        f"{texts[comparison.method]} Better and worse are adjusted for the number of comparisons; "
-        "intervals and equivalent are not."
-    )
-
-
 def _arms(study: Analysis) -> Plot:
     rows, done, metric, sign = study.leading(), study.replicates, study.metric, study.metric.sign
     if study.table.comparison.method == "summaries":
@@ -142,17 +117,20 @@ def _arms(study: Analysis) -> Plot:
         where, to = ("Left", "down") if sign > 0 else ("Right", "up")
         worst = metric.value(beyond.min() if sign > 0 else beyond.max())
         note += f" {where} of the axis (arrows): {len(beyond)}, {to} to {worst}."
-    moment, noun, of = study.table.moment, study.table.words.training, pair(study.table.comparison)
-    caption = f"{capitalized(metric.text)} {moment}. Every {noun} is a point"
+    what = study.table.outcome_text(metric.text)
+    noun, of = study.table.words.training, pair(study.table.comparison)
+    caption = f"{capitalized(what)}. Every {noun} is a point"
     if study.table.comparison.has_mean:
         noun = "mean"
-        caption = f"{capitalized(metric.text)} {moment}. Every {of} is a point"
+        caption = f"{capitalized(what)}. Every {of} is a point"
     caption += (
         f"; the {of}s stand one below the other in each row, so the same {of} has the same height."
         if done["seed"].nunique() > 1 and study.table.comparison.is_paired
         else "."
     )
-    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end, moment, noun)
+    if study.settling:
+        caption += " Arms have different numbers of seeds: compare their effects, not their means."
+    draw = partial(draw_arms, done, rows, study.labels, metric, note.strip(), end, what, noun)
     return Plot("arms", "arms", "Arms compared", caption, draw)
 
 
@@ -215,9 +193,13 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             )
         else:
             chosen, points = of_factor(name, table, study.effects), done
+            if study.settling:
+                chosen, points = on_common_seeds(chosen, done)
             note = left_out(table.trials, chosen["arm"], metric.noun, table.words.trial)
             noun, of = table.words.training, pair(table.comparison)
             caption = f"Every {noun} is a point, means are joined."
+            if study.settling:
+                caption += " Only seeds that all of these arms have are shown."
             by_seed = table.comparison.is_paired
             if (chosen["group"] == "").all() and by_seed:
                 caption += f" Faint lines join {noun}s of the same {of}."
@@ -238,7 +220,7 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     if as_returned(table.trials).all() and (table.epochs["epoch"] == 1).all():
         return  # the arms have been compared by these very values
     rows = study.leading(None if table.design == "search" else PANELS)
-    epochs = as_in_files(table.epochs, metric)
+    epochs = as_in_files(study.common_epochs, metric)
     shown = measures(table.figures, metric, table.words.measures)
     dropout = table.trials["dropout"] if "dropout" in table.trials else pd.Series(dtype=float)
     drops = bool((pd.to_numeric(dropout) > 0).any())
@@ -253,6 +235,8 @@ def _curves(study: Analysis) -> Iterator[Plot]:
         caption = f"Means over the {words.replicate}s, {words.epoch} by {words.epoch}."
     if any(measure.averaged for measure in shown):
         caption += " Dotted: averaged weights."
+    if study.settling:
+        caption += " Over the seeds of the first look, which all arms have."
     caption = f"{caption} {study.shown_of(rows)}".strip()
     for name, draw in learning_curves(
         epochs, shown, list(rows["arm"]), study.labels, table.words.epoch
@@ -285,6 +269,8 @@ def _cost(study: Analysis) -> Plot:
         caption += " The best of what was drawn; the search's front is one over all of it."
     else:
         caption = f"{caption} {study.shown_of(leaders)}".strip()
+    if study.settling:
+        caption += " Arms have different numbers of seeds."
     drawn = set(table.arms.loc[table.arms["kind"] == "drawn", "arm"])
     draw = partial(draw_cost, rows, study.short_names, metric, table.words.example, drawn)
     return Plot("cost", "cost", f"{capitalized(metric.noun)} against cost", caption, draw)
@@ -304,7 +290,7 @@ def _confusion(study: Analysis) -> Iterator[Plot]:
     base, best, counts = study.baseline, study.best_challenger, study.table.confusion
     arms = [arm for arm in (base, best) if arm and arm in set(counts["arm"])]
     both, examples = common_seeds(counts, arms), study.table.words.examples
-    if best and len(arms) == 2 and len(both):
+    if best and len(arms) == 2 and len(both) and not study.table.awaits_look:
         draw = partial(
             draw_class_accuracy, class_differences(both, best, base), best, base, examples
         )
@@ -315,6 +301,9 @@ def _confusion(study: Analysis) -> Iterator[Plot]:
         yield Plot("class_accuracy", "confusion", "Accuracy by class", caption, draw)
     if arms:
         caption = f"What the test {examples} of each class were taken for, in percent of the class."
+        usual = next(iter(study.table.metrics.values()), study.metric)
+        if usual != study.metric:
+            caption += f" They go with the {usual.test_text}, not the {study.metric.test_text}."
         draw = partial(draw_confusion, confusion_shares(confusion_by_arm(counts)), arms, examples)
         yield Plot("confusion", "confusion", "Which classes are confused", caption, draw)
     if best and len(arms) == 2 and len(both):

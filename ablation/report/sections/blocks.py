@@ -10,10 +10,10 @@ from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import by_size
 from ablation.report.effects.selection import ROOM
 from ablation.report.figures.forest import draw_blocks
-from ablation.report.sections.arms import about_effects
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
 from ablation.report.text.blocks import about_blocks, block_table
+from ablation.report.text.captions import about_effects
 from ablation.report.text.comparisons import mark
 
 FILES = ("blocks.csv",)
@@ -55,7 +55,7 @@ def _plots(study: Analysis, title: str) -> Iterator[Plot]:
     if table.margin:
         band = study.metric.margin(table.margin)
         note = f"Grey band: ±{band}, differences too small to matter here. {note}".strip()
-    caption = about_effects(table.comparison).replace(", and every pair", "")
+    caption = about_effects(study).replace(", and every pair", "")
     labels = comparison_labels(study.effects, study.effects)
     names = [labels[arm] for arm in rows["arm"]]
     how = mark(table.comparison)

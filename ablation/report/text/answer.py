@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from ablation.errors import counted
 from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
@@ -19,12 +17,20 @@ from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import also_changed, by_size
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first
-from ablation.report.rendering.formatting import CONFOUNDED, SLIGHT, listed, ranked, records
+from ablation.report.rendering.formatting import (
+    CONFOUNDED,
+    SLIGHT,
+    capitalized,
+    listed,
+    look_mark,
+    ranked,
+    records,
+)
 from ablation.report.search.range_edges import edges
 from ablation.report.text.averages import additivity, averages
 from ablation.report.text.blocks import block_findings
 from ablation.report.text.cautions import cautions
-from ablation.report.text.comparisons import behind
+from ablation.report.text.comparisons import behind, interval_text
 from ablation.report.text.recommendation import (
     CHOSE,
     on_test,
@@ -34,6 +40,15 @@ from ablation.report.text.recommendation import (
     settling,
     without_margin,
 )
+from ablation.report.text.settling import (
+    awaits,
+    found_later,
+    late_pairs,
+    left_out,
+    open_still,
+    settled_when,
+    so_far,
+)
 from ablation.report.text.summaries import otherwise_spread
 from ablation.statistics.inference import within
 from ablation.statistics.power import ALPHA
@@ -42,7 +57,7 @@ from ablation.statistics.power import ALPHA
 VERDICTS = {
     "better": "Better than {base}",
     "worse": "Worse than {base}",
-    "equivalent": "Equivalent to {base}, each 90 % interval within ±{margin}",
+    "equivalent": "Equivalent to {base}, each {interval} within ±{margin}",
     "inconclusive": "Inconclusive",
 }
 
@@ -55,7 +70,13 @@ def answer(study: Analysis, chosen: Sequence[str] = ()) -> list[str]:
         chosen: what comes first: of a search, which setting has been chosen by confirmation.
     """
     before = [*incomplete(study.table), *first_said(study), *chosen]
-    return [*before, *findings(study), *study.table.notes]
+    return [*before, *findings(study), *what_decides(study.main.table), *study.table.notes]
+
+
+def what_decides(table: StudyTable) -> Iterable[str]:
+    """What the outcome of a training is where that is not the last value of the usual figure."""
+    if table.over_last > 1 or table.metric.about:
+        yield f"{capitalized(table.outcome_text(table.metric.text))} decides."
 
 
 def first_said(study: Analysis) -> list[str]:
@@ -82,10 +103,15 @@ def findings(study: Analysis) -> list[str]:
         over = f"{study.metric.value(base['val_mean'])} over {count}"
         return [f"{base['arm']}: {over}. It is the only arm, so there is nothing to compare."]
     names = comparison_labels(effects, effects)
+    if table.awaits_look:
+        return [*settled_when(study), *_verdicts(study), *so_far(study), *_confounded(study)]
     return [
+        *settled_when(study),
         *_verdicts(study),
+        *found_later(study),
+        *late_pairs(study),
         *without_margin(study),
-        *_unadjusted(effects, names),
+        *_unadjusted(study, names),
         *_untested(study, names),
         *otherwise_spread(study),
         *averages(study),
@@ -105,7 +131,8 @@ def no_result(table: StudyTable) -> str:
     lost = {kind: count for kind in ("diverged", "failed") if (count := counts(table).get(kind))}
     if not all_ended(table):
         also = "".join(f"; {count:,} {kind}" for kind, count in lost.items())
-        return f"No trial has finished yet (0 of {table.wanted:,}{also})."
+        of = "of at most" if table.awaits_look else "of"
+        return f"No trial has finished yet (0 {of} {table.wanted:,}{also})."
     if len(lost) > 1:
         return f"No trial has a result: {lost['diverged']:,} diverged, the others failed."
     return f"No trial has a result: all {table.wanted:,} {''.join(lost)}."
@@ -118,7 +145,11 @@ def incomplete(table: StudyTable) -> list[str]:
     search, failed = table.design == "search", counts(table).get("failed", 0)
     ended = finished + counts(table).get("diverged", 0)
     lacking = ended + failed * search < table.wanted
-    if ended and lacking and table.can_continue:
+    if waits := [line for stage in stages(table) if (line := awaits(stage))]:
+        notes += waits
+    elif table.settling is not None:
+        notes += left_out(table)
+    elif ended and lacking and table.can_continue:
         failed *= not search
         them = "it" if failed == 1 else "them"
         also = f" and {failed:,} failed (--retry-failed trains {them} once more)" if failed else ""
@@ -150,8 +181,9 @@ def _verdicts(study: Analysis) -> Iterable[str]:
     """A sentence for each verdict that occurs, the largest effects first."""
     base, margin = study.baseline, study.metric.margin(study.table.margin)
     rows = by_size(study.effects)
+    untested = [arm for arm, test in study.tests.items() if test.why_not]
     for kind, words in VERDICTS.items():
-        chosen = rows[rows["verdict"] == kind]
+        chosen = rows[(rows["verdict"] == kind) & ~rows["arm"].isin(untested)]
         # What is better, worse or equivalent is so than something, which the sentence names once.
         others = sorted(chosen["against"].unique(), key=base.__ne__)
         groups = [(other, chosen[chosen["against"] == other]) for other in others]
@@ -161,10 +193,11 @@ def _verdicts(study: Analysis) -> Iterable[str]:
             items = [_effect(study, row, other) for row in records(group)]
             if items:
                 text = ranked(items, [kind] * len(items))
-                yield f"{words.format(base=other, margin=margin)}: {text}."
-        open_still = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
-        if kind == "inconclusive" and len(open_still):
-            yield from settling(study, open_still)
+                inner = interval_text(study.table, 90)
+                yield f"{words.format(base=other, margin=margin, interval=inner)}: {text}."
+        left = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
+        if kind == "inconclusive" and len(left):
+            yield from open_still(study, left) if study.settling else settling(study, left)
 
 
 def _effect(study: Analysis, row: dict[str, Any], base: str) -> str:
@@ -173,26 +206,30 @@ def _effect(study: Analysis, row: dict[str, Any], base: str) -> str:
     other = "" if row["against"] == base else f" against {row['against']}"
     little = within(test, table.margin) and row["verdict"] in ("better", "worse")
     less = f", {SLIGHT}" if little else ""
-    bounds = f"95 % interval {metric.interval(test.low, test.high)}"
+    bounds = f"{interval_text(table)} {metric.interval(test.low, test.high)}"
     if row["verdict"] == "equivalent":  # which rests on the other one
-        bounds = f"90 % interval {metric.interval(test.inner_low, test.inner_high)}"
-    sure = f"{bounds}, {behind(test, table.comparison)}"
+        inner = metric.interval(test.inner_low, test.inner_high)
+        bounds = f"{interval_text(table, 90)} {inner}"
+    sure = ", ".join(filter(None, [bounds, behind(test, table.comparison), look_mark(row)]))
     why = f"; {test.reason}" if test.reason else ""
+    if study.settling and row["verdict"] in ("better", "worse") and test.low <= 0 <= test.high:
+        why += "; by the p of an earlier look"  # its smallest: the interval is of the last one
     why += f"; {CHOSE}" if row["arm"] == optimistic(table) else ""
     return f"{row['arm']}{other} {metric.difference(test.mean)} ({sure}{less}{why})"
 
 
-def _unadjusted(effects: pd.DataFrame, names: Mapping[str, str]) -> Iterable[str]:
+def _unadjusted(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     """Intervals that exclude 0 where the test, for the number of comparisons, does not reject."""
-    rows = by_size(effects)
+    rows = by_size(study.with_shown_intervals(study.effects))
     apart = ((rows["ci_low"] > 0) | (rows["ci_high"] < 0)) & (rows["reason"] == "")
     arms = [names[arm] for arm in rows.loc[apart & (rows["p_holm"] >= ALPHA), "arm"]]
     if arms:
         what, they = ("interval", "excludes 0") if len(arms) == 1 else ("intervals", "exclude 0")
         it = "it is" if len(arms) == 1 else "they are"
+        repeated = "repeated " if study.settling else ""
         yield (
-            f"Taken alone, the 95 % {what} of {listed(arms)} {they}; adjusted for "
-            f"{counted(len(effects) - 1, 'comparison')} (Holm) {it} not significant."
+            f"Taken alone, the {repeated}95 % {what} of {listed(arms)} {they}; adjusted for "
+            f"{counted(len(rows) - 1, 'comparison')} (Holm) {it} not significant."
         )
 
 

@@ -72,16 +72,20 @@ def additivity(study: Analysis) -> Iterable[str]:
     sums = contrasts[(contrasts["kind"] == "additivity") & contrasts["n"].gt(0)]
     telling = _tested(sums)
     rows = records(pd.concat([telling, sums[sums["p_holm"].isna()]]))
+    common = " that all of its arms have" if study.settling else ""
     for row in rows[:SUMS]:
         sure = ""
         if pd.notna(row["p_holm"]):
             ends = metric.interval(row["ci_low"], row["ci_high"])
-            sure = f", 95 % interval {ends}, {significance(row)}"
+            kind = "exploratory" if study.settling else significance(row)
+            sure = f", 95 % interval {ends}, {kind}"
         yield (
             f"Together, beyond the sum of the single effects: {row['term']}, "
             f"{metric.difference(row['delta'])} "
-            f"({counted(int(row['n']), 'seed')}{sure})."
+            f"({counted(int(row['n']), 'seed')}{common}{sure})."
         )
-    if kinds := Counter(significance(row) for row in rows[SUMS:]):
+    if study.settling and len(rows) > SUMS:
+        yield f"And {len(rows) - SUMS:,} more such sums, exploratory as well."
+    elif kinds := Counter(significance(row) for row in rows[SUMS:]):
         others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         yield f"And {len(rows) - SUMS:,} more such sums: {others}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import confounds
 from ablation.report.rendering.formatting import capitalized
-from ablation.report.text.comparisons import test_text
+from ablation.report.text.comparisons import compared_with_test, test_text
+from ablation.report.text.settling import looks_text
 
 DESIGNS = {
     "one-factor": "one factor at a time: the baseline, every level of every factor alone, "
@@ -29,14 +30,23 @@ def caveats(table: StudyTable) -> list[str]:
     lines = [
         "Everything here is conditional on what was held fixed (listed below): with other fixed "
         "settings the differences can be others.",
-        f"{capitalized(table.metric.text)} {table.moment} decides.",
+        f"{capitalized(table.outcome_text(table.metric.text))} decides.",
     ]
+    if table.metric.about:
+        lines[-1] += f" {table.metric.about}"
     if len(table.arms) > 1:
         lines[-1] += (
             f" The {'highest' if table.metric.sign > 0 else 'lowest'} of several means is partly "
             "luck, so the best arm's own figure is optimistic."
         )
     lines += _resizing(table)
+    if table.settling is not None:
+        lines.append(
+            f"{looks_text(table.settling).capitalize()} were declared; an arm is trained until one "
+            "settles it. One that stops early stops where its effect looks clear, so the effects "
+            "of arms found better or worse are a little too large on average. Arms have different "
+            "numbers of seeds, so their means are not compared; effects are, over common seeds."
+        )
     is_scored = bool(table.trials["test_value"].notna().any())
     if table.design == "search":
         lines.append(
@@ -54,7 +64,9 @@ def caveats(table: StudyTable) -> list[str]:
     if table.design == "confirmation" and not table.chosen:
         lines.append("Test figures are not shown before a setting has been chosen.")
     elif is_scored:
-        lines.append("Test figures are shown for the record and chose nothing.")
+        lines.append(
+            f"Test figures are shown for the record and chose nothing.{compared_with_test(table)}"
+        )
     if table.arms["reported_test_accuracy"].notna().any():
         lines.append("Reported figures are one run each, published elsewhere; their spread is "
                      "unknown.")  # fmt: skip
@@ -68,8 +80,8 @@ def _of_figures_alone(table: StudyTable) -> list[str]:
     lines = [
         "These runs were trained elsewhere. What arms differ in beyond what the table says is not "
         "known here, nor whether figure and margin were chosen after the results were seen.",
-        f"{capitalized(metric.text)} {table.moment} decides. The {best} of several means is partly "
-        "luck, so the best arm's own figure is optimistic.",
+        f"{capitalized(table.outcome_text(metric.text))} decides. The {best} of several means is "
+        "partly luck, so the best arm's own figure is optimistic.",
         _about_test(table),
     ]
     if not table.margin:

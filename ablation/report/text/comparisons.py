@@ -66,6 +66,11 @@ def spread_between(comparison: Comparison) -> str:
     return "pairs" if comparison.is_paired else "runs"
 
 
+def interval_text(table: StudyTable, percent: int = 95) -> str:
+    """What an interval of an effect is called: with declared looks it is a repeated one."""
+    return f"{'' if table.settling is None else 'repeated '}{percent} % interval"
+
+
 def margin_text(table: StudyTable) -> str:
     """``margin ±0.50 points``; ``no margin`` where there is none."""
     if not table.margin:
@@ -85,3 +90,17 @@ def test_text(comparison: Comparison) -> str:
         "summaries": "Welch's test from means, standard deviations and numbers of runs, unpaired",
     }
     return texts[comparison.method]
+
+
+def compared_with_test(table: StudyTable) -> str:
+    """What stands beside figures on test data where validation is no single value of a training.
+
+    A sentence with a blank before it; empty where the last report decides.
+    """
+    if table.over_last == 1:
+        return ""
+    metric = table.metric
+    return (
+        f" Validation is the {table.outcome_text(metric.text)}; test is the {metric.test_text} at "
+        "the end of the training."
+    )

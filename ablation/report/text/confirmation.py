@@ -106,7 +106,7 @@ def _chosen(study: Analysis, ranking: pd.DataFrame) -> Iterable[str]:
     how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
     verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
     against = f" ({metric.difference(row['delta'])}, {verdict})" if row["verdict"] else ""
-    whole = effects[effects["n"] == effects["n"].max()]
+    whole = effects if study.settling else effects[effects["n"] == effects["n"].max()]
     why = "as the best of the confirmation"
     if len(whole) < len(effects):
         why += ", among the arms with all of their seeds"

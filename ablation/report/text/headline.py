@@ -25,6 +25,7 @@ from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
 from ablation.report.text.comparisons import mark
 from ablation.report.text.recommendation import path_lead, shown_better, untestable
+from ablation.report.text.settling import awaits_briefly
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import paired_test, sign
 from ablation.statistics.power import ALPHA
@@ -46,7 +47,7 @@ def headline(study: Analysis) -> list[str]:
         return [no_result(table)]
     said = next((said for stage in study.stages if (said := nothing_to_compare(stage))), [])
     before = [*_status(table), *said, *_health(study, untrained=not said)]
-    return [*before, *_found(study)][:SENTENCES]
+    return [*before, *filter(None, _found(study))][:SENTENCES]
 
 
 def _found(study: Analysis) -> Iterable[str]:
@@ -66,7 +67,9 @@ def _status(table: StudyTable) -> Iterator[str]:
     """Why not to rely on it yet."""
     looks = max(len(stage.looks) for stage in stages(table))
     looked = f"look {looks}, so error rates are not controlled" if looks > 1 else ""
-    if not all_ended(table):
+    if waits := [s.settling for s in stages(table) if s.settling and s.awaits_look]:
+        yield awaits_briefly(waits[0])
+    elif not all_ended(table):
         done = f"{counts(table)['finished']:,} of {table.wanted:,} trials have finished"
         yield f"Preliminary: {done}{f' ({looked})' if looked else ''}."
     elif looked:
@@ -110,11 +113,16 @@ def _designed(study: Analysis) -> Iterator[str]:
     if why := untestable(study):
         yield f"Means only, no verdict: {why}."
         return
-    if lost := diverged_arms(table.trials).get(base):
+    lost = diverged_arms(table.trials).get(base)
+    stands = study.settling and not all(test.reason for test in study.tests.values())
+    if lost and not stands:  # else a look before the first divergence has settled something
         yield f"{base} {lost}: no comparison with it is a finding."
         return
     if table.design == "factorial":
         yield from _on_average(study)
+    if table.awaits_look:
+        yield _shown(study)
+        return
     yield _shown(study) or f"No arm is shown to differ from {base}."
     if table.design == "confirmation":
         yield "Not chosen yet: that takes all of the confirmation's trainings."

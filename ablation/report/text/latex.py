@@ -7,11 +7,13 @@ from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 
+from ablation.design.settling import Settling
 from ablation.errors import counted
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arms import also_changed
 from ablation.report.effects.replicates import replicates
+from ablation.report.effects.settling import seeds_by_arm
 from ablation.report.rendering.formatting import CONFOUNDED, capitalized
 from ablation.report.rendering.templating import escape_markdown, markdown_table
 from ablation.report.rendering.text_table import TextTable
@@ -19,6 +21,7 @@ from ablation.report.text.answer import incomplete
 from ablation.report.text.blocks import block_table
 from ablation.report.text.comparisons import test_text
 from ablation.report.text.recommendation import about_choice
+from ablation.report.text.settling import about_intervals, looks_text
 from ablation.report.text.tables.arms import arms_table, paper_table
 
 LATEX = {
@@ -81,9 +84,10 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
-        f"{question} {capitalized(table.metric.noun)} {table.moment}, {_seeds(table)} an "
+        f"{question} {capitalized(table.outcome_text(table.metric.noun))}, {_seeds(table)} an "
         f"arm; {_compared(table)}, {_margin(table)}, Holm-adjusted.",
         *incomplete(table),
+        about_intervals(table),
         about_choice(table),
         f"{shown} of {arms} arms; all are in effects.csv." if shown < arms else "",
         f"{CONFOUNDED} also changes {also_changed(table)} by more than 10 %." if marked else "",
@@ -107,12 +111,24 @@ def _seeds(table: StudyTable) -> str:
     """``10 seeds``, or, as long as some lack, ``1 to 2 of 10 seeds``."""
     if not table.can_continue:
         return _runs(table)
+    if table.settling is not None:
+        return _settled_seeds(table, table.settling)
     finished = replicates(table.trials)["arm"].value_counts()
     by_arm = finished.reindex(table.arms["arm"]).fillna(0).astype(int)
     low, high, all_of_them = by_arm.min(), by_arm.max(), len(table.seeds)
     if low == all_of_them:
         return counted(all_of_them, "seed")
     return f"{low if low == high else f'{low} to {high}'} of {counted(all_of_them, 'seed')}"
+
+
+def _settled_seeds(table: StudyTable, settling: Settling) -> str:
+    """``5 to 20 seeds (looks at 5, 10, 15 and 20 seeds)``."""
+    counts = [count for arm, count in seeds_by_arm(settling).items() if arm in settling.family]
+    if not counts:
+        return looks_text(settling)
+    low, high = min(counts), max(counts)
+    seeds = counted(low, "seed") if low == high else f"{low} to {high} seeds"
+    return f"{seeds} ({looks_text(settling)})"
 
 
 def _runs(table: StudyTable) -> str:

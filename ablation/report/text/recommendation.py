@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,15 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import short_names
 from ablation.report.effects.gains import by_gain, is_tested
 from ablation.report.rendering.formatting import listed, ranked, records
-from ablation.report.text.comparisons import behind, mark, more_runs, pair, spread_between
+from ablation.report.text.comparisons import (
+    behind,
+    compared_with_test,
+    interval_text,
+    mark,
+    more_runs,
+    pair,
+    spread_between,
+)
 from ablation.statistics.inference import MeanDifference, sign
 from ablation.statistics.power import (
     ALPHA,
@@ -207,7 +216,7 @@ def recommended(study: Analysis) -> Iterable[str]:
         yield _kept(study)
         return
     best = shown.iloc[0]
-    means = f"{metric.value(best['val_mean'])} and {metric.value(base['val_mean'])}"
+    means = " and ".join(map(metric.value, _means(study, best, base)))
     comparison = table.comparison
     over = f"over {behind(study.tests[best['arm']], comparison)}"
     if not comparison.is_paired or comparison.method == "folds":
@@ -219,6 +228,16 @@ def recommended(study: Analysis) -> Iterable[str]:
         + (f"; {CHOSE}." if best["arm"] == optimistic(table) else ".")
     )
     yield from _runner_up(study, str(best["arm"]))
+
+
+def _means(study: Analysis, best: pd.Series[Any], base: pd.Series[Any]) -> Sequence[float]:
+    """The means of an arm and of the baseline; with declared looks over the arm's own seeds."""
+    if not study.settling:
+        return best["val_mean"], base["val_mean"]
+    own = study.replicates[study.replicates["arm"] == best["arm"]]
+    both = study.replicates[study.replicates["seed"].isin(own["seed"])]
+    means = both.groupby("arm")["value"].mean()
+    return means[best["arm"]], means[base["arm"]]
 
 
 def _on_fresh_seeds(study: Analysis, lead: MeanDifference) -> Iterable[str]:
@@ -253,13 +272,14 @@ def _runner_up(study: Analysis, best: str) -> Iterable[str]:
         return
     alone = ", ".join(filter(None, [mark(comparison), "for this pair alone"]))
     if metric.sign * lead.mean >= 0:
-        ends = f"95 % interval {metric.gains(lead.low, lead.high)}, {alone}"
+        alone = f"over {counted(lead.n, 'common seed')}, {alone}" if study.settling else alone
+        ends = f"{interval_text(table)} {metric.gains(lead.low, lead.high)}, {alone}"
         ends += f"; {CHOSE}" if best == optimistic(table) else ""
         yield f"Its lead over {second} is {metric.gain(lead.mean)} ({ends})."
         return
     is_shown = (others["verdict"].iloc[0], others["against"].iloc[0]) == ("better", base)
     which = "" if is_shown else f", not shown to be better than {base},"
-    ends = f"95 % interval {metric.interval(-lead.high, -lead.low)}, {alone}"
+    ends = f"{interval_text(table)} {metric.interval(-lead.high, -lead.low)}, {alone}"
     apart = "" if sign(lead, study.direction) == "worse" else "; the data cannot tell the two apart"
     over = f" over the {counted(lead.n, pair(comparison))} that both have"
     if not comparison.is_paired:
@@ -287,12 +307,13 @@ def _kept(study: Analysis) -> str:
         )
     if left.empty:
         return (
-            f"Recommended: keep {base}; no arm is better by {margin} or more: each 90 % interval "
+            f"Recommended: keep {base}; no arm is better by {margin} or more: each "
+            f"{interval_text(study.table, 90)} "
             f"against {base} {short} {'that' if metric.sign > 0 else f'−{margin}'}."
         )
     tested = is_tested(left)
     open_still = [
-        f"{row['arm']} ({metric.difference(row['delta'])}, 90 % interval {to} "
+        f"{row['arm']} ({metric.difference(row['delta'])}, {interval_text(study.table, 90)} {to} "
         f"{metric.difference(row['best'])})"
         for row in records(left[tested])
     ]
@@ -326,7 +347,7 @@ def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
     rows = gaps[gaps["p_holm"] < ALPHA].sort_values("gap", key=abs, ascending=False, kind="stable")
     items = [
         f"{names[row['arm']]} {metric.difference(row['test'])} instead of "
-        f"{metric.difference(row['validation'])} (95 % interval of the difference "
+        f"{metric.difference(row['validation'])} ({interval_text(study.table)} of the difference "
         f"{metric.interval(-row['ci_high'], -row['ci_low'])})"
         for row in records(rows)
     ]
@@ -338,5 +359,5 @@ def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:
         yield (
             f"On these test {examples} {what} on the validation {examples}: {listed(items)}. All "
             f"seeds are scored on the same test {examples}, so this says nothing of other "
-            f"{examples}."
+            f"{examples}.{compared_with_test(study.table)}"
         )

@@ -14,6 +14,7 @@ from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.confirmation import NUISANCE
 from ablation.report.effects.contrasts import significance
 from ablation.report.effects.progress import all_ended
+from ablation.report.effects.settling import taken_again
 from ablation.report.rendering.formatting import listed, records
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import sign
@@ -33,9 +34,9 @@ def without(stage: Analysis, lost: pd.DataFrame) -> Iterable[str]:
         stage: one stage of a study that is no search.
         lost: the rows of its trials to leave out.
     """
-    if is_path(stage.table) and not all_ended(stage.table):
+    if stage.table.awaits_look or (is_path(stage.table) and not all_ended(stage.table)):
         return  # it has no verdicts before its last training has ended
-    kept = Analysis(replace(stage.table, trials=stage.table.trials.drop(lost.index)))
+    kept = _without(stage.table, stage.table.trials.drop(lost.index))
     (now, now_too), (then, then_too) = (_families(each) for each in (stage, kept))
     difference = stage.metric.difference
     texts = [
@@ -48,6 +49,12 @@ def without(stage: Analysis, lost: pd.DataFrame) -> Iterable[str]:
         yield f"Sensitivity, not a verdict: without {it}, {text}."
     if not texts:
         yield f"Sensitivity, not a verdict: without {it}, every verdict is the same."
+
+
+def _without(table: StudyTable, trials: pd.DataFrame) -> Analysis:
+    """The study with other trials; declared looks are taken again at the same arms and seeds."""
+    again = table.settling and taken_again(table.settling, trials, table)
+    return Analysis(replace(table, trials=trials, settling=again))
 
 
 def is_path(table: StudyTable) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ablation.runs.tables.table import Roles, Table
 
 FIRST = ["stage", "number", "state", "arm", "is_baseline", "replicate", "seed"]
-BEST = ["best_epoch"]
+OUTCOME = "outcome"
 OTHERS = (
     "stage", "number", "replicate", "best_epoch", "reports", "sequence_length", "parameters",
     "macs", "seconds", "device", "precision", "threads", "fused", "started", "finished", "failure",
@@ -27,13 +27,15 @@ def own_trials(table: Table) -> Table | None:
     metric = names[names.index("best_epoch") - 1].removeprefix("best_")
     if metric not in names:
         return None
-    figures = names[names.index(metric) : names.index("best_epoch") - 1]
-    test = f"test_{metric.removeprefix('val_')}"
+    begin, end = names.index(metric), names.index("best_epoch") - 1
+    is_mean = names[begin - 1] == OUTCOME  # over several reports, and that decided
+    figures = names[begin - is_mean : end]
+    test = metric.replace("val_", "test_", 1) if "val_" in metric else f"test_{metric}"
     roles = Roles(
         exporter="trials of a study of this project", arm="arm", seed="seed", state="state",
-        baseline="is_baseline", run="number", created="started", metric=metric,
+        baseline="is_baseline", run="number", created="started", metric=figures[0],
         figures=tuple(figures), test=test if test in figures else "",
-        settings=tuple(names[len(FIRST) : names.index(metric)]),
+        settings=tuple(names[len(FIRST) : begin - is_mean]),
         others=tuple(name for name in names if name in OTHERS),
     )  # fmt: skip
     return replace(table, roles=roles)

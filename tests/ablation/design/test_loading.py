@@ -320,7 +320,6 @@ def test_what_only_adds_or_words_anew_is_no_change(changed: dict[str, Any]) -> N
             ["design: was one-factor, is factorial", "arm both: gone"],
         ),
         ({"seeds": [0, 2]}, ["seeds: 1 gone"]),
-        ({"settle": {"n_max": 4, "looks": [2]}}, ["settle: was None, is n_max=4 looks=[2]"]),
         ({"factors": {"dropout": [0.1]}}, ["arm hidden_size=64: gone"]),
         ({"factors": {"hidden_size": [64], "dropout": [0.2, 0.1]}, "arms": None},
          ["arm both: gone"]),
@@ -402,3 +401,39 @@ def test_a_byte_order_mark_is_no_part_of_a_space(name: str, tmp_path: Path) -> N
     path = tmp_path / name
     path.write_text(SEARCH, encoding="utf-8-sig")
     assert load(str(path)).space.text == SEARCH
+
+
+AVERAGED = {**BASE, "baseline": {"averaging": 0.9}}
+
+
+@pytest.mark.parametrize("looked", [True, False])
+@pytest.mark.parametrize(
+    ("space", "outcome", "said"),
+    [
+        (BASE, {"over_last": 3}, "outcome.over_last: was 1, is 3"),
+        (
+            AVERAGED,
+            {"of": "ema_val_accuracy"},
+            "the figure that decides: was val_accuracy (maximize), is ema_val_accuracy (maximize)",
+        ),
+    ],
+)
+def test_an_outcome_may_change_until_verdicts_were_seen(
+    space: dict[str, Any], outcome: dict[str, Any], said: str, looked: bool
+) -> None:
+    old, new = (
+        build("mine", document(each)).space for each in (space, {**space, "outcome": outcome})
+    )
+    assert changes(old, new, looked=looked) == ([said] if looked else [])
+
+
+def test_what_was_not_reported_cannot_decide_later() -> None:
+    old = build("mine", document(BASE)).space
+    new = build("mine", document({**AVERAGED, "outcome": {"of": "ema_val_accuracy"}})).space
+    assert any(text.startswith("the figure that") for text in changes(old, new, looked=False))
+
+
+def test_the_outcome_of_a_search_never_changes() -> None:
+    old, new = plan(SEARCH).space, plan(SEARCH, outcome={"over_last": 2}).space
+    assert changes(old, new, looked=False) == ["outcome.over_last: was 1, is 2"]
+    assert changes(old, plan(SEARCH, outcome={"also": ["val_loss"]}).space) == []

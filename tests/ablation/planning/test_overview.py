@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,9 @@ from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.folders import ENVIRONMENT_VARIABLE
 from ablation.planning import overview, pace
-from ablation.planning.pace import Pace, Rate, Spread, clock, measured_rate, measured_spreads
+from ablation.planning.pace import Pace, Rate, Spread, clock, measured_rate
 from ablation.planning.random_settings import random_settings
+from ablation.planning.spreads import _learned, measured_spreads
 from ablation.space.reader import shipped
 from ablation.space.schema import Limits
 from ablation.statistics.power import about, minimum_detectable, seeds_to_settle, upper_spread
@@ -104,14 +106,14 @@ def test_a_pause_in_one_training_makes_no_other_seem_slow(storage: RDBStorage) -
 def test_every_shipped_space_is_listed() -> None:
     rows = {row["name"]: row for row in overview.spaces(PACE)}
     assert list(rows) == shipped()
-    assert (rows["source"]["runs"], rows["source"]["design"]) == (100, "one-factor")
+    assert (rows["source"]["runs"], rows["source"]["design"]) == (200, "one-factor")
     assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 80 + 4 * 5 + 17 * 5)
     assert all(row["question"].endswith("?") and row["time"] for row in rows.values())
 
 
 def test_a_plan_has_every_arm_with_its_shapes_and_time() -> None:
     found = overview.plan(load("source"), PACE, None, None)
-    assert (found["study"], found["runs"]) == ("source", 100)
+    assert (found["study"], found["runs"]) == ("source", 200)
     arms = {arm["arm"]: arm for arm in found["arms"]}
     assert list(arms) == [arm.name for arm in load("source").arms]
     base = arms["baseline"]
@@ -123,7 +125,7 @@ def test_a_plan_has_every_arm_with_its_shapes_and_time() -> None:
     assert arms["dropout-once"]["against"] == "dropout=0.1"
     assert arms["concluded"]["changes"] == "hidden_size=256, dropout=0.1"
     assert found["seconds"] == pytest.approx(
-        10 * sum(a["seconds"] for a in arms.values()) / 2, 1e-3
+        20 * sum(a["seconds"] for a in arms.values()) / 2, 1e-3
     )
     assert found["fixed"]["learning_rate"] == "0.001"
     assert "hidden_size" not in found["fixed"]
@@ -337,7 +339,7 @@ def test_a_collapsed_training_feeds_no_spread_of_a_plan(storage: RDBStorage) -> 
     rows = [row for row in read_trials(trained(storage, *values), "tiny") if row.value]
     by_seed = {seed: replace(row, value=0.9) for seed, row in enumerate(rows[:4])}
     by_seed[2] = replace(rows[0], value=0.1)
-    assert pace._learned(objective, by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
+    assert _learned(objective, objective.metric, by_seed) == {0: 0.9, 1: 0.9, 3: 0.9}
 
 
 @pytest.mark.slow
@@ -359,3 +361,25 @@ def test_an_arm_at_chance_level_feeds_no_spread_of_a_plan(storage: RDBStorage) -
             "have learned anything)"
         )
         assert "1.00 as measured in other" in spread_told({**found, "other": spread(0.01)})
+
+
+def test_looks_are_planned_at_their_fewest_and_their_most() -> None:
+    lines = overview.plan(load("source"), PACE, None, None)["lines"]
+    (told,) = [line for line in lines if line.startswith("Looks at ")]
+    assert told.startswith(
+        "Looks at 5, 10, 15 and 20 seeds: an arm stops at the first that settles"
+    )
+    assert "At least 50 trainings (about " in told
+    assert "at most 200 trainings (about " in told
+    assert not [line for line in lines if "If no arm differs" in line]  # no spread is known
+
+
+def test_a_measured_spread_tells_how_many_trainings_are_likely() -> None:
+    plan = load("source")
+    amount = plan.space.objective.amount(plan.space.baseline)
+    pace = replace(PACE, spreads={"source": Spread(0.004, 10, amount)})
+    lines = overview.plan(plan, pace, None, None)["lines"]
+    (told,) = [line for line in lines if line.startswith("If no arm differs")]
+    count = int(re.findall(r"baseline, (\d+) trainings", told)[0])
+    assert 95 <= count <= 125
+    assert "(2,000 simulated studies with a spread between pairs of 0.40 points as measured" in told

@@ -16,7 +16,8 @@ from ablation.design.loading import build, load
 from ablation.errors import UserError
 from ablation.planning.overview import check_plan
 from ablation.report.data.loading import _command, load_study
-from ablation.running.launch import _asked, _merged, _source
+from ablation.running.conditions import asked_record
+from ablation.running.launch import _merged, _source
 from ablation.running.request import Request
 from ablation.scheduling.search import SearchSource
 from ablation.space.errors import SpaceError
@@ -294,11 +295,11 @@ def request(found: Plan, folder: Path, seeds: int | None) -> Request:
 def test_a_run_trains_the_first_seeds_listed(tmp_path: Path) -> None:
     storage, found = new_storage(tmp_path), seeded([7, 3, 1])
     asked = request(found, tmp_path, 2)
-    begun = begin(storage, _asked(asked, None), "tiny")
+    begun = begin(storage, asked_record(asked, None), "tiny")
     assert [task.seed for task in run_all(_source(storage, asked, "tiny", begun))] == [7, 7, 3, 3]
     assert _command(load_record(storage, "tiny"), "tiny").count("--seeds 2") == 1
     more = request(found, tmp_path, None)
-    merged = begin(storage, _merged(storage, more, begun, _asked(more, begun)), "tiny")
+    merged = begin(storage, _merged(storage, more, begun, asked_record(more, begun)), "tiny")
     assert [task.seed for task in run_all(_source(storage, more, "tiny", merged))] == [1, 1]
     assert "--seeds" not in _command(load_record(storage, "tiny"), "tiny")
 
@@ -308,7 +309,7 @@ def test_a_study_keeps_the_seeds_that_it_has(tmp_path: Path) -> None:
     storage, found = new_storage(tmp_path), seeded([7, 3, 1])
     stored = begin(storage, Record(found, seeds=(0, 1)), "tiny")
     asked = request(found, tmp_path, 2)
-    merged = _merged(storage, asked, stored, _asked(asked, stored))
+    merged = _merged(storage, asked, stored, asked_record(asked, stored))
     assert merged.seeds == (0, 1)
     tasks = run_all(_source(storage, asked, "tiny", merged))
     assert [task.seed for task in tasks] == [0, 0, 1, 1]

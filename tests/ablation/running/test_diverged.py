@@ -35,7 +35,8 @@ from ablation.running.request import Request, say_what_diverged
 from ablation.running.resources import Resources
 from ablation.scheduling import confirmation
 from ablation.scheduling.designed import DesignedSource
-from ablation.scheduling.search import SearchSource, value_of_diverged
+from ablation.scheduling.samplers import value_of_diverged
+from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Progress, Source, Task
 from ablation.storage import finish_trial, url_of
 from ablation.storage.attributes import checked_trials

@@ -100,7 +100,7 @@ def test_nothing_is_stored_unless_a_study_is_named(
     assert (tmp_path / "results" / "studies.db").exists()
 
 
-REFERENCE = ROOT / "results" / "reference" / "source"
+REFERENCE = ROOT / "results" / "reference" / "pilot"
 
 
 def of_reference(**options: Any) -> pd.DataFrame:

@@ -194,7 +194,7 @@ def test_the_runs_table_is_described() -> None:
 
 
 def test_an_own_study_needs_no_option() -> None:
-    reference = Path(__file__).parents[3] / "results" / "reference" / "source"
+    reference = Path(__file__).parents[3] / "results" / "reference" / "pilot"
     path = str(reference / "trials.csv")
     options = Options(compare=("dropout-once=dropout=0.1",))
     runs = select_runs(read_table([path], options), options)

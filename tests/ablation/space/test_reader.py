@@ -62,10 +62,10 @@ def test_shipped_spaces_are_those_that_come_with_the_project() -> None:
 
 def test_a_space_as_its_author_wrote_it() -> None:
     space = load("source").space
-    assert space.seeds == tuple(range(10))
+    assert space.seeds == tuple(range(20))
     assert space.margin == 0.005
     assert space.settle is not None
-    assert space.settle.looks == [5, 10]
+    assert space.settle.looks == [5, 10, 15, 20]
     assert space.reported["baseline"].test_accuracy == 0.8967
     curves = dict(space.reported_curves["baseline"])
     assert [len(curve) for curve in curves.values()] == [20] * 4
@@ -451,20 +451,32 @@ ARMS = {
 }
 SECTIONS = {
     "looks out of order": (
-        one_factor(settle={"n_max": 10, "looks": [5, 3]}),
+        one_factor(settle={"looks": [5, 3]}),
         "settle: looks must be increasing numbers of seeds, 2 or more",
     ),
     "looks of one seed": (
-        one_factor(settle={"n_max": 10, "looks": [1, 3]}),
+        one_factor(settle={"looks": [1, 3]}),
         "settle: looks must be increasing",
     ),
-    "no looks": (one_factor(settle={"n_max": 10, "looks": []}), "settle: looks must be increasing"),
-    "looks beyond the end": (
-        one_factor(settle={"n_max": 10, "looks": [5, 20]}),
-        "settle: looks must not go beyond n_max = 10",
+    "no looks": (one_factor(settle={"looks": []}), "settle: looks must be increasing"),
+    "looks beyond the seeds": (
+        one_factor(settle={"looks": [5, 20]}, seeds=10),
+        "settle: its last look takes 20 seeds, and there are 10; raise seeds, or take looks out",
+    ),
+    "looks beyond the seeds listed": (
+        one_factor(settle={"looks": [2, 3]}, seeds=[7, 8]),
+        "settle: its last look takes 3 seeds, and there are 2; raise seeds",
+    ),
+    "looks at more seeds than there can be": (
+        one_factor(settle={"looks": [5, 10_001]}),
+        "settle: looks must be at most 10,000 seeds",
+    ),
+    "settle in a factorial": (
+        one_factor(design="factorial", settle={"looks": [2]}),
+        "settle: a factorial has none: its main effects average over all arms",
     ),
     "settle in a search": (
-        search(settle={"n_max": 10, "looks": [5]}),
+        search(settle={"looks": [5]}),
         "settle: a search has none; take it out",
     ),
     "a search's section elsewhere": (

@@ -10,12 +10,14 @@ import pytest
 from scipy import stats
 
 from ablation.objective.metric import Direction
-from ablation.statistics.inference import holm, paired_test, verdict
+from ablation.statistics.inference import holm, paired_test, verdict, within
+from ablation.statistics.power import ALPHA, seeds_to_settle
 from ablation.statistics.settling import (
     LookFigures,
     Standing,
     look_factors,
     look_figures,
+    repeated,
     repeated_interval,
     standings,
 )
@@ -148,3 +150,29 @@ def test_a_repeated_interval_covers_at_every_look_together() -> None:
     ]
     low, high = np.moveaxis(np.asarray(ends), 2, 0)
     assert ((low < 0) & (high > 0)).all(axis=1).mean() > 0.96
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+def test_repeated_intervals_belong_to_the_p_and_the_e_of_all_looks(looks: int) -> None:
+    """The 95 % one excludes 0 where K·p < 0.05, the 90 % one lies within ±margin where K·e is."""
+    rng = np.random.default_rng(3)
+    kinds = set()
+    for shift in np.linspace(-0.8, 0.8, 60):
+        d = rng.normal(shift, 0.5, 8)
+        figures, test = look_figures(d, MARGIN), repeated(paired_test(d), looks)
+        assert (test.low, test.high) == pytest.approx(repeated_interval(figures, looks), rel=1e-12)
+        assert test.p == pytest.approx(min(1, looks * figures.p))
+        differs, is_small = test.low > 0 or test.high < 0, within(test, MARGIN)
+        assert differs == (looks * figures.p < ALPHA)
+        assert is_small == (looks * figures.e < ALPHA)
+        kinds.add((differs, is_small))
+    assert len(kinds) > 2
+
+
+def test_more_looks_take_more_seeds_to_settle() -> None:
+    one, four = (seeds_to_settle(0.4, 10, 9, MARGIN, looks=looks)[0] for looks in (1, 4))
+    assert one == seeds_to_settle(0.4, 10, 9, MARGIN)[0]
+    t = [stats.t.ppf(1 - 0.05 / (2 * 9 * 4), n - 1) + stats.t.ppf(1 - 0.05 / 4, n - 1)
+         for n in range(2, 100)]  # fmt: skip
+    widths = [0.4 * each / math.sqrt(n) for n, each in enumerate(t, 2)]
+    assert four == next(n for n, width in enumerate(widths, 2) if width <= MARGIN) > one

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from ablation.planning.pace import Rate, measured_rate, measured_spreads, rate
+from ablation.planning.pace import Rate, measured_rate, rate
+from ablation.planning.spreads import measured_spreads
 from ablation.report.data.loading import load_study
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.search import SearchSource

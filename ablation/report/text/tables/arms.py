@@ -11,14 +11,16 @@ from ablation.objective.metric import MISSING, Metric
 from ablation.objective.words import Words
 from ablation.report.analysis import Analysis
 from ablation.report.effects.arm_names import comparison_labels
-from ablation.report.effects.gains import slight
-from ablation.report.rendering.formatting import chance, marked, records, tenths, whole
+from ablation.report.rendering.formatting import chance, look_mark, marked, records, tenths, whole
 from ablation.report.rendering.text_table import TextTable
-from ablation.report.text.comparisons import mark
+from ablation.report.text.comparisons import interval_text, mark
 from ablation.report.text.recommendation import about_choice
+from ablation.report.text.settling import about_intervals
 from ablation.statistics.inference import mean_interval, prediction_interval
 
 CONSOLE_ROOM = 5  # arms of a search, of some lines each
+TEST_ACCURACY = "test_accuracy"
+"""The score that reported figures are of, where another one goes with what decides."""
 PAPER_ROOM = 15  # arms, of two lines each, leave a page room for its caption
 
 
@@ -78,8 +80,9 @@ def measured(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     columns |= _pairs(rows) if replicated else {}
     columns[f"effect{metric.heading}"] = [metric.signed(x) for x in rows["delta"]]
     if replicated:
-        ends = zip(rows["ci_low"], rows["ci_high"], strict=True)
-        columns["95 % interval"] = [interval(metric, *pair) for pair in ends]
+        shown = study.with_shown_intervals(rows)
+        ends = zip(shown["ci_low"], shown["ci_high"], strict=True)
+        columns[interval_text(study.table)] = [interval(metric, *pair) for pair in ends]
         columns["p (Holm)"] = [chance(p) for p in rows["p_holm"]]
         columns["verdict"] = _verdicts(study, rows)
     return columns
@@ -105,17 +108,18 @@ def _tested(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     none = pd.Series(dtype=float)
     tested = [of_arm.get(arm, none).dropna() for arm in rows["arm"]]
     metric = study.metric
-    title = metric.test if metric.noun == metric.name else f"test {metric.noun}"
-    if study.same_seeds or comparison.method in ("folds", "summaries"):
+    title = metric.test_text
+    has_none = study.same_seeds or comparison.method in ("folds", "summaries")
+    if has_none or study.table.awaits_look:
         return {title: [metric.value(values.mean()) for values in tested]}
     return {f"{title} (95 % interval)": [_mean(metric, values) for values in tested]}
 
 
 def _verdicts(study: Analysis, rows: pd.DataFrame) -> list[str]:
-    also, small = study.confounded, slight(rows, study.table.margin)
+    also, small = study.confounded, study.is_slight(rows)
     how = mark(study.table.comparison)
     return [
-        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"], how)
+        marked(row["verdict"], row["arm"] in also, is_slight, row["reason"], how or look_mark(row))
         for row, is_slight in zip(records(rows), small, strict=True)
     ]
 
@@ -163,12 +167,14 @@ def brief_table(study: Analysis) -> TextTable:
     drawn = [f"{arm} of the search: {arms[arm]}" for arm in rows["arm"] if arm in numbers]
     cut = study.shown_of(rows)
     notes = [*drawn, *([f"{cut} All are in effects.csv."] if cut else []), about_choice(table)]
+    notes.append(about_intervals(table))
     return TextTable(list(columns), by_row(columns), note="\n".join(filter(None, notes)))
 
 
 def brief_columns(study: Analysis, rows: pd.DataFrame) -> dict[str, list[str]]:
     """What was measured, of rows of effects, as far as it fits a console."""
-    metric, ends = study.metric, zip(rows["ci_low"], rows["ci_high"], strict=True)
+    metric, shown = study.metric, study.with_shown_intervals(rows)
+    ends = zip(shown["ci_low"], shown["ci_high"], strict=True)
     return {
         "n": [str(n) for n in rows["n"]],
         brief_title(metric): [metric.value(x) for x in rows["val_mean"]],
@@ -203,11 +209,12 @@ def reported_table(study: Analysis) -> TextTable | None:
     """Reported figures beside ours; None where there are none."""
     effects, metric, done = study.effects, study.metric, study.replicates
     rows = effects[effects["reported_test_accuracy"].notna()]
-    if rows.empty:
+    if rows.empty or study.table.awaits_look:
         return None
     cells = []
+    measured = TEST_ACCURACY if TEST_ACCURACY in done else "test_value"
     for row in records(rows):
-        ours = done.loc[done["arm"] == row["arm"], "test_value"].dropna()
+        ours = done.loc[done["arm"] == row["arm"], measured].dropna()
         low, high = prediction_interval(ours)
         reported = row["reported_test_accuracy"]
         if math.isfinite(low):
@@ -220,7 +227,7 @@ def reported_table(study: Analysis) -> TextTable | None:
             [
                 str(row["arm"]),
                 metric.value(reported),
-                metric.spread(row["test_mean"], row["test_sd"]),
+                metric.spread(ours.mean(), ours.std(ddof=1)),
                 str(row["n"]),
                 span,
                 where,
@@ -228,10 +235,16 @@ def reported_table(study: Analysis) -> TextTable | None:
             ]
         )
     titles = [
-        *("arm", "reported test accuracy", "measured ± sd", "n"),
+        *("arm", "reported test accuracy", f"measured{_of_itself(study)} ± sd", "n"),
         *("95 % prediction interval of one run", "reported is", "test loss, reported / measured"),
     ]
     return TextTable(titles, cells)
+
+
+def _of_itself(study: Analysis) -> str:
+    """What is measured, where another test figure goes with what decides; else empty."""
+    usual = next(iter(study.table.metrics.values()), study.metric)
+    return "" if usual == study.metric else f" {usual.test_text}"
 
 
 def about_reported(effects: pd.DataFrame) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from ablation.report.analysis import Analysis
 from ablation.report.effects.contrasts import most_telling
 from ablation.report.effects.selection import ROOM
@@ -41,9 +39,9 @@ def _chance(row: dict[str, Any]) -> str:
     return f"{chance(row['p_holm'])} ({row['reason']})" if row["reason"] else chance(row["p_holm"])
 
 
-def about_contrasts(contrasts: pd.DataFrame) -> str:
+def about_contrasts(study: Analysis) -> str:
     """How to read the table of them."""
-    kinds, lines = set(contrasts["kind"]), []
+    kinds, lines = set(study.contrasts["kind"]), []
     if kinds & {"main", "interaction"}:
         lines.append(
             "Main: the mean over the cells with one level less that over those with the other. "
@@ -56,4 +54,10 @@ def about_contrasts(contrasts: pd.DataFrame) -> str:
             "each of them does alone; paired by seed. Where the interval excludes 0, they do not "
             "add up."
         )
-    return " ".join([*lines, "p is Holm-adjusted within its kind."])
+    last = "p is Holm-adjusted within its kind."
+    if study.settling:
+        last = (
+            "Exploratory: over the seeds that all of its arms have, and p is adjusted within its "
+            "kind (Holm) and not for the looks."
+        )
+    return " ".join([*lines, last])

@@ -20,6 +20,7 @@ from ablation.report.text.comparisons import (
     mark,
     pair,
 )
+from ablation.report.text.settling import looks_text
 
 REASON = 300  # characters of a failure's first line that are shown
 
@@ -159,9 +160,9 @@ def summary_line(table: StudyTable, progress: Mapping[str, tuple[int, Mapping[st
     if not table.can_continue:
         return _summary_of_runs(table, progress[""][1])
     parts = [
-        *(_stage(*stage) for stage in progress.items()),
+        *(_stage(*stage, is_most=table.awaits_look) for stage in progress.items()),
         counted(len(table.arms), "arm"),
-        counted(len(table.seeds), "seed"),
+        looks_text(table.settling) if table.settling else counted(len(table.seeds), "seed"),
         margin_text(table),
     ]
     return " · ".join(parts)
@@ -186,21 +187,23 @@ def _summary_of_runs(table: StudyTable, kinds: Mapping[str, int]) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _stage(name: str, progress: tuple[int, Mapping[str, int]]) -> str:
+def _stage(name: str, progress: tuple[int, Mapping[str, int]], is_most: bool) -> str:
     wanted, kinds = progress
-    return (f"{name}: " if name else "") + progress_line(wanted, kinds)
+    return (f"{name}: " if name else "") + progress_line(wanted, kinds, is_most=is_most)
 
 
-def progress_line(wanted: int, kinds: Mapping[str, int]) -> str:
+def progress_line(wanted: int, kinds: Mapping[str, int], *, is_most: bool = False) -> str:
     """``80 of 80 trials finished (31 of them stopped early), 2 failed``.
 
     Args:
         wanted: how many trials there are to be.
         kinds: of those that there are, by what became of them
             (`ablation.report.text.answer.counts`).
+        is_most: whether there may be fewer, as looks may settle arms before.
     """
     stopped = kinds.get("stopped early", 0)
     apart = f" ({stopped:,} of them stopped early)" if stopped else ""
-    done = f"{kinds['finished']:,} of {counted(wanted, 'trial')} finished{apart}"
+    of = "of at most" if is_most else "of"
+    done = f"{kinds['finished']:,} {of} {counted(wanted, 'trial')} finished{apart}"
     others = [kind for kind in kinds if kind not in ("finished", "stopped early")]
     return ", ".join([done, *(f"{kinds[kind]:,} {kind}" for kind in others)])

@@ -169,7 +169,7 @@ def test_averages_of_one_stage_are_columns_of_all(sqlite_storage: RDBStorage) ->
     assert all_absent(replace(found, confirmation=confirmation)) == {"ema_test_loss"}
 
 
-@pytest.mark.parametrize("study", ["source", "joint"])
+@pytest.mark.parametrize("study", ["pilot", "joint"])
 def test_the_reference_studies_have_the_files_that_they_had(study: str, tmp_path: Path) -> None:
     written = Path("results/reference")
     shutil.copy(written / "studies.db", tmp_path)

@@ -123,7 +123,7 @@ def test_a_path_without_a_test_says_nothing_of_its_steps() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["quick", "source", "joint"])
+@pytest.mark.parametrize("name", ["quick", "pilot", "joint"])
 def test_of_the_reference_studies(name: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     path = tmp_path / "studies.db"
     path.write_bytes(REFERENCE.read_bytes())

@@ -1,0 +1,32 @@
+"""What the trainings of a plan come to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ablation.design.arms import Arm, Plan
+from ablation.space.outcome import last_reports
+from ablation.space.schema import Space
+
+FEW = 3  # arms that are named
+
+
+def most_reports(space: Space, arms: Iterable[Arm]) -> int:
+    """Over how many of their last reports the outcomes of these arms are means, at most."""
+    return max(last_reports(space, arm.setting).count for arm in arms)
+
+
+def shorter(plan: Plan) -> Iterator[str]:
+    """That trainings have fewer epochs than the space takes the mean of; a sentence or none."""
+    space, asked = plan.space, plan.space.outcome.over_last
+    full = {arm.name: space.objective.epochs(arm.setting) or asked for arm in plan.arms}
+    short = {name: epochs for name, epochs in full.items() if epochs < asked}
+    if not short:
+        return
+    names = ", ".join(short) if len(short) <= FEW else f"{len(short)} arms"
+    which = "Trainings have" if len(short) == len(full) else f"Trainings of {names} have"
+    epochs = set(short.values())
+    count = f"fewer than {asked} epochs" if len(epochs) > 1 else f"{min(epochs)} epochs"
+    count = "1 epoch" if epochs == {1} else count
+    their = "its value decides" if epochs == {1} else "the mean of these decides"
+    yield f"{which} {count}, so {their}, whatever [outcome] over_last = {asked} says."
