@@ -149,15 +149,16 @@ Seeds = Annotated[
 ]
 Looks = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "Looks: numbers of seeds at which verdicts are made, and arms that have one stop.",
+        "N,N",
         "--settle",
-        metavar="N,N,…",
-        help="Looks: numbers of seeds at which verdicts are made, and arms that have one stop.",
-        show_default=False,
+        panel=STUDY,
     ),
 ]
 NoLooks = Annotated[
-    bool, typer.Option("--no-settle", help="Train every arm with all seeds, whatever is declared.")
+    bool,
+    flag("Train every arm with all seeds, whatever is declared.", "--no-settle", panel=STUDY),
 ]
 Epochs = Annotated[
     int | None,

@@ -49,8 +49,8 @@ def decided_by(objective: Objective, part: Outcome, document: Mapping[str, Any])
     Raises:
         UserError: that figure cannot decide.
     """
-    own = document.get("metric", "") if objective.beside_space else objective.usual_figure
-    return objective.deciding_by(part.of or str(own))
+    own = document.get("metric") if objective.beside_space else None
+    return objective.deciding_by(part.of or str(own or objective.usual_figure))
 
 
 def also_errors(objective: Objective, part: Outcome) -> Iterator[str]:
