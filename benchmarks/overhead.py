@@ -78,11 +78,12 @@ def storage(folder: Path, sizes: list[int]) -> list[dict[str, float]]:
     save_study(opened, "source", record.attributes())
     history = [
         {"epoch": e, "train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.5, "val_accuracy": 0.8,
-         "seconds": 20.0}
+         "ema_val_accuracy": 0.8, "seconds": 20.0}
         for e in range(1, 21)
     ]  # fmt: skip
     ended = {"seconds": 400.0, "fused": 1, "device": "cpu", "threads": 1, "history": history}
-    ended |= {"test_accuracy": 0.8, "test_loss": 0.5, "confusion": [[100] * 10] * 10}
+    ended |= {"test_accuracy": 0.8, "ema_test_accuracy": 0.8, "test_loss": 0.5}
+    ended |= {"confusion": [[100] * 10] * 10}
     names, rows, made = varied(plan), [], 0
     for size in sizes:
         created, finished = [], []

@@ -48,10 +48,10 @@ def space(tmp_path: Path, design: str, parts: str) -> str:
 @pytest.mark.slow
 def test_an_arm_is_the_one_asked_for_with_the_first_seed() -> None:
     subject = untrained("source", "conv_layers=2")
-    assert (subject.study, subject.name, subject.seed) == ("source", "conv_layers=2", 0)
+    assert (subject.study, subject.name, subject.seed) == ("source", "conv_layers=2", 10)
     assert subject.setting.model.conv_layers == 2
     assert subject.number is None
-    assert subject.state.startswith("Not trained: the initial values of seed 0")
+    assert subject.state.startswith("Not trained: the initial values of seed 10")
 
 
 def test_an_unknown_arm_gets_the_valid_ones() -> None:
