@@ -41,6 +41,7 @@ from ablation.runs.refusal import Reasons, RefusedTableError
 from ablation.runs.rows.doubles import settle_doubles
 from ablation.runs.rows.histories import Finished, finish
 from ablation.runs.rows.labels import Labels
+from ablation.runs.rows.repeats import with_repeats
 from ablation.runs.rows.results import failure_lines, mark_failures
 from ablation.runs.rows.rows import read_conditions, read_rows
 from ablation.runs.rows.summaries import check_summaries, read_summaries
@@ -82,6 +83,7 @@ def _select(table: Table, options: Options) -> Runs:
     if not (columns.arms and columns.metric):
         reasons.stop()
     rows = read_rows(table, columns, conditions, reasons)
+    rows, columns = with_repeats(rows, columns, reasons)
     finished = finish(table, rows, columns, options, direction, reasons)
     runs = mark_failures(finished.runs.assign(row=finished.runs.index), columns.metric)
     runs = read_summaries(runs, columns, options, reasons)

@@ -64,9 +64,11 @@ TESTING = _words("test testing tst heldout holdout")
 SEEDS = _words("seed seeds random_state randomstate")
 RUNS = (
     *("run", "run_id", "runid", "run_name", "run_number", "run_idx", "run_nr", "rep", "reps"),
-    *("repeat", "repetition", "replicate", "replica", "trial", "trial_id", "attempt", "instance"),
-    *("iteration", "uuid", "file"),
+    *("repeat", "repeats", "repetition", "repetitions", "cv_repeat", "replicate", "replica"),
+    *("trial", "trial_id", "attempt", "instance", "iteration", "uuid", "file"),
 )
+REPEATS = _words("repeat repeats repetition repetitions rep reps cv_repeat")
+"""Of a cross-validation, beside its folds."""
 EPOCHS = (
     *("epoch", "ep", "step", "global_step", "_step", "training_iteration", "iteration", "iter"),
     *("round", "timestep", "timesteps", "total_timesteps", "env_step", "env_steps", "num_steps"),

@@ -29,6 +29,7 @@ class Columns:
         seed: of what may pair runs.
         seed_is_given: whether a person has said so.
         fold: of folds.
+        repeat: of the repetitions of a cross-validation.
         run: of what tells runs apart.
         metric: of the figure that decides.
         test: of the figure on test data.
@@ -48,6 +49,7 @@ class Columns:
     seed: str = ""
     seed_is_given: bool = False
     fold: str = ""
+    repeat: str = ""
     run: str = ""
     metric: str = ""
     test: str = ""
@@ -71,8 +73,16 @@ class Columns:
         """Every one of them, once."""
         listed = (
             *self.arms,
-            *(self.seed, self.fold, self.run, self.metric, self.test, self.block, self.state),
-            *(self.created, self.sd, self.n, *self.epochs, *self.measures, self.baseline),
+            *(self.seed, self.fold, self.repeat, self.run, self.metric, self.test, self.block),
+            *(
+                self.state,
+                self.created,
+                self.sd,
+                self.n,
+                *self.epochs,
+                *self.measures,
+                self.baseline,
+            ),
             *self.others,
         )
         return [name for name in dict.fromkeys(listed) if name]

@@ -127,6 +127,12 @@ def check_folds(runs: pd.DataFrame, columns: Columns, options: Options, reasons:
     if not columns.fold:
         if folds:
             reasons.add(f"--folds {folds}: no column is a fold")
+    elif columns.repeat:
+        if folds and folds != (said := _folds_of_a_repeat(complete)):
+            reasons.add(
+                f"--folds {folds}: {columns.repeat} and {columns.fold} say that it is {said}; "
+                "leave --folds out"
+            )
     elif folds and (folds < 2 or count % folds):
         reasons.add(
             f"--folds {folds}: {columns.fold} has {count} values, which are no whole number of "
@@ -147,20 +153,28 @@ def _shares_no_seed(complete: pd.DataFrame, columns: Columns) -> bool:
     return not columns.seed or complete["seed"].nunique() < 2
 
 
+def _folds_of_a_repeat(complete: pd.DataFrame) -> int:
+    """K of a cross-validation whose repetitions have a column."""
+    return int(complete.groupby("run")["fold"].nunique().max())
+
+
 def _by_fold(
     runs: pd.DataFrame, complete: pd.DataFrame, columns: Columns, folds: int | None
 ) -> Pairing:
     count = complete["fold"].nunique()
-    size = folds or count
+    size = folds or (_folds_of_a_repeat(complete) if columns.repeat else count)
     what = f"{count} folds of one cross-validation share training data"
     if size < count:
-        what = f"{count // size} repetitions of {size} folds share training data"
+        of = f" ({columns.repeat})" if columns.repeat else ""
+        what = f"{-(-count // size)} repetitions of {size} folds{of} share training data"
     lines = [
         f"{what}: intervals and tests are corrected (Nadeau and Bengio): "
         f"s·√(1/{count} + 1/{max(size - 1, 1)})"
     ]
-    if not folds and (
-        repeated := [each for each in (5, 3, 2) if count % each == 0 and each < count]
+    if (
+        size == count
+        and not folds
+        and (repeated := [each for each in (5, 3, 2) if count % each == 0 and each < count])
     ):
         lines[0] += f" (--folds {repeated[0]} if {repeated[0]} folds were repeated)"
     if complete.duplicated(["arm", "block", "fold"]).any():

@@ -9,10 +9,10 @@ import pandas as pd
 
 from ablation.errors import counted
 from ablation.objective.metric import Direction
-from ablation.runs.columns.names import COMPLETE, FAIL
 from ablation.runs.columns.roles import Columns
 from ablation.runs.options import Options
 from ablation.runs.refusal import Reasons
+from ablation.runs.rows.endings import leave_out_short, leave_out_unfinished
 from ablation.runs.rows.reduction import Reduction, read_reduction
 from ablation.runs.rows.rows import Rows
 from ablation.runs.tables.table import Table
@@ -71,8 +71,8 @@ def finish(
     runs, history = _reduce(ordered, reduction, direction or "maximize")
     lines = [f"{counted(same, 'row')} repeat others, digit by digit: counted once"] if same else []
     lines += [_reduction_line(len(frame), len(runs), name, columns.metric, reduction, history)]
-    lines += _leave_out_unfinished(runs, name, columns.metric, options)
-    _leave_out_short(runs, reduction, reasons)
+    lines += leave_out_unfinished(runs, name, columns.metric, options)
+    leave_out_short(runs, reduction, reasons)
     return Finished(runs, history, lines)
 
 
@@ -270,61 +270,3 @@ def _reduction_line(
             "(--reduce last)"
         )
     return f"{start}; each run's figure is {metric} at its last {name}"
-
-
-def _leave_out_unfinished(
-    runs: pd.DataFrame, name: str, metric: str, options: Options
-) -> list[str]:
-    """Mark the runs that end before the others; what was said of them."""
-    counting = runs["state"] == COMPLETE
-    ends = runs.loc[counting, "end"].dropna()
-    if not len(ends) or ends.nunique() == 1:
-        return []
-    usual = ends.mode().min()
-    if (ends == usual).sum() * 2 < len(ends):
-        return [
-            f"runs end between {name} {plain_number(ends.min())} and {plain_number(ends.max())}: "
-            f"each run's own last {name} counts"
-        ]
-    lines = []
-    longer = int((ends > usual).sum())
-    if longer:
-        lines.append(
-            f"{counted(longer, 'run')} of {len(ends)} ended after {name} "
-            f"{plain_number(usual)}: each run's own last {name} counts"
-        )
-    short = counting & (runs["end"] < usual)
-    if not short.any():
-        return lines
-    if options.early_stopping:
-        return [
-            *lines,
-            f"{counted(int(short.sum()), 'run')} of {len(ends)} ended before {name} "
-            f"{plain_number(usual)}: counted (--early-stopping)",
-        ]
-    runs.loc[short, "why"] = [
-        f"ends at {name} {plain_number(row.end)}, the others at {plain_number(usual)}"
-        if row.end == row.final
-        else f"ends with its last {metric} at {name} {plain_number(row.end)} of "
-        f"{plain_number(row.final)}, the others at {plain_number(usual)}"
-        for row in runs[short].itertuples()
-    ]
-    runs.loc[short, "state"] = FAIL
-    return lines
-
-
-def _leave_out_short(runs: pd.DataFrame, reduction: Reduction, reasons: Reasons) -> None:
-    """Mark the runs with fewer figures than a mean takes."""
-    short = (runs["state"] == COMPLETE) & (runs["count"] < reduction.count)
-    if reduction.kind == "mean" and short.any():
-        counts = runs["count"][short].astype(int)
-        runs.loc[short, "why"] = [
-            f"has {counted(n, 'figure')} of {reduction.count}" for n in counts
-        ]
-        runs.loc[short, "state"] = FAIL
-        if not (runs["state"] == COMPLETE).any():
-            reasons.add(
-                f"--reduce mean:{reduction.count}: no run has so many figures, the most is "
-                f"{counts.max()}: a smaller number",
-                reduce=f"mean:{counts.max()}",
-            )

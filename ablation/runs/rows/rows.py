@@ -107,6 +107,7 @@ def _rows(frame: pd.DataFrame, cells: pd.DataFrame, columns: Columns, reasons: R
         frame[role] = cells[name] if name else ""
     frame["seed"] = _whole(frame["seed"])
     frame["fold"] = _whole(frame["fold"])
+    frame["run"] = _whole(frame["run"])
     frame["ending"], frame["state"] = _states(cells, columns)
     frame["value"], frame["kind"] = numbers(cells[columns.metric])
     frame["test_value"] = numbers(cells[columns.test])[0] if columns.test else np.nan

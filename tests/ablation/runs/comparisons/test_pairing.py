@@ -109,6 +109,59 @@ def test_splits_that_may_be_repeated_folds_are_refused(
     assert said in reason
 
 
+def repeated(column: str = "repeat", **more: list[int]) -> pd.DataFrame:
+    return with_figure(grid(arm=["a", "b"], **more, **{column: [0, 1, 2]}, fold=list(range(4))))
+
+
+@pytest.mark.parametrize("column", ["repeat", "rep", "repetition", "cv_repeat"])
+def test_folds_of_each_repetition_are_folds_of_their_own(column: str) -> None:
+    frame = repeated(column)
+    runs = selected(frame, **AB)
+    assert (runs.comparison.method, runs.comparison.folds) == ("folds", 4)
+    assert line(runs, f"3 repetitions of 4 folds ({column})", "s·√(1/12 + 1/3)")
+    assert len(set(seeds(runs, "b"))) == 12
+    figures = sorted(frame["val_acc"][frame["arm"] == "b"].astype(float))
+    assert sorted(runs.runs["value"][runs.runs["arm"] == "b"]) == figures
+
+
+def test_folds_that_are_numbered_through_are_of_their_repetition() -> None:
+    frame = repeated()
+    numbered = (frame["fold"].astype(int) + 4 * frame["repeat"].astype(int)).astype(str)
+    runs = selected(frame.assign(fold=numbered), **AB)
+    assert runs.comparison.folds == 4
+    assert line(runs, "3 repetitions of 4 folds")
+
+
+def test_a_single_seed_leaves_the_repetitions() -> None:
+    assert selected(repeated(seed=[7]), **AB).comparison.method == "folds"
+
+
+def test_a_single_repetition_leaves_its_folds_alone() -> None:
+    runs = selected(repeated().query("repeat == '0'"), **AB)
+    assert seeds(runs, "a") == ["0", "1", "2", "3"]
+
+
+def test_a_fold_that_one_repetition_lacks_is_named() -> None:
+    frame = repeated()
+    gone = (frame["arm"] == "b") & (frame["repeat"] == "1") & (frame["fold"] == "2")
+    runs = selected(frame[~gone], **AB)
+    assert runs.comparison.folds == 4
+    assert line(runs, "b lacks fold 2 of repeat 1: 11 pairs instead of 12")
+
+
+def test_a_fold_without_its_repetition_is_refused() -> None:
+    frame = repeated()
+    frame.loc[3, "repeat"] = ""
+    (reason,) = refused(frame, **AB)
+    assert reason.startswith("repeat is empty in 1 row (line ")
+
+
+def test_folds_that_the_repetitions_deny_are_refused() -> None:
+    assert selected(repeated(), **AB, folds=4).comparison.folds == 4
+    (reason,) = refused(repeated(), **AB, folds=6)
+    assert "--folds 6: repeat and fold say that it is 4" in reason
+
+
 def test_many_folds_of_several_seeds_are_averaged_without_asking() -> None:
     runs = selected(of_folds(20, seed=[7, 8]), **AB)
     assert runs.comparison.method == "paired"

@@ -87,6 +87,29 @@ def test_unfinished_runs_are_left_out_by_name() -> None:
     assert "ends at epoch 7" in row["failure"]
 
 
+@pytest.mark.parametrize(
+    ("end", "counted"), [(200, 3), (199, 3), (197, 3), (196, 2), (190, 2), (100, 2)]
+)
+def test_runs_that_end_a_little_earlier_are_finished(end: int, counted: int) -> None:
+    runs = selected(history({**dict.fromkeys(EVEN, 200), ("b", "1"): end}), **AB)
+    assert counts(runs) == {"a": 3, "b": counted}
+    said = [text for text in runs.lines if "less than 2 % before epoch 200" in text]
+    assert len(said) == (counted == 3 and end < 200)
+    assert all(f"the earliest at {end}" in text for text in said)
+
+
+def test_one_epoch_of_fifty_is_missed() -> None:
+    runs = selected(history({**dict.fromkeys(EVEN, 50), ("b", "1"): 49}), **AB)
+    assert counts(runs) == {"a": 3, "b": 2}
+
+
+def test_ends_that_differ_a_little_show_which_run_is_unfinished() -> None:
+    ends = {key: 1000 - 3 * place for place, key in enumerate(EVEN)}
+    runs = selected(history({**ends, ("b", "1"): 400}, every=1), **AB)
+    assert counts(runs) == {"a": 3, "b": 2}
+    assert line(runs, "b, seed 1 ends at epoch 400, the others at")
+
+
 def test_runs_that_stop_early_count_when_that_is_said() -> None:
     runs = selected(SHORT, **AB, early_stopping=True)
     assert counts(runs) == {"a": 3, "b": 3}
