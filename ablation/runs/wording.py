@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Hashable, Iterable, Sequence
 
+from ablation.errors import one_line
+
 EMPTY = "(empty)"
 MOST_NAMES = 5
+LONGEST = 40  # value that is listed whole, in characters
 PREFERRED = ("last", "final", "val", "valid", "validation", "dev", "eval")
 
 
@@ -16,6 +19,12 @@ def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
     if len(shown) <= most:
         return ", ".join(shown)
     return f"{', '.join(shown[:most])} and {len(shown) - most} more"
+
+
+def shown_value(value: str) -> str:
+    """A cell's value as a list has it: in one line, its end left out if need be."""
+    line = one_line(value)
+    return (line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…") or EMPTY
 
 
 def preferred(values: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pandas as pd
@@ -41,13 +41,14 @@ from ablation.report.figures.cost import draw_cost
 from ablation.report.figures.factors import draw_factor, draw_scatter
 from ablation.report.figures.forest import draw_forest
 from ablation.report.figures.learning_curves import (
+    Measure,
     draw_beside_reported,
     learning_curves,
     measures,
 )
 from ablation.report.figures.search import draw_history
 from ablation.report.rendering.formatting import CONFOUNDED, capitalized
-from ablation.report.sections.figure import Plot
+from ablation.report.sections.figure import Plot, file_name
 from ablation.report.text.captions import about_effects
 from ablation.report.text.comparisons import mark, pair
 from ablation.report.text.recommendation import about_choice
@@ -212,7 +213,21 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             draw = partial(
                 draw_factor, name, points, chosen, str(baseline[name]), metric, note, by_seed
             )
-        yield Plot(f"factor_{name}", "factors", name, caption, draw)
+        yield Plot(file_name(f"factor_{name}"), "factors", name, caption, draw)
+
+
+def _curves_caption(table: StudyTable, shown: Sequence[Measure]) -> str:
+    """What the lines of learning curves are, and when training figures are taken."""
+    if not any(measure.training for measure in shown):
+        words = table.words
+        return f"Means over the {words.replicate}s, {words.epoch} by {words.epoch}."
+    if table.free_figures:
+        return "Solid: validation. Dashed: training."
+    drops = "dropout" in table.trials and bool((table.trials["dropout"].astype(float) > 0).any())
+    return (
+        "Solid: validation. Dashed: training, the running mean during the epoch"
+        f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
+    )
 
 
 def _curves(study: Analysis) -> Iterator[Plot]:
@@ -222,17 +237,7 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     rows = study.leading(None if table.design == "search" else PANELS)
     epochs = as_in_files(study.common_epochs, metric)
     shown = measures(table.figures, metric, table.words.measures)
-    dropout = table.trials["dropout"] if "dropout" in table.trials else pd.Series(dtype=float)
-    drops = bool((pd.to_numeric(dropout) > 0).any())
-    caption = (
-        "Solid: validation. Dashed: training, the running mean during the epoch"
-        f"{' with dropout on' if drops else ''}, so it lags behind validation at first."
-    )
-    if table.free_figures:
-        caption = "Solid: validation. Dashed: training."
-    if not any(measure.training for measure in shown):
-        words = table.words
-        caption = f"Means over the {words.replicate}s, {words.epoch} by {words.epoch}."
+    caption = _curves_caption(table, shown)
     if any(measure.averaged for measure in shown):
         caption += " Dotted: averaged weights."
     if study.settling:
@@ -243,7 +248,7 @@ def _curves(study: Analysis) -> Iterator[Plot]:
     ):
         of = name.removeprefix("learning_curves").strip("_")
         title = f"Learning curves: {of}" if of else "Learning curves"
-        yield Plot(name, "curves", title, caption, draw)
+        yield Plot(file_name(name), "curves", title, caption, draw)
     trained = set(table.epochs["arm"])
     if both := [arm for arm in table.reported_curves["arm"].unique() if arm in trained]:
         caption = (

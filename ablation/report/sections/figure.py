@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
+
+
+def file_name(text: str) -> str:
+    """A name for a figure's files: ``learning_curves_val-acc`` of ``learning_curves_val/acc``."""
+    return re.sub(r"[^\w.=+-]+", "-", text)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.runs.columns import names as known
 from ablation.runs.tables.numbers import numbers
 from ablation.runs.tables.table import Table
-from ablation.runs.wording import EMPTY, in_order, some
+from ablation.runs.wording import in_order, shown_value, some
 
 MOST_LEVELS = 20
 MOST_ARMS = 60
@@ -58,7 +58,7 @@ class Kinds:
 
     def shown(self, name: str) -> list[str]:
         """The values of a column, as a sentence has them."""
-        return [value or EMPTY for value in self.levels[name]]
+        return [shown_value(value) for value in self.levels[name]]
 
 
 def find_kinds(table: Table) -> Kinds:
@@ -66,11 +66,30 @@ def find_kinds(table: Table) -> Kinds:
     names = [name for name in table.names if name and name not in table.roles.others]
     cells = table.read(names)
     kinds = Kinds(rows=len(cells))
+    unfinished = _unfinished(table)
     for name in names:
-        _sort_in(kinds, table, name, cells[name])
+        empty = cells[name] == ""
+        column = cells[name][~unfinished] if (unfinished | ~empty).all() else cells[name]
+        _sort_in(kinds, table, name, column)
+    kinds.seeds.sort(key=lambda name: (len(kinds.levels[name]) < 2, known.leaf(name) != "seed"))
     kinds.arms = [name for name in kinds.arms if not _renames_a_task(cells, name, kinds.tasks)]
     kinds.arms.sort(key=lambda name: _arm_rank(name))
+    if any(known.leaf(name) not in known.MACHINES for name in (*kinds.settings, *kinds.arms)):
+        kinds.settings, kinds.arms = _elsewhere(kinds.settings), _elsewhere(kinds.arms)
     return kinds
+
+
+def _elsewhere(names: list[str]) -> list[str]:
+    """Columns without those that say on which machine a run was trained."""
+    return [name for name in names if known.leaf(name) not in known.MACHINES]
+
+
+def _unfinished(table: Table) -> pd.Series[bool]:
+    """Which rows are of runs that have not finished, as far as their exporter says it."""
+    if not (state := table.roles.state):
+        return pd.Series(False, index=table.read([]).index)
+    words = table.read([state])[state].str.lower().str.removeprefix("trialstate.")
+    return words.map(lambda word: known.STATES.get(word, known.COMPLETE)) != known.COMPLETE
 
 
 def _renames_a_task(cells: pd.DataFrame, name: str, tasks: list[str]) -> bool:
@@ -98,7 +117,8 @@ def _sort_in(kinds: Kinds, table: Table, name: str, column: pd.Series[str]) -> N
     if name in (roles.state, roles.created, roles.baseline) or last in (*known.TIMES, *known.ENDS):
         return
     if name in roles.settings:
-        if len(values) > 1:
+        is_path = is_text and 2 < len(values) == len(column)  # a run's own, as of its output
+        if len(values) > 1 and not is_path:
             (kinds.seeds if known.is_seed(name) else kinds.settings).append(name)
     elif name == roles.run or (last in known.RUNS and last not in known.EPOCHS):
         kinds.runs.append(name)

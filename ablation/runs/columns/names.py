@@ -89,6 +89,11 @@ BOOKKEEPING = _words(
     "host hostname node machine gpu device user author commit sha path dir folder url note notes "
     "comment description info message reason tag tags file job"
 )
+MACHINES = _words(
+    "host hostname node machine gpu gpus gpu_id device device_id cuda num_workers n_jobs threads "
+    "num_threads local_rank verbose"
+)
+"""Settings of where a run is trained, which hardly change its result."""
 SETTINGS = _words(
     "lr learning_rate batch_size bs dropout weight_decay wd optimizer optim momentum hidden_size "
     "hidden_dim num_layers n_layers layers width depth scheduler lr_schedule schedule warmup "

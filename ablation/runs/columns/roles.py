@@ -175,9 +175,10 @@ def _others(table: Table, free: Sequence[str], *, has_key: bool) -> tuple[str, .
 
 
 def _may_be_setting(table: Table, name: str) -> bool:
-    return _is_setting(table, name) and (
-        name in table.roles.settings or known.leaf(name) in known.SETTINGS
-    )
+    last = known.leaf(name)
+    if last in known.MACHINES or not _is_setting(table, name):
+        return False
+    return name in table.roles.settings or last in known.SETTINGS
 
 
 def _is_of_words(table: Table, name: str) -> bool:

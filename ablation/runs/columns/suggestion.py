@@ -96,7 +96,7 @@ def _description(table: Table, kinds: Kinds) -> list[str]:
         "checkpoints or splits": kinds.described(kinds.splits),
         "figures": some([*kinds.figures, *([] if table.roles.figures else kinds.epochs)], 12),
     }
-    return [first, *(f"{name}: {text}" for name, text in parts.items() if text)]
+    return [first, *table.lines, *(f"{name}: {text}" for name, text in parts.items() if text)]
 
 
 def _candidates(table: Table, kinds: Kinds, options: Options) -> Iterator[Options]:
@@ -156,6 +156,7 @@ def _metrics(table: Table, kinds: Kinds) -> list[str]:
             name != table.roles.metric,
             bool(words & (known.SPREADS | known.TRAINING)),
             not known.direction_of(name),
+            "best" in words,
             not words & known.VALIDATION,
             bool(words & known.TESTING),
             not words & known.HIGHER,

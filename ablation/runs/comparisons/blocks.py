@@ -11,7 +11,7 @@ from ablation.runs.comparisons.pairing import Pairing
 from ablation.runs.refusal import Reasons
 from ablation.runs.rows.rows import Rows
 from ablation.runs.tables.table import Table
-from ablation.runs.wording import in_order, preferred, some, typed
+from ablation.runs.wording import in_order, preferred, shown_value, some, typed
 
 TENFOLD = 10
 MOST_BLOCKS = 50
@@ -52,7 +52,8 @@ def check_pooling(
         )
         fix = {"by": name} if name in tasks and not columns.block else {"where": (condition,)}
         reasons.add(
-            f"runs of one arm are of several values of {name} ({some(values, 8)}): {by}{where}",
+            f"runs of one arm are of several values of {name} "
+            f"({some(map(shown_value, values), 8)}): {by}{where}",
             **fix,
         )
 

@@ -16,6 +16,8 @@ SETTINGS = (
 )  # of two that as many names have the first
 FIGURES = ("summary/", "summary.", "metrics/", "metrics.", "results/", "results.")
 OTHERS = ("tags.", "tags/")
+SYSTEM = ("system/", "system.")
+"""Of the machine's own figures, such as ``system/cpu_utilization_percentage``."""
 
 
 def with_prefixes(table: Table) -> Table:
@@ -23,6 +25,8 @@ def with_prefixes(table: Table) -> Table:
     settings = _first(table.names, SETTINGS)
     figures = _first(table.names, FIGURES)
     ways = tuple(f"{prefix}_" for prefix in (settings, figures) if prefix)  # config._wandb
+    if table.roles.exporter:
+        ways += tuple(f"{prefix}{system}" for prefix in ("", figures) for system in SYSTEM)
     others = [name for name in table.names if name.startswith(OTHERS + ways)]
     names = [name for name in table.names if name not in others]
     roles = replace(

@@ -15,7 +15,7 @@ from ablation.runs.refusal import Fix, Reasons
 from ablation.runs.rows.labels import Labels
 from ablation.runs.tables.table import Table
 from ablation.runs.tables.times import times_of
-from ablation.runs.wording import EMPTY, in_order, preferred, some, typed
+from ablation.runs.wording import in_order, preferred, shown_value, some, typed
 
 KEY = ["arm", "seed", "fold", "block"]
 MOST_LEVELS = 20  # of a setting
@@ -40,7 +40,7 @@ class Difference:
     @property
     def text(self) -> str:
         """``checkpoint (best, last)``."""
-        shown = some((value or EMPTY for value in self.values), 8)
+        shown = some((shown_value(value) for value in self.values), 8)
         return f"{self.name} ({shown})" if self.values else self.name
 
 
@@ -80,7 +80,8 @@ def settle_doubles(
         dropped = _older(doubled, key, columns, labels, reasons)
         lines += _older_lines(doubled, dropped, columns, labels)
         return runs.drop(index=dropped), lines
-    _refuse(doubled, key, differences, columns, labels, reasons)
+    is_again = bool(columns.created) and _is_rare(doubled, complete, key)
+    _refuse(doubled, key, differences, columns, labels, reasons, is_again=is_again)
     return runs.drop(index=doubled.index[doubled.duplicated(key)]), lines
 
 
@@ -125,6 +126,7 @@ def _differences(
     taken |= {columns.created, columns.test, columns.sd, columns.n, *table.roles.figures}
     if "run" in key:
         taken.add(columns.run)
+    taken |= {name for name in table.names if known.leaf(name) in known.MACHINES}
     names = [name for name in table.names if name and name not in taken]
     cells = table.read(names).iloc[complete["place"]].set_axis(complete.index)
     cells_of = cells.loc[doubled.index]
@@ -142,6 +144,7 @@ def _differences(
         if known.leaf(name) not in known.EPOCHS and _says_which(name, texts, own, cells[name]):
             kinds.append(Difference(name, tuple(in_order(list(texts.unique())))))
     if kinds:
+        kinds.sort(key=lambda kind: kind.name in table.roles.others)
         return kinds + counters
     settings = [name for name in varied if _is_setting(table, name, cells_of[name], cells[name])]
     if settings:
@@ -182,9 +185,14 @@ def _is_systematic(
     differences: list[Difference], doubled: pd.DataFrame, complete: pd.DataFrame, key: list[str]
 ) -> bool:
     """Whether most runs are there several times, as by data set: no run is a later one then."""
-    groups, all_groups = doubled.groupby(key).ngroups, complete.groupby(key).ngroups
     kinds = differences[0].values and not differences[0].is_setting
-    return bool(kinds) and groups > 2 and 2 * groups > all_groups
+    are_many = doubled.groupby(key).ngroups > 2
+    return bool(kinds) and are_many and not _is_rare(doubled, complete, key)
+
+
+def _is_rare(doubled: pd.DataFrame, complete: pd.DataFrame, key: list[str]) -> bool:
+    """Whether at most half of the runs are there several times, as those that were begun again."""
+    return 2 * doubled.groupby(key).ngroups <= complete.groupby(key).ngroups
 
 
 def _older(
@@ -232,6 +240,8 @@ def _refuse(
     columns: Columns,
     labels: Labels,
     reasons: Reasons,
+    *,
+    is_again: bool,
 ) -> None:
     groups = doubled.groupby(key, sort=False)
     first = doubled.sort_values("place").iloc[0]
@@ -241,15 +251,19 @@ def _refuse(
     more = f" and {groups.ngroups - 1:,} more have" if groups.ngroups > 1 else " has"
     named = labels.arms[first["arm"]]
     who = f"({named}, {keyed})" if keyed else f"({named})"
-    listed = ", ".join(difference.text for difference in differences)
+    listed = some(difference.text for difference in differences)
     same = (doubled[key] == first[key]).all(axis=1)
     lines = doubled["line"][same].sort_values().head(5)
-    choice = _choice(differences, [str(line) for line in lines], columns, reasons)
+    choice = _choice(differences, [str(line) for line in lines], columns, reasons, is_again)
     reasons.add(f"{who}{more} {size} that differ in {listed}: {choice}")
 
 
 def _choice(
-    differences: list[Difference], lines: list[str], columns: Columns, reasons: Reasons
+    differences: list[Difference],
+    lines: list[str],
+    columns: Columns,
+    reasons: Reasons,
+    is_again: bool,
 ) -> str:
     """What to type; the options are noted as what takes the reason away."""
     kinds = [difference for difference in differences if difference.values]
@@ -274,8 +288,11 @@ def _choice(
         where = typed("--where", f"{name}={value}")
         return f"{typed('--by', name)} for an analysis of each and of their mean, or {where}"
     kind = kinds[0]
-    condition = f"{kind.name}={preferred(kind.values)}"
+    condition = f"{kind.name}={preferred([value for value in kind.values if value])}"
     where = typed("--where", condition)
+    if is_again:
+        reasons.fixes.append(Fix({"keep": "latest"}))
+        return f"--keep latest takes the newer; or choose, {where}"
     reasons.fixes.append(Fix({"where": (condition,)}))
     if known.leaf(kind.name) in known.RUNS:
         seed = typed("--seed", kind.name)

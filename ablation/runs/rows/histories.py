@@ -66,7 +66,7 @@ def finish(
     ordered["own"] = _own(ordered, columns)
     ordered = ordered.sort_values(["own", "epoch"], kind="stable", ignore_index=True)
     same = int(ordered.duplicated(ROW).sum())
-    ordered = ordered.drop_duplicates(ROW)
+    ordered = _without_empty_rows(ordered.drop_duplicates(ROW))
     ordered = _once(ordered, rows.cells, name, columns, options, reasons)
     runs, history = _reduce(ordered, reduction, direction or "maximize")
     lines = [f"{counted(same, 'row')} repeat others, digit by digit: counted once"] if same else []
@@ -107,6 +107,17 @@ def _with_epochs(rows: pd.DataFrame, name: str, reasons: Reasons) -> pd.DataFram
         )
     kept: pd.DataFrame = rows[is_number]
     return kept
+
+
+def _without_empty_rows(ordered: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those that lack the figure in an epoch which has it in another row.
+
+    So logs are written that have a row for training and one for validation.
+    """
+    missing = ordered["kind"] == "missing"
+    keys = ["own", "epoch"]
+    reported = pd.MultiIndex.from_frame(ordered.loc[~missing, keys])
+    return ordered[~(missing & pd.MultiIndex.from_frame(ordered[keys]).isin(reported))]
 
 
 def _once(

@@ -37,6 +37,30 @@ def analyse(words: str) -> Answer:
     return call("analyse", str(DATA / name), *options, figures=False)
 
 
+def test_names_of_other_tools_are_drawn(folder: Path) -> None:
+    """A setting called as one of the network's that has no number, a figure with a slash."""
+    rows = [
+        f"{dropout},{seed},{epoch},{0.5 + epoch / 10 + seed / 100}"
+        for dropout in ("None", "0.1", "0.2", "0.3", "0.4", "0.5")
+        for seed in range(2)
+        for epoch in range(3)
+    ]
+    (folder / "runs.csv").write_text("\n".join(["dropout,seed,epoch,val/acc", *rows]) + "\n")
+    options = [
+        "--setting",
+        "dropout",
+        "--seed",
+        "seed",
+        "--metric",
+        "val/acc",
+        "--against",
+        "dropout=None",
+    ]
+    answer = call("analyse", "runs.csv", *options)
+    assert answer.code == 0, answer.err
+    assert (folder / "results/runs/plots/learning_curves_val-acc.png").is_file()
+
+
 GIVES = [
     (
         f"{LONG} --test test_auc",

@@ -75,6 +75,44 @@ def test_the_columns_are_described() -> None:
     assert "figures: val_acc" in said
 
 
+def test_a_run_that_has_just_begun_adds_no_values() -> None:
+    frame = with_figure(grid(**{"params.lr": ["0.1", "0.2"], "params.seed": range(4)}), "val_acc")
+    frame = frame.rename(columns={"val_acc": "metrics.val_acc"}).assign(
+        **{"params.depth": "2", "params.random_state": "0", "metrics.val_loss": "1"},
+        status="FINISHED",
+        run_id=[f"r{i}" for i in range(8)],
+    )
+    begun = pd.DataFrame([{"params.lr": "0.1", "run_id": "r8", "status": "RUNNING"}])
+    said = "\n".join(advice(pd.concat([frame, begun], ignore_index=True).fillna("")))
+    assert "settings that vary: params.lr (0.1, 0.2)\n" in said
+    assert "analyse 'my runs.csv' --setting params.lr --seed params.seed --metric" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "absent"),
+    [
+        ({"best_val_acc": "0.9{}"}, "--metric best_val_acc"),
+        ({"params.gpu": "{}", "params.num_workers": "{}"}, "params.gpu"),
+        ({"params.output_dir": "/runs/{}"}, "params.output_dir"),
+        ({"metrics.system/cpu_utilization_percentage": "9{}"}, "system/cpu"),
+    ],
+)
+def test_what_is_hardly_meant_is_not_suggested(more: dict[str, str], absent: str) -> None:
+    frame = with_figure(grid(**{"params.lr": ["0.1", "0.2"], "params.seed": range(4)}))
+    numbered = {
+        name: [text.format(i if "dir" in name else i % 2) for i in range(8)]
+        for name, text in more.items()
+    }
+    frame = frame.rename(columns={"val_acc": "metrics.val_acc"}).assign(
+        **numbered,
+        **{"metrics.val_loss": "1", "status": "FINISHED"},
+        run_id=[f"r{i}" for i in range(8)],
+    )
+    said = "\n".join(advice(frame))
+    assert "--setting params.lr --seed params.seed --metric metrics.val_acc" in said
+    assert absent not in said
+
+
 def test_where_nothing_would_do_the_reasons_stand() -> None:
     frame = pd.DataFrame({"a": ["x", "y"], "b": ["p", "q"]}, dtype=str)
     assert "no whole command can be given" in advice(frame)[-1]

@@ -74,6 +74,17 @@ def test_the_column_that_decides_is_named(column: str, values: list[str], advice
     assert all(value in reason for value in values)
 
 
+def test_a_run_that_was_begun_again_is_told_by_its_time() -> None:
+    note = 'said "yes",\n' + "and more " * 20
+    frame = AGAIN.assign(note=["", note] * 5, gpu=["0", "1"] * 5).assign(
+        created=[f"2026-01-{i + 1:02}" for i in range(len(AGAIN))]
+    )
+    (reason,) = refused(frame, **AB)
+    assert 'differ in note ((empty), said "yes", and more and more and more…)' in reason
+    assert "gpu" not in reason
+    assert "--keep latest takes the newer; or choose, --where 'note=said " in reason
+
+
 def test_data_sets_are_not_later_runs() -> None:
     frame = with_figure(grid(arm=["a", "b"], seed=[0, 1, 2], dataset=["x", "y"]))
     frame["created"] = [f"2026-01-{i + 1:02}" for i in range(len(frame))]

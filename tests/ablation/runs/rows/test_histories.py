@@ -48,6 +48,14 @@ def test_a_figure_need_not_be_in_every_epoch() -> None:
     assert len(runs.history) == 18
 
 
+def test_rows_of_training_lie_between_those_of_validation() -> None:
+    frame = history(EVEN)
+    both = pd.concat([frame.assign(val_acc=""), frame]).sort_index(kind="stable")
+    runs = selected(both, **AB)
+    assert runs.runs["value"].to_list() == selected(frame, **AB).runs["value"].to_list()
+    assert len(runs.history) == 66
+
+
 def test_parts_of_epochs_are_counted() -> None:
     frame = history(EVEN)
     frame["epoch"] = (frame["epoch"].astype(float) / 4).astype(str)
