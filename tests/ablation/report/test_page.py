@@ -94,6 +94,24 @@ def column(page: Page, place: int) -> list[str]:
     return [cell.replace("\u00a0", " ") for cell in cells]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("report", ["every part"], indirect=True)
+@pytest.mark.parametrize("of", ["img", "table"])
+def test_a_shade_shows_that_more_is_aside(of: str, report: Path, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto(report.as_uri())
+    shades = page.locator(".scroll", has=page.locator(of))
+    seen = shades.evaluate_all(
+        "all => all.map(e => {"
+        "  const shade = () => getComputedStyle(e, '::after').opacity;"
+        "  const start = shade(); e.scrollLeft = 1e6;"
+        "  return [e.scrollWidth > e.clientWidth, start];"
+        "})"
+    )
+    assert [True, "1"] in seen
+    assert [False, "1"] not in seen
+
+
 @pytest.mark.parametrize(
     ("place", "title", "before", "after"),
     [
