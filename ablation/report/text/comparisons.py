@@ -18,6 +18,10 @@ MARKS = {
 }
 """By method, what stands beside each verdict: nothing where it is the paired test."""
 
+LABELS = frozenset(["name", "names", "id", "ids", "label", "key", "index", "idx", "file", "row"])
+"""Columns that say which, not what: 26 of a column ``name`` are 26 pairs, not 26 names."""
+SINGULARS = {"seeds": "seed", "folds": "fold", "tasks": "task", "datasets": "dataset"}
+
 
 def mark(comparison: Comparison) -> str:
     """What stands beside each verdict; empty for the paired test."""
@@ -27,7 +31,9 @@ def mark(comparison: Comparison) -> str:
 def pair(comparison: Comparison) -> str:
     """What a pair is called: by what pairs it, where that is a word; of unpaired runs ``run``."""
     name = comparison.of.lower()
-    return name if comparison.is_paired and name.isalpha() else _other(comparison)
+    name = SINGULARS.get(name, name)
+    is_noun = comparison.is_paired and name.isalpha() and name not in LABELS
+    return name if is_noun else _other(comparison)
 
 
 def _other(comparison: Comparison) -> str:
