@@ -108,7 +108,7 @@ def test_what_is_hardly_meant_is_not_suggested(more: dict[str, str], absent: str
         **{"metrics.val_loss": "1", "status": "FINISHED"},
         run_id=[f"r{i}" for i in range(8)],
     )
-    said = "\n".join(advice(frame[sorted(frame)]))
+    said = "\n".join(advice(frame.sort_index(axis=1)))
     assert "--setting params.lr --seed params.seed --metric metrics.val_acc" in said
     assert absent not in said
 
