@@ -6,10 +6,11 @@ Each simulated study has a baseline, 9 arms and 10 seeds; every training has noi
 what a seed does to all arms is left out, as it cancels out in the pairs. These go through the
 formulas of `ablation.statistics.inference`, here for all studies at once, and both are compared on
 200 of each kind. Then contrasts of factorials whose cells spread unequally, the advice to keep the
-baseline, arms that diverge in some seeds, arms that are trained until they are settled, the
-interactions of a path's steps, and what is made of runs that were trained elsewhere: unpaired
-ones, folds, several data sets. Exits with 1 where a figure is out of range. Reported without a
-range: arms that spread unequally, tails heavier than normal, and what other tests would have said.
+baseline, arms that diverge in some seeds, arms that are trained until they are settled, other
+figures of these, the interactions of a path's steps, and what is made of runs that were trained
+elsewhere: unpaired ones, folds, several data sets. Exits with 1 where a figure is out of range.
+Reported without a range: arms that spread unequally, tails heavier than normal, and what other
+tests would have said.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from scipy import stats
 from simulated.comparisons import comparison_figures
 from simulated.contrasts import contrast_figures
 from simulated.paths import LOOKS, path_interactions, raised_path_seeds
+from simulated.secondary import secondary_figures
 from simulated.settling import settling_figures
 from simulated.studies import (
     ARMS,
@@ -94,8 +96,9 @@ def measure(studies: int, seed: int) -> tuple[dict[str, float], dict[str, tuple[
     parts = contrast_figures, baseline_figures, diverging_arms, comparison_figures
     for figure in itertools.chain.from_iterable(part(rng, studies) for part in parts):
         say(*figure)
-    for figure in settling_figures(seed, 2 * studies):
-        say(*figure)
+    for part in (settling_figures, secondary_figures):
+        for figure in part(seed, 2 * studies):
+            say(*figure)
     return shares, ranges
 
 

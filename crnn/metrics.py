@@ -22,8 +22,8 @@ METRICS: Mapping[str, Metric] = {
     AVERAGED: Metric(
         AVERAGED,
         text="EMA validation accuracy",
-        about="EMA figures are those of averaged weights: an exponential moving average over the "
-        "training's steps, with the decay that averaging says.",
+        about="EMA figures are those of averaged weights: the exponential moving average of the "
+        "weights over the steps of the training; the setting averaging is its decay.",
         test="ema_test_accuracy",
         test_text="EMA test accuracy",
         **_ACCURACY,

@@ -209,12 +209,12 @@ class CRNNObjective(contract.Objective):
             f"  val {figures['val_loss']:.3f} {figures['val_accuracy']:.2%}{ema}"
         )
 
-    def result_text(self, value: float, scores: Mapping[str, float]) -> str:
+    def result_text(self, value: float, scores: Mapping[str, float], note: str = "") -> str:
         """Accuracies in percent."""
         names = {"test_accuracy": "test", "ema_test_accuracy": "ema test"}
         tests = [f"  {text} {scores[name]:.2%}" for name, text in names.items() if name in scores]
         of = "ema val" if self.metric.name == AVERAGED else "val"
-        return f"{of} {value:.2%}{''.join(tests)}"
+        return f"{of} {value:.2%}{note}{''.join(tests)}"
 
     def with_precision(self, setting: contract.Setting, precision: str) -> contract.Setting:
         """The precision is a setting of the training, but no arm's."""

@@ -49,6 +49,19 @@ class Check:
     device: str
     findings: Findings
 
+    @property
+    def missing(self) -> list[str]:
+        """The secondary figures that were neither reported nor returned, as far as was seen."""
+        also = self.subject.plan.space.outcome.also
+        return [name for name in also if name not in self.findings.figures]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise holds, and trainings come to what the space asks for."""
+        has_outcome = not self.subject.returns_outcome
+        has_figures = not (self.missing and self.findings.ended)
+        return self.findings.hold and has_outcome and has_figures
+
     def kept(self) -> KeptCheck:
         """What later runs are told."""
         found = self.findings

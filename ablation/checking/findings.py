@@ -77,6 +77,7 @@ class Findings:
         damaged: whether what was tracked could not be restored.
         untracked: variables that have a state and are not tracked.
         seconds: of a report, usually.
+        figures: the names of all that was reported or returned, sorted.
     """
 
     repeats: Repeats
@@ -93,6 +94,7 @@ class Findings:
     damaged: bool
     untracked: tuple[str, ...]
     seconds: float
+    figures: tuple[str, ...]
 
     @property
     def hold(self) -> bool:
@@ -132,6 +134,7 @@ def judge(traces: Traces, metric: str) -> Findings:
         damaged=traces.killed.damaged,
         untracked=first.untracked,
         seconds=median(report.seconds for report in first.reports + traces.again.reports),
+        figures=tuple(sorted(first.figures)),
     )
 
 

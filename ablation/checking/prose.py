@@ -34,6 +34,7 @@ def sentences(check: Check) -> list[str]:
         f"Resume: {HOLDS[found.resume]}. {resume}",
         f"Settings: {HOLDS[found.arms]}. {_arms(check)}" if found.arms else f"Settings: {NO_ARM}",
         *_outcome(check),
+        *_secondary(check),
         f"A study therefore: {_consequence(found)}",
     ]
 
@@ -59,6 +60,28 @@ def _outcome(check: Check) -> Iterator[str]:
         yield f"Outcome: cannot be told. It takes {count} reports, and {found.reports} were seen."
 
 
+def _secondary(check: Check) -> Iterator[str]:
+    """Whether the secondary figures come, where the space names some."""
+    also, found = check.subject.plan.space.outcome.also, check.findings
+    missing, seen = ", ".join(check.missing), ", ".join(found.figures)
+    verb = "was" if len(check.missing) == 1 else "were"
+    if not also:
+        return
+    if not missing:
+        names = ", ".join(also)
+        yield f"Secondary figures: holds. Seen: {names}."
+    elif found.ended:
+        yield (
+            f"Secondary figures: does not hold. {missing} {verb} neither reported nor returned. "
+            f"Seen: {seen}."
+        )
+    else:
+        yield (
+            f"Secondary figures: cannot be told. {missing} {verb} not among the first reports. "
+            f"Seen: {seen}."
+        )
+
+
 NO_ARM = "not checked. No setting has another value that could be tried."
 
 
@@ -76,7 +99,7 @@ def as_data(check: Check) -> dict[str, Any]:
         "metric": check.subject.objective.metric.name,
         "seeds_compared": list(check.subject.seeds),
         "arm_compared": other.name if other else None,
-        "holds": check.findings.hold,
+        "holds": check.holds,
         **found,
     }
 

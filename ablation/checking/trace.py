@@ -57,6 +57,16 @@ class Trace:
         return list(dict.fromkeys(report.number for report in self.reports))
 
     @property
+    def figures(self) -> set[str]:
+        """The names of all figures that were reported or returned."""
+        logged = [*(epoch for report in self.reports for epoch in report.logged), *self.logged]
+        reported = [
+            *(report.figures for report in self.reports),
+            *(epoch.figures for epoch in logged),
+        ]
+        return {*(self.returned or ()), *(name for figures in reported for name in figures)}
+
+    @property
     def tracks(self) -> bool:
         """Whether anything is tracked."""
         return any(report.state for report in self.reports)

@@ -84,7 +84,7 @@ def check(
         output.say()
         for paragraph in sentences(checked):
             output.say(textwrap.fill(paragraph, WIDTH, break_on_hyphens=False))
-    raise typer.Exit(0 if checked.findings.hold else 3)
+    raise typer.Exit(0 if checked.holds else 3)
 
 
 def _run(

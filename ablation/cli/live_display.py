@@ -191,9 +191,8 @@ def _ending(objective: Objective, event: Event, outcome: TrialOutcome, numbers: 
         return Text(f"– {name}  pruned after {after}  ({numbers})", style="yellow")
     names = () if event.task.hides_test else objective.scores
     scores = {name: attributes[name] for name in names if name in attributes}
-    result = objective.result_text(outcome.value or 0.0, scores)
     count = event.task.last.count
-    if count > 1:
-        result += f" (mean of the last {count} {each(objective.words.epoch)}s)"
+    mean = f" (mean of the last {count} {each(objective.words.epoch)}s)" if count > 1 else ""
+    result = objective.result_text(outcome.value or 0.0, scores, mean)
     took = clock(attributes["seconds"])
     return Text(f"✓ {name}  {result}  {took}  ({numbers})", style="green")

@@ -63,6 +63,8 @@ def print_report(
         output.print_text_table(report.arms)
     if report.blocks is not None:
         output.print_text_table(report.blocks)
+    for table in report.secondary:
+        output.print_text_table(table)
     page = report.folder / "report.html"
     output.say(f"Report: {page}")
     output.say(f"Tables: {report.folder}/*.csv")

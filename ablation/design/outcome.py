@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ablation.design.arms import Arm, Plan
+from ablation.objective import LastReports
+from ablation.objective.outcome import each, mean_text
 from ablation.space.outcome import last_reports
 from ablation.space.schema import Space
 
@@ -14,6 +16,32 @@ FEW = 3  # arms that are named
 def most_reports(space: Space, arms: Iterable[Arm]) -> int:
     """Over how many of their last reports the outcomes of these arms are means, at most."""
     return max(last_reports(space, arm.setting).count for arm in arms)
+
+
+def decision_lines(plan: Plan) -> Iterator[str]:
+    """What decides, and the figures beside it, a sentence each.
+
+    There is none where it is the last value of an objective's usual figure.
+    """
+    space = plan.space
+    objective, outcome = space.objective, space.outcome
+    metric, word = objective.metric, objective.words.epoch
+    if objective.beside_space or outcome.over_last > 1 or metric.about:
+        whole = max(
+            LastReports.of(outcome.over_last, objective.epochs(arm.setting)).count
+            for arm in plan.arms
+        )
+        text = mean_text(metric.text, whole, word) if whole > 1 else metric.text
+        yield f"Decided by {text}: {'more' if metric.sign > 0 else 'less'} is better."
+        if (own := most_reports(space, plan.arms)) < whole:
+            last = f"the mean of the last {own}" if own > 1 else f"the last {each(word)} alone"
+            yield f"The search's trainings are shorter: there {last} decides."
+        yield from filter(None, [metric.about])
+    yield from shorter(plan)
+    if outcome.also:
+        known = objective.metrics
+        names = [known[name].text if name in known else name for name in outcome.also]
+        yield f"Secondary figures, each tested as a family of its own: {', '.join(names)}."
 
 
 def shorter(plan: Plan) -> Iterator[str]:

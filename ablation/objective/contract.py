@@ -236,10 +236,16 @@ class Objective(ABC):
         """An epoch's figures in a line."""
         return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
-    def result_text(self, value: float, scores: Mapping[str, float]) -> str:
-        """What came of a training, in a line: the metric, and what may be shown of its scores."""
-        named = {self.metric.name: value, **scores}
-        return "  ".join(f"{name} {number:.4g}" for name, number in named.items())
+    def result_text(self, value: float, scores: Mapping[str, float], note: str = "") -> str:
+        """What came of a training, in a line: the metric, and what may be shown of its scores.
+
+        Args:
+            value: of the metric.
+            scores: by name.
+            note: stands behind the value, such as `` (mean of the last 3 epochs)``.
+        """
+        tests = (f"  {name} {number:.4g}" for name, number in scores.items())
+        return f"{self.metric.name} {value:.4g}{note}{''.join(tests)}"
 
     def stored_spec(self, settings: Sequence[Setting]) -> str:
         """From which a reader loads it who may lack its code; these are a study's settings."""

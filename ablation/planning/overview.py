@@ -11,9 +11,8 @@ from ablation.design.arms import Arm, Plan, differences
 from ablation.design.checks import check_beginning, wanted_seeds
 from ablation.design.declaration import declared
 from ablation.design.loading import check_counts, load
-from ablation.design.outcome import most_reports, shorter
+from ablation.design.outcome import decision_lines
 from ablation.design.settling import Settling
-from ablation.objective.outcome import mean_text
 from ablation.planning.detectable import detectable_lines, families, seeds_text
 from ablation.planning.looks import look_lines
 from ablation.planning.pace import Pace, clock, existing_storage
@@ -232,17 +231,8 @@ def _lines(
         lines += detectable_lines(plan, pace, family)
     held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
     fixed = [f"Held fixed: {held}"] if held else []
-    metric = space.objective.metric
-    better = "more" if metric.sign > 0 else "less"
-    asked = space.outcome.over_last
-    decides = []
-    if space.objective.beside_space or asked > 1 or metric.about:
-        most = most_reports(space, plan.arms)
-        text = mean_text(metric.text, most, space.objective.words.epoch)
-        decides = [f"Decided by {text if most > 1 else metric.text}: {better} is better."]
-        decides += filter(None, [metric.about])
-    decides += shorter(plan)
-    return [*named, *decides, *lines, *_resources(space), *fixed, *space.objective.remarks]
+    said = [*named, *decision_lines(plan), *lines]
+    return [*said, *_resources(space), *fixed, *space.objective.remarks]
 
 
 def _resources(space: Space) -> list[str]:

@@ -29,7 +29,7 @@ from ablation.report.effects.differences import difference
 from ablation.report.effects.effects import effects, mean_differences
 from ablation.report.effects.progress import progress_text
 from ablation.report.effects.replicates import pair_differences, replicates
-from ablation.report.effects.secondary import secondary
+from ablation.report.effects.secondary import secondary, secondary_figures
 from ablation.report.search.trials import finished
 from ablation.statistics.inference import MeanDifference, within
 from ablation.statistics.settling import repeated
@@ -242,15 +242,9 @@ class Analysis:
     @cached_property
     def secondary(self) -> pd.DataFrame:
         """The figures beside the metric (`ablation.report.effects.secondary.secondary`)."""
-        table = self.table
-        return secondary(
-            self.trials,
-            table.arms,
-            table.secondary,
-            self.tests_of,
-            self.direction,
-            tested=not table.settling,
-        )
+        figures = secondary_figures(self.table)
+        waits = {arm: self.tests[arm].why_not for arm in self.awaiting}
+        return secondary(self.trials, self.table.arms, figures, self.tests_of, waits)
 
     @cached_property
     def same_seeds(self) -> list[int]:

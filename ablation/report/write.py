@@ -49,6 +49,7 @@ from ablation.report.text.blocks import brief_block_table
 from ablation.report.text.confirmation import sentences
 from ablation.report.text.latex import as_latex
 from ablation.report.text.tables.arms import brief_table
+from ablation.report.text.tables.secondary import brief_secondary_tables
 
 Say = Callable[[str], None]
 Drawing = tuple[float, bytes, bytes]
@@ -67,6 +68,7 @@ class Report:
         answer: the whole answer in plain sentences, for the console.
         arms: its table of arms, for the console.
         blocks: that of arms in each block, where there are several.
+        secondary: those of figures beside the metric.
         files: every file, in the order of writing.
     """
 
@@ -75,6 +77,7 @@ class Report:
     answer: list[str]
     arms: TextTable
     blocks: TextTable | None
+    secondary: list[TextTable]
     files: list[Path]
 
 
@@ -132,8 +135,8 @@ def write_report(
     _remove_stale(folder, set(files))
     view = study.main.told
     words = answer(view, sentences(study))
-    blocks = brief_block_table(view)
-    return Report(folder, content["headline"], words, brief_table(view), blocks, files)
+    beside = brief_block_table(view), brief_secondary_tables(view)
+    return Report(folder, content["headline"], words, brief_table(view), *beside, files)
 
 
 def _texts(study: Analysis) -> Iterator[tuple[str, str]]:

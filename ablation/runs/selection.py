@@ -17,6 +17,7 @@ from ablation.runs.columns.direction import (
     find_direction,
     find_margin,
     find_unit,
+    meaning,
 )
 from ablation.runs.columns.names import COMPLETE
 from ablation.runs.columns.roles import Columns, find_columns
@@ -96,7 +97,8 @@ def _select(table: Table, options: Options) -> Runs:
     differing = check_measures(rows, columns, reasons)
     check_pooling(table, runs, columns, "\n".join(reasons.texts), reasons)
     against = find_comparisons(arms, options, reasons)
-    unit = find_unit(runs[runs["state"] == COMPLETE], columns.metric, options, reasons)
+    done, means = runs[runs["state"] == COMPLETE], meaning(table, columns)
+    unit = find_unit(done, means, options, reasons)
     metric = _metric(table, columns, unit, direction)
     margin = find_margin(unit, options, reasons)
     _check_results(runs, arms, columns, failures, reasons)

@@ -85,9 +85,10 @@ class CodeObjective(Objective):
         """See the contract: the metric with its unit."""
         return self._texts(figures)
 
-    def result_text(self, value: float, scores: Mapping[str, float]) -> str:
+    def result_text(self, value: float, scores: Mapping[str, float], note: str = "") -> str:
         """See the contract."""
-        return self._texts({self.metric.name: value, **scores})
+        own = f"{self._texts({self.metric.name: value})}{note}"
+        return "  ".join(filter(None, [own, self._texts(scores)]))
 
     def _texts(self, figures: Mapping[str, float]) -> str:
         decides = (self.metric.name, self.metric.test)

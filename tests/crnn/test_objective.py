@@ -52,6 +52,7 @@ def test_averages_stand_in_the_lines_of_a_training() -> None:
     assert len(f"  hidden_size=256 seed 0  epoch 20/20  {line}") <= 81
     tested = {"test_accuracy": 0.5, "test_loss": 1.0}
     assert objective.result_text(0.625, tested) == "val 62.50%  test 50.00%"
+    assert objective.result_text(0.625, tested, " (mean)") == "val 62.50% (mean)  test 50.00%"
     averaged = {**tested, "ema_test_accuracy": 0.75, "ema_test_loss": 1.0}
     assert objective.result_text(0.625, averaged) == "val 62.50%  test 50.00%  ema test 75.00%"
 

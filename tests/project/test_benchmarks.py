@@ -111,6 +111,16 @@ def test_the_baseline_is_kept_as_often_as_it_should(calibration: Any) -> None:
 
 
 @pytest.mark.slow
+def test_second_figures_keep_their_error_rates_whatever_settles_the_arms(calibration: Any) -> None:
+    figures = list(calibration.secondary_figures(0, 5_000))
+    for name, share, low, high in figures:
+        assert low <= share <= high, name
+    # Without the factor they would not: the ranges are no idle ones.
+    naive = [share for name, share, *_ in figures if "without the factor" in name]
+    assert max(naive) > 0.055
+
+
+@pytest.mark.slow
 def test_unpaired_runs_folds_and_blocks_keep_their_error_rates(calibration: Any) -> None:
     figures = list(calibration.comparison_figures(np.random.default_rng(0), 10_000))
     for name, share, low, high in figures:

@@ -177,10 +177,17 @@ def _logarithmic(table: StudyTable, name: str) -> bool:
     return bool(drawn_from and drawn_from["log"])
 
 
+def _what_points_are(table: StudyTable) -> str:
+    """What is drawn of a training, a sentence, where that is a mean of several reports."""
+    if table.over_last == 1:
+        return ""
+    return f"{capitalized(table.outcome_text(table.metric.text))}. "
+
+
 def _factors(study: Analysis) -> Iterator[Plot]:
     """One figure a factor, that is a column of the arms and has two levels at least."""
     table, metric = study.table, study.metric
-    done, baseline = study.replicates, table.arms.iloc[0]
+    done, baseline, drawn_are = study.replicates, table.arms.iloc[0], _what_points_are(table)
     for name in table.factors:
         if table.design == "search":
             rows = drawn(name, table)
@@ -198,7 +205,7 @@ def _factors(study: Analysis) -> Iterator[Plot]:
                 chosen, points = on_common_seeds(chosen, done)
             note = left_out(table.trials, chosen["arm"], metric.noun, table.words.trial)
             noun, of = table.words.training, pair(table.comparison)
-            caption = f"Every {noun} is a point, means are joined."
+            caption = f"{drawn_are}Every {noun} is a point, means are joined."
             if study.settling:
                 caption += " Only seeds that all of these arms have are shown."
             by_seed = table.comparison.is_paired
@@ -207,8 +214,9 @@ def _factors(study: Analysis) -> Iterator[Plot]:
             if (settings := chosen["group"].nunique()) > GROUPS:
                 chosen, points = over_others(chosen, done)
                 caption = (
-                    f"Means over all {settings} settings of the other factors, a point a seed that "
-                    "has finished with all of them. Faint lines join the same seed."
+                    f"{drawn_are}Means over all {settings} settings of the other factors, a "
+                    "point a seed that has finished with all of them. Faint lines join the same "
+                    "seed."
                 )
             draw = partial(
                 draw_factor, name, points, chosen, str(baseline[name]), metric, note, by_seed

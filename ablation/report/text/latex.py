@@ -84,7 +84,7 @@ def caption(table: StudyTable, text: TextTable, arms: int) -> str:
     shown = len(text.rows)
     marked = any(cell.endswith(f" {CONFOUNDED}") for row in text.rows for cell in row)
     sentences = [
-        f"{question} {capitalized(table.outcome_text(table.metric.noun))}, {_seeds(table)} an "
+        f"{question} {capitalized(table.outcome_text(table.metric.text))}, {_seeds(table)} an "
         f"arm; {_compared(table)}, {_margin(table)}, Holm-adjusted.",
         *incomplete(table),
         about_intervals(table),

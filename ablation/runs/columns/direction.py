@@ -23,7 +23,7 @@ def find_direction(
 ) -> Direction | None:
     """Which way is better: as a person says, as the table says, or by a clear name."""
     own = table.roles.direction if columns.metric == table.roles.metric else None
-    found = options.direction or own or known.direction_of(columns.metric)
+    found = options.direction or own or known.direction_of(meaning(table, columns))
     if found is None and columns.metric:
         reasons.add(
             f"{columns.metric} does not say whether higher is better: --lower-is-better or "
@@ -33,13 +33,20 @@ def find_direction(
     return found
 
 
+def meaning(table: Table, columns: Columns) -> str:
+    """The name that says what decides: the column's own, unless the table has a better one."""
+    is_known = columns.metric == table.roles.metric
+    return (table.roles.metric_of if is_known else "") or columns.metric
+
+
 def direction_source(table: Table, columns: Columns, options: Options) -> str:
     """Who says which way is better: ``as given``, ``by its name``, ``known from …``."""
     if options.direction:
         return "as given"
     if columns.metric == table.roles.metric and table.roles.direction:
         return f"known from {table.roles.exporter or 'the table'}"
-    return "by its name"
+    means = meaning(table, columns)
+    return "by its name" if means == columns.metric else f"by the name of {means}"
 
 
 def find_unit(runs: pd.DataFrame, name: str, options: Options, reasons: Reasons) -> str:

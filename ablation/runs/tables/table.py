@@ -23,6 +23,7 @@ class Roles:
         seed: of what pairs runs.
         fold: of a cross-validation's folds.
         metric: of the figure that decides.
+        metric_of: what that is a figure of, if its own name does not say so: ``val_accuracy``.
         state: of how a run ended.
         epoch: of what numbers the rows of a history.
         created: of when it was begun, as ISO 8601 text or a number of milliseconds or seconds.
@@ -42,6 +43,7 @@ class Roles:
     seed: str = ""
     fold: str = ""
     metric: str = ""
+    metric_of: str = ""
     state: str = ""
     epoch: str = ""
     created: str = ""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from math import inf, nan
 
 import pytest
 
+from ablation.checking.checking import Check
 from ablation.checking.findings import CLOSE, Traces, judge
+from ablation.checking.prose import sentences
+from ablation.checking.subject import Subject
 from ablation.checking.trace import END, Report, Trace, differences, first_other_state
+from ablation.design.loading import build
 from ablation.objective import Epoch
+from tests.helpers.made.studies import ONE_FACTOR, document
 
 
 def trace(*values: float, states: str = "abcdef", **options: object) -> Trace:
@@ -129,3 +135,27 @@ def test_the_metric_is_shown_before_what_differs_more() -> None:
 
 def test_the_time_of_a_report_is_its_median() -> None:
     assert judge(TRACES, "height").seconds == 2.0
+
+
+@pytest.mark.parametrize(
+    ("also", "ended", "holds", "said"),
+    [
+        (["depth", "final", "steps"], True, True, "holds. Seen: depth, final, steps."),
+        (["dept"], True, False, "does not hold. dept was neither reported nor returned. Seen: dep"),
+        (["dept"], False, True, "cannot be told. dept was not among the first reports. Seen: dep"),
+    ],
+)
+def test_secondary_figures_are_looked_for_in_all_that_came(
+    also: list[str], ended: bool, holds: bool, said: str
+) -> None:
+    report = Report(1, {"height": 0.5}, "", 2.0, (Epoch(1, {"depth": 1.0}, 1.0),))
+    end = {"final": 1.0} if ended else None
+    first = Trace((report,), returned=end, logged=(Epoch(2, {"steps": 1.0}, 1.0),))
+    space = tomllib.loads(ONE_FACTOR)
+    plan = build("mine", document(space))
+    outcome = plan.space.outcome.model_copy(update={"also": also})
+    plan = replace(plan, space=plan.space.model_copy(update={"outcome": outcome}))
+    same = replace(TRACES, first=first, again=first, killed=replace(first, resumed=(True,)))
+    check = Check(Subject(plan, None, (0, 1)), "cpu", judge(same, "height"))
+    assert check.holds == holds
+    assert f"Secondary figures: {said}" in "\n".join(sentences(check))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ablation.design.loading import build
-from ablation.design.outcome import most_reports, shorter
+from ablation.design.outcome import decision_lines, most_reports, shorter
 from ablation.objective import LastReports
 from ablation.space.errors import SpaceError
 from ablation.space.outcome import is_mean, last_reports
@@ -111,6 +111,16 @@ def test_a_search_takes_the_same_share_of_its_shorter_trainings() -> None:
     plan = build("mine", document(given))
     assert last_reports(plan.space, plan.arms[0].setting) == LastReports(2, 5)
     assert most_reports(plan.space, plan.arms) == 2
+    assert list(decision_lines(plan)) == [
+        "Decided by mean validation accuracy of the last 5 epochs: more is better.",
+        "The search's trainings are shorter: there the mean of the last 2 decides.",
+    ]
+
+
+def test_a_plan_says_which_figures_are_secondary() -> None:
+    plan = build("mine", document({**AVERAGED, "outcome": {"also": ["ema_val_accuracy"]}}))
+    (line,) = decision_lines(plan)
+    assert line.endswith("each tested as a family of its own: EMA validation accuracy.")
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_a_metric_as_returned_is_said_to_be(made: Made, study: str) -> None:
 def test_figures_beside_the_metric_are_secondary(made: Made) -> None:
     text = made.text("folds")
     assert "## Secondary figures" in text
-    assert "They decide nothing: the verdicts are on f1 alone." in text
+    assert "These verdicts decide nothing: recommendations rest on f1 alone." in text
     assert "p is adjusted over the arms of one figure, a family of its own" in text
     rows, trials = made.rows("folds", "secondary"), made.rows("folds", "trials")
     assert list(rows["arm"]) == ["baseline", "depth=6"]

@@ -27,6 +27,21 @@ def test_own_trials_say_all_there_is_to_know(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("best", "direction"), [(0.91, "maximize"), (0.89, "minimize"), (0.9, None)]
+)
+def test_own_trials_are_decided_by_their_outcome(
+    tmp_path: Path, best: float, direction: str | None
+) -> None:
+    text = OWN.replace("val_accuracy,val_loss", "outcome,val_accuracy,val_loss", 1)
+    text = text.replace("0.9,0.3", "0.88,0.9,0.3").replace("0.91,14", f"{best},14")
+    table = table_of(tmp_path / "a.csv", text)
+    roles = table.roles
+    assert (roles.metric, roles.metric_of) == ("outcome", "val_accuracy")
+    assert (roles.settings, roles.direction) == (("lr",), direction)
+    assert table.lines[0].startswith("outcome decided in that study: it is the mean of val_acc")
+
+
+@pytest.mark.parametrize(
     ("header", "score"),
     [("model,task,acc,acc_stderr", "acc"), ('model,task,"acc,none","acc_stderr,none"', "acc,none"),
      ("model,Metric,Value,Stderr", "Value")],
