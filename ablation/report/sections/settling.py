@@ -31,8 +31,9 @@ def look_parts(study: Analysis) -> list[Part]:
         f"{looks_text(settling).capitalize()} were declared before the first training. At each, "
         "what is open is tested over its seeds so far. p is the smallest of an arm's looks times "
         f"{factor}, then Holm-adjusted over all comparisons; e, of a difference of the margin or "
-        f"more, is the smallest times {factor}. An arm with a verdict is trained no more, and its "
-        "figures stay.",
+        f"more, is the smallest times {factor}. The figures of an arm with a verdict stay, and it "
+        "is trained no more unless an open arm is compared with it. An arm without a test, such as "
+        "one whose trainings all fail, counts with p = 1 and is trained until the last look.",
         *settled_when(study),
     ]
     if rows.empty:

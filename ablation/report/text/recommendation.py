@@ -338,7 +338,10 @@ def own_seeds(study: Analysis) -> Iterable[str]:
         return
     if effects["n"].nunique() > 1 or (effects["pairs"].dropna() < effects["n"].iloc[0]).any():
         by = f"{pair(comparison)}s"
-        yield f"Means are over each arm's own {by}; effects only over {by} that both have."
+        effect = f"effects only over {by} that both have"
+        if study.settling:
+            effect = f"an effect is over {by} of the arm's last look that both have"
+        yield f"Means are over each arm's own {by}; {effect}."
 
 
 def on_test(study: Analysis, names: Mapping[str, str]) -> Iterable[str]:

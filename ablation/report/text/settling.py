@@ -171,15 +171,18 @@ def open_still(study: Analysis, chosen: pd.DataFrame) -> Iterable[str]:
     if settling is None or chosen.empty:
         return
     family, looks = len(settling.family), len(settling.all_looks)
-    are = "is" if len(chosen) == 1 else "are"
+    left = len(settling.active)  # with those that no look could test
+    are = "is" if left == 1 else "are"
     said = [
-        f"{len(chosen)} of {counted(family, 'comparison')} {are} open after the last look, at "
+        f"{left} of {counted(family, 'comparison')} {are} open after the last look, at "
         f"{counted(settling.all_looks[len(settling.taken) - 1], 'seed')}."
     ]
     least = chosen["minimum_detectable"].max()
     if least <= metric.largest:
         leave = f"{counted(family, 'comparison')} and {counted(looks, 'look')} leave"
-        any_of = "it" if len(chosen) == 1 else "any of them"
+        any_of = "it" if left == 1 else "any of them"
+        if len(chosen) < left:
+            any_of = "the one that has a test" if len(chosen) == 1 else "any that has a test"
         said.append(
             "Four times in five that look would have found a true difference of "
             f"{metric.size(least)} or more in {any_of} (by the largest spread, at the significance "

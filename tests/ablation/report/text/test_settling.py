@@ -132,3 +132,11 @@ def test_a_training_that_finished_after_its_look_is_told() -> None:
     trials = pd.concat([table.trials, again], ignore_index=True)
     said = answer(Analysis(replace(table, trials=trials)))
     assert any("not in figures and verdict: a training of failed" in line for line in said)
+
+
+def test_an_arm_that_no_look_can_test_is_open_too() -> None:
+    wavy = [2.0, -2.0, 1.5, -1.0, 0.5, 1.0, -0.5, 2.0, -1.5, 1.0]
+    text = " ".join(answer(Analysis(settled({"a": wavy, "b": [None]}, (5, 10)))))
+    assert "Open after look 2 (10 seeds), the last: a, b." in text
+    assert "2 of 2 comparisons are open after the last look" in text
+    assert "or more in the one that has a test (by the largest spread" in text
