@@ -27,7 +27,7 @@ from ablation.report.rendering.formatting import (
     records,
 )
 from ablation.report.search.range_edges import edges
-from ablation.report.text.averages import additivity, averages
+from ablation.report.text.averages import additivity, averages, not_averaged
 from ablation.report.text.blocks import block_findings
 from ablation.report.text.cautions import cautions
 from ablation.report.text.comparisons import behind, interval_text
@@ -106,6 +106,7 @@ def findings(study: Analysis) -> list[str]:
     if table.awaits_look:
         return [*settled_when(study), *_verdicts(study), *so_far(study), *_confounded(study)]
     return [
+        *averages(study),
         *settled_when(study),
         *_verdicts(study),
         *found_later(study),
@@ -114,7 +115,7 @@ def findings(study: Analysis) -> list[str]:
         *_unadjusted(study, names),
         *_untested(study, names),
         *otherwise_spread(study),
-        *averages(study),
+        *not_averaged(study),
         *additivity(study),
         *_confounded(study),
         *recommended(study),

@@ -13,19 +13,16 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.contrasts import empty_cells, idle_arms, most_telling, significance
 from ablation.report.rendering.formatting import listed, ranked, records
 
+KINDS = ("main", "interaction")
 SUMS = 6  # of effects that are told, each a sentence
 
 
 def averages(study: Analysis) -> Iterable[str]:
     """A factorial's main effects and interactions, a sentence each."""
-    table, contrasts, metric = study.table, study.contrasts, study.metric
-    if table.design != "factorial":
+    contrasts, metric = study.contrasts, study.metric
+    if study.table.design != "factorial":
         return
-    kinds = {
-        "main": "Averaged over the levels of the other factors",
-        "interaction": "Together, beyond the sum of both",
-    }
-    for kind, words in kinds.items():
+    for kind in KINDS:
         rows = _tested(contrasts[contrasts["kind"] == kind])
         items = [
             f"{row['term']} {metric.difference(row['delta'])} (95 % interval "
@@ -34,8 +31,30 @@ def averages(study: Analysis) -> Iterable[str]:
             for row in records(rows)
         ]
         if items:
-            yield f"{words}: {ranked(items, [significance(row) for row in records(rows)])}."
-    yield from _not_averaged(table, contrasts[contrasts["kind"].isin(list(kinds))])
+            kinds = [significance(row) for row in records(rows)]
+            yield f"{_title(study.table, kind, len(items))}: {ranked(items, kinds)}."
+
+
+def _title(table: StudyTable, kind: str, count: int) -> str:
+    """What a kind of contrast is, in a few words."""
+    if kind == "main":
+        what = "Main effect" if count == 1 else "Main effects, each"
+        return f"{what} averaged over the levels of {other_factors(table)}"
+    what = "Interaction" if count == 1 else "Interactions"
+    return f"{what} (the effect of either change with the other, minus its effect without it)"
+
+
+def other_factors(table: StudyTable) -> str:
+    """``the other factor``, or ``factors``, of a factorial."""
+    return f"the other {'factor' if len(table.factors) == 2 else 'factors'}"
+
+
+def not_averaged(study: Analysis) -> Iterable[str]:
+    """Why a factorial has no main effects and interactions, or not all of them."""
+    table, contrasts = study.table, study.contrasts
+    if table.design != "factorial":
+        return
+    yield from _untested(table, contrasts[contrasts["kind"].isin(KINDS)])
     for name, left in idle_arms(table.arms, list(table.factors)).items():
         yield f"Not in the means of {name}, which has no effect there: {listed(left)}."
 
@@ -45,8 +64,8 @@ def _tested(contrasts: pd.DataFrame) -> pd.DataFrame:
     return most_telling(contrasts[contrasts["p_holm"].notna()])
 
 
-def _not_averaged(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
-    """Why there are no main effects and interactions, or not all of them."""
+def _untested(table: StudyTable, contrasts: pd.DataFrame) -> Iterable[str]:
+    """Why there are no main effects and interactions, or why some are not tested."""
     if not (contrasts["kind"] == "main").any():
         yield (
             "No averages over factors: that takes levels that meet the same levels of the other "

@@ -21,6 +21,7 @@ from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, largest_value, paired
 from ablation.report.rendering.formatting import capitalized, records
 from ablation.report.text.answer import no_result, none_better
+from ablation.report.text.averages import other_factors
 from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
 from ablation.report.text.comparisons import mark
@@ -118,8 +119,13 @@ def _designed(study: Analysis) -> Iterator[str]:
     if lost and not stands:  # else a look before the first divergence has settled something
         yield f"{base} {lost}: no comparison with it is a finding."
         return
-    if table.design == "factorial":
-        yield from _on_average(study)
+    if table.design == "factorial" and (on_average := _on_average(study)):
+        yield on_average
+        if len(better := shown_better(study)):
+            best, how = better["arm"].iloc[0], study.metric.difference(better["delta"].iloc[0])
+            yield f"Recommended: {best}, better than {base} ({how})."
+            yield _shown(study, besides=best)
+            return
     if table.awaits_look:
         yield _shown(study)
         return
@@ -132,16 +138,20 @@ def _designed(study: Analysis) -> Iterator[str]:
         yield from shown_by_block(study)
 
 
-def _shown(study: Analysis) -> str:
-    """Which arms are better and which worse, the largest effects first; empty where none is."""
+def _shown(study: Analysis, besides: str = "") -> str:
+    """Which arms are better and which worse, the largest effects first; empty where none is.
+
+    Args:
+        study: the study.
+        besides: an arm that has been said to be better already.
+    """
     base, names = study.baseline, comparison_labels(study.effects, study.effects)
     rows = by_size(study.effects)
+    rows = rows[rows["arm"] != besides]
+    better = f"{'also ' if besides else ''}better than {base}"
     kinds = [
-        (
-            f"{verdict}{f' than {base}' if verdict == 'better' else ''}",
-            rows[rows["verdict"] == verdict],
-        )
-        for verdict in ("better", "worse")
+        (better, rows[rows["verdict"] == "better"]),
+        ("worse", rows[rows["verdict"] == "worse"]),
     ]
     difference, how = study.metric.difference, mark(study.table.comparison)
     when = f" {study.table.moment}" if study.table.optimism else ""
@@ -161,8 +171,8 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
-def _on_average(study: Analysis) -> Iterator[str]:
-    """A factorial's significant averages and interactions, the largest first."""
+def _on_average(study: Analysis) -> str:
+    """A factorial's significant main effects and interactions, the largest first; else empty."""
     contrasts, difference = study.contrasts, study.metric.difference
     shown = by_size(contrasts[contrasts["p_holm"] < ALPHA])
     main, both = (
@@ -172,11 +182,13 @@ def _on_average(study: Analysis) -> Iterator[str]:
         ]
         for kind in ("main", "interaction")
     )
-    if main:
-        more = f"; besides, {counted(len(both), 'interaction')}" if both else ""
-        yield f"On average over the other factors: {_some(main)}{more}."
-    elif both:
-        yield f"Together, beyond the sum of both: {_some(both)}."
+    if not main:
+        return f"Interaction{'s' * (len(both) > 1)}: {_some(both)}." if both else ""
+    more = f"; besides, {counted(len(both), 'interaction')}" if both else ""
+    if both and contrasts["kind"].value_counts().get("main") == 2:  # so there is one interaction
+        of_both = shown.loc[shown["kind"] == "interaction", "delta"].iloc[0]
+        more = f"; the interaction is {difference(of_both)}"
+    return f"On average over {other_factors(study.table)}: {_some(main)}{more}."
 
 
 def _to_take(study: Analysis) -> str:

@@ -137,7 +137,7 @@ def test_the_arms_of_the_write_up() -> None:
     assert once.against == "dropout=0.1"
     assert "which block is not said" in once.note
     assert (once.factor, once.level) == ("", "")
-    assert once.setting == Setting.of({"dropout": 0.1, "dropout_count": 1})
+    assert once.setting == Setting.of({"dropout": 0.1, "dropout_count": 1, "averaging": 0.998})
     assert found.arm("concluded").against == "baseline"
 
 
@@ -148,7 +148,7 @@ def test_a_named_arm_of_one_change_tells_its_factor() -> None:
 
 def test_several_differences_are_joined() -> None:
     names = [arm.name for arm in load("quick").arms]
-    assert names == ["baseline", "dropout=0.1", "hidden_size=256", "hidden_size=256+dropout=0.1"]
+    assert names == ["baseline", "dropout=0.1", "lstm_layers=0", "lstm_layers=0+dropout=0.1"]
 
 
 def test_what_is_no_factor_comes_after_the_factors_in_a_name() -> None:

@@ -107,7 +107,7 @@ def test_every_shipped_space_is_listed() -> None:
     rows = {row["name"]: row for row in overview.spaces(PACE)}
     assert list(rows) == shipped()
     assert (rows["source"]["runs"], rows["source"]["design"]) == (200, "one-factor")
-    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (12, 80 + 4 * 5 + 17 * 5)
+    assert (rows["quick"]["runs"], rows["joint"]["runs"]) == (20, 80 + 4 * 5 + 17 * 5)
     assert all(row["question"].endswith("?") and row["time"] for row in rows.values())
 
 

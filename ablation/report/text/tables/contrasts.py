@@ -45,8 +45,9 @@ def about_contrasts(study: Analysis) -> str:
     if kinds & {"main", "interaction"}:
         lines.append(
             "Main: the mean over the cells with one level less that over those with the other. "
-            "Interaction: what two levels give together, beyond the sum of both. Each is computed "
-            "seed by seed, over the seeds that have all of its cells, and tested as pairs are."
+            "Interaction: the effect of either change with the other, minus its effect without it. "
+            "Each is computed seed by seed, over the seeds that have all of its cells, and tested "
+            "as pairs are."
         )
     if "additivity" in kinds:
         lines.append(

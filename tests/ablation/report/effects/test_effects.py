@@ -624,15 +624,17 @@ def test_what_is_cut_is_counted_by_kind_and_the_significant_come_first() -> None
         for arm in table.trials["arm"]
     ]
     text = sentences(replace(table, trials=table.trials.assign(value=accuracy)))
-    (main,) = [line for line in text if line.startswith("Averaged over the levels")]
-    first = main.split("factors: ")[1]
+    (main,) = [line for line in text if line.startswith("Main effects, each averaged over")]
+    first = main.split("factor: ")[1]
     assert first.startswith(f"dropout {last['dropout']} instead of 0.25 −")
-    (both,) = [line for line in text if line.startswith("Together, beyond")]
-    assert both.split("both: ")[1].startswith(
+    (both,) = [line for line in text if line.startswith("Interactions (the effect of either")]
+    assert both.split("without it): ")[1].startswith(
         f"hidden_size {last['hidden_size']} with dropout {last['dropout']} −"
     )
     assert re.search(r"; and \d+ more, all not significant\.$", both)
-    shown = [part for part in both.split("both: ")[1].split("; ") if "(95 % interval" in part]
+    shown = [
+        part for part in both.split("without it): ")[1].split("; ") if "(95 % interval" in part
+    ]
     signs = ["not significant" in part for part in shown]
     assert signs == sorted(signs)
 
@@ -710,10 +712,16 @@ def test_arms_without_a_pair_are_named() -> None:
     assert "Not tested, because no seed was finished on both sides" in said(table)
 
 
-def test_a_factorial_tells_its_average_effects() -> None:
-    text = said(study("factorial", arms=4, seeds=3))
-    assert "Averaged over the levels of the other factors: hidden_size 256 instead of 128 " in text
-    assert "Together, beyond the sum of both: hidden_size 256 with dropout 0.1 " in text
+def test_a_factorial_tells_its_average_effects_first() -> None:
+    main, both, *_ = sentences(study("factorial", arms=4, seeds=3))
+    assert main.startswith(
+        "Main effects, each averaged over the levels of the other factor: hidden_size 256 instead "
+        "of 128 "
+    )
+    assert both.startswith(
+        "Interaction (the effect of either change with the other, minus its effect without it): "
+        "hidden_size 256 with dropout 0.1 "
+    )
 
 
 def test_a_search_is_exploratory() -> None:

@@ -84,12 +84,90 @@ def test_what_it_may_not_be_relied_on_for_comes_first() -> None:
     assert of(replace(part, looks=(9,)))[0] == "Preliminary: 9 of 10 trials have finished."
 
 
-def test_a_factorial_begins_with_its_averages() -> None:
-    table = study("factorial", arms=4, seeds=6, epochs=1)
-    found = Analysis(table).contrasts
-    shown = found[found["p_holm"] < 0.05]
-    told = of(table)
-    assert told[0].startswith("On average over the other factors: ") is bool(len(shown))
+def factorial(*gains: float, arms: int = 4) -> StudyTable:
+    """A grid of sizes and dropout rates whose arms differ from the baseline by so much."""
+    table = study("factorial", arms=arms, seeds=5, epochs=1)
+    noise = [0.0002, -0.0002, 0.0004, -0.0004, 0.0]
+    values = {
+        (arm, seed): BASE[seed] + gain + noise[seed] * place**2
+        for place, (arm, gain) in enumerate(zip(table.arms["arm"], (0.0, *gains), strict=True))
+        for seed in range(5)
+    }
+    keys = table.trials[["arm", "seed"]].itertuples(index=False, name=None)
+    return replace(table, trials=table.trials.assign(value=[values[key] for key in keys]))
+
+
+DROPOUT, SIZE = "dropout 0.1 instead of 0.25", "hidden_size 256 instead of 128"
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        pytest.param(
+            (0.02, 0.03, 0.05),
+            [
+                f"On average over the other factor: {SIZE} (+3.00 points) and {DROPOUT} "
+                "(+2.00 points).",
+                "Recommended: hidden_size=256+dropout=0.1, better than baseline (+5.00 points).",
+                "Also better than baseline: hidden_size=256 (+3.00 points) and dropout=0.1 "
+                "(+2.00 points).",
+            ],
+            id="additive",
+        ),
+        pytest.param(
+            (0.02, 0.03, 0.04),
+            [
+                f"On average over the other factor: {SIZE} (+2.50 points) and {DROPOUT} "
+                "(+1.50 points); the interaction is −1.00 points.",
+                "Recommended: hidden_size=256+dropout=0.1, better than baseline (+4.00 points).",
+                "Also better than baseline: hidden_size=256 (+3.00 points) and dropout=0.1 "
+                "(+2.00 points).",
+            ],
+            id="interaction",
+        ),
+        pytest.param(
+            (-0.02, 0.03, 0.01),
+            [
+                f"On average over the other factor: {SIZE} (+3.00 points) and {DROPOUT} "
+                "(−2.00 points).",
+                "Recommended: hidden_size=256, better than baseline (+3.00 points).",
+                "Also better than baseline: hidden_size=256+dropout=0.1 (+1.00 points); worse: "
+                "dropout=0.1 (−2.00 points).",
+            ],
+            id="one-harms",
+        ),
+        pytest.param(
+            (-0.02, -0.03, -0.05),
+            [
+                f"On average over the other factor: {SIZE} (−3.00 points) and {DROPOUT} "
+                "(−2.00 points).",
+                "Worse: hidden_size=256+dropout=0.1 (−5.00 points), hidden_size=256 "
+                "(−3.00 points) and 1 more.",
+                "Keep baseline: no arm is better by 0.50 points or more.",
+            ],
+            id="both-harm",
+        ),
+        pytest.param(
+            (0.02, 0.02, 0.0),
+            [
+                "Interaction: hidden_size 256 with dropout 0.1 (−4.00 points).",
+                "Recommended: dropout=0.1, better than baseline (+2.00 points).",
+                "Also better than baseline: hidden_size=256 (+2.00 points).",
+            ],
+            id="crossed",
+        ),
+    ],
+)
+def test_a_factorial_begins_with_its_averages(gains: tuple[float, ...], said: list[str]) -> None:
+    assert of(factorial(*gains)) == said
+
+
+def test_the_interactions_of_a_larger_factorial_are_counted() -> None:
+    first, *_ = of(factorial(0.01, 0.02, 0.05, 0.03, 0.09, arms=6))
+    assert first == (
+        "On average over the other factor: hidden_size 64 instead of 128 (+5.50 points), "
+        "dropout 0.1 instead of 0.25 (+3.33 points) and 1 more; besides, 2 interactions."
+    )
 
 
 def test_a_search_is_exploratory() -> None:

@@ -288,7 +288,7 @@ def test_an_interaction_is_no_average() -> None:
     values = dict(zip(table.arms["arm"], (0.9, 0.885, 0.885, 0.9), strict=True))
     moved = table.trials["arm"].map(values) + noise(len(table.trials), 0.003, seed=1)
     first = of(replace(table, trials=table.trials.assign(value=moved)))[0]
-    assert first.startswith("Together, beyond the sum of both: ")
+    assert first.startswith("Interaction: ")
     assert "On average" not in first
 
 
