@@ -70,6 +70,12 @@ class Stage:
     seeds: tuple[int, ...]
     settling: Settling | None = None
 
+    @property
+    def common_seeds(self) -> tuple[int, ...]:
+        """The seeds that every arm has; where arms may stop, those up to the earliest stop."""
+        counts = self.settling.wanted().values() if self.settling else ()
+        return self.seeds[: min(counts, default=len(self.seeds))]
+
     def replicates(self) -> list[Replicate]:
         """Seed by seed, all arms of one before the next; where arms may stop, the most of them."""
         return self._replicates(self.settling.wanted() if self.settling else {})

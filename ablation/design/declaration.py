@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ablation.design.arms import Plan
@@ -9,7 +10,7 @@ from ablation.design.settling import Settling, settling_of
 from ablation.errors import UserError
 from ablation.space.schema import Space
 from ablation.space.sections import NO_FACTORIAL
-from ablation.space.settle import looks_fault
+from ablation.space.settle import Confirm, looks_fault
 
 OF_ITS_OWN = "or run it as a study of its own with --study NAME"
 
@@ -63,8 +64,6 @@ def _of_space(plan: Plan) -> Settling | None:
 def _asked(plan: Plan, looks: tuple[int, ...], before: Settling | None) -> Settling:
     """The looks that were asked for, with the reserve that there is."""
     space = plan.space
-    if space.search:
-        raise UserError("--settle: a search has no looks; leave it out")
     if space.design == "factorial":
         raise UserError(f"--settle: {NO_FACTORIAL.replace('take it out', 'leave it out')}")
     if why := looks_fault(looks):
@@ -75,6 +74,48 @@ def _asked(plan: Plan, looks: tuple[int, ...], before: Settling | None) -> Settl
             f"{len(space.seeds):,}; add to its list, or take looks out"
         )
     return settling_of(plan.arms, looks, reserve=before.reserve if before else False)
+
+
+def declared_in_confirmation(
+    space: Space,
+    looks: tuple[int, ...] | None = None,
+    seeds: int | None = None,
+    begun: tuple[Confirm | None, Settling | None] | None = None,
+) -> tuple[int, ...]:
+    """The looks at a search's confirmation, by their numbers of seeds; empty for none.
+
+    A confirmation keeps those that it began with, until its space file or an option has others.
+
+    Args:
+        space: the search's.
+        looks: those asked for in place of the space's own; empty for none.
+        seeds: the number of seeds asked for.
+        begun: the section of the space that the confirmation has begun with, and its looks; None
+            where it has not.
+
+    Raises:
+        UserError: there is no confirmation, or the looks and the seeds do not go together.
+    """
+    confirm = space.confirm
+    if confirm is None:
+        if looks:
+            raise UserError(
+                "--settle: looks are those of a search's confirmation, and this one has no "
+                "[confirm]; leave it out"
+            )
+        return ()
+    found: Sequence[int] = confirm.looks if looks is None else looks
+    if looks:
+        if why := looks_fault(looks) or confirm.path_fault(looks):
+            raise UserError(f"--settle: {why}")
+    elif looks is None and begun and begun[0] and begun[0].looks == confirm.looks:
+        found = begun[1].looks if begun[1] else ()
+    if found and seeds not in (None, found[-1]):
+        raise UserError(
+            f"--seeds {seeds}: the last look takes {found[-1]} seeds, and an arm stops as soon as "
+            "a look settles it; leave it out"
+        )
+    return tuple(found)
 
 
 def _over_seeds(settling: Settling, seeds: int) -> Settling:

@@ -50,6 +50,8 @@ class Settling:
         reserve: whether looks beyond the declared ones were provided for.
         extra: by look beyond the declared ones its number of seeds, increasing.
         taken: the looks taken, in order.
+        untested: arms that are no comparison of the family; they are trained as long as one of it
+            is open.
     """
 
     looks: tuple[int, ...]
@@ -57,11 +59,14 @@ class Settling:
     reserve: bool = False
     extra: tuple[int, ...] = ()
     taken: tuple[TakenLook, ...] = ()
+    untested: tuple[str, ...] = ()
 
     @property
     def family(self) -> tuple[str, ...]:
         """The arms that are compared: all comparisons of the plan, which are tested together."""
-        return tuple(arm for arm, other in self.against.items() if other)
+        return tuple(
+            arm for arm, other in self.against.items() if other and arm not in self.untested
+        )
 
     @property
     def all_looks(self) -> tuple[int, ...]:
@@ -118,11 +123,12 @@ class Settling:
     def needed(self) -> tuple[str, ...]:
         """The arms that the awaited look takes: those open, and what they are compared with.
 
-        The baseline is among them; where settling has ended, none is.
+        The baseline and what is not tested are among them; where settling has ended, none is.
         """
         if self.is_over:
             return ()
         needed = {arm for arm, other in self.against.items() if not other}
+        needed.update(self.untested)
         waiting = list(self.active)
         while waiting:
             arm = waiting.pop()
@@ -156,7 +162,11 @@ class Settling:
 
 
 def settling_of(
-    arms: Iterable[Compared], looks: Iterable[int], *, reserve: bool = False
+    arms: Iterable[Compared],
+    looks: Iterable[int],
+    *,
+    reserve: bool = False,
+    untested: Iterable[str] = (),
 ) -> Settling:
     """Declared looks, none of them taken.
 
@@ -164,5 +174,7 @@ def settling_of(
         arms: that are trained, in the order of the design.
         looks: by look its number of seeds.
         reserve: whether looks beyond these are provided for.
+        untested: arms that are trained and not tested.
     """
-    return Settling(tuple(looks), {arm.name: arm.against for arm in arms}, reserve)
+    against = {arm.name: arm.against for arm in arms}
+    return Settling(tuple(looks), against, reserve, untested=tuple(untested))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ablation.design.arms import Plan
@@ -34,20 +34,39 @@ class _Family:
         return self.comparisons * self.looks
 
 
-def families(plan: Plan, seeds: int | None, settling: Settling | None = None) -> list[_Family]:
-    """The families of a study's tests; of a search those of its confirmation, at their largest."""
+def families(
+    plan: Plan,
+    seeds: int | None,
+    settling: Settling | None = None,
+    looks: Sequence[int] = (),
+) -> list[_Family]:
+    """The families of a study's tests; of a search those of its confirmation, at their largest.
+
+    Args:
+        plan: of the study.
+        seeds: the number of seeds in place of the space's own.
+        settling: the looks that the study declares.
+        looks: of a search, those at its confirmation, by their numbers of seeds.
+    """
     space, arms = plan.space, len(plan.arms)
     if settling:
-        looks = len(settling.looks) + settling.reserve
-        return [_Family("", settling.looks[-1], arms - 1, plan.study_name, looks)]
+        shares = len(settling.looks) + settling.reserve
+        return [_Family("", settling.looks[-1], arms - 1, plan.study_name, shares)]
     if not space.search:
         return [_Family("", seeds or len(space.seeds), arms - 1, plan.study_name)]
     if not (confirm := space.confirm):
         return []
-    study, count = confirm_name(plan.study_name), seeds or confirm.seeds
-    families = [_Family("In the confirmation, ", count, arms + confirm.top - 1, study)]
+    study = confirm_name(plan.study_name)
+    count, comparisons = seeds or confirm.seeds, arms + confirm.top - 1
+    steps = [factor.role for factor in space.factors].count("scientific")
+    if looks:
+        families = [_Family("In the confirmation, ", looks[-1], comparisons, study, len(looks))]
+        if on_path := confirm.path_looks(looks):
+            every = 2 * steps + arms - 1  # steps, each taken back, named arms
+            families.append(_Family("On the path, ", on_path[-1], every, study, len(on_path)))
+        return families
+    families = [_Family("In the confirmation, ", count, comparisons, study)]
     if path_seeds := confirm.path_count(count):
-        steps = [factor.role for factor in space.factors].count("scientific")
         families.append(_Family("On the path, ", path_seeds, steps, study))
     return families
 

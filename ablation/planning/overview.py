@@ -9,17 +9,18 @@ from typing import Any
 
 from ablation.design.arms import Arm, Plan, differences
 from ablation.design.checks import check_beginning, wanted_seeds
-from ablation.design.declaration import declared
+from ablation.design.declaration import declared, declared_in_confirmation
 from ablation.design.loading import check_counts, load
 from ablation.design.outcome import decision_lines
 from ablation.design.settling import Settling
 from ablation.planning.detectable import detectable_lines, families, seeds_text
-from ablation.planning.looks import look_lines
+from ablation.planning.looks import confirmation_lines, look_lines
 from ablation.planning.pace import Pace, clock, existing_storage
 from ablation.planning.random_settings import random_settings
 from ablation.settings import text_of
 from ablation.space.reader import shipped
-from ablation.space.schema import Confirm, Factor, Space
+from ablation.space.schema import Factor, Space
+from ablation.space.settle import Confirm
 
 GUESSED = 100
 """Random settings whose mean cost stands for that of what a search draws."""
@@ -47,7 +48,10 @@ def check_plan(
     stored = _stored_seeds(plan.study_name, storage, results)
     if stored is None:
         check_beginning(plan, seeds)
-        declared(plan, looks, seeds)
+        if plan.space.search:
+            declared_in_confirmation(plan.space, looks, seeds)
+        else:
+            declared(plan, looks, seeds)
     elif not plan.space.search:
         wanted_seeds(plan.space, seeds, stored)
 
@@ -69,7 +73,7 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     rows = []
     for name in shipped():
         plan = load(name)
-        parts = _parts(plan, None, None, _looks_of(plan, None))
+        parts = _parts(plan, None, None, *_looks_of(plan, None, None))
         runs, work = sum(part.trainings for part in parts), sum(part.work for part in parts)
         rows.append(
             {
@@ -83,11 +87,18 @@ def spaces(pace: Pace) -> list[dict[str, Any]]:
     return rows
 
 
-def _looks_of(plan: Plan, looks: tuple[int, ...] | None) -> Settling | None:
-    """The looks that a study of the plan declares; of earlier versions' files none."""
+def _looks_of(
+    plan: Plan, looks: tuple[int, ...] | None, seeds: int | None
+) -> tuple[Settling | None, tuple[int, ...]]:
+    """The looks that a study of the plan declares, and of a search those at its confirmation.
+
+    Of earlier versions' files none.
+    """
+    if plan.space.search:
+        return None, declared_in_confirmation(plan.space, looks, seeds)
     settle = plan.space.settle
     is_old = looks is None and settle is not None and not settle.is_acted_on
-    return None if is_old else declared(plan, looks)
+    return None if is_old else declared(plan, looks), ()
 
 
 def plan(
@@ -100,8 +111,8 @@ def plan(
     """Every arm with its shapes, cost and time, and what else a person should know."""
     space = plan.space
     check_counts(plan, seeds, trials)
-    settling = _looks_of(plan, looks)
-    parts = _parts(plan, seeds, trials, settling)
+    declared_looks = _looks_of(plan, looks, seeds)
+    parts = _parts(plan, seeds, trials, *declared_looks)
     return {
         "study": plan.study_name,
         "question": space.question,
@@ -110,7 +121,7 @@ def plan(
         "seconds": round(sum(pace.seconds(part.work) for part in parts)),
         "arms": [_arm(plan, arm, pace) for arm in plan.arms],
         "fixed": space.held_fixed(),
-        "lines": _lines(plan, pace, parts, seeds, settling),
+        "lines": _lines(plan, pace, parts, seeds, *declared_looks),
     }
 
 
@@ -144,17 +155,28 @@ def _named(plan: Plan, arm: Arm) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a study: what it is, its trainings (at most) and their cost."""
+    """A part of a study: what it is, its trainings (at most) and their cost.
+
+    `arms` has what a training of each arm costs, where these are known.
+    """
 
     what: str
     trainings: int
     work: float
+    arms: tuple[float, ...] = ()
 
 
 def _parts(
-    plan: Plan, seeds: int | None, trials: int | None, settling: Settling | None
+    plan: Plan,
+    seeds: int | None,
+    trials: int | None,
+    settling: Settling | None,
+    looks: tuple[int, ...],
 ) -> list[_Part]:
-    """The parts of a study; what a search draws is taken to cost what random settings do."""
+    """The parts of a study; what a search draws is taken to cost what random settings do.
+
+    `looks` are those at a search's confirmation.
+    """
     space = plan.space
     cost = space.objective.cost
     costs = [cost(space.trained(arm.setting)) for arm in plan.arms]
@@ -174,23 +196,29 @@ def _parts(
     parts = [_Part(what, runs, sum(own) + (runs - len(own)) * typical)]
     if confirm := space.confirm:
         typical = fmean(cost(setting) for setting in guessed)
-        parts += _confirmed(plan, confirm, seeds or confirm.seeds, typical)
+        parts += _confirmed(plan, confirm, seeds or confirm.seeds, typical, looks)
     return parts
 
 
-def _confirmed(plan: Plan, confirm: Confirm, count: int, typical: float) -> list[_Part]:
+def _confirmed(
+    plan: Plan, confirm: Confirm, count: int, typical: float, looks: tuple[int, ...]
+) -> list[_Part]:
     """What confirms a search: its best at full length, and the path, which may be shorter.
 
     `typical` is what a setting that may be drawn costs.
     """
     arms, space = len(plan.arms) + confirm.top, plan.space
-    cost = space.objective.cost
-    work = sum(cost(arm.setting) for arm in plan.arms) + confirm.top * typical
+    cost, count, most = (
+        space.objective.cost,
+        looks[-1] if looks else count,
+        "at most " * bool(looks),
+    )
+    costs = (*(cost(arm.setting) for arm in plan.arms), *[typical] * confirm.top)
     runs = arms * count
     amount = space.objective.amount_text(space.baseline)
     what = f"Then {arms} arms (the best {confirm.top} with those above) of {amount}"
-    what = f"{what} x {seeds_text(count, 'fresh ')} = {runs} trainings"
-    parts = [_Part(what, runs, count * work)]
+    what = f"{what} x {most}{seeds_text(count, 'fresh ')} = {most}{runs} trainings"
+    parts = [_Part(what, runs, count * sum(costs), costs)]
     count, changes = confirm.path_count(count), _changes_at_most(plan.space)
     if count:
         named = plan.arms[1:]
@@ -198,7 +226,7 @@ def _confirmed(plan: Plan, confirm: Confirm, count: int, typical: float) -> list
         runs, work = arms * count, 2 * changes * typical + sum(cost(arm.setting) for arm in named)
         also = " and the named ones" if named else ""
         what = f"Then the path to the best, {changes} changes at most{also}: up to {arms} arms"
-        what = f"{what} x {seeds_text(count)} = {runs} trainings"
+        what = f"{what} x {most}{seeds_text(count)} = {most}{runs} trainings"
         parts.append(_Part(what, runs, count * work))
     return parts
 
@@ -210,7 +238,12 @@ def _changes_at_most(space: Space) -> int:
 
 
 def _lines(
-    plan: Plan, pace: Pace, parts: list[_Part], seeds: int | None, settling: Settling | None
+    plan: Plan,
+    pace: Pace,
+    parts: list[_Part],
+    seeds: int | None,
+    settling: Settling | None,
+    looks: tuple[int, ...],
 ) -> list[str]:
     space = plan.space
     named = [_named(plan, arm) for arm in plan.arms if arm.name in space.arms]
@@ -222,12 +255,14 @@ def _lines(
         ]
     lines += [f"{part.what}, {_about(part, pace)}" for part in parts]
     lines += look_lines(plan, pace, settling) if settling else []
+    costs = next((part.arms for part in parts if part.arms), ())
+    lines += confirmation_lines(plan, pace, looks, costs)
     if len(parts) > 1:
         work = sum(part.work for part in parts)
         lines.append(f"All together at most {clock(pace.seconds(work))}.")
     where = " in the search" if space.search else ""
     lines.append(f"Times from {pace.source}; time in the table is one training's{where}.")
-    for family in families(plan, seeds, settling):
+    for family in families(plan, seeds, settling, looks):
         lines += detectable_lines(plan, pace, family)
     held = ", ".join(f"{name}={text}" for name, text in space.held_fixed().items())
     fixed = [f"Held fixed: {held}"] if held else []

@@ -18,18 +18,15 @@ from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import arm_names, gains, health, selection, settling
 from ablation.report.effects.arms import confounded
 from ablation.report.effects.blocks import block_effects
-from ablation.report.effects.confirmation import (
-    found_against_confirmed,
-    preliminary_path,
-    tested_path,
-    whole_path,
-)
+from ablation.report.effects.confirmation import found_against_confirmed
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.differences import difference
 from ablation.report.effects.effects import effects, mean_differences
 from ablation.report.effects.progress import progress_text
 from ablation.report.effects.replicates import pair_differences, replicates
 from ablation.report.effects.secondary import secondary, secondary_figures
+from ablation.report.path.effects import preliminary_path, tested_path, whole_path
+from ablation.report.path.settled import settled_path
 from ablation.report.search.trials import finished
 from ablation.statistics.inference import MeanDifference, within
 from ablation.statistics.settling import repeated
@@ -273,18 +270,26 @@ class Analysis:
 
     @cached_property
     def path_rows(self) -> pd.DataFrame:
-        """Of a path, the effects of its steps; with verdicts once all of it has ended."""
+        """Of a path, the effects of its steps; with verdicts once all of it has ended.
+
+        Where looks were declared, with the verdicts that looks have made.
+        """
+        if self.settling:
+            return self.tested_path_rows
         return preliminary_path(self.table) if self.progress else self.tested_path_rows
 
     @cached_property
     def tested_path_rows(self) -> pd.DataFrame:
         """The same with verdicts, whatever has ended."""
+        if self.settling:
+            return settled_path(self.table, self.settling, self.effects, self.tests)
         return tested_path(self.table)
 
     @cached_property
     def whole_path(self) -> MeanDifference:
-        """Of a path, all of its changes together."""
-        return whole_path(self.table.trials, self.table.arms, self.direction)
+        """Of a path, all of its changes together; with declared looks at all of them."""
+        found = whole_path(self.trials, self.table.arms, self.direction)
+        return repeated(found, max(self.settling.factors, default=1)) if self.settling else found
 
     @cached_property
     def short_names(self) -> dict[str, str]:

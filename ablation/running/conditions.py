@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ablation.design.checks import wanted_seeds
-from ablation.design.declaration import declared
+from ablation.design.declaration import declared, declared_in_confirmation
 from ablation.design.loading import check_counts
 from ablation.errors import UserError
 from ablation.running.environment import environment
@@ -44,7 +44,11 @@ def asked_record(request: Request, stored: Record | None) -> Record:
         )
     if search is not None and pack > 1 and not request.confirms:
         raise UserError("--pack: a search draws and trains one at a time; leave it out")
+    if search is not None and request.looks and not request.confirm:
+        raise UserError("--settle: a search's looks are those of its confirmation, left out here")
     if search is not None:
+        if stored is None:
+            declared_in_confirmation(request.plan.space, request.looks, request.seeds)
         return Record(request.plan, trials=request.trials or search.trials)
     own = stored.seeds if stored else ()
     before = (stored.plan.space, stored.settling) if stored else None

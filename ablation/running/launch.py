@@ -34,6 +34,7 @@ from ablation.running.shared_data import SharedData
 from ablation.scheduling import confirmation as confirm
 from ablation.scheduling.designed import DesignedSource
 from ablation.scheduling.extension import check_extension
+from ablation.scheduling.looks import before_looks, gone
 from ablation.scheduling.search import SearchSource
 from ablation.scheduling.source import Progress
 from ablation.storage import (
@@ -117,7 +118,7 @@ def launch(
     asked = asked_record(request, stored)
     if stored is None:
         check_beginning(request.plan, request.seeds)
-        if asked.settling and (few := few_seeds(asked.settling)):
+        if asked.settling and (few := few_seeds(asked.settling.looks)):
             say(f"Note: {few}")
     if stored and (progress := _unless_lacking(request, stored, asked)):
         say_what_diverged(request, progress, say)
@@ -160,8 +161,7 @@ def _train(
         record = _merged(storage, request, present, record)
         if present is None:
             record = replace(record, identity=uuid.uuid4().hex)
-        gone = {"settling": None} if present and present.settling else {}
-        save_study(storage, request.study, gone | record.attributes(), record.direction)
+        save_study(storage, request.study, record.attributes() | gone(record), record.direction)
         training = _Training(request, storage, held.check, means)
         total = training.run(request.study, record, request.retry_failed)
         if request.confirms and total.all_ended:
@@ -209,11 +209,15 @@ def _confirm(training: _Training, request: Request, conditions: Record) -> Progr
         # Failures are tried once more on request, and then the path begins in spite of them.
         retry = request.retry_failed and last is None
         despite = request.retry_failed and not retry
-        wanted = confirm.confirmation(storage, study, search, conditions, request.seeds, despite)
-        if wanted is None or wanted == last:
+        wanted = confirm.confirmation(
+            storage, study, search, conditions, request.seeds, request.looks,
+            despite_failures=despite,
+        )  # fmt: skip
+        if wanted is None or (last and before_looks(wanted) == before_looks(last)):
             break
         training.say(confirm.sentence(wanted, search))
-        save_study(storage, confirming(storage, study), wanted.attributes(), wanted.direction)
+        attributes = wanted.attributes() | gone(wanted)
+        save_study(storage, confirming(storage, study), attributes, wanted.direction)
         progress, last = training.run(confirming(storage, study), wanted, retry), wanted
     if last and last.path is None and progress.all_ended and progress.failed:
         training.say(
@@ -286,7 +290,7 @@ def _merged(storage: RDBStorage, request: Request, stored: Record | None, record
         record = replace(record, trials=stored.trials)
     merged = merge(request.study, stored, record)
     if stored and stored.trials:
-        check_extension(storage, request.study, stored, merged)
+        check_extension(storage, request.study, stored, merged, request.looks, request.seeds)
     return merged
 
 
@@ -326,7 +330,9 @@ def _unless_lacking(request: Request, stored: Record, asked: Record) -> Progress
             kept = find_record(storage, study)
             if kept is None:
                 return None
-            wanted = confirm.confirmation(storage, request.study, record, kept, request.seeds)
+            wanted = confirm.confirmation(
+                storage, request.study, record, kept, request.seeds, request.looks
+            )
             if kept != wanted:
                 return None
             progress += _source(storage, request, study, kept).progress

@@ -7,21 +7,22 @@ best there, one change at a time (`ablation.scheduling.path`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Stage, full_length, make_arm
+from ablation.design.declaration import declared_in_confirmation
 from ablation.design.loading import enumerate_arms
 from ablation.design.origin import Drawn
+from ablation.design.settling import settling_of
 from ablation.objective import Setting
 from ablation.scheduling.arm_names import ArmNames
+from ablation.scheduling.choice import best_arm
 from ablation.scheduling.extension import _seeds_too_late
-from ablation.scheduling.path import forest, path_stage, with_path_origins
-from ablation.space.schema import Confirm
+from ablation.scheduling.path import forest, path_stage, untested, with_path_origins
+from ablation.space.settle import Confirm
 from ablation.storage import StorageError, TrialRow
 from ablation.storage.attributes import IS_DIVERGED, checked_trials, is_diverged
 from ablation.storage.record import Record, confirmation_plan, find_record
@@ -91,12 +92,15 @@ def confirmation(
     search: Record,
     conditions: Record,
     count: int | None = None,
+    looks: tuple[int, ...] | None = None,
+    *,
     despite_failures: bool = False,
 ) -> Record | None:
     """The confirmation of a search as it should stand now; None for a search that has none.
 
-    It has a path once all of its trainings are complete or have diverged, and keeps its arms, its
-    seeds and the path's arms from then on; the path's seeds may still be added to.
+    It has a path once all of its trainings are complete or have diverged, or its last look has
+    been taken, and keeps its arms, its seeds and the path's arms and looks from then on; without
+    looks the path's seeds may still be added to.
 
     Args:
         storage: where both are.
@@ -105,10 +109,12 @@ def confirmation(
         conditions: a record of the device, precision and threads that it begins with (one that has
             begun keeps its own), and of the machine that it is trained on.
         count: the number of seeds in place of the space's own.
+        looks: the looks in place of the space's own; empty for none.
         despite_failures: begin the path although some have failed, and nothing is under way.
 
     Raises:
         StorageError: it has begun, and what is asked for would change it.
+        UserError: looks and seeds do not go together.
     """
     asked = search.plan.space.confirm
     if asked is None:
@@ -117,7 +123,11 @@ def confirmation(
     stored = find_record(storage, name, search.plan.space.objective)
     if stored is None:
         rows = checked_trials(storage, study, OF_SEARCH)
-        return _begun(search, rows, asked, conditions, count)
+        declared = declared_in_confirmation(search.plan.space, looks, count)
+        begun = _begun(search, rows, asked, conditions)
+        return _with_looks(begun, search, declared, count or asked.seeds)
+    before = stored.plan.space.confirm, stored.settling
+    declared = declared_in_confirmation(search.plan.space, looks, count, before)
     new = [e for e in conditions.environments if e not in stored.environments]
     stored = with_origins(storage, study, stored)
     stored = replace(
@@ -126,14 +136,14 @@ def confirmation(
         environments=(*stored.environments, *new),
     )
     if stored.path is None:
-        stored = replace(stored, seeds=_seeds(search, max(count or asked.seeds, len(stored.seeds))))
+        stored = _with_looks(stored, search, declared, count or asked.seeds)
         results = checked_trials(storage, name, OF_CONFIRMATION)
         if not _ended(stored, results, ("COMPLETE", "FAIL") if despite_failures else ("COMPLETE",)):
             return stored
         stored = replace(stored, chosen=chosen(stored, results).name)
     elif count is not None and count > len(stored.seeds):
         raise StorageError(f"study {study}: {_seeds_too_late(stored, 'leave --seeds out')}")
-    return _with_path(storage, study, search, stored, asked.path_count(len(stored.seeds)))
+    return _with_path(storage, study, search, stored, asked)
 
 
 def with_origins(storage: RDBStorage, study: str, record: Record) -> Record:
@@ -191,35 +201,46 @@ def sentence(record: Record, search: Record) -> str:
     short, full = amount(space.trained(space.baseline)), amount(space.baseline)
     is_shorter = short != full and all(a <= b for a, b in zip(short, full, strict=True))
     if not rest:
-        arms, seeds = len(first.arms), len(first.seeds)
         at_length = " at full length" if is_shorter else ""
-        return (
-            f"Confirming what the search found: {arms} arms{at_length} "
-            f"x {seeds} fresh seeds = {arms * seeds} trainings."
-        )
+        return f"Confirming what the search found: {_size(first, at_length)}."
     if not rest[0].arms:
         return f"Chosen by confirmation: {record.chosen}. There is no path to train."
-    arms, seeds = len(rest[0].arms), len(rest[0].seeds)
     return (
         f"Chosen by confirmation: {record.chosen}. The path there, and its changes taken back one "
-        f"by one, and the named arms: {arms} arms x {seeds} fresh seeds = {arms * seeds} trainings."
+        f"by one, and the named arms: {_size(rest[0])}."
     )
 
 
-def _begun(
-    search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record, count: int | None
-) -> Record:
+def _size(stage: Stage, at_length: str = "") -> str:
+    """``4 arms x 5 fresh seeds = 20 trainings``; where arms may stop, at most so many."""
+    arms, most = len(stage.arms), "at most " if stage.settling else ""
+    seeds = stage.settling.looks[-1] if stage.settling else len(stage.seeds)
+    return f"{arms} arms{at_length} x {most}{seeds} fresh seeds = {most}{arms * seeds} trainings"
+
+
+def _begun(search: Record, rows: list[TrialRow], asked: Confirm, conditions: Record) -> Record:
     names = ArmNames(search.plan, rows)
     arms = candidates(search, ranked_results(search, rows), asked.top, names)
     return Record(
         confirmation_plan(search.plan, arms),
-        seeds=_seeds(search, count or asked.seeds),
         device=conditions.device,
         precision=conditions.precision,
         threads=conditions.threads,
         environments=conditions.environments,
         confirms=search.identity,
     )
+
+
+def _with_looks(record: Record, search: Record, looks: tuple[int, ...], count: int) -> Record:
+    """The record with these looks, and the seeds that they ask for; `count` where there are none.
+
+    Looks that have been taken stay, and so do seeds that it has.
+    """
+    settling = settling_of(record.plan.arms, looks) if looks else None
+    if settling and record.settling and record.settling.looks == settling.looks:
+        settling = replace(settling, taken=record.settling.taken)
+    seeds = _seeds(search, max(looks[-1] if looks else count, len(record.seeds)))
+    return replace(record, seeds=seeds, settling=settling)
 
 
 def _seeds(search: Record, count: int) -> tuple[int, ...]:
@@ -229,7 +250,12 @@ def _seeds(search: Record, count: int) -> tuple[int, ...]:
 
 
 def _ended(record: Record, rows: list[TrialRow], states: Sequence[str]) -> bool:
-    """Whether each of its trainings is in one of these states, or has diverged."""
+    """Whether each of its trainings is in one of these states, or has diverged.
+
+    Where looks were declared, whether no more of them will be taken: failures are an end of these.
+    """
+    if record.settling:
+        return record.settling.is_over
     ended = {_identity(r) for r in rows if r.state in states or is_diverged(r.attributes)}
     return all(r.identity in ended for r in record.stages[0].replicates())
 
@@ -239,52 +265,35 @@ def _identity(row: TrialRow) -> tuple[str, int]:
 
 
 def chosen(record: Record, rows: Sequence[TrialRow]) -> Arm:
-    """The arm with the largest gain over the baseline, over the seeds that both have.
-
-    An arm that diverged with a seed is not chosen, save the baseline, which nothing has to be
-    better than.
-
-    Only arms with the most seeds are compared: one that has lost some may owe its effect to those
-    that it has. Where the baseline has no result, the mean of each seed stands in for it.
-    """
+    """The best arm of a confirmation, over the seeds that all candidates share; see `best_arm`."""
+    stage, sign = record.stages[0], record.plan.space.objective.metric.sign
     done = {_identity(row): row.value for row in rows if row.state == "COMPLETE"}
+    lost = {_identity(row) for row in rows if is_diverged(row.attributes)}
     values = {
         arm.name: {
             seed: value
-            for seed in record.seeds
+            for seed in stage.seeds
             if (value := done.get((arm.setting.digest, seed))) is not None
         }
-        for arm in record.plan.arms
+        for arm in stage.arms
     }
-    base, most = record.plan.arms[0], max(map(len, values.values()))
-    sign = record.plan.space.objective.metric.sign
-    reference = values[base.name] or {
-        seed: fmean(known)
-        for seed in record.seeds
-        if (known := [by_seed[seed] for by_seed in values.values() if seed in by_seed])
+    diverged = {
+        arm.name
+        for arm in stage.arms
+        if any((arm.setting.digest, seed) in lost for seed in stage.seeds)
     }
-
-    def gain(arm: Arm) -> float:
-        by_seed = values[arm.name]
-        pairs = [value - reference[seed] for seed, value in by_seed.items() if seed in reference]
-        return sign * fmean(pairs) if pairs else -math.inf
-
-    diverged = {_identity(row) for row in rows if is_diverged(row.attributes)}
-    steady = [
-        arm
-        for arm in record.plan.arms[1:]
-        if len(values[arm.name]) == most
-        and not any((arm.setting.digest, seed) in diverged for seed in record.seeds)
-    ]
-    whole = [base] if len(values[base.name]) == most or diverged else []
-    return max([*whole, *steady] or [base], key=gain)  # the first of equals
+    return record.plan.arm(best_arm(values, stage.common_seeds, diverged, sign).arm)
 
 
 def _with_path(
-    storage: RDBStorage, study: str, search: Record, record: Record, count: int
+    storage: RDBStorage, study: str, search: Record, record: Record, asked: Confirm
 ) -> Record:
-    """The record with the path to what was chosen, `count` seeds at least; arms and seeds stay."""
-    space, arms = search.plan.space, record.plan.arms
+    """The record with the path to what was chosen, as it is asked for; arms and seeds stay.
+
+    Its seeds begin after all those that the confirmation might have had.
+    """
+    space, arms, settling = search.plan.space, record.plan.arms, record.settling
+    count = asked.path_count(settling.looks[-1] if settling else len(record.seeds))
     path = record.path or Stage("path", (), ())
     best = next(arm for arm in arms if arm.name == record.chosen)
     if count and not path.arms and best.setting.digest != space.baseline.digest:
@@ -293,8 +302,13 @@ def _with_path(
         if scores:  # else nothing says in which order
             predict = forest(space, scores, space.search.seed)  # type: ignore[union-attr]
             path = path_stage(space, best, predict, arms, ())
+        if path.arms and settling:
+            looks, tuned = asked.path_looks(settling.looks), untested(space, path.arms)
+            path = replace(path, settling=settling_of(path.arms, looks, untested=tuned))
     if path.arms:
         taken, wanted = len(record.seeds), max(count, len(path.seeds))
+        if path.settling:
+            wanted = path.settling.looks[-1]
         if path.seeds and wanted > len(path.seeds) and not record.path_looks:
             record = replace(record, path_looks=_looks_before(storage, study, path))
         path = replace(path, seeds=_seeds(search, taken + wanted)[taken:])

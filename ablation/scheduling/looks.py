@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 from optuna.storages import RDBStorage
 
@@ -111,6 +112,20 @@ def save_look(storage: RDBStorage, study: str, record: Record, stage: Stage) -> 
         record, key = replace(record, settling=stage.settling), "settling"
     save_study(storage, study, {key: record.attributes()[key]})
     return record
+
+
+def gone(record: Record) -> dict[str, Any]:
+    """The attributes that a study no longer has: its looks, where it declares none any more."""
+    return {} if record.settling else {"settling": None}
+
+
+def before_looks(record: Record) -> Record:
+    """The record without the looks that have been taken: what the study was to train."""
+    path = record.path
+    if path and path.settling:
+        path = replace(path, settling=replace(path.settling, taken=()))
+    settling = record.settling and replace(record.settling, taken=())
+    return replace(record, path=path, settling=settling)
 
 
 def look_text(stage: Stage) -> str:

@@ -146,6 +146,25 @@ def path_stage(
     return Stage("path", tuple(arms), seeds)
 
 
+def untested(space: Space, arms: Sequence[Arm]) -> tuple[str, ...]:
+    """The arms of a path that change nuisances alone: they are tuned, and nothing is concluded.
+
+    None where nothing else is compared, so that something says how many seeds the path takes.
+    """
+    nuisances = {factor.name for factor in space.factors if factor.role == "nuisance"}
+    by_name = {arm.name: arm for arm in arms}
+
+    def changed(arm: Arm) -> set[str]:
+        if not having(arm.origins, Step):
+            return {name for back in having(arm.origins, WithoutChange) for name in back.names}
+        now, before = arm.setting.values(), by_name[arm.against].setting.values()
+        return {name for name, value in now.items() if before[name] != value}
+
+    compared = [arm for arm in arms if arm.against]
+    tuned = [arm.name for arm in compared if (names := changed(arm)) and names <= nuisances]
+    return tuple(tuned) if len(tuned) < len(compared) else ()
+
+
 def _add(arms: list[Arm], setting: Setting, origin: Origin) -> bool:
     """Give the arm with this setting, if there is one, an origin more; whether there is one."""
     for place, arm in enumerate(arms):

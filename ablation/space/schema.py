@@ -23,7 +23,7 @@ from ablation.space.durations import seconds_in
 from ablation.space.outcome_section import Outcome
 from ablation.space.part import Number, P, Part, Text
 from ablation.space.reported import Reported, ReportedCurves
-from ablation.space.settle import MAX_SEEDS, Settle
+from ablation.space.settle import Confirm, Settle
 
 BASELINE = "baseline"
 MAX_SEED = 2**32 - 1
@@ -215,31 +215,6 @@ class Search(Part):
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     training: dict[str, Any] = {}
-
-
-class Confirm(Part):
-    """The confirmation: what the search found best, at full length over fresh seeds.
-
-    Attributes:
-        top: how many of the settings drawn, beside the baseline and the named arms.
-        seeds: how many each is trained with.
-        path_seeds: how many the steps of the path are trained with, other ones again; 0 leaves
-            the path out, None takes as many as `seeds`.
-    """
-
-    top: int = Field(ge=1, le=100)
-    seeds: int = Field(ge=2, le=MAX_SEEDS)
-    path_seeds: int | None = Field(None, ge=0, le=MAX_SEEDS)
-
-    @model_validator(mode="after")
-    def _testable(self) -> Confirm:
-        if self.path_seeds == 1:
-            raise ValueError("path_seeds must be 2 or more to test a step, or 0 for no path")
-        return self
-
-    def path_count(self, seeds: int) -> int:
-        """How many seeds the path has where the confirmation has `seeds`; 0 for no path."""
-        return seeds if self.path_seeds is None else self.path_seeds
 
 
 class Space(Part):

@@ -22,7 +22,6 @@ from ablation.space.reported import Reported, ReportedCurves
 from ablation.space.schema import (
     BASELINE,
     MAX_SEED,
-    Confirm,
     Design,
     Limits,
     NamedArm,
@@ -30,7 +29,7 @@ from ablation.space.schema import (
     Space,
     TrainingResources,
 )
-from ablation.space.settle import MAX_SEEDS, Settle
+from ablation.space.settle import MAX_SEEDS, Confirm, Settle
 from ablation.space.training_code import training_code
 from ablation.space.training_command import KEYS as COMMAND_KEYS
 from ablation.space.training_command import training_command
@@ -218,7 +217,7 @@ class SectionReader(FactorReader):
         """Looks are of a design whose arms can stop one by one, and within its seeds."""
         settle, seeds = self.fields.get("settle"), self.fields.get("seeds", ())
         if "settle" in self.document and self.design == "search":
-            self._error("settle", "a search has none; take it out")
+            self._error("settle", "a search has none; its confirmation has, as [confirm] looks")
         elif settle is None or not settle.is_acted_on:
             return
         elif self.design == "factorial":

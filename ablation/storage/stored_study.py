@@ -134,6 +134,7 @@ class StoredSettling(Attributes):
     reserve: bool
     extra: Annotated[list[Count], AfterValidator(_increasing)] = []
     taken: list[StoredLook] = []
+    untested: list[str] = []
 
     @model_validator(mode="after")
     def _of_declared_looks(self) -> StoredSettling:
@@ -152,7 +153,7 @@ class StoredSettling(Attributes):
             TakenLook(number, tuple(look.seeds), {a: f.figures() for a, f in look.figures.items()})
             for number, look in enumerate(self.taken, 1)
         )
-        declared = settling_of(arms, self.looks, reserve=self.reserve)
+        declared = settling_of(arms, self.looks, reserve=self.reserve, untested=self.untested)
         return replace(declared, extra=tuple(self.extra), taken=taken)
 
 
@@ -163,6 +164,7 @@ def stored_settling(settling: Settling) -> dict[str, Any]:
         "reserve": settling.reserve,
         "extra": list(settling.extra),
         "taken": [_stored_look(look) for look in settling.taken],
+        **({"untested": list(settling.untested)} if settling.untested else {}),
     }
 
 

@@ -85,7 +85,7 @@ def save_study(
     Args:
         storage: where it is.
         study: its name.
-        attributes: by name.
+        attributes: by name; None in place of one that the study is to have no more.
         direction: of what decides, for a study that is created.
     """
     if study not in study_names(storage):
@@ -93,7 +93,7 @@ def save_study(
     study_id = storage.get_study_id_from_name(study)
     present = study_attributes(storage, study)
     for key, value in attributes.items():
-        if key not in present or present[key] != value:
+        if present.get(key) != value:
             storage.set_study_user_attr(study_id, key, value)
     checkpoint(storage)
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from ablation.report.effects.confirmation import SCIENTIFIC, interactions
+from ablation.report.path.interactions import interactions
+from ablation.report.path.steps import SCIENTIFIC
 from ablation.statistics import power
 from simulated.studies import NOISE, Array, Simulated, judge, trials_of
 
@@ -29,7 +30,7 @@ def path_interactions(
 
     A path of `steps` scientific steps, all but the last of which are taken back alone as well. What
     is tested of each of these is ``(y_k - y_(k-1)) - (y_best - y_(best without k))`` by seed, as in
-    `ablation.report.effects.confirmation.interactions`: once without any interaction, once with one
+    `ablation.report.path.interactions.interactions`: once without any interaction, once with one
     of the first step. The ranges are a share's own, plus or minus 3.3 standard errors of the
     binomial.
     """

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from ablation.objective.metric import Metric
 from ablation.report.effects.secondary import Figure as Beside
 from ablation.report.effects.secondary import secondary
-from ablation.statistics.inference import paired_test
+from ablation.statistics.inference import MeanDifference, paired_test
 from ablation.statistics.power import ALPHA
 from ablation.statistics.settled_studies import differences, holm_rows, settle_studies
 from ablation.statistics.settling import repeated
@@ -64,7 +66,9 @@ def _batch(
     return float(wrong), float(missed.mean()), float(plain), float(missed_plain.mean())
 
 
-def agree(second: Array, seeds: Array, adjusted: Array, missed: Array, studies: int = 5) -> None:
+def agree(
+    second: Array, seeds: NDArray[np.int_], adjusted: Array, missed: Array, studies: int = 5
+) -> None:
     """Compare with the function that the reports use."""
     count = second.shape[1]
     names = [f"x={place}" for place in range(count)]
@@ -75,9 +79,15 @@ def agree(second: Array, seeds: Array, adjusted: Array, missed: Array, studies: 
             name: repeated(paired_test(second[study, arm, : int(seeds[study, arm])]), len(LOOKS))
             for arm, name in enumerate(names)
         }
-        figure = Beside(Metric("f1"))
-        rows = secondary(trials, arms, [figure], lambda known, tests=tests: tests).iloc[1:]
+        rows = secondary(trials, arms, [Beside(Metric("f1"))], partial(_given, tests)).iloc[1:]
         np.testing.assert_allclose(rows["p_holm"].astype(float), adjusted[study], rtol=1e-9)
         outside = (rows["ci_low"] > 0) | (rows["ci_high"] < 0)
         assert list(outside) == list(missed[study] == 1)
         assert list(rows["verdict"] != "inconclusive") == list(adjusted[study] < ALPHA)
+
+
+def _given(
+    tests: Mapping[str, MeanDifference], known: pd.DataFrame
+) -> Mapping[str, MeanDifference]:
+    """The tests themselves, whatever is known of the figure."""
+    return tests

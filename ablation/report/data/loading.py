@@ -287,6 +287,11 @@ def _exact_text(value: Value) -> str:
 def _of_seeds(record: Record) -> list[str]:
     """The options that say with how many seeds arms are trained, where the space does not."""
     space, settling = record.plan.space, record.settling
+    if space.confirm:
+        own = tuple(space.confirm.looks)
+        if settling is None:
+            return ["--no-settle"] if own else []
+        return [] if settling.looks == own else ["--settle", ",".join(map(str, settling.looks))]
     if settling is None:
         given = ["--no-settle"] if space.settle and space.settle.is_acted_on else []
         is_own = record.seeds in (space.seeds, ())
@@ -310,7 +315,7 @@ def _command(record: Record, study: str) -> str:
     space = plan.space
     if space.search and record.trials and record.trials != space.search.trials:
         words += ["--trials", str(record.trials)]
-    if not space.search and search_of(study) == study:
+    if not space.search:
         words += _of_seeds(record)
     if search_of(study) != plan.study_name or not plan.is_shipped:
         words += ["--study", search_of(study)]

@@ -25,7 +25,7 @@ def draw_waterfall(
     """Each step a bar from the mean before it to the mean after it, with the step's interval.
 
     Args:
-        steps: the rows of `ablation.report.effects.confirmation.path_effects` to show: the
+        steps: the rows of `ablation.report.path.effects.path_effects` to show: the
             baseline, then the steps in their order; and ``said``, the verdict in words.
         margin: within which differences are too small to matter.
         metric: what decides.
@@ -40,7 +40,7 @@ def draw_waterfall(
     )
     rows = steps.to_dict("records")
     for place, row in enumerate(rows):
-        before = rows[place - 1]["val_mean"] if place else np.nan
+        before = row["val_mean"] - row["delta"] if place else np.nan  # over the same seeds
         said = f"  {row['said']}" if tested else ""
         _bar(axes, place, {str(key): value for key, value in row.items()}, before, metric, said)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))

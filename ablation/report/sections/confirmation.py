@@ -7,16 +7,12 @@ from functools import partial
 
 import pandas as pd
 
-from ablation.objective.metric import MISSING, Metric
+from ablation.objective.metric import MISSING
 from ablation.report.analysis import Analysis
 from ablation.report.effects.arms import also_changed
-from ablation.report.effects.confirmation import (
-    NUISANCE,
-    is_step,
-    never_taken_back,
-    search_length,
-)
+from ablation.report.effects.confirmation import search_length
 from ablation.report.figures.path import draw_waterfall
+from ablation.report.path.steps import NUISANCE, is_step, never_taken_back
 from ablation.report.rendering.formatting import (
     CONFOUNDED,
     chance,
@@ -26,7 +22,9 @@ from ablation.report.rendering.formatting import (
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.sections.figure import Plot
 from ablation.report.sections.section import Part
+from ablation.report.text.comparisons import interval_text
 from ablation.report.text.confirmation import ORDER, briefly_judged, step_verdict
+from ablation.report.text.settling import about_intervals, awaits, looks_text, settled_when
 from ablation.report.text.tables.arms import interval
 from ablation.scheduling.path import TAKEN_BACK
 
@@ -70,11 +68,14 @@ def _path(study: Analysis) -> Part:
     if (path := study.path) is None:
         return Part("path", title, [f"Not shown: {_why_no_path(study)}."])
     rows, more, metric = path.path_rows, path.progress, study.metric
-    made = rows[is_step(rows)]
+    shown = path.with_shown_intervals(rows)
+    made = shown[is_step(rows)]
     made = made.assign(said=[briefly_judged(row) for row in records(made)])
 
     def plots() -> Iterator[Plot]:
         caption = "The mean after each step, from the baseline at the top to the chosen setting."
+        if path.settling:
+            caption += " Each bar is the step's effect, up to the mean of all its seeds."
         caption += "" if more else " Verdicts are on each step where it stood."
         if made["depends_on_order"].any():
             caption += (
@@ -85,7 +86,7 @@ def _path(study: Analysis) -> Part:
             yield Plot("path", "path", title, caption, draw)
 
     files = {"path.csv": rows.drop(columns="slight")}
-    text = _path_table(rows, metric, tested=not more)
+    text = _path_table(path, shown, tested=not more)
     return Part("path", title, _about_path(path), text, files, plots)
 
 
@@ -107,7 +108,7 @@ def _about_path(path: Analysis) -> list[str]:
         "One change after the other, in the order in which a random forest fitted to the search "
         "expected most; each step over seeds that neither the search nor the confirmation used, "
         "compared with the step before. Then each change taken back alone from the chosen setting. "
-        "The steps are one family of comparisons, those taken back another. The last step taken "
+        f"{_families(path)} The last step taken "
         "back is that step's own comparison, with the sign turned. Elsewhere the two ask different "
         "things: what a change gave where it stood, and what it gives once all others are made. "
         "Their difference, paired by seed, is tested as one more family; where it is significant, "
@@ -119,7 +120,11 @@ def _about_path(path: Analysis) -> list[str]:
         lines.append(f"Not taken back alone, as the space allows no such setting: {listed(lone)}.")
     if rows["confounded"].any():
         lines.append(f"{CONFOUNDED}: it also changes {also_changed(path.table)} by more than 10 %.")
-    if path.progress:
+    if path.settling:
+        lines += [*settled_when(path), *filter(None, [about_intervals(path.table)])]
+    if path.settling and path.progress:
+        lines.append(awaits(path.table))
+    elif path.progress:
         lines.append(
             f"Preliminary: {path.progress}. Until the last there are means over whole seeds, and "
             "neither intervals nor verdicts."
@@ -127,7 +132,18 @@ def _about_path(path: Analysis) -> list[str]:
     return lines
 
 
-def _path_table(rows: pd.DataFrame, metric: Metric, *, tested: bool) -> TextTable:
+def _families(path: Analysis) -> str:
+    """Which comparisons are adjusted for one another."""
+    if path.settling is None:
+        return "The steps are one family of comparisons, those taken back another."
+    return (
+        f"The path had {looks_text(path.settling)} of its own, declared before it began. All of "
+        "its comparisons are one family, save those of nuisances alone."
+    )
+
+
+def _path_table(path: Analysis, rows: pd.DataFrame, *, tested: bool) -> TextTable:
+    metric = path.metric
     cells = [
         [
             "taken back" if row["step"] == TAKEN_BACK else str(row["step"]),
@@ -136,10 +152,19 @@ def _path_table(rows: pd.DataFrame, metric: Metric, *, tested: bool) -> TextTabl
             interval(metric, row["ci_low"], row["ci_high"]),
             *(
                 chance(row["p_holm"]),
-                step_verdict(row, metric) if row["step"] != "0" and tested else MISSING,
+                step_verdict(row, metric)
+                if row["step"] != "0" and (tested or row["verdict"])
+                else MISSING,
             ),
         ]
         for row in records(rows)
     ]
-    titles = ["step", "change", "n", metric.text, f"effect{metric.heading}", "95 % interval"]
+    titles = [
+        "step",
+        "change",
+        "n",
+        metric.text,
+        f"effect{metric.heading}",
+        interval_text(path.table),
+    ]
     return TextTable([*titles, "p (Holm)", "verdict"], cells, words=2)

@@ -10,17 +10,13 @@ import pandas as pd
 from ablation.errors import counted
 from ablation.objective.metric import Metric
 from ablation.report.analysis import Analysis
-from ablation.report.effects.confirmation import (
-    NAMED,
-    NUISANCE,
-    is_step,
-    last_step,
-    search_length,
-)
+from ablation.report.effects.confirmation import choice, search_length
 from ablation.report.effects.progress import failed
 from ablation.report.effects.replicates import paired
+from ablation.report.path.steps import NAMED, NUISANCE, is_step, last_step
 from ablation.report.rendering.formatting import chance, listed, marked, ordinal, records
 from ablation.report.text.answer import at_the_edge
+from ablation.report.text.comparisons import interval_text
 from ablation.report.text.recommendation import path_lead
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import sign
@@ -54,7 +50,8 @@ def lead(study: Analysis) -> Iterable[str]:
     name = names.get(table.chosen, table.chosen)
     seeds, sure = counted(test.n, "fresh seed"), ""
     if not test.why_not:
-        sure = f" ({metric.interval(test.low, test.high)})"
+        kind = f"{interval_text(study.path.table)} " if study.path.settling else ""
+        sure = f" ({kind}{metric.interval(test.low, test.high)})"
     by = f"{metric.difference(test.mean)}{sure}"
     if test.reason:
         text = f"On {seeds} {name} is {by} from the {base}: {test.reason}."
@@ -76,7 +73,8 @@ def lead(study: Analysis) -> Iterable[str]:
 
 def _named_arms(study: Analysis, path: Analysis, chosen: str) -> Iterable[str]:
     """The arms that the author has named, on the path's seeds too where they were trained there."""
-    arms, rows, metric = study.table.arms, path.path_rows, study.metric
+    arms, metric = study.table.arms, study.metric
+    rows = path.with_shown_intervals(path.path_rows)
     rows = rows[(rows["step"] == NAMED) & (rows["arm"] != chosen)]
     items = [
         f"{row['arm']} {metric.difference(row['delta'])} "
@@ -85,7 +83,8 @@ def _named_arms(study: Analysis, path: Analysis, chosen: str) -> Iterable[str]:
         for row in records(rows[rows["ci_low"].notna()])
     ]
     if items:
-        yield f"On the same fresh seeds, against {study.baseline}: {listed(items)}."
+        where = "On fresh seeds, too" if path.settling else "On the same fresh seeds"
+        yield f"{where}, against {study.baseline}: {listed(items)}."
     alone = arms.loc[arms["named"] & ~arms["arm"].isin(path.table.arms["arm"]), "arm"]
     if len(alone):
         yield (
@@ -106,12 +105,11 @@ def _chosen(study: Analysis, ranking: pd.DataFrame) -> Iterable[str]:
     how = f"ranked {ordinal(int(rank))} in" if pd.notna(rank) else "not finished in"
     verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
     against = f" ({metric.difference(row['delta'])}, {verdict})" if row["verdict"] else ""
-    whole = effects if study.settling else effects[effects["n"] == effects["n"].max()]
-    why = "as the best of the confirmation"
-    if len(whole) < len(effects):
-        why += ", among the arms with all of their seeds"
-    if study.gains[table.chosen] < study.gains[whole["arm"]].max():
+    best, why = choice(table), "as the best of the confirmation"
+    if best.arm != table.chosen:
         why = "when the path began (another arm's effect is larger by now)"
+    elif best.seeds and effects["n"].nunique() > 1:
+        why += f" over the {counted(len(best.seeds), 'seed')} that all candidates have"
     text = (
         f"Chosen, {why}: {_full_name(table.chosen, names)}, "
         f"{metric.value(row['val_mean'])} over the {counted(int(row['n']), 'seed')} that chose it"
@@ -163,7 +161,7 @@ def path_sentences(study: Analysis) -> Iterable[str]:
     if made["delta"].notna().any():
         items = [
             f"{row['change']} {metric.difference(row['delta'])}"
-            + ("" if more else f" ({step_verdict(row, metric)})")
+            + ("" if more and not row["verdict"] else f" ({step_verdict(row, metric)})")
             for row in records(made)
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."

@@ -14,11 +14,11 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable, stages
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import by_size
-from ablation.report.effects.confirmation import NAMED, NUISANCE
 from ablation.report.effects.gains import is_tested
 from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
 from ablation.report.effects.replicates import best_first, largest_value, paired
+from ablation.report.path.steps import NAMED, NUISANCE
 from ablation.report.rendering.formatting import capitalized, records
 from ablation.report.text.answer import no_result, none_better
 from ablation.report.text.averages import other_factors

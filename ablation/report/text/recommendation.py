@@ -243,7 +243,8 @@ def _means(study: Analysis, best: pd.Series[Any], base: pd.Series[Any]) -> Seque
 def _on_fresh_seeds(study: Analysis, lead: MeanDifference) -> Iterable[str]:
     """Whether to take the chosen setting, by the seeds that chose nothing."""
     base, name, metric = study.baseline, study.table.chosen, study.metric
-    sure = "" if lead.why_not else f", 95 % interval {metric.interval(lead.low, lead.high)}"
+    kind = interval_text(study.path.table if study.path else study.table)
+    sure = "" if lead.why_not else f", {kind} {metric.interval(lead.low, lead.high)}"
     where = f"on {counted(lead.n, 'fresh seed')} ({metric.difference(lead.mean)}{sure})"
     if lead.reason:
         yield f"Not recommended: {name}. On the path, {lead.reason}."

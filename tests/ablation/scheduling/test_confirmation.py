@@ -349,3 +349,43 @@ def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBSto
     assert begun
     assert begun.chosen == "wide"
     assert begun.path
+
+
+# Looks
+
+LOOKS = f"{CONFIRM.replace('seeds = 3', 'seeds = 6')}path_seeds = 4\nlooks = [2, 4, 6]\n"
+
+
+def test_the_path_begins_when_looks_have_ended_after_the_seeds_of_the_last(
+    storage: RDBStorage,
+) -> None:
+    search = searched(storage, LOOKS)
+    first = wanted(storage, search)
+    assert first.settling is not None
+    assert (first.settling.looks, first.seeds) == ((2, 4, 6), (1, 2, 3, 4, 5, 6))
+    assert first.settling.family == tuple(arm.name for arm in first.plan.arms[1:])
+    trained(storage, first)
+    found = wanted(storage, search)
+    assert found.settling is not None
+    assert found.settling.is_over
+    path = found.path
+    assert path is not None
+    assert path.settling is not None
+    assert (path.seeds, path.settling.looks) == ((7, 8, 9, 10), (2, 4))
+    begin(storage, found, NAME)
+    run_all(DesignedSource(storage, NAME, found, found.stages))
+    ended = find_record(storage, NAME)
+    assert ended is not None
+    assert ended.path is not None
+    assert ended.path.settling is not None
+    assert ended.path.settling.is_over
+    assert wanted(storage, search) == ended
+
+
+def test_looks_stay_once_one_has_been_taken(storage: RDBStorage) -> None:
+    search = searched(storage, LOOKS)
+    trained(storage, wanted(storage, search))
+    with pytest.raises(StorageError, match="leave --no-settle out"):
+        check_extension(storage, STUDY, search, search, looks=())
+    with pytest.raises(StorageError, match="they were 2, 4, 6, are 2, 4"):
+        check_extension(storage, STUDY, search, search, looks=(2, 4))

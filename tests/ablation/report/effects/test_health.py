@@ -14,11 +14,11 @@ from ablation.dashboard import study_graphs as graphs
 from ablation.dashboard.note import note
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.confirmation import path_effects
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
 from ablation.report.effects.health import collapsed, unlearned, untrained_arms
 from ablation.report.effects.progress import all_ended, counts
+from ablation.report.path.effects import path_effects
 from ablation.report.text.answer import answer, incomplete
 from ablation.report.text.cautions import cautions, last_gain
 from ablation.report.text.latex import as_latex, as_markdown

@@ -19,12 +19,9 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.loading import load_study, load_trials
 from ablation.report.data.study_table import StudyTable, all_trials, provenance
 from ablation.report.effects.arm_names import short_names
-from ablation.report.effects.confirmation import (
-    is_step,
-    never_taken_back,
-    path_effects,
-)
 from ablation.report.page import content
+from ablation.report.path.effects import path_effects
+from ablation.report.path.steps import is_step, never_taken_back
 from ablation.report.rendering.formatting import records
 from ablation.report.sections.confirmation import confirmed_parts
 from ablation.report.text.answer import answer, at_the_edge

@@ -14,9 +14,9 @@ from scipy import stats
 from ablation.dashboard.study_page import drawn_graphs
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.confirmation import last_step
 from ablation.report.effects.gains import always_diverged, gaps_on_test, may_be_better
 from ablation.report.effects.selection import leading, shown_of
+from ablation.report.path.steps import last_step
 from ablation.report.search.trials import levels
 from ablation.report.sections.arms import gallery
 from ablation.report.text.answer import answer

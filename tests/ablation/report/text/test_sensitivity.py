@@ -11,9 +11,9 @@ import pytest
 
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.confirmation import path_effects
 from ablation.report.effects.contrasts import contrasts
 from ablation.report.effects.effects import effects
+from ablation.report.path.effects import path_effects
 from ablation.report.text.answer import first_said
 from ablation.report.text.cautions import cautions
 from tests.helpers.made.report_studies import METRIC, origin, study

@@ -1,0 +1,1 @@
+"""What each change on the path to a confirmation's chosen setting was worth."""
