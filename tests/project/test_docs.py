@@ -73,7 +73,7 @@ def test_the_map_of_the_code_is_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "start"),
     [
-        ("quick", "Accuracies may still be rising after the last epoch"),
+        ("quick", "Accuracies were still rising after the last epoch"),
         pytest.param("joint", "Best found: #86, +1.54 points", marks=pytest.mark.slow),
     ],
 )

@@ -62,7 +62,7 @@ def test_shipped_spaces_are_those_that_come_with_the_project() -> None:
 
 def test_a_space_as_its_author_wrote_it() -> None:
     space = load("source").space
-    assert space.seeds == tuple(range(20))
+    assert space.seeds == tuple(range(10, 30))
     assert space.margin == 0.005
     assert space.settle is not None
     assert space.settle.looks == [5, 10, 15, 20]
@@ -71,7 +71,7 @@ def test_a_space_as_its_author_wrote_it() -> None:
     assert [len(curve) for curve in curves.values()] == [20] * 4
     assert (curves["train_loss"][0], curves["val_accuracy"][-1]) == (0.795, 0.9055)
     assert space.arms["dropout-once"].against == "dropout=0.1"
-    assert space.baseline == Setting()
+    assert space.baseline == Setting.of({"averaging": 0.998})
     assert space.factor("filter_sizes").levels == ((3, 3, 2), (2, 2, 2), (3, 3, 3), (5, 5, 5))
     fixed = space.fixed()
     assert "learning_rate" in fixed
