@@ -228,7 +228,7 @@ def test_other_designs(design: str, tmp_path: Path) -> None:
     folder = write_report(made, tmp_path, draw=in_outline).folder
     assert (folder / "plots" / "history.png").exists() == (design == "search")
     text = (folder / "report.md").read_text()
-    assert ("Averaged over" in text) == (design == "factorial")
+    assert ("Main effects" in text) == (design == "factorial")
 
 
 def test_a_study_without_a_result_has_a_report(tmp_path: Path) -> None:

@@ -477,7 +477,7 @@ SECTIONS = {
     ),
     "settle in a search": (
         search(settle={"looks": [5]}),
-        "settle: a search has none; take it out",
+        "settle: a search has none; its confirmation has, as [confirm] looks",
     ),
     "a search's section elsewhere": (
         one_factor(confirm={"top": 3, "seeds": 5}),
