@@ -48,6 +48,7 @@ def with_look(stage: Stage, space: Space, rows: Mapping[Identity, TrialRow]) -> 
         space: of the study: its margin, its objective.
         rows: the latest trial of each replicate, with the attributes `SEEN`.
     """
+    from ablation.statistics.rounding import rounding_of
     from ablation.statistics.settling import look_figures  # takes half a second to import
 
     settling = stage.settling
@@ -62,7 +63,8 @@ def with_look(stage: Stage, space: Space, rows: Mapping[Identity, TrialRow]) -> 
         reason = ", ".join(
             filter(None, [own.fault, f"{other.arm.name} {other.fault}" if other.fault else ""])
         )
-        figures[name] = look_figures(pairs, space.margin, reason)
+        known = rounding_of([*own.values.values(), *other.values.values()])
+        figures[name] = look_figures(pairs, space.margin, reason, known)
     look = TakenLook(len(settling.taken) + 1, seeds, figures)
     return replace(stage, settling=replace(settling, taken=(*settling.taken, look)))
 

@@ -20,6 +20,7 @@ from scipy import special, stats
 from ablation.objective.metric import Direction, sign_of
 from ablation.statistics.comparison import Method
 from ablation.statistics.power import ALPHA, PAIRS, Growth
+from ablation.statistics.rounding import are_alike, rounding_of
 
 EXACT = 16  # pairs up to which all 2^n signs are gone through
 
@@ -72,17 +73,18 @@ class MeanDifference:
         return self.n if self.method == "paired" else (self.sd / self.standard_error) ** 2
 
 
-def paired_test(differences: npt.ArrayLike, of: str = "seed", size: float = 0.0) -> MeanDifference:
+def paired_test(
+    differences: npt.ArrayLike, of: str = "seed", rounding: float | None = None
+) -> MeanDifference:
     """The paired t-test and its intervals, per comparison.
 
     Args:
         differences: finite, one a pair.
         of: what pairs them, as in ``no seed was finished on both sides``.
-        size: the largest absolute value of what they are differences of, in their unit, which
-            rounding goes by; 0 where that is not known.
+        rounding: of `rounding_of` what they are differences of; None where that is not known.
     """
     d = np.asarray(differences, float)
-    test = _degenerate(d, of, size)
+    test = _degenerate(d, of, rounding)
     if test is not None:
         return test
     n, mean, sd = len(d), float(d.mean()), float(d.std(ddof=1))
@@ -93,7 +95,7 @@ def paired_test(differences: npt.ArrayLike, of: str = "seed", size: float = 0.0)
 
 
 def folds_test(
-    differences: npt.ArrayLike, folds: int, of: str = "fold", size: float = 0.0
+    differences: npt.ArrayLike, folds: int, of: str = "fold", rounding: float | None = None
 ) -> MeanDifference:
     """The corrected resampled t-test of pairs that are folds of one cross-validation.
 
@@ -106,10 +108,10 @@ def folds_test(
         differences: finite, one a fold.
         folds: K, how many folds the cross-validation has, 2 at least.
         of: what pairs them.
-        size: see `paired_test`.
+        rounding: see `paired_test`.
     """
     d = np.asarray(differences, float)
-    growth, test = Growth(floor=1 / (folds - 1)), _degenerate(d, of, size)
+    growth, test = Growth(floor=1 / (folds - 1)), _degenerate(d, of, rounding)
     if test is not None:
         return replace(test, method="folds", growth=growth)
     n, mean, sd = len(d), float(d.mean()), float(d.std(ddof=1))
@@ -118,7 +120,9 @@ def folds_test(
     return _with_test(test, error, n - 1)
 
 
-def _degenerate(d: npt.NDArray[np.float64], of: str, size: float) -> MeanDifference | None:
+def _degenerate(
+    d: npt.NDArray[np.float64], of: str, rounding: float | None
+) -> MeanDifference | None:
     """What pairs say that are too few or too much alike for a test; None where there is one."""
     n = len(d)
     if n == 0:
@@ -126,20 +130,14 @@ def _degenerate(d: npt.NDArray[np.float64], of: str, size: float) -> MeanDiffere
     mean = float(d.mean())
     if n == 1:
         return MeanDifference(1, mean, why_not="one pair shows no spread")
-    largest = float(np.abs(d).max())
-    rounding = ROUNDING * size if size else UNKNOWN_ROUNDING * largest
-    if np.ptp(d) <= rounding:
-        is_none = largest <= rounding
+    if are_alike(d, rounding):
+        is_none = are_alike(np.append(d, 0.0), rounding)
         why_not = "both sides of each pair are equal" if is_none else ALIKE
         return MeanDifference(n, mean, 0.0, why_not=why_not)
     return None
 
 
 ALIKE = "all pairs differ by the same amount"
-ROUNDING = 1e-12
-"""Relative to values: a difference up to here is rounding."""
-UNKNOWN_ROUNDING = 1e-9
-"""Relative to differences, where the values, which may be far larger, are not known."""
 
 
 def welch_test(values: npt.ArrayLike, against: npt.ArrayLike) -> MeanDifference:
@@ -171,7 +169,7 @@ class Summary:
 def _summary(x: npt.NDArray[np.float64]) -> Summary:
     if len(x) < 2:
         return Summary(float(x.mean()) if len(x) else math.nan, math.nan, len(x))
-    is_rounding = np.ptp(x) <= ROUNDING * float(np.abs(x).max())
+    is_rounding = np.ptp(x) <= rounding_of(x)
     return Summary(float(x.mean()), 0.0 if is_rounding else float(x.std(ddof=1)), len(x))
 
 

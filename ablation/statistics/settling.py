@@ -19,6 +19,7 @@ from scipy import stats
 from ablation.objective.metric import Direction, sign_of
 from ablation.statistics.inference import MeanDifference, holm
 from ablation.statistics.power import ALPHA
+from ablation.statistics.rounding import are_alike
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,22 @@ class Standing:
         return not self.look
 
 
-def look_figures(differences: npt.ArrayLike, margin: float, reason: str = "") -> LookFigures:
+def look_figures(
+    differences: npt.ArrayLike, margin: float, reason: str = "", rounding: float | None = None
+) -> LookFigures:
     """The figures of one look at a comparison.
 
     Args:
         differences: by pair, of the seeds up to the look's that both arms have finished.
         margin: the smallest difference that matters, above 0.
         reason: why they can be no finding; empty where they can.
+        rounding: of `rounding_of` what they are differences of; None where that is not known.
     """
     d = np.asarray(differences, float)
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     sd = float(d.std(ddof=1)) if n > 1 else math.nan
-    if reason or n < 2 or np.ptp(d) <= 1e-12 * float(np.abs(d).max()):  # the same, but for rounding
+    if reason or n < 2 or are_alike(d, rounding):
         return LookFigures(n, mean, sd, reason=reason)
     error = sd / math.sqrt(n)
     p = 2 * stats.t.sf(abs(mean) / error, n - 1)

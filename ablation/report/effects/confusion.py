@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ablation.statistics.inference import paired_test
+from ablation.statistics.rounding import rounding_of
 
 
 def class_differences(confusion: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def class_differences(confusion: pd.DataFrame, arm: str, against: str) -> pd.Dat
     for true in once["true"].unique():
         pairs = grid[[(true, against), (true, arm)]].dropna().astype(float)
         theirs, ours = pairs[true, against], pairs[true, arm]
-        test = paired_test(ours - theirs, size=1.0)
+        test = paired_test(ours - theirs, rounding=rounding_of([*ours, *theirs]))
         means = {"true": true, "against": theirs.mean(), "arm": ours.mean()}
         ends = {"n": test.n, "delta": test.mean, "ci_low": test.low, "ci_high": test.high}
         rows.append(means | ends)

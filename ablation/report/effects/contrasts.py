@@ -29,7 +29,7 @@ from ablation.report.effects.health import (
     same_seeds,
     untrained_arms,
 )
-from ablation.report.effects.replicates import largest_value, paired, replicates
+from ablation.report.effects.replicates import paired, replicates, rounding
 from ablation.statistics.inference import holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
 
@@ -109,14 +109,14 @@ def _factorial(
     grid = grid_arms(arms)
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
-    by_seed, size = _by_seed(trials, list(grid["arm"])), largest_value(trials)
+    by_seed, known = _by_seed(trials, list(grid["arm"])), rounding(trials)
     names, faults = list(grid["arm"]), _faults(trials, direction)
     return [
         _row(
             kind,
             term,
             _by_weights(by_seed, weights),
-            size,
+            known,
             of_arms(faults, [arm for arm, w in zip(names, weights, strict=True) if w != 0]),
         )
         for kind, term, weights in wanted
@@ -142,10 +142,10 @@ def _faults(trials: pd.DataFrame, direction: Direction) -> dict[str, str]:
 
 
 def _row(
-    kind: str, term: str, values: npt.ArrayLike, size: float, reason: str
+    kind: str, term: str, values: npt.ArrayLike, rounding: float, reason: str
 ) -> dict[str, object]:
     """What a contrast's values by seed say, and why that is no finding, if it is none."""
-    tested = paired_test(values, size=size)
+    tested = paired_test(values, rounding=rounding)
     test = unsound(tested, reason)
     if UNTRAINED in reason:
         test = without_verdict(tested, reason)
@@ -237,7 +237,7 @@ def _additivity(
 ) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
     base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials, direction)
-    size = largest_value(trials)
+    known = rounding(trials)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)
@@ -252,5 +252,5 @@ def _additivity(
         together = paired(trials, arm, base)
         excess = together.sub(sum(s.reindex(together.index) for s in singles)).dropna()
         reason = of_arms(faults, [base, str(arm), *parts])
-        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess, size, reason))
+        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess, known, reason))
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ablation.report.effects.replicates import largest_value, pair_differences, replicates
+from ablation.report.effects.replicates import pair_differences, replicates, rounding
 from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import (
     MeanDifference,
@@ -35,8 +35,8 @@ def differences(
     if comparison.is_paired:
         pairs = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
         none = pd.Series(dtype=float)
-        size = largest_value(trials)
-        return {arm: _of_pairs(pairs.get(arm, none), comparison, size) for arm, _ in others}
+        known = rounding(trials)
+        return {arm: _of_pairs(pairs.get(arm, none), comparison, known) for arm, _ in others}
     if comparison.method == "summaries":
         sides = summaries(trials)
         missing = Summary(float("nan"), float("nan"), 0)
@@ -69,7 +69,7 @@ def summaries(trials: pd.DataFrame) -> dict[str, Summary]:
     return {str(arm): Summary(float(mean), float(sd), int(n)) for arm, mean, sd, n in rows}
 
 
-def _of_pairs(pairs: pd.Series[float], comparison: Comparison, size: float) -> MeanDifference:
+def _of_pairs(pairs: pd.Series[float], comparison: Comparison, known: float) -> MeanDifference:
     if comparison.method == "folds":
-        return folds_test(pairs, comparison.folds, comparison.of, size)
-    return paired_test(pairs, comparison.of, size)
+        return folds_test(pairs, comparison.folds, comparison.of, known)
+    return paired_test(pairs, comparison.of, known)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.objective.metric import Direction
+from ablation.statistics.rounding import rounding_of
 from ablation.storage.outcomes import LAST as LAST_VALUE
 
 DIVERGED = "DIVERGED"
@@ -53,10 +54,9 @@ def paired(trials: pd.DataFrame, arm: str, against: str) -> pd.Series[float]:
     return (left - right).dropna().sort_index().astype(float)
 
 
-def largest_value(trials: pd.DataFrame) -> float:
-    """The largest absolute value of the trainings that count; 0 where none does."""
-    values = replicates(trials)["value"].astype(float).abs()
-    return float(values.max()) if len(values) else 0.0
+def rounding(trials: pd.DataFrame) -> float:
+    """How far apart differences of trainings that count may be through rounding alone."""
+    return rounding_of(replicates(trials)["value"].astype(float))
 
 
 def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ablation.design.settling import Settling, TakenLook
-from ablation.objective.metric import Direction, sign_of
+from ablation.design.settling import Settling
+from ablation.objective.metric import sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import effects as of_trials
 from ablation.report.effects.health import SAME, UNTRAINED, divergence, withheld
-from ablation.report.effects.replicates import pair_differences, replicate_keys
+from ablation.report.effects.replicates import pair_differences, replicate_keys, rounding
 from ablation.statistics.inference import (
+    ALIKE,
     MeanDifference,
     effect_size,
     paired_test,
@@ -33,10 +34,7 @@ from ablation.statistics.power import minimum_detectable, seeds_to_settle
 from ablation.statistics.settling import (
     LookFigures,
     Standing,
-    look_factors,
-    look_figures,
     repeated,
-    standings,
 )
 
 LOOK_COLUMNS = [
@@ -55,7 +53,6 @@ HIDDEN = [
 """What is not shown of an arm that awaits a look, verdict and reason aside."""
 NO_PAIR = "no seed was finished on both sides"
 ONE_PAIR = "one pair shows no spread"
-ALIKE = "all pairs differ by the same amount"
 
 
 @dataclass(frozen=True)
@@ -167,9 +164,11 @@ def tests_of_other_figures(
     """
     direction, own = table.metric.direction, last_looks(settling)
     pairs = dict(tuple(pairs_at_looks(trials, table, settling).groupby("arm")["difference"]))
-    none = pd.Series(dtype=float)
+    none, known = pd.Series(dtype=float), rounding(trials)
     tests = {
-        arm: repeated(paired_test(pairs.get(arm, none)), own[arm].factor if arm in own else 1)
+        arm: repeated(
+            paired_test(pairs.get(arm, none), rounding=known), own[arm].factor if arm in own else 1
+        )
         for arm in settling.family
     }
     whole = at_looks(table)
@@ -275,76 +274,3 @@ def awaited(table: StudyTable, settling: Settling) -> int:
     seeds = list(table.seeds)[: settling.next_seeds]
     wanted = {(arm, seed) for arm in settling.needed for seed in seeds}
     return len(wanted - replicate_keys(table.trials, "COMPLETE", "FAIL"))
-
-
-def verdicts_by_look(settling: Settling, direction: Direction) -> list[dict[str, Standing]]:
-    """How all comparisons stood after each look."""
-    figures, looks = [look.figures for look in settling.taken], len(settling.looks)
-    return [
-        standings(
-            figures[:count],
-            settling.family,
-            look_factors(looks, count, reserve=settling.reserve),
-            direction,
-        )
-        for count in range(1, len(figures) + 1)
-    ]
-
-
-def taken_again(settling: Settling, trials: pd.DataFrame, table: StudyTable) -> Settling:
-    """The same looks at other trials: what they would have said of the same arms and seeds.
-
-    Args:
-        settling: the looks.
-        trials: those to look at.
-        table: the study.
-    """
-    pairs = pair_differences(trials, table.arms)
-
-    def again(look: TakenLook) -> TakenLook:
-        inside = pairs[pairs["seed"].isin(look.seeds)]
-        own = dict(tuple(inside.groupby("arm")["difference"]))
-        none = pd.Series(dtype=float)
-        figures = {
-            arm: look_figures(own.get(arm, none), table.margin, was.reason)
-            for arm, was in look.figures.items()
-        }
-        return replace(look, figures=figures)
-
-    taken, looks = tuple(map(again, settling.taken)), settling.all_looks
-    never = (  # what would have gone on stays open, rather than to await a look
-        TakenLook(number, tuple(table.seeds)[:seeds], {})
-        for number, seeds in enumerate(looks[len(taken) :], len(taken) + 1)
-    )
-    return replace(settling, taken=(*taken, *never))
-
-
-def look_rows(table: StudyTable, settling: Settling) -> pd.DataFrame:
-    """One row a look and arm that was looked at: ``looks.csv``.
-
-    Returns:
-        ``look``, ``seeds`` (how many), ``arm``, ``pairs``, ``delta``, ``sd`` (of the pairs, ddof
-        1), ``p`` and ``e`` as stored, and after the look ``p_looks``, ``p_holm``, ``e_looks`` and
-        ``verdict``.
-    """
-    after = verdicts_by_look(settling, table.metric.direction)
-    rows = [
-        {
-            "look": look.number,
-            "seeds": len(look.seeds),
-            "arm": arm,
-            "pairs": figures.n,
-            "delta": figures.mean,
-            "sd": figures.sd,
-            "p": figures.p,
-            "e": figures.e,
-            "p_looks": now[arm].p,
-            "p_holm": now[arm].p_holm,
-            "e_looks": now[arm].e,
-            "verdict": now[arm].verdict,
-        }
-        for look, now in zip(settling.taken, after, strict=True)
-        for arm, figures in look.figures.items()
-    ]
-    columns = ["look", "seeds", "arm", "pairs", "delta", "sd", "p", "e"]
-    return pd.DataFrame(rows, columns=[*columns, "p_looks", "p_holm", "e_looks", "verdict"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablation.report.analysis import Analysis
-from ablation.report.effects.settling import look_rows
+from ablation.report.effects.looks import look_rows
 from ablation.report.rendering.formatting import chance, records
 from ablation.report.rendering.text_table import TextTable
 from ablation.report.sections.section import Part

@@ -17,7 +17,7 @@ from ablation.report.effects.arms import by_size
 from ablation.report.effects.gains import is_tested
 from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.effects.replicates import best_first, largest_value, paired
+from ablation.report.effects.replicates import best_first, paired, rounding
 from ablation.report.path.steps import NAMED, NUISANCE
 from ablation.report.rendering.formatting import capitalized, records
 from ablation.report.text.answer import no_result, none_better
@@ -264,7 +264,7 @@ def _challenger(study: Analysis, name: str) -> Iterator[str]:
     if not others:
         return
     second = others[0]
-    lead = paired_test(paired(table.trials, table.chosen, second), size=largest_value(table.trials))
+    lead = paired_test(paired(table.trials, table.chosen, second), rounding=rounding(table.trials))
     if not lead.why_not and sign(lead, study.direction) != "better":
         names = study.short_names
         called = names.get(second, second)

@@ -12,8 +12,8 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.contrasts import significance
+from ablation.report.effects.looks import taken_again
 from ablation.report.effects.progress import all_ended
-from ablation.report.effects.settling import taken_again
 from ablation.report.path.steps import NUISANCE
 from ablation.report.rendering.formatting import listed, records
 from ablation.scheduling.path import TAKEN_BACK

@@ -13,8 +13,9 @@ from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.arm_names import comparison_labels
 from ablation.report.effects.arms import by_size
+from ablation.report.effects.looks import verdicts_by_look
 from ablation.report.effects.progress import counts
-from ablation.report.effects.settling import awaited, ended, last_looks, verdicts_by_look
+from ablation.report.effects.settling import awaited, ended, last_looks
 from ablation.report.rendering.formatting import SLIGHT, listed, records
 from ablation.statistics.power import MOST_SEEDS, about
 

@@ -28,6 +28,7 @@ from ablation.statistics.inference import (
     welch_test,
 )
 from ablation.statistics.power import MOST_SEEDS, minimum_detectable, power, seeds_to_settle
+from ablation.statistics.rounding import rounding_of
 from tests.helpers.fuzzing import examples
 
 some = st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=12).filter(lambda d: np.std(d) > 1e-6)
@@ -84,14 +85,29 @@ def test_what_cannot_be_tested_says_why(d: list[float], why: str) -> None:
     assert all(map(math.isnan, seeds_to_settle(test.sd, test.n, 9, 0.005)))
 
 
+def test_equal_differences_of_float32_results_show_no_spread() -> None:
+    hits = np.array([[349, 345], [348, 344]], np.float32)
+    ours, theirs = (hits / np.float32(360)).astype(float)
+    d = ours - theirs
+    assert np.ptp(d) > 0
+    known = rounding_of([*ours, *theirs])
+    assert paired_test(d, rounding=known).why_not == "all pairs differ by the same amount"
+    assert paired_test(d, rounding=rounding_of([0.1, 0.9])).why_not == ""
+    counts = np.array([16_000_000, 16_000_001, 16_000_003])
+    assert paired_test(counts - 16e6, rounding=rounding_of(counts)).why_not == ""
+
+
 @pytest.mark.parametrize("scale", [1e-15, 1.0, 1e12])
 def test_rounding_goes_by_the_size_of_the_values(scale: float) -> None:
+    known = rounding_of([scale, 0.9 * scale])
     ours, theirs = scale * np.array([0.9, 0.8, 0.7]), scale * np.array([0.8, 0.7, 0.6])
-    assert paired_test(ours - theirs, size=scale).why_not == "all pairs differ by the same amount"
+    assert (
+        paired_test(ours - theirs, rounding=known).why_not == "all pairs differ by the same amount"
+    )
     noise = scale * np.array([1e-16, 0.0, -1e-16])
-    assert paired_test(noise, size=scale).why_not == "both sides of each pair are equal"
+    assert paired_test(noise, rounding=known).why_not == "both sides of each pair are equal"
     apart = scale * np.array([0.1, 0.100001, 0.1])
-    assert paired_test(apart, size=scale).why_not == ""
+    assert paired_test(apart, rounding=known).why_not == ""
     assert paired_test(apart).why_not == ""
     assert welch_test(apart, apart + scale).why_not == ""
 

@@ -13,8 +13,9 @@ from scipy import stats
 from ablation.report.analysis import Analysis
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects.effects import COLUMNS
+from ablation.report.effects.looks import look_rows, taken_again
 from ablation.report.effects.progress import all_ended
-from ablation.report.effects.settling import LOOK_COLUMNS, awaited, ended, look_rows, taken_again
+from ablation.report.effects.settling import LOOK_COLUMNS, awaited, ended
 from ablation.statistics.settling import LookFigures
 from tests.helpers.made.settled import Differences, settled
 
