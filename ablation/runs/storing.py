@@ -97,9 +97,10 @@ def _change(storage: RDBStorage, runs: Runs) -> tuple[Change, dict[str, Any]]:
             "with --study NAME"
         )
     before, looks = load_runs(storage, runs.study)
-    if _asked(before) != _asked(runs):
-        was, now = (" ".join(each.options) or "none" for each in (before, runs))
-        raise _of_another(runs.study, f"its options were {one_line(was)}, now they are {now}")
+    for what in _asked(runs):
+        was, now = (_asked(each)[what] for each in (before, runs))
+        if was != now:
+            raise _of_another(runs.study, one_line(f"its {what} {was}; now: {now}"))
     digests = [sorted(each.files.values()) for each in (before, runs)]
     same = digests[0] == digests[1] and _figures(before) == _figures(runs)
     if same and before.margin == runs.margin:
@@ -113,11 +114,17 @@ def _of_another(study: str, why: str) -> StorageError:
     return StorageError(f"study {study}: {why}; analyse these as another with --study NAME")
 
 
-def _asked(runs: Runs) -> list[Any]:
-    """What makes runs another study: all that was asked for but the margin."""
-    words = runs.options
+def _asked(runs: Runs) -> dict[str, str]:
+    """What makes runs another study, in words: all that was asked for but the margin."""
+    words, metric = runs.options, runs.metric
     place = words.index("--margin") if said(words, "--margin") else len(words)
-    return [*words[:place], *words[place + 2 :], runs.metric, runs.comparison.method]
+    unit = f" in {metric.unit}" if metric.unit else ""
+    test = f", tested as {metric.test}" if metric.test else ""
+    return {
+        "options were": " ".join([*words[:place], *words[place + 2 :]]) or "none",
+        "metric was": f"{metric.name}{unit}, to {metric.direction}{test}",
+        "comparison was": runs.comparison.method,
+    }
 
 
 def _gone(before: Runs, now: Runs) -> str:

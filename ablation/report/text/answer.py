@@ -31,14 +31,13 @@ from ablation.report.text.averages import additivity, averages, not_averaged
 from ablation.report.text.blocks import block_findings
 from ablation.report.text.cautions import cautions
 from ablation.report.text.comparisons import behind, interval_text
+from ablation.report.text.inconclusive import inconclusive, without_margin
 from ablation.report.text.recommendation import (
     CHOSE,
     on_test,
     optimistic,
     own_seeds,
     recommended,
-    settling,
-    without_margin,
 )
 from ablation.report.text.settling import (
     awaits,
@@ -198,7 +197,7 @@ def _verdicts(study: Analysis) -> Iterable[str]:
                 yield f"{words.format(base=other, margin=margin, interval=inner)}: {text}."
         left = chosen[chosen["reason"] == ""]  # more seeds settle no divergence
         if kind == "inconclusive" and len(left):
-            yield from open_still(study, left) if study.settling else settling(study, left)
+            yield from open_still(study, left) if study.settling else inconclusive(study, left)
 
 
 def _effect(study: Analysis, row: dict[str, Any], base: str) -> str:

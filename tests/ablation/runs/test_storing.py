@@ -164,7 +164,7 @@ def changed_figure(runs: Runs) -> Runs:
         (less(made_runs()), "plain, seed 11 had val_auc 0.853, which these files lack"),
         (changed_figure(made_runs()), "plain, seed 11 had val_auc 0.853, which these files lack"),
         (made_runs(options=["--arm", "model"]), "its options were --arm arm --metric val_auc"),
-        (made_runs(metric=Metric("val_auc", direction="minimize")), "its options were"),
+        (made_runs(metric=Metric("val_auc", direction="minimize")), "its metric was val_auc"),
     ],
     ids=["less", "another figure", "another option", "another direction"],
 )
