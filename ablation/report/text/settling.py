@@ -96,8 +96,10 @@ def settled_when(study: Analysis) -> Iterable[str]:
         items.append(f"open after {where}, the last: {listed(open_still, NAMES, ', ')}")
     if items:
         text = "; ".join(items)
-        done = "Settled " if not text.startswith("open") else ""
-        yield f"{done}{text}." if done else f"{text[0].upper()}{text[1:]}."
+        text = f"settled {text}" if not text.startswith("open") else text
+        where = "In the confirmation, " if study.table.design == "confirmation" else ""
+        text = f"{where}{text}."
+        yield f"{text[0].upper()}{text[1:]}"
     if settling.is_over:
         yield _saved(study.table, settling)
 
