@@ -110,6 +110,8 @@ def declared_in_confirmation(
             raise UserError(f"--settle: {why}")
     elif looks is None and begun and begun[0] and begun[0].looks == confirm.looks:
         found = begun[1].looks if begun[1] else ()
+    if found and (why := confirm.path_fault(found)):
+        raise UserError(f"confirm: {why}")
     if found and seeds not in (None, found[-1]):
         raise UserError(
             f"--seeds {seeds}: the last look takes {found[-1]} seeds, and an arm stops as soon as "

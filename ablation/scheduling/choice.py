@@ -47,8 +47,8 @@ def best_arm(values: Values, seeds: Sequence[int], diverged: Collection[str], si
         for arm, known in values.items()
         if arm == base or arm not in diverged
     }
-    whole = {arm: known for arm, known in own.items() if 2 * len(known) >= len(seeds)}
-    own = whole or {arm: known for arm, known in own.items() if known}
+    own = {arm: known for arm, known in own.items() if known}
+    own = {arm: known for arm, known in own.items() if 2 * len(known) >= len(seeds)} or own
     if not own:
         return Choice(base, (), {})
     shared = tuple(seed for seed in seeds if all(seed in known for known in own.values()))

@@ -236,7 +236,8 @@ def _with_looks(record: Record, search: Record, looks: tuple[int, ...], count: i
 
     Looks that have been taken stay, and so do seeds that it has.
     """
-    settling = settling_of(record.plan.arms, looks) if looks else None
+    is_compared = any(arm.against for arm in record.plan.arms)
+    settling = settling_of(record.plan.arms, looks) if looks and is_compared else None
     if settling and record.settling and record.settling.looks == settling.looks:
         settling = replace(settling, taken=record.settling.taken)
     seeds = _seeds(search, max(looks[-1] if looks else count, len(record.seeds)))

@@ -109,18 +109,13 @@ def _factorial(
     grid = grid_arms(arms)
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
-    by_seed, known = _by_seed(trials, list(grid["arm"])), rounding(trials)
-    names, faults = list(grid["arm"]), _faults(trials, direction)
-    return [
-        _row(
-            kind,
-            term,
-            _by_weights(by_seed, weights),
-            known,
-            of_arms(faults, [arm for arm, w in zip(names, weights, strict=True) if w != 0]),
-        )
-        for kind, term, weights in wanted
-    ]
+    by_seed, faults = _by_seed(trials, list(grid["arm"])), _faults(trials, direction)
+    rows = []
+    for kind, term, weights in wanted:
+        used = [str(arm) for arm, w in zip(grid["arm"], weights, strict=True) if w != 0]
+        values, known = _by_weights(by_seed, weights), rounding(trials, *used)
+        rows.append(_row(kind, term, values, known, of_arms(faults, used)))
+    return rows
 
 
 def _by_seed(trials: pd.DataFrame, arms: list[str]) -> Vector:
@@ -237,7 +232,6 @@ def _additivity(
 ) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
     base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials, direction)
-    known = rounding(trials)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)
@@ -251,6 +245,7 @@ def _additivity(
         singles = [paired(trials, part, base) for part in parts]
         together = paired(trials, arm, base)
         excess = together.sub(sum(s.reindex(together.index) for s in singles)).dropna()
-        reason = of_arms(faults, [base, str(arm), *parts])
-        rows.append(_row("additivity", f"{arm} less {' and '.join(parts)}", excess, known, reason))
+        used = [base, str(arm), *parts]
+        term, known = f"{arm} less {' and '.join(parts)}", rounding(trials, *used)
+        rows.append(_row("additivity", term, excess, known, of_arms(faults, used)))
     return rows

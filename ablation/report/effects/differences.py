@@ -35,8 +35,10 @@ def differences(
     if comparison.is_paired:
         pairs = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
         none = pd.Series(dtype=float)
-        known = rounding(trials)
-        return {arm: _of_pairs(pairs.get(arm, none), comparison, known) for arm, _ in others}
+        return {
+            arm: _of_pairs(pairs.get(arm, none), comparison, rounding(trials, arm, other))
+            for arm, other in others
+        }
     if comparison.method == "summaries":
         sides = summaries(trials)
         missing = Summary(float("nan"), float("nan"), 0)

@@ -35,14 +35,15 @@ def taken_again(settling: Settling, trials: pd.DataFrame, table: StudyTable) -> 
         trials: those to look at.
         table: the study.
     """
-    pairs, known = pair_differences(trials, table.arms), rounding(trials)
+    pairs = pair_differences(trials, table.arms)
+    known = {arm: rounding(trials, arm, other) for arm, other in settling.against.items()}
 
     def again(look: TakenLook) -> TakenLook:
         inside = pairs[pairs["seed"].isin(look.seeds)]
         own = dict(tuple(inside.groupby("arm")["difference"]))
         none = pd.Series(dtype=float)
         figures = {
-            arm: look_figures(own.get(arm, none), table.margin, was.reason, known)
+            arm: look_figures(own.get(arm, none), table.margin, was.reason, known[arm])
             for arm, was in look.figures.items()
         }
         return replace(look, figures=figures)

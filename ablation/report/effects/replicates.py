@@ -54,9 +54,10 @@ def paired(trials: pd.DataFrame, arm: str, against: str) -> pd.Series[float]:
     return (left - right).dropna().sort_index().astype(float)
 
 
-def rounding(trials: pd.DataFrame) -> float:
-    """How far apart differences of trainings that count may be through rounding alone."""
-    return rounding_of(replicates(trials)["value"].astype(float))
+def rounding(trials: pd.DataFrame, *arms: str) -> float:
+    """How far apart differences between these arms' trainings may be through rounding alone."""
+    done = replicates(trials)
+    return rounding_of(done.loc[done["arm"].isin(arms), "value"].astype(float))
 
 
 def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def secondary_figures(table: StudyTable) -> list[Figure]:
     figures = []
     for name in table.secondary:
         known = table.metrics.get(name)
-        is_alike = known is not None and known.unit == table.metric.unit
+        is_alike = known is not None and known.unit == table.metric.unit != ""
         margin = table.margin if is_alike else 0.0
         figures.append(Figure(known or Metric(name), margin, known is not None))
     return figures

@@ -164,13 +164,11 @@ def tests_of_other_figures(
     """
     direction, own = table.metric.direction, last_looks(settling)
     pairs = dict(tuple(pairs_at_looks(trials, table, settling).groupby("arm")["difference"]))
-    none, known = pd.Series(dtype=float), rounding(trials)
-    tests = {
-        arm: repeated(
-            paired_test(pairs.get(arm, none), rounding=known), own[arm].factor if arm in own else 1
-        )
-        for arm in settling.family
-    }
+    none, tests = pd.Series(dtype=float), {}
+    for arm in settling.family:
+        known = rounding(trials, arm, settling.against[arm])
+        test = paired_test(pairs.get(arm, none), rounding=known)
+        tests[arm] = repeated(test, own[arm].factor if arm in own else 1)
     whole = at_looks(table)
     for arm, reason in divergence(whole, table.arms).items():
         tests[arm] = unsound(tests[arm], reason)

@@ -87,7 +87,7 @@ def _interaction(
     used = [*(str(steps["arm"].iloc[at]) for at in (place, place - 1)), str(best["arm"]), back[0]]
     excess = paired(trials, used[0], used[1]) - paired(trials, used[2], used[3])
     test = unsound(
-        paired_test(excess.dropna(), rounding=rounding(trials)),
+        paired_test(excess.dropna(), rounding=rounding(trials, *used)),
         of_arms(diverged_arms(trials), used),
     )
     none = of_arms(untrained_arms(trials), used)
@@ -110,7 +110,8 @@ def _other_order(
                 continue
             if place > first and not lost.keys().isdisjoint(having):
                 continue
-            test = paired_test(paired(trials, after, before), rounding=rounding(trials))
+            known = rounding(trials, after, before)
+            test = paired_test(paired(trials, after, before), rounding=known)
             more = {name: x for name, x in having.items() if name not in stood}
             less = {name: x for name, x in stood.items() if name not in having}
             words = [

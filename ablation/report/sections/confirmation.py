@@ -95,6 +95,8 @@ def _why_no_path(study: Analysis) -> str:
         return "the baseline was the best, so there is nothing to change"
     if study.table.chosen:
         return "the space asks for none"
+    if study.settling:
+        return "it begins after the last look at the confirmation"
     return (
         "it begins when all of the confirmation's trainings are complete (--retry-failed trains "
         "those that failed once more)"

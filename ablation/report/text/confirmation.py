@@ -18,6 +18,7 @@ from ablation.report.rendering.formatting import chance, listed, marked, ordinal
 from ablation.report.text.answer import at_the_edge
 from ablation.report.text.comparisons import interval_text
 from ablation.report.text.recommendation import path_lead
+from ablation.report.text.settling import left_out
 from ablation.scheduling.path import TAKEN_BACK
 from ablation.statistics.inference import sign
 from ablation.statistics.power import ALPHA
@@ -106,7 +107,10 @@ def _chosen(study: Analysis, ranking: pd.DataFrame) -> Iterable[str]:
     verdict = marked(row["verdict"], confounded=False, reason=row["reason"])
     against = f" ({metric.difference(row['delta'])}, {verdict})" if row["verdict"] else ""
     best, why = choice(table), "as the best of the confirmation"
-    if best.arm != table.chosen:
+    whole = effects.loc[effects["n"] == effects["n"].max(), "arm"]
+    if best.arm != table.chosen and study.gains[table.chosen] == study.gains[whole].max():
+        why += ", among the arms with all of their seeds"  # the rule of earlier versions
+    elif best.arm != table.chosen:
         why = "when the path began (another arm's effect is larger by now)"
     elif best.seeds and effects["n"].nunique() > 1:
         why += f" over the {counted(len(best.seeds), 'seed')} that all candidates have"
@@ -166,10 +170,12 @@ def path_sentences(study: Analysis) -> Iterable[str]:
         ]
         yield f"On the path there, change by change: {listed(items, 10)}."
     if not more:
-        yield from _order(made, metric)
+        yield from _order(made, path)
     if more:
         yield f"The path is preliminary: {more}."
-    if count := failed(path.table):
+    if path.table.settling and path.table.settling.is_over:
+        yield from (f"On the path, {text}" for text in left_out(path.table))
+    elif count := failed(path.table):
         yield (
             f"{count} of the path's {counted(path.table.wanted, 'training')} failed; "
             "--retry-failed trains failures once more."
@@ -210,15 +216,16 @@ def step_verdict(row: Mapping[str, Any], metric: Metric) -> str:
     return said
 
 
-def _order(steps: pd.DataFrame, metric: Metric) -> Iterable[str]:
+def _order(steps: pd.DataFrame, path: Analysis) -> Iterable[str]:
     """Whether the steps depend on the order in which they were made, as far as that is known."""
+    metric, kind = path.metric, interval_text(path.table)
     tested = steps[steps["interaction_p_holm"].notna()]
     for row in records(tested[tested["interaction_p_holm"] < ALPHA]):
         ends = metric.gains(row["interaction_ci_low"], row["interaction_ci_high"])
         than = "more" if metric.sign * row["interaction"] > 0 else "less"
         yield (
             f"{row['change']} gave {metric.size(row['interaction'])} {than} where it "
-            f"stood than once all others were made (95 % interval {ends}, p "
+            f"stood than once all others were made ({kind} {ends}, p "
             f"{chance(row['interaction_p_holm'])}): it and every later step depend on the order."
         )
     if len(tested) and not (tested["interaction_p_holm"] < ALPHA).any():

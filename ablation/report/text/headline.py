@@ -17,18 +17,18 @@ from ablation.report.effects.arms import by_size
 from ablation.report.effects.gains import is_tested
 from ablation.report.effects.health import diverged_arms, of_arms, seeds_text
 from ablation.report.effects.progress import all_ended, counts
-from ablation.report.effects.replicates import best_first, paired, rounding
+from ablation.report.effects.replicates import best_first, paired
 from ablation.report.path.steps import NAMED, NUISANCE
 from ablation.report.rendering.formatting import capitalized, records
 from ablation.report.text.answer import no_result, none_better
 from ablation.report.text.averages import other_factors
 from ablation.report.text.blocks import block_headline, shown_by_block
 from ablation.report.text.cautions import improving_arms, nothing_to_compare, still_improving
-from ablation.report.text.comparisons import mark
+from ablation.report.text.comparisons import interval_text, mark
 from ablation.report.text.recommendation import path_lead, shown_better, untestable
 from ablation.report.text.settling import awaits_briefly
 from ablation.scheduling.path import TAKEN_BACK
-from ablation.statistics.inference import paired_test, sign
+from ablation.statistics.inference import sign
 from ablation.statistics.power import ALPHA
 
 SENTENCES = 3
@@ -131,7 +131,9 @@ def _designed(study: Analysis) -> Iterator[str]:
         return
     yield _shown(study) or f"No arm is shown to differ from {base}."
     if table.design == "confirmation":
-        yield "Not chosen yet: that takes all of the confirmation's trainings."
+        waits = "that takes all of the confirmation's trainings"
+        rest = "the next run does that" if study.settling else waits
+        yield f"Not chosen yet: {rest}."
     else:
         yield _to_take(study)
     if len(table.blocks):
@@ -264,11 +266,12 @@ def _challenger(study: Analysis, name: str) -> Iterator[str]:
     if not others:
         return
     second = others[0]
-    lead = paired_test(paired(table.trials, table.chosen, second), rounding=rounding(table.trials))
+    lead = study.difference(table.chosen, second)
     if not lead.why_not and sign(lead, study.direction) != "better":
         names = study.short_names
         called = names.get(second, second)
-        ends = f"{metric.difference(lead.mean)}, {metric.interval(lead.low, lead.high)}"
+        kind = f"{interval_text(table)} " if study.settling else ""
+        ends = f"{metric.difference(lead.mean)}, {kind}{metric.interval(lead.low, lead.high)}"
         lost = {names.get(arm, arm): why for arm, why in diverged_arms(table.trials).items()}
         faults = of_arms(lost, [name, called])
         yield f"Not shown: that {name} beats {called} ({ends}{f'; {faults}' if faults else ''})."

@@ -28,3 +28,9 @@ def test_what_diverged_or_lost_most_seeds_is_no_candidate() -> None:
     values = {"baseline": BASE, "diverged": SETTLED, "lucky": {1: 0.9}, "whole": OPEN}
     choice = best_arm(values, SEEDS, ("diverged",), 1)
     assert (choice.arm, choice.seeds) == ("whole", SEEDS)
+
+
+def test_where_nothing_has_finished_it_is_the_baseline() -> None:
+    assert best_arm({"baseline": {}, "lost": {}}, SEEDS, (), 1).arm == "baseline"
+    assert best_arm({"baseline": {}}, (), (), 1).arm == "baseline"
+    assert best_arm({"baseline": {}, "alone": OPEN}, SEEDS, (), 1).arm == "alone"

@@ -10,7 +10,10 @@ import pytest
 from optuna.storages import RDBStorage
 
 from ablation.design.arms import Stage
+from ablation.design.declaration import declared_in_confirmation
 from ablation.design.loading import build
+from ablation.design.settling import settling_of
+from ablation.errors import UserError
 from ablation.folders import confirm_name
 from ablation.scheduling.confirmation import chosen, confirmation, ranked_results
 from ablation.scheduling.designed import DesignedSource
@@ -343,11 +346,17 @@ def test_where_a_training_failed_the_path_begins_only_if_told_to(storage: RDBSto
     while task := source.next():
         end(source, task, "FAIL" if task.seed == 1 and task.arm != "wide" else "COMPLETE")
     rows = read_trials(storage, NAME)
-    assert chosen(made, rows).name == "wide"  # it alone has all of its seeds
+    shared: dict[str, float] = {}  # wide alone has all of its seeds, which is no merit
+    for row in rows:
+        if row.value is not None and row.attributes["seed"] != 1:
+            arm = row.attributes["arm"]
+            shared[arm] = shared.get(arm, 0.0) + row.value
+    best = max(shared, key=shared.__getitem__)
+    assert chosen(made, rows).name == best != "wide"
     assert wanted(storage, search).path is None
     begun = confirmation(storage, STUDY, search, search, despite_failures=True)
     assert begun
-    assert begun.chosen == "wide"
+    assert begun.chosen == best
     assert begun.path
 
 
@@ -389,3 +398,23 @@ def test_looks_stay_once_one_has_been_taken(storage: RDBStorage) -> None:
         check_extension(storage, STUDY, search, search, looks=())
     with pytest.raises(StorageError, match="they were 2, 4, 6, are 2, 4"):
         check_extension(storage, STUDY, search, search, looks=(2, 4))
+
+
+def test_path_seeds_that_no_look_takes_are_refused_after_looks_were_asked_for() -> None:
+    space = record(CONFIRM.replace("seeds = 3", "seeds = 6\npath_seeds = 3")).plan.space
+    begun = space.confirm, settling_of((), (2, 4))
+    with pytest.raises(UserError, match="path_seeds is 3, and no look takes so many"):
+        declared_in_confirmation(space, begun=begun)
+
+
+def test_a_confirmation_of_the_baseline_alone_has_no_looks(storage: RDBStorage) -> None:
+    named = "[arms]\nwide = { set = { hidden_size = 256, dropout = 0.1 } }\n"
+    assert named in LOOKS
+    search = record(LOOKS.replace(named, ""))
+    begin(storage, search)
+    found = wanted(storage, search)
+    assert [arm.name for arm in found.plan.arms] == ["baseline"]
+    assert found.settling is None
+    trained(storage, found)
+    ended = wanted(storage, search)
+    assert ended.chosen == "baseline"

@@ -32,13 +32,13 @@ class Settings(BaseModel):
     pause: float = 0.0
 
 def train(settings: Settings, run: Run) -> None:
-    draw = random.Random(f"{run.seed} {settings.stride} {settings.noise}")
     at = {"far": random.Random(run.seed).gauss(0, 1)}
     done = run.track(at=at)
     for step in range(done + 1, settings.steps + 1):
         time.sleep(settings.pause)
         if settings.stride > 8 and run.seed == 1:
             raise ValueError("this seed cannot be walked")
+        draw = random.Random(f"{run.seed} {settings.stride} {settings.noise} {step}")
         at["far"] = random.Random(run.seed).gauss(0, 1) + settings.stride
         at["far"] += settings.noise * draw.gauss(0, 1)
         run.report(step, far=at["far"])
@@ -154,12 +154,14 @@ def test_a_failing_seed_does_not_keep_a_look_from_being_taken(walk: Path) -> Non
 def test_kills_and_neighbours_change_no_look_and_no_table(
     walk: Path, tmp_path: Path, seed: int
 ) -> None:
+    text = walk.read_text(encoding="utf-8")
+    walk.write_text(text.replace("[factors]", "[baseline]\npause = 0.3\n[factors]"), "utf-8")
     run(walk)
     rng, kills, folder = random.Random(seed), 0, tmp_path / "disturbed"
     words = ["run", str(walk), "--results", str(folder), "--jobs", "3"]
     for _ in range(60):
         process = cli.start(*words, cwd=tmp_path)
-        time.sleep(rng.uniform(0.5, 6.0))
+        time.sleep(rng.uniform(0.5, 5.0))
         if process.poll() is None and kills < 6:
             process.send_signal(signal.SIGKILL)
             kills += 1

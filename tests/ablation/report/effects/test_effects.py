@@ -747,3 +747,16 @@ def test_a_pruned_search_trial_counts_and_an_infeasible_draw_does_not() -> None:
     trials.loc[[2, 3], "state"] = "PRUNED"
     table = replace(table, trials=trials, epochs=table.epochs[table.epochs["number"] != 3])
     assert counts(table) == {"finished": 5, "stopped early": 1, "infeasible": 1}
+
+
+def test_how_much_is_rounding_goes_by_the_arms_that_are_compared() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (arm, seed, float(np.float32(mean * (1 + 0.01 * rng.normal()))))
+        for arm, mean in (("baseline", 0.4), ("good", 0.3), ("blown", 2e6))
+        for seed in range(5)
+    ]
+    found = effects(
+        trials_frame(*rows), arms_frame("baseline", "good", "blown"), MARGIN, "minimize"
+    )
+    assert list(found["verdict"][1:]) == ["better", "worse"]
