@@ -12,7 +12,7 @@ from ablation.space.schema import Space
 from ablation.space.sections import NO_FACTORIAL
 from ablation.space.settle import Confirm, looks_fault
 
-OF_ITS_OWN = "or run it as a study of its own with --study NAME"
+AS_ANOTHER = "or run it as a study of its own with --study NAME"
 
 
 def declared(
@@ -137,7 +137,7 @@ def _over_seeds(settling: Settling, seeds: int) -> Settling:
     if not settling.reserve:
         raise UserError(
             f"--seeds {seeds}: the last look takes {last} seeds, and seeds beyond it need "
-            f"reserve = true in [settle] before the first look; leave it out, {OF_ITS_OWN}"
+            f"reserve = true in [settle] before the first look; leave it out, {AS_ANOTHER}"
         )
     if not settling.is_over:
         raise UserError(
@@ -162,18 +162,18 @@ def changed_looks(stored: Settling | None, wanted: Settling | None, looked_at: i
             return ""
         return (
             f"verdicts were produced from {looked_at:,} trials, and looks are declared before the "
-            f"first; go on with --no-settle, {OF_ITS_OWN}"
+            f"first; go on with --no-settle, {AS_ANOTHER}"
         )
     if not stored.taken:
         return ""
     seeds = len(stored.taken[-1].seeds)
     taken = f"look {len(stored.taken)} has been taken, at {seeds} seeds, so its looks stay"
     if wanted is None:
-        return f"{taken}; leave --no-settle out, {OF_ITS_OWN}"
+        return f"{taken}; leave --no-settle out, {AS_ANOTHER}"
     was, now = ((each.looks, each.reserve) for each in (stored, wanted))
     if was != now:
         return (
-            f"{taken}: they were {_text(stored)}, are {_text(wanted)}; take that back, {OF_ITS_OWN}"
+            f"{taken}: they were {_text(stored)}, are {_text(wanted)}; take that back, {AS_ANOTHER}"
         )
     return ""
 

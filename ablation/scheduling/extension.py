@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optuna.storages import RDBStorage
 
-from ablation.design.declaration import changed_looks, declared_in_confirmation
+from ablation.design.declaration import AS_ANOTHER, changed_looks, declared_in_confirmation
 from ablation.design.settling import settling_of
 from ablation.space.schema import Space
 from ablation.space.settle import Confirm
@@ -12,7 +12,6 @@ from ablation.storage import StorageError
 from ablation.storage.record import Record, find_record
 from ablation.storage.studies import confirming
 
-AS_ANOTHER = "or run it as a study of its own with --study NAME"
 OF_ITS_OWN = f"take that back, {AS_ANOTHER}"
 
 

@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 
 from ablation.design.arms import Arm, Stage
 from ablation.design.settling import TakenLook
+from ablation.errors import counted
 from ablation.space.schema import Space
 from ablation.storage import TrialRow, save_study
 from ablation.storage.attributes import DECIDED_BY, IS_DIVERGED, is_diverged
@@ -84,8 +85,7 @@ class _Seen:
         self.values = {seed: value for seed, value in values.items() if value is not None}
         self.fault = ""
         if diverged:
-            ended = diverged + len(done)
-            self.fault = f"diverged in {diverged} of {ended} seed{'' if ended == 1 else 's'}"
+            self.fault = diverged_text(diverged, diverged + len(done))
         elif self._is_untrained(space):
             self.fault = UNTRAINED
 
@@ -100,6 +100,11 @@ class _Seen:
     def minus(self, other: _Seen) -> list[float]:
         """The differences from another arm, over the seeds that both have finished, in order."""
         return [x - other.values[seed] for seed, x in self.values.items() if seed in other.values]
+
+
+def diverged_text(diverged: int, ended: int) -> str:
+    """``diverged in 2 of 5 seeds``, of those that have ended."""
+    return f"diverged in {diverged:,} of {counted(ended, 'seed')}"
 
 
 def save_look(storage: RDBStorage, study: str, record: Record, stage: Stage) -> Record:

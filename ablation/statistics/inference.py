@@ -208,15 +208,18 @@ def satterthwaite(variances: Sequence[float], degrees: Sequence[float]) -> float
 def _with_test(test: MeanDifference, error: float, df: float) -> MeanDifference:
     """The difference with the test and the intervals that a standard error gives."""
     outer, inner = (error * float(stats.t.ppf(level, df)) for level in (0.975, 0.95))
+    p = float(2 * stats.t.sf(abs(test.mean) / error, df))
+    return replace(with_intervals(test, outer, inner), p=p, df=df, standard_error=error)
+
+
+def with_intervals(test: MeanDifference, outer: float, inner: float) -> MeanDifference:
+    """The difference with intervals of 95 % and 90 % that reach so far to either side."""
     return replace(
         test,
         low=test.mean - outer,
         high=test.mean + outer,
         inner_low=test.mean - inner,
         inner_high=test.mean + inner,
-        p=float(2 * stats.t.sf(abs(test.mean) / error, df)),
-        df=df,
-        standard_error=error,
     )
 
 

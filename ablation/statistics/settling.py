@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ablation.objective.metric import Direction, sign_of
-from ablation.statistics.inference import MeanDifference, holm
+from ablation.statistics.inference import MeanDifference, holm, with_intervals
 from ablation.statistics.power import ALPHA
 from ablation.statistics.rounding import are_alike
 
@@ -180,14 +180,7 @@ def repeated(test: MeanDifference, factor: int) -> MeanDifference:
     outer, inner = (
         _half(test.standard_error, test.df, alpha / factor) for alpha in (ALPHA, 2 * ALPHA)
     )
-    return replace(
-        test,
-        low=test.mean - outer,
-        high=test.mean + outer,
-        inner_low=test.mean - inner,
-        inner_high=test.mean + inner,
-        p=min(1.0, factor * test.p),
-    )
+    return replace(with_intervals(test, outer, inner), p=min(1.0, factor * test.p))
 
 
 def _half(error: float, df: float, alpha: float) -> float:

@@ -23,13 +23,13 @@ from ablation.objective.metric import Direction
 from ablation.report.effects.arms import by_size, grid_arms
 from ablation.report.effects.health import (
     SAME,
-    UNTRAINED,
     diverged_arms,
     of_arms,
     same_seeds,
     untrained_arms,
 )
 from ablation.report.effects.replicates import paired, replicates, rounding
+from ablation.scheduling.looks import UNTRAINED
 from ablation.statistics.inference import holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
 

@@ -10,6 +10,7 @@ from ablation.objective.metric import Direction, sign_of
 from ablation.report.data.study_table import GIVEN
 from ablation.report.effects.replicates import DIVERGED, ends, replicates
 from ablation.report.rendering.formatting import listed
+from ablation.scheduling.looks import UNTRAINED, diverged_text
 from ablation.statistics.collapse import is_collapsed
 
 
@@ -37,11 +38,7 @@ def ended_seeds(trials: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
 def diverged_arms(trials: pd.DataFrame) -> dict[str, str]:
     """By arm of which a seed diverged: ``diverged in 2 of 10 seeds``."""
     diverged, ended = ended_seeds(trials)
-    return {
-        arm: f"diverged in {count:,} of {ended[arm]:,} seed{'' if ended[arm] == 1 else 's'}"
-        for arm, count in diverged.items()
-        if count
-    }
+    return {arm: diverged_text(count, ended[arm]) for arm, count in diverged.items() if count}
 
 
 def is_diverged(trials: pd.DataFrame) -> pd.Series[bool]:
@@ -73,7 +70,6 @@ def divergence(trials: pd.DataFrame, arms: pd.DataFrame) -> dict[str, str]:
     return _of_pairs(arms, diverged_arms(trials))
 
 
-UNTRAINED = "untrained: at chance level"
 SAME = "seeds gave the same figures"
 
 

@@ -20,8 +20,9 @@ from ablation.design.settling import Settling
 from ablation.objective.metric import sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import effects as of_trials
-from ablation.report.effects.health import SAME, UNTRAINED, divergence, withheld
+from ablation.report.effects.health import SAME, divergence, withheld
 from ablation.report.effects.replicates import pair_differences, replicate_keys, rounding
+from ablation.scheduling.looks import UNTRAINED
 from ablation.statistics.inference import (
     ALIKE,
     MeanDifference,

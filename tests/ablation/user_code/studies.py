@@ -21,3 +21,11 @@ def run(space: Path, *words: str) -> str:
 
 def trials(space: Path, study: str = "walk") -> pd.DataFrame:
     return pd.read_csv(space.parent / "results" / study / "trials.csv")
+
+
+def write_walk(folder: Path, code: str, space: str) -> Path:
+    """Write `walk.py` and beside it `walk.toml`, which names it; the path of the latter."""
+    (folder / "walk.py").write_text(code, encoding="utf-8")
+    path = folder / "walk.toml"
+    path.write_text(space, encoding="utf-8")
+    return path

@@ -12,7 +12,7 @@ import pytest
 from ablation.folders import confirm_name
 from ablation.storage import opened_storage, storage_url
 from ablation.storage.record import load_record
-from tests.ablation.user_code.studies import call, run
+from tests.ablation.user_code.studies import call, run, write_walk
 from tests.ablation.user_code.test_looks import without_times
 from tests.helpers.commands import cli
 
@@ -63,10 +63,7 @@ loud = { set = { noise = 0.9 } }
 @pytest.fixture
 def walk(tmp_path: Path) -> Path:
     """The file of a space beside the code that it names."""
-    (tmp_path / "walk.py").write_text(CODE, encoding="utf-8")
-    path = tmp_path / "walk.toml"
-    path.write_text(SPACE, encoding="utf-8")
-    return path
+    return write_walk(tmp_path, CODE, SPACE)
 
 
 def test_it_is_planned(walk: Path) -> None:

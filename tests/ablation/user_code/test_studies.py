@@ -14,7 +14,7 @@ import pytest
 
 from ablation.storage import opened_storage, read_trials, storage_url
 from ablation.storage.record import load_record
-from tests.ablation.user_code.studies import call, run, trials
+from tests.ablation.user_code.studies import call, run, trials, write_walk
 from tests.helpers.commands import cli
 
 pytestmark = pytest.mark.usefixtures("lean")
@@ -63,10 +63,7 @@ shape = ["narrow"]
 @pytest.fixture
 def walk(tmp_path: Path) -> Path:
     """The file of a space beside the code that it names."""
-    (tmp_path / "walk.py").write_text(CODE, encoding="utf-8")
-    path = tmp_path / "walk.toml"
-    path.write_text(SPACE, encoding="utf-8")
-    return path
+    return write_walk(tmp_path, CODE, SPACE)
 
 
 def refusal(command: str, space: Path, *words: str) -> str:
