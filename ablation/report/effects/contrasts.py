@@ -28,7 +28,7 @@ from ablation.report.effects.health import (
     same_seeds,
     untrained_arms,
 )
-from ablation.report.effects.replicates import paired, replicates, rounding
+from ablation.report.effects.replicates import paired, replicates, rounding_between
 from ablation.scheduling.looks import UNTRAINED
 from ablation.statistics.inference import holm, paired_test, unsound, without_verdict
 from ablation.statistics.power import ALPHA
@@ -110,10 +110,10 @@ def _factorial(
     varied = [name for name in factors if grid.loc[grid[name] != "", name].nunique() > 1]
     wanted = _wanted({name: str(arms[name].iloc[0]) for name in varied}, _Cells(grid, varied))
     by_seed, faults = _by_seed(trials, list(grid["arm"])), _faults(trials, direction)
-    rows = []
+    rows, rounding = [], rounding_between(trials)
     for kind, term, weights in wanted:
         used = [str(arm) for arm, w in zip(grid["arm"], weights, strict=True) if w != 0]
-        values, known = _by_weights(by_seed, weights), rounding(trials, *used)
+        values, known = _by_weights(by_seed, weights), rounding(*used)
         rows.append(_row(kind, term, values, known, of_arms(faults, used)))
     return rows
 
@@ -232,6 +232,7 @@ def _additivity(
 ) -> list[dict[str, object]]:
     """Named arms that change several settings: together, less the sum of the single effects."""
     base, rows, faults = str(arms["arm"].iloc[0]), [], _faults(trials, direction)
+    rounding = rounding_between(trials)
     alone = {
         next(iter(changed.items())): str(arm)
         for arm, changed in zip(arms["arm"], arms["changed"], strict=True)
@@ -246,6 +247,6 @@ def _additivity(
         together = paired(trials, arm, base)
         excess = together.sub(sum(s.reindex(together.index) for s in singles)).dropna()
         used = [base, str(arm), *parts]
-        term, known = f"{arm} less {' and '.join(parts)}", rounding(trials, *used)
+        term, known = f"{arm} less {' and '.join(parts)}", rounding(*used)
         rows.append(_row("additivity", term, excess, known, of_arms(faults, used)))
     return rows

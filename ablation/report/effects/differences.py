@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from ablation.report.effects.replicates import pair_differences, replicates, rounding
+from ablation.report.effects.replicates import (
+    pair_differences,
+    replicates,
+    rounding_between,
+    values_by_arm,
+)
 from ablation.statistics.comparison import Comparison
 from ablation.statistics.inference import (
     MeanDifference,
@@ -35,8 +38,9 @@ def differences(
     if comparison.is_paired:
         pairs = dict(tuple(pair_differences(trials, arms).groupby("arm")["difference"]))
         none = pd.Series(dtype=float)
+        rounding = rounding_between(trials)
         return {
-            arm: _of_pairs(pairs.get(arm, none), comparison, rounding(trials, arm, other))
+            arm: _of_pairs(pairs.get(arm, none), comparison, rounding(arm, other))
             for arm, other in others
         }
     if comparison.method == "summaries":
@@ -58,12 +62,6 @@ def difference(
     return differences(trials, both, comparison)[arm]
 
 
-def values_by_arm(trials: pd.DataFrame) -> dict[str, Sequence[float]]:
-    """The values of each arm's runs that count."""
-    by_arm = replicates(trials).groupby("arm", sort=False)["value"]
-    return {str(arm): list(map(float, own)) for arm, own in by_arm}
-
-
 def summaries(trials: pd.DataFrame) -> dict[str, Summary]:
     """Each arm's mean, standard deviation and number of runs."""
     done = replicates(trials)
@@ -71,7 +69,7 @@ def summaries(trials: pd.DataFrame) -> dict[str, Summary]:
     return {str(arm): Summary(float(mean), float(sd), int(n)) for arm, mean, sd, n in rows}
 
 
-def _of_pairs(pairs: pd.Series[float], comparison: Comparison, known: float) -> MeanDifference:
+def _of_pairs(pairs: pd.Series[float], comparison: Comparison, rounding: float) -> MeanDifference:
     if comparison.method == "folds":
-        return folds_test(pairs, comparison.folds, comparison.of, known)
-    return paired_test(pairs, comparison.of, known)
+        return folds_test(pairs, comparison.folds, comparison.of, rounding)
+    return paired_test(pairs, comparison.of, rounding)

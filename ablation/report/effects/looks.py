@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.design.settling import Settling, TakenLook
 from ablation.objective.metric import Direction
 from ablation.report.data.study_table import StudyTable
-from ablation.report.effects.replicates import pair_differences, rounding
+from ablation.report.effects.replicates import pair_differences, rounding_between
 from ablation.statistics.settling import Standing, look_factors, look_figures, standings
 
 
@@ -36,7 +36,8 @@ def taken_again(settling: Settling, trials: pd.DataFrame, table: StudyTable) -> 
         table: the study.
     """
     pairs = pair_differences(trials, table.arms)
-    known = {arm: rounding(trials, arm, other) for arm, other in settling.against.items()}
+    rounding = rounding_between(trials)
+    known = {arm: rounding(arm, other) for arm, other in settling.against.items()}
 
     def again(look: TakenLook) -> TakenLook:
         inside = pairs[pairs["seed"].isin(look.seeds)]

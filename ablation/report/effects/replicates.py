@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,16 @@ def paired(trials: pd.DataFrame, arm: str, against: str) -> pd.Series[float]:
     return (left - right).dropna().sort_index().astype(float)
 
 
-def rounding(trials: pd.DataFrame, *arms: str) -> float:
-    """How far apart differences between these arms' trainings may be through rounding alone."""
-    done = replicates(trials)
-    return rounding_of(done.loc[done["arm"].isin(arms), "value"].astype(float))
+def values_by_arm(trials: pd.DataFrame) -> dict[str, Sequence[float]]:
+    """The values of each arm's runs that count."""
+    by_arm = replicates(trials).groupby("arm", sort=False)["value"]
+    return {str(arm): list(map(float, own)) for arm, own in by_arm}
+
+
+def rounding_between(trials: pd.DataFrame) -> Callable[..., float]:
+    """How far apart differences between given arms' trainings may be through rounding alone."""
+    values = values_by_arm(trials)
+    return lambda *arms: rounding_of([x for arm in arms for x in values.get(arm, ())])
 
 
 def pair_differences(trials: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from ablation.objective.metric import sign_of
 from ablation.report.data.study_table import StudyTable
 from ablation.report.effects import effects as of_trials
 from ablation.report.effects.health import SAME, divergence, withheld
-from ablation.report.effects.replicates import pair_differences, replicate_keys, rounding
+from ablation.report.effects.replicates import pair_differences, replicate_keys, rounding_between
 from ablation.scheduling.looks import UNTRAINED
 from ablation.statistics.inference import (
     ALIKE,
@@ -165,9 +165,9 @@ def tests_of_other_figures(
     """
     direction, own = table.metric.direction, last_looks(settling)
     pairs = dict(tuple(pairs_at_looks(trials, table, settling).groupby("arm")["difference"]))
-    none, tests = pd.Series(dtype=float), {}
+    none, tests, rounding = pd.Series(dtype=float), {}, rounding_between(trials)
     for arm in settling.family:
-        known = rounding(trials, arm, settling.against[arm])
+        known = rounding(arm, settling.against[arm])
         test = paired_test(pairs.get(arm, none), rounding=known)
         tests[arm] = repeated(test, own[arm].factor if arm in own else 1)
     whole = at_looks(table)

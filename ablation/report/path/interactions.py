@@ -10,7 +10,7 @@ import pandas as pd
 
 from ablation.design.arms import change_text
 from ablation.report.effects.health import diverged_arms, of_arms, untrained_arms
-from ablation.report.effects.replicates import paired, rounding
+from ablation.report.effects.replicates import paired, rounding_between
 from ablation.report.path.steps import SCIENTIFIC, change_of, steps_of
 from ablation.settings import Value
 from ablation.statistics.inference import (
@@ -87,7 +87,7 @@ def _interaction(
     used = [*(str(steps["arm"].iloc[at]) for at in (place, place - 1)), str(best["arm"]), back[0]]
     excess = paired(trials, used[0], used[1]) - paired(trials, used[2], used[3])
     test = unsound(
-        paired_test(excess.dropna(), rounding=rounding(trials, *used)),
+        paired_test(excess.dropna(), rounding=rounding_between(trials)(*used)),
         of_arms(diverged_arms(trials), used),
     )
     none = of_arms(untrained_arms(trials), used)
@@ -110,7 +110,7 @@ def _other_order(
                 continue
             if place > first and not lost.keys().isdisjoint(having):
                 continue
-            known = rounding(trials, after, before)
+            known = rounding_between(trials)(after, before)
             test = paired_test(paired(trials, after, before), rounding=known)
             more = {name: x for name, x in having.items() if name not in stood}
             less = {name: x for name, x in stood.items() if name not in having}
